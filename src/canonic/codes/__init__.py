@@ -1,0 +1,3 @@
+"""Codes: how the spikes of a population stand for numbers."""
+
+from canonic.codes.css import CSS as CSS

@@ -1,0 +1,111 @@
+"""Canonic Signed Spikes: a number as signed digits, most significant first (arXiv 2408.17245)."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class CSS:
+    """The code ``a = theta * sum_m s[m] * w[m]`` with ``s[m] in {-1, 0, +1}`` and ``w[m] = beta^-(m-1)``.
+
+    Args:
+        steps: digits T of a number, 1 to 24.
+        silent: steps k that a neuron listens before it may fire, 0 to T. Each doubles (for beta = 2) the current
+            that the neuron can take, and costs one step of latency a layer.
+        beta: amplification of the membrane at every step, between 1 and 3.
+        phi: fraction of the threshold at which a neuron fires, 1/2 to min(1, 3 / (2 beta)). More than 1/2 saves
+            spikes and wants ``silent >= 2``; the last digit always fires at 1/2. 2/3 gives the non-adjacent form.
+
+    Raises:
+        ValueError: if one of them is out of its range.
+
+    >>> code = CSS(steps=4)
+    >>> code.weights
+    (1.0, 0.5, 0.25, 0.125)
+    >>> code.encode(torch.tensor([0.9, -1.4])).T.tolist()
+    [[1.0, 0.0, 0.0, -1.0], [-1.0, -1.0, 0.0, 1.0]]
+    >>> code.decode(code.encode(torch.tensor([0.9, -1.4]))).tolist()
+    [0.875, -1.375]
+    """
+
+    steps: int = 8
+    silent: int = 1
+    beta: float = 2.0
+    phi: float = 0.5
+
+    def __post_init__(self) -> None:
+        _require_whole("steps", self.steps, 1, 24, "take 8 for most networks, 4 to 6 for fewer spikes")
+        _require_whole("silent", self.silent, 0, self.steps, "1 is enough for most networks; T is exact")
+        if not 1 < self.beta < 3:
+            raise ValueError(
+                f"beta must lie between 1 and 3 (exclusive), got {self.beta}: take 2, the binary case"
+            )
+        top = self.largest_phi(self.beta)
+        if not 0.5 <= self.phi <= top:
+            raise ValueError(
+                f"phi must lie in [0.5, {top:.4g}] for beta = {self.beta:g}, got {self.phi}: beyond it a neuron "
+                "cannot take back what it let pass; 0.5 rounds to nearest, 2/3 saves spikes"
+            )
+
+    @staticmethod
+    def largest_phi(beta: float) -> float:
+        """Return the largest phi that leaves a residual of at most half a threshold at the last digit."""
+        return min(1.0, 1.5 / beta)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The step weights w[1..T], most significant first."""
+        return tuple(self.beta**-m for m in range(self.steps))
+
+    @property
+    def lsb(self) -> float:
+        """The weight of the last digit, in units of theta."""
+        return self.weights[-1]
+
+    @property
+    def largest(self) -> float:
+        """The largest number that T digits hold, in units of theta."""
+        return math.fsum(self.weights)
+
+    def fraction(self, digit: int) -> float:
+        """Return the fraction of the threshold at which digit 1..T fires: phi, and 1/2 at the last."""
+        return 0.5 if digit == self.steps else self.phi
+
+    def encode(
+        self, x: Float[Tensor, "*shape"], theta: Float[Tensor, "..."] | float = 1.0
+    ) -> Float[Tensor, "time *shape"]:
+        """Return the digits of x, each -1, 0 or +1; exact to half an LSB where ``|x| <= (largest + lsb/2) * theta``.
+
+        Beyond that range every digit is +1 (or -1): the code saturates.
+        """
+        residual, digits = x / theta, []
+        for digit in range(1, self.steps + 1):
+            bar = self.fraction(digit)
+            digits.append((residual >= bar).to(x.dtype) - (residual <= -bar).to(x.dtype))
+            residual = self.beta * (residual - digits[-1])
+        return torch.stack(digits)
+
+    def decode(
+        self, spikes: Float[Tensor, "time *shape"], theta: Float[Tensor, "..."] | float = 1.0
+    ) -> Float[Tensor, "*shape"]:
+        """Return the number that a train of at most T digits stands for."""
+        return self.prefixes(spikes)[-1] * theta
+
+    def prefixes(self, stream: Float[Tensor, "time *shape"]) -> Float[Tensor, "time *shape"]:
+        """Return what the first 1, 2, ... digits stand for: ``A[t] = sum_{m<=t} w[m] s[m]``, in units of theta."""
+        weights = torch.tensor(self.weights[: len(stream)], dtype=stream.dtype, device=stream.device)
+        return (stream * weights.view(-1, *[1] * (stream.dim() - 1))).cumsum(0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the parameters as plain data."""
+        return asdict(self)
+
+
+def _require_whole(name: str, value: int, low: int, high: int, remedy: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{name} must be a whole number from {low} to {high}, got {value!r}: {remedy}")

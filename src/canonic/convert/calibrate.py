@@ -1,0 +1,62 @@
+"""Calibration: run the source network over the data and keep a histogram for each population."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from canonic.convert.histogram import Histogram, empty, update
+from canonic.network.graph import Graph, Node
+from canonic.network.inputs import checked
+from canonic.network.reference import reference
+from canonic.network.weights import channel_axis
+from canonic.progress import track
+
+
+def histograms(
+    graph: Graph, calibration: Iterable[Any], *, progress: bool
+) -> tuple[dict[str, Histogram], int]:
+    """Return a histogram of the activations of each population, and the number of samples.
+
+    Raises:
+        DataError: if a batch does not fit the model or is not finite.
+    """
+    seen: dict[str, Histogram] = {}
+    axes = {node.name: population_axis(graph, node) for node in graph.populations}
+
+    def observe(node: Node, x: Tensor, _: Tensor) -> None:
+        values = x.abs() if node.neurons and node.neurons.signed else x
+        by_channel = values.movedim(axes[node.name] + 1, 0).flatten(1)
+        seen[node.name] = update(seen.get(node.name) or empty(len(by_channel), by_channel), by_channel)
+
+    samples = 0
+    with torch.no_grad():
+        for batch in track(
+            batches(graph, calibration), "calibrate", shown=progress, total=_length(calibration)
+        ):
+            reference(graph, batch, observe)
+            samples += len(batch[0])
+    return seen, samples
+
+
+def batches(graph: Graph, data: Iterable[Any]) -> Iterator[list[Tensor]]:
+    """Yield the inputs of each batch, checked; whatever follows them in a batch, such as labels, is left out."""
+    for index, batch in enumerate(data):
+        given = [batch] if isinstance(batch, Tensor) else list(batch)
+        yield checked(graph, given[: len(graph.inputs)], f"calibration batch {index}")
+
+
+def population_axis(graph: Graph, node: Node) -> int:
+    """Return the axis of a sample that holds the channels of a population: that of the layer that feeds it."""
+    source = graph[node.inputs[0]]
+    while source.scaling != "weighs" and source.inputs and source.shape == node.shape:
+        source = graph[source.inputs[0]]
+    return channel_axis(source) if source.shape == node.shape else 0
+
+
+def _length(calibration: object) -> int | None:
+    try:
+        return len(calibration)  # type: ignore[arg-type]
+    except TypeError:
+        return None

@@ -1,0 +1,107 @@
+"""What would become of a model: the verdict for every call, before anything is converted."""
+
+from dataclasses import dataclass
+from math import prod
+
+from canonic.codes import CSS
+from canonic.errors import ConversionError
+from canonic.frontend import Example, Model, Verdict, capture, fold, import_program
+from canonic.network.graph import Graph, depth
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The verdicts on a model.
+
+    Attributes:
+        verdicts: one for each call, in order of computation.
+        populations: spiking populations.
+        neurons: spiking neurons for one sample.
+        depth: populations on the longest path.
+        total_steps: steps until the last digit of the answer, with the code that was asked about.
+        code: that code.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    populations: int
+    neurons: int
+    depth: int
+    total_steps: int
+    code: CSS
+
+    @property
+    def refused(self) -> tuple[Verdict, ...]:
+        """The calls that stand in the way of a conversion."""
+        return tuple(verdict for verdict in self.verdicts if verdict.kind == "refused")
+
+    @property
+    def convertible(self) -> bool:
+        """Whether nothing stands in the way of a conversion."""
+        return not self.refused
+
+    def __str__(self) -> str:
+        width = max(len(v.name) for v in self.verdicts)
+        lines = [
+            f"{v.name:{width}}  {v.kind:13}  {'x'.join(map(str, v.shape)):12}  {_remark(v)}"
+            for v in self.verdicts
+        ]
+        return "\n".join((*lines, "", self.summary))
+
+    @property
+    def summary(self) -> str:
+        """One sentence with the counts."""
+        steps = f"T = {self.code.steps}, k = {self.code.silent}: {self.total_steps} total steps"
+        refused = f"; {len(self.refused)} refused" if self.refused else ""
+        return f"{self.populations} populations, {self.neurons} neurons, depth {self.depth}; {steps}{refused}"
+
+
+def explain(model: Model, example: Example, *, code: CSS | None = None) -> Explanation:
+    """Return the verdict for every call of a model, without converting it.
+
+    Args:
+        model: as for ``convert``.
+        example: one batch for each input, ``[batch, *shape]``.
+        code: for the total steps; ``CSS()`` if None.
+
+    Raises:
+        ConversionError: if the model cannot be captured, or has no population.
+
+    >>> import torch
+    >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+    >>> print(explain(model, torch.zeros(1, 4)).summary)
+    1 populations, 3 neurons, depth 1; T = 8, k = 1: 9 total steps
+    """
+    return analyse(model, example, code or CSS())[1]
+
+
+def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanation]:
+    """Return the folded graph of a model, unfit for use where a call is refused, and the explanation."""
+    graph, verdicts = import_program(capture(model, example))
+    if not graph.populations and not any(verdict.kind == "refused" for verdict in verdicts):
+        raise ConversionError(
+            "nothing in this model would spike: it has no relu, relu6 or hardtanh(0, c); canonic turns those into "
+            "populations of neurons, so the model needs at least one"
+        )
+    deep = depth(graph)
+    neurons = sum(prod(node.shape) for node in graph.populations)
+    total = code.steps + code.silent * deep
+    return fold(graph), Explanation(verdicts, len(graph.populations), neurons, deep, total, code)
+
+
+def _remark(verdict: Verdict) -> str:
+    source = f"  ({verdict.origin.source})" if verdict.origin.source and verdict.kind == "refused" else ""
+    said = f"{verdict.reason}: {verdict.remedy}" if verdict.remedy else verdict.reason
+    return (said or verdict.origin.operator) + source
+
+
+def require_convertible(explanation: Explanation) -> None:
+    """Raise a ConversionError that names every refused call, its shape, its line, why, and what to do."""
+    if explanation.convertible:
+        return
+    problems = [
+        f"  {v.name} ({v.origin.operator}, {list(v.shape)}): {v.reason}; {v.remedy}"
+        + (f"\n    {v.origin.source}" if v.origin.source else "")
+        for v in explanation.refused
+    ]
+    count = f"{len(problems)} operator{'s' * (len(problems) > 1)}"
+    raise ConversionError("\n".join((f"{count} of the model cannot be converted:", *problems)))

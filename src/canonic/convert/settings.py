@@ -1,0 +1,117 @@
+"""How to convert: plain data that goes to JSON and back."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, get_args
+
+from canonic.errors import ConversionError, nearest
+from canonic.network.graph import Bias
+
+ThresholdRule = Literal["mse", "max", "percentile"]
+InputCode = Literal["direct", "css"]
+
+
+@dataclass(frozen=True)
+class Override:
+    """What is different for some populations; what is None stays as it is for the others.
+
+    Args:
+        threshold: the rule that chooses theta.
+        percentile: of the activations, for the rule of that name.
+        silent: silent steps k of this population.
+        phi: fraction of the threshold at which it fires.
+    """
+
+    threshold: ThresholdRule | None = None
+    percentile: float | None = None
+    silent: int | None = None
+    phi: float | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to convert a network.
+
+    Args:
+        threshold: the rule that chooses theta for each channel: "mse" (least squared error), "max" (nothing is
+            clipped) or "percentile".
+        percentile: of the positive activations of a channel, in (0, 100], for the rule of that name.
+        input: "direct" injects the analog input at the first step; "css" codes it in ternary spikes.
+        bias: "first" injects each bias with the first digit; "spread" a share of it with every digit.
+        overrides: for populations by exact name or by a regular expression that matches the whole name; an exact
+            name goes before an expression, an earlier expression before a later one.
+
+    >>> Settings(overrides={"layer1.*": Override(threshold="max")}).threshold
+    'mse'
+    """
+
+    threshold: ThresholdRule = "mse"
+    percentile: float = 99.9
+    input: InputCode = "direct"
+    bias: Bias = "first"
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _require_choice("threshold", self.threshold, get_args(ThresholdRule))
+        _require_choice("input", self.input, get_args(InputCode))
+        _require_choice("bias", self.bias, get_args(Bias))
+        given: Settings | Override
+        for where, given in (("settings", self), *self.overrides.items()):
+            if given.threshold is not None:
+                _require_choice(f"threshold of {where}", given.threshold, get_args(ThresholdRule))
+            if given.percentile is not None and not 0 < given.percentile <= 100:
+                raise ConversionError(
+                    f"percentile of {where} must lie in (0, 100], got {given.percentile}: 99.9 clips one activation in 1000"
+                )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as plain data."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> "Settings":
+        """Return the settings that plain data stand for."""
+        overrides = {name: Override(**given) for name, given in data.get("overrides", {}).items()}
+        return Settings(**{**data, "overrides": overrides})
+
+
+def resolve(settings: Settings, names: Iterable[str]) -> dict[str, Override]:
+    """Return what holds for each population, with nothing left None but silent and phi where the code decides.
+
+    Raises:
+        ConversionError: if an override is not a regular expression or matches no population.
+    """
+    names = list(names)
+    common = Override(settings.threshold, settings.percentile)
+    patterns = {key: _compile(key) for key in settings.overrides if key not in names}
+    for key, pattern in patterns.items():
+        if not any(pattern.fullmatch(name) for name in names):
+            raise ConversionError(f"the override {key!r} matches no population: {nearest(key, names)}")
+    matching = {
+        name: name
+        if name in settings.overrides
+        else next((k for k, p in patterns.items() if p.fullmatch(name)), None)
+        for name in names
+    }
+    return {
+        name: common if key is None else _merge(common, settings.overrides[key])
+        for name, key in matching.items()
+    }
+
+
+def _merge(common: Override, given: Override) -> Override:
+    chosen = {f.name: getattr(given, f.name) for f in fields(given) if getattr(given, f.name) is not None}
+    return Override(**{**asdict(common), **chosen})
+
+
+def _compile(key: str) -> re.Pattern[str]:
+    try:
+        return re.compile(key)
+    except re.error as error:
+        raise ConversionError(f"the override {key!r} is no name and no regular expression: {error}") from None
+
+
+def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConversionError(f"{name} must be one of {', '.join(choices)}, got {value!r}")

@@ -1,0 +1,6 @@
+"""Data: pictures in folders, zip files and arrays, and scikit-learn's embedded handwritten digits."""
+
+from canonic.datasets.data import Data as Data
+from canonic.datasets.data import Preprocessing as Preprocessing
+from canonic.datasets.data import sample as sample
+from canonic.datasets.opener import open_data as open_data

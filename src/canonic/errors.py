@@ -1,0 +1,31 @@
+"""Every error that is raised on purpose: each message names the thing, the value, the reason and the remedy."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class CanonicError(ValueError):
+    """The base of all errors of this package."""
+
+
+class ConversionError(CanonicError):
+    """A model that cannot be converted, or cannot be converted as asked."""
+
+
+class DataError(CanonicError):
+    """A data set, a batch or a picture that cannot be used."""
+
+
+class StorageError(CanonicError):
+    """A file of weights or of a network that cannot be read or written."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return a hint with the known words nearest to one that is unknown.
+
+    >>> nearest("layer1.rleu", ["layer1.relu", "fc"])
+    'did you mean layer1.relu?'
+    """
+    known = sorted(known)
+    close = get_close_matches(word, known, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(known) or 'none'}"

@@ -1,0 +1,97 @@
+"""From a model to an exported program whose batch size is free: torch.export, with errors that a user can act on."""
+
+import copy
+import re
+import traceback
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from canonic.errors import ConversionError
+
+Model = nn.Module | ExportedProgram
+Example = Tensor | Sequence[Tensor]
+
+
+def capture(model: Model, example: Example) -> ExportedProgram:
+    """Return the program of a model in evaluation mode, with a free batch axis and no operator in place.
+
+    Args:
+        model: a module, which is left as it is, or a program exported with a free batch axis.
+        example: one batch for each input, ``[batch, *shape]``, floating point. Its values do not matter.
+
+    Raises:
+        ConversionError: if torch.export cannot capture the model; the message names the line of the user's code.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns about its own internals here
+        program = model if isinstance(model, ExportedProgram) else _export(model, as_inputs(example))
+        _require_free_batch(program)
+        # No decomposition: this only takes operators out of place.
+        functional: ExportedProgram = program.run_decompositions({})
+        return functional
+
+
+def as_inputs(batch: Example) -> tuple[Tensor, ...]:
+    """Return the inputs of a batch as a tuple, checked.
+
+    Raises:
+        ConversionError: if one of them is not a floating point tensor with a batch axis.
+    """
+    inputs = (batch,) if isinstance(batch, Tensor) else tuple(batch)
+    for index, x in enumerate(inputs):
+        if not isinstance(x, Tensor) or not x.is_floating_point() or x.dim() == 0 or len(x) == 0:
+            seen = f"{x.dtype} {list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+            raise ConversionError(
+                f"input {index} of the model must be a floating point tensor [batch, *shape] with at least one "
+                f"sample, got {seen}: convert it with x.float(), and keep the batch axis"
+            )
+    return inputs
+
+
+def _export(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
+    if any(module.training for module in model.modules()):
+        model = copy.deepcopy(model).eval()
+    # A batch of one would be taken for a constant.
+    example = tuple(torch.cat([x, x]) if len(x) == 1 else x for x in inputs)
+    batch = Dim("batch")
+    try:
+        return torch.export.export(model, example, dynamic_shapes=tuple({0: batch} for _ in example))
+    except Exception as error:  # torch.export raises many types, all of them about the user's model
+        shapes = ", ".join(str(list(x.shape)) for x in inputs)
+        raise ConversionError(_explain_failure(error, shapes)) from error
+
+
+def _explain_failure(error: Exception, shapes: str) -> str:
+    reason = re.split(r"\n|(?<=\w\w)\. ", str(error).strip() or type(error).__name__)[0][:300]
+    where = _user_line(error)
+    hint = "move data-dependent decisions out of forward"
+    if "batch" in str(error) and ("Constraints violated" in str(error) or "specialized" in str(error)):
+        reason, hint = "its code fixes the batch size", "use x.shape[0] or -1 where the batch size stands"
+    return (
+        f"torch.export cannot capture the model with inputs of shape {shapes}: {reason}{where}. Check these shapes, "
+        f"and {hint}: torch.export.export must accept the model"
+    )
+
+
+def _user_line(error: BaseException) -> str:
+    """Return the innermost line of code outside torch and this package that raised the error."""
+    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parent.parent))
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((*ours, "<"))]
+    inner = [f for f in frames if f.name == "forward"] or frames[-1:]
+    return f' (at {inner[-1].filename}:{inner[-1].lineno}, "{inner[-1].line}")' if inner else ""
+
+
+def _require_free_batch(program: ExportedProgram) -> None:
+    inputs = set(program.graph_signature.user_inputs)
+    for node in program.graph.nodes:
+        value = node.meta.get("val")
+        if node.name in inputs and isinstance(value, Tensor) and not isinstance(value.shape[0], torch.SymInt):
+            raise ConversionError(
+                f"the exported program has a fixed batch size ({value.shape[0]}) for its input {node.name}: export it "
+                'with dynamic_shapes=({0: torch.export.Dim("batch")},) so that any batch can be simulated'
+            )

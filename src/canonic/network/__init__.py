@@ -1,0 +1,4 @@
+"""The network: its graph, the schedulers that run it, trace, table, storage."""
+
+from canonic.network.spiking import SpikingNetwork as SpikingNetwork
+from canonic.network.spiking import load as load

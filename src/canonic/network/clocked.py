@@ -1,0 +1,125 @@
+"""The clocked scheduler: all nodes advance one tick at a time, as on a chip. State is passed and returned."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor
+
+from canonic.network.apply import apply, bias_gain, telescope
+from canonic.network.graph import Node, Plan, first_steps, total_steps
+from canonic.neurons import Membrane, rest, step
+
+Pulse = Tensor | None
+"""One step of a stream, [batch, *shape]; None is silence and costs nothing."""
+
+
+class Prefix(NamedTuple):
+    """The memory of a function unit: A[m], what the digits so far stand for, and f(A[m])."""
+
+    value: Tensor
+    output: Tensor
+
+
+Memory = Membrane | Prefix | None
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that a network remembers between two ticks. Its size does not depend on T.
+
+    Attributes:
+        tick: the number of ticks done.
+        memory: of each population and function unit.
+        delayed: for each (reader, input) whose other inputs come later, the pulses under way, oldest first.
+        readout: what the digits of each output stand for so far.
+    """
+
+    tick: int = 0
+    memory: Mapping[str, Memory] = field(default_factory=dict)
+    delayed: Mapping[tuple[str, str], tuple[Pulse, ...]] = field(default_factory=dict)
+    readout: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def clocked(
+    plan: Plan, inputs: Sequence[Float[Tensor, "batch ..."]]
+) -> Iterator[tuple[dict[str, Pulse], State]]:
+    """Yield the pulses of all nodes and the state after each tick 1 .. total steps."""
+    state = State()
+    for _ in range(total_steps(plan)):
+        pulses, state = tick(plan, state, inputs)
+        yield pulses, state
+
+
+def tick(
+    plan: Plan, state: State, inputs: Sequence[Float[Tensor, "batch ..."]]
+) -> tuple[dict[str, Pulse], State]:
+    """Advance every node by one tick. The inputs, the same at every call, are injected at the first."""
+    graph, now, first = plan.graph, state.tick + 1, first_steps(plan.graph)
+    pulses: dict[str, Pulse] = {
+        name: x if now == 1 else None for name, x in zip(graph.inputs, inputs, strict=True)
+    }
+    memory, delayed = dict(state.memory), dict(state.delayed)
+    for node in graph.nodes:
+        if node.kind == "input":
+            continue
+        begin = max(first[name] for name in node.inputs)
+        arriving = []
+        for name in node.inputs:
+            waiting = delayed.get((node.name, name), (None,) * (begin - first[name]))
+            pulse, *waiting_now = (*waiting, pulses[name])
+            delayed[node.name, name] = tuple(waiting_now)
+            silence = inputs[0].new_zeros(()).expand(len(inputs[0]), *graph[name].shape)
+            arriving.append((pulse, silence))
+        pulses[node.name], memory[node.name] = _advance(
+            plan, node, now - begin, arriving, memory.get(node.name)
+        )
+    return pulses, State(now, memory, delayed, _readout(plan, state, pulses, first))
+
+
+def _advance(
+    plan: Plan, node: Node, t: int, arriving: list[tuple[Pulse, Tensor]], memory: Memory
+) -> tuple[Pulse, Memory]:
+    """Return the pulse of a node at step t of its own time and its new memory."""
+    pulse, silence = arriving[0]
+    if node.neurons is not None:
+        code = node.neurons.code or plan.code
+        if not 1 <= t <= code.steps + code.silent:
+            return None, memory
+        before = memory if isinstance(memory, Membrane) else rest(silence, signed=node.neurons.signed)
+        after, spikes = step(code, t, before, pulse)
+        return spikes, after
+    if not 1 <= t <= plan.code.steps:
+        return None, memory
+    if node.kind == "function unit":
+        return _telescoping(plan, node, t, pulse, memory if isinstance(memory, Prefix) else None)
+    return _linear(plan, node, t, arriving), None
+
+
+def _linear(plan: Plan, node: Node, t: int, arriving: list[tuple[Pulse, Tensor]]) -> Pulse:
+    gain = bias_gain(plan, node, t)
+    if not gain and all(pulse is None for pulse, _ in arriving):
+        return None
+    given = [silence if pulse is None else pulse for pulse, silence in arriving]
+    pulse = apply(node, given, len(given[0]))
+    return pulse + gain * node.tensors["bias"] if gain else pulse
+
+
+def _telescoping(plan: Plan, node: Node, t: int, pulse: Pulse, memory: Prefix | None) -> tuple[Pulse, Memory]:
+    if pulse is None:
+        return None, memory
+    weight = plan.code.weights[t - 1]
+    value = weight * pulse if memory is None else memory.value + weight * pulse
+    output, part = telescope(node, weight, value, None if memory is None else memory.output)
+    return part, Prefix(value, output)
+
+
+def _readout(plan: Plan, state: State, pulses: dict[str, Pulse], first: dict[str, int]) -> dict[str, Tensor]:
+    readout = dict(state.readout)
+    for name in plan.graph.outputs:
+        pulse, digit = pulses[name], state.tick + 1 - first[name]
+        if pulse is not None:
+            weighted = plan.code.weights[digit - 1] * pulse
+            readout[name] = readout[name] + weighted if name in readout else weighted
+    return readout

@@ -1,0 +1,190 @@
+"""The graph of a network as plain data: synapses, populations, function units, structure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from canonic.codes import CSS
+
+Kind = Literal["input", "synapse", "population", "function unit", "structure"]
+
+Bias = Literal["first", "spread"]
+"""Whether a bias is injected whole with the first digit or spread over all."""
+
+Scaling = Literal["moves", "pools", "weighs", "sums", "mixes"]
+"""How a node treats a scale of its input:
+
+moves   every element of the output is one element of the input, or 0 (reshape, slice, pad, cat)
+pools   acts within each channel, axis 0 of the sample, and never across channels (pooling, upsampling)
+weighs  has weights that can absorb a scale on either side (conv, linear, scale)
+sums    wants the same scale on all inputs and passes it on (add, sub)
+mixes   none of these: its input must be in plain units
+"""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Stands for the input stream of this index among the arguments of a node."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Stands for the number of rows (time x batch) that are computed at once: the model's batch size."""
+
+
+@dataclass(frozen=True)
+class Weight:
+    """Stands for the weight of a node among its arguments."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a node comes from in the user's model."""
+
+    operator: str
+    module: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Neurons:
+    """What makes a node a population.
+
+    Attributes:
+        signed: its gate is always open; else it is a ReLU population.
+        ceiling: the value at which its activation is clipped.
+        code: its code, once it has been converted.
+        encodes: it codes an input of the network, and so adds no depth.
+    """
+
+    signed: bool
+    ceiling: float | None = None
+    code: CSS | None = None
+    encodes: bool = False
+
+    @property
+    def silent(self) -> int:
+        """Silent steps k of the code; none before it has one."""
+        return self.code.silent if self.code else 0
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node of the graph.
+
+    Attributes:
+        name: unique; the module's path in the user's model where there is one.
+        kind: the word of the vocabulary.
+        operator: the ATen operator that is applied to each step; "" for inputs and populations.
+        inputs: names of the nodes that it reads.
+        shape: of one sample, without the batch.
+        arguments: of the operator by name: plain data, with Slot, Rows and Weight where those go.
+        tensors: "weight", "bias" (added once, broadcast against the sample), and "theta" of a population (likewise).
+        scaling: how it treats a scale of its input.
+        neurons: of a population.
+    """
+
+    name: str
+    kind: Kind
+    operator: str
+    inputs: tuple[str, ...]
+    shape: tuple[int, ...]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    scaling: Scaling = "mixes"
+    neurons: Neurons | None = None
+    origin: Origin = Origin("")
+
+    def with_tensors(self, **tensors: Tensor) -> "Node":
+        """Return the node with these tensors put in place of its own."""
+        return replace(self, tensors={**self.tensors, **tensors})
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes in order of computation, the names of inputs and outputs, and the form of the output (a tree spec)."""
+
+    nodes: tuple[Node, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    form: str = ""
+
+    def __getitem__(self, name: str) -> Node:
+        """Return the node of this name."""
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def consumers(self) -> Mapping[str, tuple[Node, ...]]:
+        """The nodes that read each node."""
+        readers: dict[str, list[Node]] = {node.name: [] for node in self.nodes}
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                readers[name].append(node)
+        return {name: tuple(nodes) for name, nodes in readers.items()}
+
+    @property
+    def populations(self) -> tuple[Node, ...]:
+        """The populations, in order of computation."""
+        return tuple(node for node in self.nodes if node.kind == "population")
+
+    def map_tensors(self, change: Callable[[Tensor], Tensor]) -> "Graph":
+        """Return the graph with every tensor changed."""
+        nodes = tuple(
+            replace(node, tensors={name: change(tensor) for name, tensor in node.tensors.items()})
+            for node in self.nodes
+        )
+        return replace(self, nodes=nodes)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A converted graph, the code that its streams are in, and when biases are injected: what a scheduler runs."""
+
+    graph: Graph
+    code: CSS
+    bias: Bias = "first"
+
+
+def longest_path(graph: Graph, cost: Callable[[Node], int]) -> dict[str, int]:
+    """Return for each node the largest sum of costs on a path from an input to it, its own cost included."""
+    total: dict[str, int] = {}
+    for node in graph.nodes:
+        total[node.name] = max((total[name] for name in node.inputs), default=0) + cost(node)
+    return total
+
+
+def first_steps(graph: Graph) -> dict[str, int]:
+    """Return for each node the number of steps before the first digit of its stream.
+
+    Digit m leaves at step ``first_steps[name] + m``: every population on the way has added its silent steps.
+    """
+    return longest_path(graph, lambda node: node.neurons.silent if node.neurons else 0)
+
+
+def depth(graph: Graph) -> int:
+    """Return the number of spiking populations on the longest path, without those that code an input."""
+    deepest = longest_path(graph, lambda node: int(node.neurons is not None and not node.neurons.encodes))
+    return max((deepest[name] for name in graph.outputs), default=0)
+
+
+def total_steps(plan: Plan) -> int:
+    """Return the steps until the last digit of the last output: T and the silent steps on the longest path."""
+    first = first_steps(plan.graph)
+    return plan.code.steps + max(first[name] for name in plan.graph.outputs)
+
+
+def operator_of(node: Node) -> Callable[..., Any]:
+    """Return the ATen operator of a node, such as ``torch.ops.aten.conv2d.default``."""
+    namespace, name, overload = node.operator.split(".")
+    operator: Callable[..., Any] = getattr(getattr(getattr(torch.ops, namespace), name), overload)
+    return operator

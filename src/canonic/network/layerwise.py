@@ -1,0 +1,82 @@
+"""The layerwise scheduler: all steps of a node at once, time folded into the batch."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from canonic.network.apply import apply, bias_gain, telescope
+from canonic.network.graph import Graph, Node, Plan
+from canonic.neurons import Scan, join, scan
+
+Observer = Callable[[Node, Tensor, Scan], None]
+"""Called for each population with the node, its currents [time, batch, *shape] and what it did."""
+
+
+def layerwise(
+    plan: Plan, inputs: Sequence[Float[Tensor, "batch ..."]], observe: Observer | None = None
+) -> tuple[Float[Tensor, "time batch ..."], ...]:
+    """Return the stream of each output, in its own time: digit m at index m - 1.
+
+    A stream may be shorter than T steps: those that it lacks are zero. An analog input is a stream of one step.
+    """
+    streams: dict[str, Tensor] = {
+        name: x.unsqueeze(0) for name, x in zip(plan.graph.inputs, inputs, strict=True)
+    }
+    last = last_readers(plan.graph)
+    for node in plan.graph.nodes:
+        if node.kind == "input":
+            continue
+        streams[node.name] = _stream(plan, node, [streams[name] for name in node.inputs], observe)
+        for name in last.get(node.name, ()):
+            del streams[name]
+    return tuple(streams[name] for name in plan.graph.outputs)
+
+
+def last_readers(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """Return for each node the inputs that nothing after it reads, so that they can be dropped."""
+    last: dict[str, str] = {name: node.name for node in graph.nodes for name in node.inputs}
+    dropped: dict[str, tuple[str, ...]] = {}
+    for name, reader in last.items():
+        if name not in graph.outputs:
+            dropped[reader] = (*dropped.get(reader, ()), name)
+    return dropped
+
+
+def lengthen(stream: Float[Tensor, "time batch ..."], steps: int) -> Float[Tensor, "steps batch ..."]:
+    """Return the stream with silent steps added at its end."""
+    missing = steps - len(stream)
+    return torch.cat([stream, stream.new_zeros(missing, *stream.shape[1:])]) if missing else stream
+
+
+def _stream(plan: Plan, node: Node, inputs: list[Tensor], observe: Observer | None) -> Tensor:
+    if node.neurons is not None:
+        result = scan(node.neurons.code or plan.code, inputs[0], signed=node.neurons.signed)
+        if observe:
+            observe(node, inputs[0], result)
+        return result.spikes
+    return (
+        _telescoping(plan, node, inputs[0]) if node.kind == "function unit" else _linear(plan, node, inputs)
+    )
+
+
+def _linear(plan: Plan, node: Node, inputs: list[Tensor]) -> Tensor:
+    spread = plan.bias == "spread" and "bias" in node.tensors
+    steps = plan.code.steps if spread else max(len(stream) for stream in inputs)
+    rows = [lengthen(stream, steps).flatten(0, 1) for stream in inputs]
+    result = apply(node, rows, len(rows[0]))
+    stream = result.view(steps, -1, *result.shape[1:])
+    if "bias" in node.tensors:
+        # In place is safe: an operator with a bias has made a tensor of its own.
+        (stream if spread else stream[0]).add_(node.tensors["bias"], alpha=bias_gain(plan, node, 1))
+    return stream
+
+
+def _telescoping(plan: Plan, node: Node, stream: Tensor) -> Tensor:
+    parts: list[Tensor] = []
+    value = None
+    for weight, prefix in zip(plan.code.weights, plan.code.prefixes(stream), strict=False):
+        value, part = telescope(node, weight, prefix, value)
+        parts.append(part)
+    return join(parts)

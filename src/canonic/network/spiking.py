@@ -1,0 +1,166 @@
+"""The spiking network that a conversion gives."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from os import PathLike
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from canonic.codes import CSS
+from canonic.network.clocked import clocked
+from canonic.network.graph import Graph, Plan, depth, first_steps, total_steps
+from canonic.network.inputs import checked
+from canonic.network.layerwise import Observer, layerwise, lengthen
+from canonic.network.reference import reference
+from canonic.network.storage import load_plan, save_plan
+from canonic.network.table import table
+from canonic.network.trace import LayerTrace, trace
+
+Scheduler = Literal["layerwise", "clocked"]
+
+
+@dataclass(frozen=True, repr=False)
+class SpikingNetwork:
+    """A network of ternary spiking populations. Calls are stateless: each starts from rest.
+
+    Attributes:
+        plan: the graph, its code and the way biases are injected.
+        record: how it was made: settings, samples, dead channels, versions. Plain data.
+    """
+
+    plan: Plan
+    record: Mapping[str, Any]
+
+    @property
+    def graph(self) -> Graph:
+        """The nodes of the network."""
+        return self.plan.graph
+
+    @property
+    def code(self) -> CSS:
+        """The code of the network's streams."""
+        return self.plan.code
+
+    @property
+    def total_steps(self) -> int:
+        """Steps until the last digit of the answer: T and the silent steps on the longest path."""
+        return total_steps(self.plan)
+
+    @property
+    def depth(self) -> int:
+        """Spiking populations on the longest path."""
+        return depth(self.graph)
+
+    @property
+    def neurons(self) -> int:
+        """Spiking neurons for one sample."""
+        return sum(prod(node.shape) for node in self.graph.populations)
+
+    def __call__(self, *inputs: Float[Tensor, "batch ..."], scheduler: Scheduler = "layerwise") -> Any:
+        """Return what the source model returns, as decoded after all steps.
+
+        Args:
+            inputs: one batch ``[batch, *shape]`` for each input of the model.
+            scheduler: "layerwise" is fast; "clocked" is what a chip does, in memory that does not grow with T.
+
+        Raises:
+            DataError: if an input does not fit.
+        """
+        with torch.no_grad():
+            if scheduler == "layerwise":
+                return self._formed(
+                    [
+                        self.code.decode(s)
+                        for s in layerwise(self.plan, checked(self.graph, inputs, "the call"))
+                    ]
+                )
+            *_, (_, state) = clocked(self.plan, checked(self.graph, inputs, "the call"))
+            return self._formed([state.readout[name] for name in self.graph.outputs])
+
+    def readout(
+        self,
+        *inputs: Float[Tensor, "batch ..."],
+        scheduler: Scheduler = "layerwise",
+        observe: Observer | None = None,
+    ) -> Any:
+        """Return the decoded output after every step, ``[total_steps, batch, *shape]``, in the form of the model's.
+
+        It is 0 until the first digit arrives, ``total_steps - T`` steps after the input, and sharpens from then on.
+
+        Args:
+            inputs: as for a call.
+            scheduler: as for a call.
+            observe: called by the layerwise scheduler with each population, its currents and what it did.
+        """
+        with torch.no_grad():
+            given = checked(self.graph, inputs, "the call")
+            if scheduler == "layerwise":
+                first = first_steps(self.graph)
+                streams = layerwise(self.plan, given, observe)
+                starts = [first[name] for name in self.graph.outputs]
+                return self._formed(
+                    [self._settling(s, start) for s, start in zip(streams, starts, strict=True)]
+                )
+            states = [state.readout for _, state in clocked(self.plan, given)]
+            silent = {name: torch.zeros_like(states[-1][name]) for name in self.graph.outputs}
+            return self._formed(
+                [torch.stack([s.get(n, silent[n]) for s in states]) for n in self.graph.outputs]
+            )
+
+    def source(self, *inputs: Float[Tensor, "batch ..."]) -> Any:
+        """Return what the source network returns, computed on this graph; equal to it up to float rounding."""
+        with torch.no_grad():
+            return self._formed(reference(self.graph, checked(self.graph, inputs, "the call")))
+
+    def trace(
+        self, *inputs: Float[Tensor, "batch ..."], layers: Iterable[str] | None = None
+    ) -> dict[str, LayerTrace]:
+        """Return spikes, currents, membranes and the source network's values of some populations, all if None.
+
+        Raises:
+            DataError: if there is no such population.
+        """
+        with torch.no_grad():
+            return trace(self.plan, checked(self.graph, inputs, "the call"), layers)
+
+    def to(self, device: torch.device | str) -> "SpikingNetwork":
+        """Return the network on another device."""
+        moved = self.graph.map_tensors(lambda tensor: tensor.to(device))
+        return replace(self, plan=replace(self.plan, graph=moved))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the network to one safetensors file, whole or not at all.
+
+        Raises:
+            StorageError: if the file cannot be written.
+        """
+        save_plan(path, self.plan, self.record)
+
+    def __repr__(self) -> str:
+        return table(self.plan)
+
+    def _settling(
+        self, stream: Float[Tensor, "time batch ..."], start: int
+    ) -> Float[Tensor, "steps batch ..."]:
+        settled = self.code.prefixes(lengthen(stream, self.code.steps))
+        before = settled.new_zeros(start, *settled.shape[1:])
+        held = settled[-1:].expand(self.total_steps - start - len(settled), *settled.shape[1:])
+        return torch.cat([before, settled, held])
+
+    def _formed(self, outputs: Sequence[Tensor]) -> Any:
+        return pytree.tree_unflatten(list(outputs), pytree.treespec_loads(self.graph.form))
+
+
+def load(path: str | PathLike[str], device: torch.device | str = "cpu") -> SpikingNetwork:
+    """Read a network that ``SpikingNetwork.save`` wrote.
+
+    Raises:
+        StorageError: if the file is missing, damaged, or of another kind.
+    """
+    plan, record = load_plan(path)
+    return SpikingNetwork(plan, record).to(device)

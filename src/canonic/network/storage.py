@@ -1,0 +1,163 @@
+"""A network as one safetensors file: its tensors, and the graph as JSON in the header. Nothing is ever unpickled."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from canonic.codes import CSS
+from canonic.errors import StorageError
+from canonic.network.graph import Graph, Neurons, Node, Origin, Plan, Rows, Slot, Weight
+
+FORMAT = "canonic network 1"
+
+
+def save_plan(path: str | PathLike[str], plan: Plan, record: Mapping[str, Any]) -> None:
+    """Write a network to a file, whole or not at all."""
+    tensors = {
+        f"{n.name}/{key}": t.cpu().contiguous() for n in plan.graph.nodes for key, t in n.tensors.items()
+    }
+    described = {**_describe(plan), "record": dict(record)}
+    write_whole(Path(path), save(tensors, {"format": FORMAT, "network": json.dumps(described)}))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under another name and rename it, so that a full disk or an interrupt leaves nothing half-written.
+
+    Raises:
+        StorageError: if it cannot be written.
+    """
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = file.name
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {path} ({len(content)} bytes): {error.strerror}; nothing was left behind, "
+            "choose a folder that exists and has space"
+        ) from error
+    finally:
+        if temporary is not None:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+
+def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
+    """Read a network and its record from a file.
+
+    Raises:
+        StorageError: if the file is missing, damaged, or of another kind.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise StorageError(f"there is no file {path}") from None
+    except (SafetensorError, OSError) as error:
+        raise StorageError(
+            f"{path} is damaged or no safetensors file ({error}): save the network again"
+        ) from None
+    if header.get("format") != FORMAT:
+        raise StorageError(
+            f"{path} holds no network of this version ({header.get('format')}): make one with canonic convert"
+        )
+    described = json.loads(header["network"])
+    return _plan(described, tensors), described["record"]
+
+
+def _describe(plan: Plan) -> dict[str, Any]:
+    graph = plan.graph
+    return {
+        "code": plan.code.to_json(),
+        "bias": plan.bias,
+        "inputs": graph.inputs,
+        "outputs": graph.outputs,
+        "form": graph.form,
+        "nodes": [_describe_node(node) for node in graph.nodes],
+    }
+
+
+def _describe_node(node: Node) -> dict[str, Any]:
+    return {
+        "name": node.name,
+        "kind": node.kind,
+        "operator": node.operator,
+        "inputs": node.inputs,
+        "shape": node.shape,
+        "arguments": _to_json(dict(node.arguments)),
+        "scaling": node.scaling,
+        "neurons": node.neurons and asdict(node.neurons),
+        "origin": asdict(node.origin),
+    }
+
+
+def _plan(data: dict[str, Any], tensors: dict[str, Tensor]) -> Plan:
+    nodes = tuple(_node(described, tensors) for described in data["nodes"])
+    graph = Graph(nodes, tuple(data["inputs"]), tuple(data["outputs"]), data["form"])
+    return Plan(graph, CSS(**data["code"]), data["bias"])
+
+
+def _node(data: dict[str, Any], tensors: dict[str, Tensor]) -> Node:
+    neurons = data["neurons"]
+    if neurons is not None:
+        code = neurons["code"] and CSS(**neurons["code"])
+        neurons = Neurons(**{**neurons, "code": code})
+    own = {
+        name.rpartition("/")[2]: t for name, t in tensors.items() if name.rpartition("/")[0] == data["name"]
+    }
+    return Node(
+        **{
+            **data,
+            "inputs": tuple(data["inputs"]),
+            "shape": tuple(data["shape"]),
+            "arguments": _from_json(data["arguments"]),
+            "tensors": own,
+            "neurons": neurons,
+            "origin": Origin(**data["origin"]),
+        }
+    )
+
+
+def _to_json(value: Any) -> Any:
+    """Return an argument as plain data; what stands for a stream, a size or a weight becomes {"$": ...}."""
+    match value:
+        case Slot(index):
+            return {"$": index}
+        case Rows():
+            return {"$": "rows"}
+        case Weight():
+            return {"$": "weight"}
+        case list():
+            return [_to_json(item) for item in value]
+        case dict():
+            return {name: _to_json(item) for name, item in value.items()}
+    return value
+
+
+def _from_json(value: Any) -> Any:
+    match value:
+        case {"$": "rows"}:
+            return Rows()
+        case {"$": "weight"}:
+            return Weight()
+        case {"$": index}:
+            return Slot(index)
+        case list():
+            return [_from_json(item) for item in value]
+        case dict():
+            return {name: _from_json(item) for name, item in value.items()}
+    return value

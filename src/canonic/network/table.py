@@ -1,0 +1,46 @@
+"""A network as a table that a person can read."""
+
+from math import prod
+
+from canonic.network.graph import Node, Plan, depth, first_steps, total_steps
+
+HEADINGS = ("layer", "operator", "neurons", "theta", "silent", "first step")
+
+
+def table(plan: Plan) -> str:
+    """Return a row for each node: what it is, its neurons, thresholds and silent steps, and when its first digit leaves."""
+    first = first_steps(plan.graph)
+    rows = [HEADINGS, *(_row(node, first[node.name]) for node in plan.graph.nodes)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    return "\n".join((lines[0], "-" * len(lines[0]), *lines[1:], "", summary(plan)))
+
+
+def summary(plan: Plan) -> str:
+    """Return one sentence on the size and the latency of a network."""
+    neurons = sum(prod(node.shape) for node in plan.graph.populations)
+    code = plan.code
+    return (
+        f"{len(plan.graph.populations)} populations, {neurons} neurons, depth {depth(plan.graph)}; "
+        f"CSS T = {code.steps}, k = {code.silent}, beta = {code.beta:g}, phi = {code.phi:g}: {total_steps(plan)} total steps"
+    )
+
+
+def _row(node: Node, first: int) -> tuple[str, ...]:
+    if node.neurons is None:
+        operator = node.operator.split(".")[1] if node.operator else "input"
+        operator = "scale" if node.operator == "aten.mul.Tensor" else operator
+        return node.name, operator, "", "", "", str(first + 1)
+    theta = node.tensors["theta"]
+    gate = "signed" if node.neurons.signed else "relu"
+    spread = f"{float(theta.min()):.4g} .. {float(theta.max()):.4g}"
+    return (
+        node.name,
+        f"population ({gate})",
+        str(prod(node.shape)),
+        spread,
+        str(node.neurons.silent),
+        str(first + 1),
+    )

@@ -1,0 +1,69 @@
+"""What goes on inside: spikes, currents, membranes and the source network's values, side by side."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from canonic.errors import DataError, nearest
+from canonic.network.graph import Node, Plan, first_steps
+from canonic.network.layerwise import layerwise, lengthen
+from canonic.network.reference import reference
+from canonic.neurons import Scan, run
+
+
+@dataclass(frozen=True)
+class LayerTrace:
+    """One population, for each of its own steps 1 .. T + k.
+
+    Attributes:
+        spikes: -1, 0 or +1, ``[time, batch, *shape]``; the k silent steps hold 0.
+        currents: in units of theta; the last k steps hold 0.
+        membranes: after the step, in units of theta; the threshold is beta^k.
+        decoded: what the spikes stand for, ``[batch, *shape]``, in the units of the source network.
+        source: the activation of the source network, likewise.
+        first: global steps before the first step of this population.
+    """
+
+    spikes: Float[Tensor, "time batch ..."]
+    currents: Float[Tensor, "time batch ..."]
+    membranes: Float[Tensor, "time batch ..."]
+    decoded: Float[Tensor, "batch ..."]
+    source: Float[Tensor, "batch ..."]
+    first: int
+
+
+def trace(plan: Plan, inputs: Sequence[Tensor], layers: Iterable[str] | None) -> dict[str, LayerTrace]:
+    """Return the traces of the named populations, all if None."""
+    first = first_steps(plan.graph)
+    known = [node.name for node in plan.graph.populations]
+    wanted = set(known if layers is None else layers)
+    for name in wanted - set(known):
+        raise DataError(f"there is no population {name!r}: {nearest(name, known)}")
+    source: dict[str, Tensor] = {}
+    traces: dict[str, LayerTrace] = {}
+
+    def keep_source(node: Node, _: Tensor, activation: Tensor) -> None:
+        if node.name in wanted:
+            source[node.name] = activation * node.tensors["theta"]
+
+    def keep(node: Node, currents: Tensor, result: Scan) -> None:
+        if node.name not in wanted or node.neurons is None:
+            return
+        code = node.neurons.code or plan.code
+        steps = list(run(code, currents, signed=node.neurons.signed))
+        quiet = torch.zeros_like(result.spikes[:1]).expand(code.silent, *result.spikes.shape[1:])
+        traces[node.name] = LayerTrace(
+            spikes=torch.cat([quiet, result.spikes]),
+            currents=lengthen(currents, code.steps + code.silent),
+            membranes=torch.stack([state.potential for _, state, _ in steps]),
+            decoded=code.decode(result.spikes, node.tensors["theta"]),
+            source=source[node.name],
+            first=first[node.name] - code.silent,
+        )
+
+    reference(plan.graph, inputs, keep_source)
+    layerwise(plan, inputs, keep)
+    return traces

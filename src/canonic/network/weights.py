@@ -1,0 +1,86 @@
+"""How the weights of a node absorb a scale of its output or of its input.
+
+A scale is a tensor that broadcasts against one sample, such as [channels, 1, 1]. For a linear map L with weights W
+
+    diag(out) L diag(in)  has the weights  W[o, i] * out[o] * in[i].
+"""
+
+import math
+
+from torch import Tensor
+
+from canonic.network.graph import Node, Slot, Weight
+
+SCALE = "aten.mul.Tensor"
+"""The operator of a diagonal synapse: every element times its own weight."""
+
+
+def scale_arguments() -> dict[str, Slot | Weight]:
+    """Return the arguments of a diagonal synapse."""
+    return {"self": Slot(0), "other": Weight()}
+
+
+def channel_axis(node: Node) -> int:
+    """Return the axis of a sample along which the weights of a node differ: the last of a linear map, else the first."""
+    return len(node.shape) - 1 if node.operator == "aten.linear.default" else 0
+
+
+def compress(scale: Tensor) -> Tensor:
+    """Return the scale with every axis along which it is constant reduced to size 1.
+
+    >>> compress(torch.tensor([[2.0, 2.0], [3.0, 3.0]])).tolist()
+    [[2.0], [3.0]]
+    """
+    for axis in range(scale.dim()):
+        first = scale.narrow(axis, 0, 1)
+        scale = first if bool((scale == first).all()) else scale
+    return scale
+
+
+def along(scale: Tensor, rank: int, axis: int, size: int) -> Tensor | None:
+    """Return a scale as a vector of this size along one axis of a sample; None if it differs along another."""
+    scale = scale.reshape(*[1] * (rank - scale.dim()), *scale.shape)
+    if math.prod(scale.shape) != scale.shape[axis]:
+        return None
+    return scale.reshape(-1).expand(size)
+
+
+def scale_output(node: Node, scale: Tensor) -> Node | None:
+    """Return the node with its output scaled, or None if its weights cannot do that."""
+    changed = {"bias": node.tensors["bias"] * scale} if "bias" in node.tensors else {}
+    if node.operator == SCALE:
+        return node.with_tensors(weight=node.tensors["weight"] * scale, **changed)
+    axis = channel_axis(node)
+    vector = along(scale, len(node.shape), axis, node.shape[axis])
+    if vector is None:
+        return None
+    weight, groups = node.tensors["weight"], _groups(node)
+    grouped = vector.view(groups, 1, -1) if _transposed(node) else vector.view(groups, -1, 1)
+    return node.with_tensors(weight=_times(weight, grouped, groups), **changed)
+
+
+def scale_input(node: Node, scale: Tensor) -> Node | None:
+    """Return the node with its input scaled, or None if its weights cannot do that."""
+    weight, groups = node.tensors["weight"], _groups(node)
+    if node.operator == SCALE:
+        return node.with_tensors(weight=weight * scale)
+    size = weight.shape[0] if _transposed(node) else weight.shape[1] * groups
+    vector = along(scale, len(node.shape), channel_axis(node), size)
+    if vector is None:
+        return None
+    grouped = vector.view(groups, -1, 1) if _transposed(node) else vector.view(groups, 1, -1)
+    return node.with_tensors(weight=_times(weight, grouped, groups))
+
+
+def _times(weight: Tensor, grouped: Tensor, groups: int) -> Tensor:
+    """Multiply a weight [a, b, *kernel] by a factor [groups, a / groups or 1, b or 1]."""
+    matrix = weight.reshape(groups, weight.shape[0] // groups, weight.shape[1], -1)
+    return (matrix * grouped.unsqueeze(-1).to(weight)).reshape(weight.shape)
+
+
+def _groups(node: Node) -> int:
+    return int(node.arguments.get("groups", 1))
+
+
+def _transposed(node: Node) -> bool:
+    return "conv_transpose" in node.operator or bool(node.arguments.get("transposed", False))

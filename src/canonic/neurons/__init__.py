@@ -1,0 +1,10 @@
+"""Neurons: the dynamics of a population, one pure step function and the scan that runs it."""
+
+from canonic.neurons.tsa import Membrane as Membrane
+from canonic.neurons.tsa import Scan as Scan
+from canonic.neurons.tsa import join as join
+from canonic.neurons.tsa import overloaded as overloaded
+from canonic.neurons.tsa import rest as rest
+from canonic.neurons.tsa import run as run
+from canonic.neurons.tsa import scan as scan
+from canonic.neurons.tsa import step as step

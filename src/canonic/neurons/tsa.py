@@ -1,0 +1,104 @@
+"""The ternary self-amplifying neuron (arXiv 2408.17245): amplify, integrate, fire at half the threshold.
+
+In its own time t = 1 .. T + k, with theta' = beta^k and every current I in units of the neuron's theta:
+
+    u    = beta * v[t-1] + I[t]
+    s[t] = 0 for t <= k;  +1 if u >= phi theta';  -1 if u <= -phi theta' and the gate is open;  0 otherwise
+    v[t] = u - theta' s[t]
+
+A signed population has its gate open from the start; that of a ReLU population opens with its first +1, so that
+what it has sent so far never stands for a negative number. Output digit m leaves at step m + k, and
+
+    a_out = Z - v[T+k] * beta^-(T-1+k)        (exact: all the error is the residual in the membrane).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from canonic.codes import CSS
+
+
+class Membrane(NamedTuple):
+    """The state of a population: the potential v, in units of theta, and the gate (1 open, 0 closed)."""
+
+    potential: Float[Tensor, "*shape"]
+    gate: Float[Tensor, "*shape"]
+
+
+class Scan(NamedTuple):
+    """What a population did: its spikes, its last state, and how many of its neurons were overloaded at each digit."""
+
+    spikes: Float[Tensor, "time *shape"]
+    membrane: Membrane
+    overloads: Int[Tensor, " time"]
+
+
+def rest(like: Float[Tensor, "*shape"], *, signed: bool) -> Membrane:
+    """Return the state before the first step, with the shape and type of a current."""
+    return Membrane(torch.zeros_like(like), torch.ones_like(like) if signed else torch.zeros_like(like))
+
+
+def step(
+    code: CSS, t: int, state: Membrane, current: Float[Tensor, "*shape"] | None
+) -> tuple[Membrane, Float[Tensor, "*shape"] | None]:
+    """Advance a population by its step t = 1 .. T + k; a current or spikes of None mean silence."""
+    v, gate = state
+    u = code.beta * v if current is None else torch.add(current, v, alpha=code.beta)
+    if t <= code.silent:
+        return Membrane(u, gate), None
+    theta = code.beta**code.silent
+    bar = code.fraction(t - code.silent) * theta
+    up = (u >= bar).to(u.dtype)
+    spikes = up - gate * (u <= -bar).to(u.dtype)
+    return Membrane(torch.sub(u, spikes, alpha=theta), torch.maximum(gate, up)), spikes
+
+
+def overloaded(code: CSS, t: int, state: Membrane) -> Int[Tensor, ""]:
+    """Count the neurons for which the spike of step t was not enough: they would have to fire at once again.
+
+    Their current was beyond what one spike can take back: from rest this cannot happen while
+    ``|I| <= (1 - phi (beta - 1)) theta'``. Without it the residual ends within half an LSB.
+    """
+    bar = code.fraction(t - code.silent) * code.beta**code.silent
+    return (state.potential > bar).sum() + ((state.potential < -bar) & (state.gate > 0)).sum()
+
+
+def run(
+    code: CSS, currents: Float[Tensor, "time *shape"], *, signed: bool
+) -> Iterator[tuple[int, Membrane, Float[Tensor, "*shape"] | None]]:
+    """Yield (t, state, spikes) at each step t = 1 .. T + k; currents that are missing at the end are zero."""
+    state = rest(currents[0], signed=signed)
+    for t in range(1, code.steps + code.silent + 1):
+        state, spikes = step(code, t, state, currents[t - 1] if t <= len(currents) else None)
+        yield t, state, spikes
+
+
+def join(steps: Sequence[Float[Tensor, "batch *shape"]]) -> Float[Tensor, "time batch *shape"]:
+    """Return steps as a stream. Unlike ``torch.stack`` this keeps their memory format (channels last)."""
+    return torch.cat(list(steps)).view(len(steps), *steps[0].shape)
+
+
+def scan(code: CSS, currents: Float[Tensor, "time batch *shape"], *, signed: bool) -> Scan:
+    """Run a population over all its steps.
+
+    Args:
+        code: the population's code.
+        currents: in units of theta, at most T steps; those that are missing are zero.
+        signed: whether the gate is open from the start.
+
+    >>> code = CSS(steps=4, silent=1)
+    >>> result = scan(code, torch.tensor([[0.9]]), signed=False)
+    >>> result.spikes.T.tolist(), result.overloads.tolist()
+    ([[1.0, 0.0, 0.0, -1.0]], [0, 0, 0, 0])
+    """
+    digits, overloads = [], []
+    for t, state, spikes in run(code, currents, signed=signed):
+        if spikes is not None:
+            digits.append(spikes)
+            overloads.append(overloaded(code, t, state))
+    spikes = join(digits)
+    return Scan(spikes, state, torch.stack(overloads))
