@@ -52,7 +52,8 @@ class ResNet(nn.Module):
         """Return the logits of a batch ``[batch, 3, 32, 32]``."""
         x = F.relu(self.bn1(self.conv1(x)))
         x = self.layer3(self.layer2(self.layer1(x)))
-        return self.linear(x.mean((2, 3)))
+        logits: Tensor = self.linear(x.mean((2, 3)))
+        return logits
 
 
 def resnet20() -> ResNet:

@@ -5,11 +5,12 @@ import re
 import traceback
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.export import Dim, ExportedProgram
+from torch.export import Dim, ExportedProgram, ShapesCollection
 
 from canonic.errors import ConversionError
 
@@ -58,22 +59,27 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
         model = copy.deepcopy(model).eval()
     # A batch of one would be taken for a constant.
     example = tuple(torch.cat([x, x]) if len(x) == 1 else x for x in inputs)
-    batch = Dim("batch")
+    shapes, batch = ShapesCollection(), Dim("batch")
+    for x in example:
+        shapes[x] = {0: batch}
     try:
-        return torch.export.export(model, example, dynamic_shapes=tuple({0: batch} for _ in example))
+        return torch.export.export(model, example, dynamic_shapes=shapes)
     except Exception as error:  # torch.export raises many types, all of them about the user's model
-        shapes = ", ".join(str(list(x.shape)) for x in inputs)
-        raise ConversionError(_explain_failure(error, shapes)) from error
+        # Strict export reads the code instead of running it: slower, but it keeps the batch free in len(x).
+        with suppress(Exception):
+            return torch.export.export(model, example, dynamic_shapes=shapes, strict=True)
+        sizes = ", ".join(str(list(x.shape)) for x in inputs)
+        raise ConversionError(_explain_failure(error, sizes)) from error
 
 
-def _explain_failure(error: Exception, shapes: str) -> str:
+def _explain_failure(error: Exception, sizes: str) -> str:
     reason = re.split(r"\n|(?<=\w\w)\. ", str(error).strip() or type(error).__name__)[0][:300]
     where = _user_line(error)
     hint = "move data-dependent decisions out of forward"
     if "batch" in str(error) and ("Constraints violated" in str(error) or "specialized" in str(error)):
         reason, hint = "its code fixes the batch size", "use x.shape[0] or -1 where the batch size stands"
     return (
-        f"torch.export cannot capture the model with inputs of shape {shapes}: {reason}{where}. Check these shapes, "
+        f"torch.export cannot capture the model with inputs of shape {sizes}: {reason}{where}. Check these shapes, "
         f"and {hint}: torch.export.export must accept the model"
     )
 

@@ -79,7 +79,9 @@ class _Import:
             self.visit_constant(node)
         elif node.target is operator.getitem:
             self.visit_part(node)
-        elif str(node.target) not in SPLITS:
+        elif str(node.target) in SPLITS:
+            self.streams[node] = self.streams[node.all_input_nodes[0]]  # its parts are visited one by one
+        else:
             self.judge(node, lambda call: convert_call(call), node.all_input_nodes)
 
     def visit_placeholder(self, node: fx.Node) -> None:
@@ -158,11 +160,10 @@ class _Import:
             self.verdicts.append(Verdict(made.name, made.kind, shape, made.origin))
 
     def append(self, node: fx.Node, made: Node) -> None:
-        like = next(
-            (c for c in self.constants.values() if isinstance(c, Tensor) and c.is_floating_point()), None
-        )
-        if like is not None:
-            made = replace(made, tensors={name: t.detach().to(like) for name, t in made.tensors.items()})
+        value = node.meta.get("val")
+        if isinstance(value, Tensor):
+            own = {name: t.detach().to(value.device, value.dtype) for name, t in made.tensors.items()}
+            made = replace(made, tensors=own)
         self.nodes.append(made)
         self.streams[node] = made
 

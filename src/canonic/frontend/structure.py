@@ -64,7 +64,7 @@ def pad(call: Call) -> Node:
         raise Refusal("it pads the batch axis", "keep the number of samples as it is")
     if call.arguments.get("mode", "constant") != "constant" or not value:
         return move(call)
-    frame = torch.nn.functional.pad(torch.zeros(1, *call.streams[0].shape), amounts, value=value)[0]
+    frame = torch.nn.functional.pad(torch.zeros(1, *call.streams[0].shape, dtype=torch.float64), amounts, value=value)[0]
     return call.node(
         "structure", "mixes", arguments={**call.arguments, "value": 0.0}, tensors={"bias": frame}
     )

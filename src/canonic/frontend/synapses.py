@@ -84,7 +84,7 @@ def _scale(call: Call, stream: Slot, weight: Tensor, bias: Tensor | None = None)
 
 def _sample(call: Call, value: Any) -> Tensor:
     """Return a constant operand as a tensor that broadcasts against one sample."""
-    tensor = value if isinstance(value, Tensor) else torch.tensor(float(value))
+    tensor = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
     if tensor.dim() == call.rank and tensor.shape[0] == 1:
         tensor = tensor.squeeze(0)
     if tensor.dim() >= call.rank:
@@ -95,7 +95,7 @@ def _sample(call: Call, value: Any) -> Tensor:
 
 
 def _ones(call: Call) -> Tensor:
-    return torch.ones([1] * len(call.shape))
+    return torch.ones([1] * len(call.shape), dtype=torch.float64)
 
 
 def add(call: Call) -> Node:

@@ -133,6 +133,17 @@ class SpikingNetwork:
         moved = self.graph.map_tensors(lambda tensor: tensor.to(device))
         return replace(self, plan=replace(self.plan, graph=moved))
 
+    def describe(self) -> dict[str, Any]:
+        """Return the size, the code and the record as plain data."""
+        return {
+            "populations": len(self.graph.populations),
+            "neurons": self.neurons,
+            "depth": self.depth,
+            "total steps": self.total_steps,
+            "code": self.code.to_json(),
+            **self.record,
+        }
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to one safetensors file, whole or not at all.
 

@@ -50,20 +50,18 @@ class Settings:
     percentile: float = 99.9
     input: InputCode = "direct"
     bias: Bias = "first"
-    overrides: Mapping[str, Override] = field(default_factory=dict)
+    overrides: Mapping[str, Override] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         _require_choice("threshold", self.threshold, get_args(ThresholdRule))
         _require_choice("input", self.input, get_args(InputCode))
         _require_choice("bias", self.bias, get_args(Bias))
-        given: Settings | Override
-        for where, given in (("settings", self), *self.overrides.items()):
-            if given.threshold is not None:
-                _require_choice(f"threshold of {where}", given.threshold, get_args(ThresholdRule))
-            if given.percentile is not None and not 0 < given.percentile <= 100:
-                raise ConversionError(
-                    f"percentile of {where} must lie in (0, 100], got {given.percentile}: 99.9 clips one activation in 1000"
-                )
+        _require_percentile("settings", self.percentile)
+        for name, override in self.overrides.items():
+            if override.threshold is not None:
+                _require_choice(f"threshold of {name}", override.threshold, get_args(ThresholdRule))
+            if override.percentile is not None:
+                _require_percentile(name, override.percentile)
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain data."""
@@ -115,3 +113,10 @@ def _compile(key: str) -> re.Pattern[str]:
 def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ConversionError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def _require_percentile(where: str, value: float) -> None:
+    if not 0 < value <= 100:
+        raise ConversionError(
+            f"percentile of {where} must lie in (0, 100], got {value}: 99.9 clips one activation in 1000"
+        )

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from canonic.codes import CSS
-from canonic.convert.calibrate import histograms, population_axis
-from canonic.convert.explain import analyse, require_convertible
-from canonic.convert.settings import Override, Settings, resolve
-from canonic.convert.thresholds import threshold
-from canonic.convert.units import fold_thresholds
+from canonic.conversion.calibrate import histograms, population_axis
+from canonic.conversion.explain import analyse, require_convertible
+from canonic.conversion.settings import Override, Settings, resolve
+from canonic.conversion.thresholds import threshold
+from canonic.conversion.units import fold_thresholds
 from canonic.errors import DataError
 from canonic.frontend import Model
 from canonic.network import SpikingNetwork

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from canonic.convert.histogram import Histogram, empty, update
+from canonic.conversion.histogram import Histogram, empty, update
 from canonic.network.graph import Graph, Node
 from canonic.network.inputs import checked
 from canonic.network.reference import reference

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-BINS = 1024
+BINS = 2048
 
 
 @dataclass(frozen=True)

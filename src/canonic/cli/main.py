@@ -1,0 +1,145 @@
+"""``canonic``: demo, explain, convert, evaluate. Exit codes: 0 done, 1 it could not be done, 2 wrong usage."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from canonic.cli import options as o
+
+app = typer.Typer(
+    name="canonic",
+    help="Turn a trained PyTorch network into a spiking network of ternary spikes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the network and the picture.")] = Path("demo-output"),
+    as_json: o.Json = False,
+) -> None:
+    """Train a small network on handwritten digits, convert it, and compare the two."""
+    from canonic.cli.demo import run_demo
+    from canonic.cli.render import show_demo
+
+    results = run_demo(out)
+    _print_json({name: e.to_json() for name, e in results.items()}) if as_json else show_demo(results, out)
+
+
+@app.command()
+def explain(
+    model: o.Model,
+    weights: o.Weights = None,
+    shape: Annotated[
+        str, typer.Option(help="Shape of one sample, as 3,32,32; not needed for a .pt2 file.")
+    ] = "",
+    steps: o.Steps = 8,
+    silent: o.Silent = 1,
+    as_json: o.Json = False,
+) -> None:
+    """Say what would become of every operator of a network, before anything is converted."""
+    from dataclasses import asdict
+
+    from canonic.cli.models import example_of, open_model
+    from canonic.cli.render import show_explanation
+    from canonic.conversion import explain
+
+    code = o.css(steps, silent, 2.0, 0.5)
+    opened = open_model(model, weights)
+    with o.usage():
+        sizes = [int(n) for n in o.numbers(shape)]
+        example = example_of(opened, sizes)
+    explanation = explain(opened, example, code=code)
+    _print_json(asdict(explanation)) if as_json else show_explanation(explanation)
+    if not explanation.convertible:
+        raise typer.Exit(1)
+
+
+@app.command()
+def convert(
+    model: o.Model,
+    data: o.DataName,
+    out: Annotated[Path, typer.Option(help="File for the spiking network.")] = Path("network.safetensors"),
+    weights: o.Weights = None,
+    limit: o.Limit = 1000,
+    batch_size: o.BatchSize = 100,
+    mean: o.Mean = "",
+    std: o.Std = "",
+    size: o.Size = None,
+    steps: o.Steps = 8,
+    silent: o.Silent = 1,
+    beta: o.Beta = 2.0,
+    phi: o.Phi = 0.5,
+    threshold: Annotated[str, typer.Option(help="mse, max or percentile.")] = "mse",
+    percentile: Annotated[float, typer.Option(help="Of the activations, for the rule of that name.")] = 99.9,
+    input_code: Annotated[
+        str, typer.Option("--input", help="direct (analog, first step) or css (spikes).")
+    ] = "direct",
+    bias: Annotated[str, typer.Option(help="first (with the first digit) or spread (over all).")] = "first",
+    as_json: o.Json = False,
+) -> None:
+    """Turn a trained network into a spiking one, calibrated on some data, and save it."""
+    from dataclasses import asdict, replace
+
+    from canonic.cli.models import open_model
+    from canonic.cli.render import show_network
+    from canonic.conversion import Settings
+    from canonic.conversion import convert as convert_model
+
+    with o.usage():
+        settings = Settings(threshold, percentile, input_code, bias)  # type: ignore[arg-type]
+    code, prepare = o.css(steps, silent, beta, phi), o.preprocessing(mean, std, size)
+    opened, batches = open_model(model, weights), o.batches(data, prepare, limit, batch_size)
+    snn = convert_model(opened, batches, code=code, settings=settings)
+    # The network remembers its preprocessing, so that evaluate need not be told again.
+    snn = replace(snn, record={**snn.record, "preprocessing": asdict(prepare)})
+    snn.save(out)
+    _print_json({"file": str(out), **snn.describe()}) if as_json else show_network(snn, out)
+
+
+@app.command()
+def evaluate(
+    network: Annotated[Path, typer.Argument(help="File that canonic convert wrote.")],
+    data: o.DataName,
+    limit: o.Limit = None,
+    batch_size: o.BatchSize = 100,
+    mean: o.Mean = "",
+    std: o.Std = "",
+    size: o.Size = None,
+    as_json: o.Json = False,
+) -> None:
+    """Measure a spiking network against its source on labelled data, at every step."""
+    from canonic.cli.render import show_evaluation
+    from canonic.datasets import Preprocessing
+    from canonic.measure import evaluate as measure
+    from canonic.network import load
+
+    snn = load(network)
+    remembered = snn.record.get("preprocessing")
+    given = bool(mean or std or size)
+    prepare = o.preprocessing(mean, std, size) if given or not remembered else Preprocessing(**remembered)
+    evaluation = measure(snn, o.batches(data, prepare, limit, batch_size))
+    _print_json(evaluation.to_json()) if as_json else show_evaluation(evaluation)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=2))
+
+
+def main() -> None:
+    """Run the command line."""
+    from canonic.errors import CanonicError
+
+    try:
+        app()
+    except CanonicError as error:
+        print(f"canonic: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("canonic: interrupted; nothing was left half-written", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,133 @@
+"""From what the user types to a model: an exported program, or a function and its weights."""
+
+import importlib
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from canonic.errors import ConversionError, StorageError
+
+
+def open_model(name: str, weights: Path | None) -> nn.Module | ExportedProgram:
+    """Return a model.
+
+    Args:
+        name: ``file.pt2``, or ``package.module:function`` that returns an nn.Module.
+        weights: of the latter: a state dict as .safetensors or .pt.
+
+    Raises:
+        StorageError: if a file is missing, damaged, a pickle, or does not fit.
+        ConversionError: if the function cannot be imported or returns no module.
+    """
+    if name.endswith(".pt2"):
+        return _program(Path(name))
+    model = _made(name)
+    if weights is not None:
+        _fill(model, read_weights(weights), weights)
+    return model.eval()
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return a state dict from a file, without ever unpickling code."""
+    if not path.exists():
+        raise StorageError(f"there is no weights file {path}")
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise StorageError(
+                f"{path} is truncated or no safetensors file ({error}): copy it again"
+            ) from None
+    try:
+        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise StorageError(
+            f"{path} is a pickle that holds more than tensors, and could run code: save the weights alone, "
+            "torch.save(model.state_dict(), path)"
+        ) from None
+    except (RuntimeError, EOFError, OSError) as error:
+        raise StorageError(
+            f"{path} is truncated or no file of torch.save ({str(error).splitlines()[0]})"
+        ) from None
+    state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
+    if state is None or not all(isinstance(value, Tensor) for value in state.values()):
+        raise StorageError(f"{path} holds no state dict: save one, torch.save(model.state_dict(), path)")
+    return dict(state)
+
+
+def _program(path: Path) -> ExportedProgram:
+    if not path.exists():
+        raise StorageError(f"there is no exported program {path}")
+    try:
+        return torch.export.load(path)
+    except Exception as error:  # noqa: BLE001 - torch raises many types for a damaged archive
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StorageError(
+            f"{path} is damaged or no exported program ({reason}): write it with torch.export.save"
+        ) from None
+
+
+def _made(name: str) -> nn.Module:
+    module_name, _, function = name.partition(":")
+    if not function:
+        raise ConversionError(
+            f"{name!r} names no model: give file.pt2, or package.module:function that returns an nn.Module"
+        )
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # as python -m does: modules in the working directory
+    try:
+        make = getattr(importlib.import_module(module_name), function)
+    except (ImportError, AttributeError) as error:
+        raise ConversionError(
+            f"cannot import {name}: {error}; run canonic where `import {module_name}` works"
+        ) from error
+    model = make()
+    if not isinstance(model, nn.Module):
+        raise ConversionError(
+            f"{name}() returned {type(model).__name__}, not an nn.Module: let it return the network"
+        )
+    return model
+
+
+def _fill(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    own = model.state_dict()
+    missing = sorted(name for name in own if name not in state)
+    unknown = sorted(name for name in state if name not in own)
+    misfits = [n for n, t in own.items() if n in state and t.shape != state[n].shape]
+    problems = [
+        f"{what}: {', '.join(names[:5])}{' ...' if len(names) > 5 else ''}"
+        for what, names in (
+            ("it lacks", missing),
+            ("unknown to the model", unknown),
+            ("other shapes", misfits),
+        )
+        if names
+    ]
+    if problems:
+        raise StorageError(
+            f"{path} does not fit the model ({'; '.join(problems)}): take the weights of this architecture"
+        )
+    model.load_state_dict(state)
+
+
+def example_of(model: nn.Module | ExportedProgram, shape: list[int]) -> tuple[Tensor, ...]:
+    """Return a batch to capture a model with: zeros of this shape, or those that an exported program names.
+
+    Raises:
+        ConversionError: if the shape is not known.
+    """
+    if isinstance(model, ExportedProgram):
+        inputs = set(model.graph_signature.user_inputs)
+        shapes = [node.meta["val"].shape[1:] for node in model.graph.nodes if node.name in inputs]
+        return tuple(torch.zeros(2, *(int(n) for n in sizes)) for sizes in shapes)
+    if not shape:
+        raise ConversionError("the shape of one sample is not known: give it, for example --shape 3,32,32")
+    return (torch.zeros(2, *shape),)

@@ -1,0 +1,69 @@
+"""The options that several commands share, and the checks of their values."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
+
+    from canonic.codes import CSS
+    from canonic.datasets import Preprocessing
+
+Model = Annotated[str, typer.Argument(help="file.pt2, or package.module:function that returns the network.")]
+Weights = Annotated[Path | None, typer.Option(help="State dict of the network: .safetensors or .pt.")]
+DataName = Annotated[
+    str, typer.Option(help="Folder of class/picture.jpg, .zip of the same, .npz with x and y, or digits.")
+]
+Limit = Annotated[int | None, typer.Option(help="Use at most this many samples, evenly spaced.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Samples at once.")]
+Mean = Annotated[str, typer.Option(help="Mean of each channel, as .485,.456,.406.")]
+Std = Annotated[str, typer.Option(help="Standard deviation of each channel, likewise.")]
+Size = Annotated[int | None, typer.Option(min=1, help="Height and width of the pictures in pixels.")]
+Steps = Annotated[int, typer.Option("--steps", "-T", help="Digits of the code, 1 to 24.")]
+Silent = Annotated[int, typer.Option("--silent", "-k", help="Silent steps of every population, 0 to T.")]
+Beta = Annotated[float, typer.Option(help="Amplification at every step, between 1 and 3.")]
+Phi = Annotated[float, typer.Option(help="Fraction of the threshold at which a neuron fires.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@contextmanager
+def usage() -> Iterator[None]:
+    """Turn a value that the library rejects into an error of usage (exit code 2)."""
+    try:
+        yield
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Return the numbers in a list such as ".485,.456,.406"."""
+    return tuple(float(part) for part in text.split(",") if part.strip())
+
+
+def preprocessing(mean: str, std: str, size: int | None) -> "Preprocessing":
+    """Return the preprocessing that the options name."""
+    from canonic.datasets import Preprocessing
+
+    with usage():
+        return Preprocessing(numbers(mean), numbers(std), size)
+
+
+def css(steps: int, silent: int, beta: float, phi: float) -> "CSS":
+    """Return the code that the options name."""
+    from canonic.codes import CSS
+
+    with usage():
+        return CSS(steps, silent, beta, phi)
+
+
+def batches(name: str, prepare: "Preprocessing", limit: int | None, size: int) -> "DataLoader[Any]":
+    """Return the batches of a data set, in order."""
+    from torch.utils.data import DataLoader
+
+    from canonic.datasets import open_data, sample
+
+    return DataLoader(sample(open_data(name, prepare), limit), batch_size=size)

@@ -1,0 +1,75 @@
+"""Results as tables on a terminal."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from canonic.conversion import Explanation
+from canonic.measure import Evaluation
+from canonic.network import SpikingNetwork
+
+STYLES = {"refused": "bold red", "population": "green", "function unit": "yellow"}
+
+
+def show_explanation(explanation: Explanation) -> None:
+    """Print the verdict on every call."""
+    table = Table("node", "verdict", "shape", "remark", box=None, header_style="bold")
+    for v in explanation.verdicts:
+        remark = f"{v.reason}: {v.remedy}" if v.remedy else v.reason or v.origin.operator
+        if v.kind == "refused":
+            remark += f"\n{v.origin.source}"
+        table.add_row(v.name, v.kind, " x ".join(map(str, v.shape)), remark, style=STYLES.get(v.kind, ""))
+    _console().print(table, explanation.summary, sep="\n")
+
+
+def show_network(snn: SpikingNetwork, path: Path) -> None:
+    """Print a converted network and where it was saved."""
+    print(snn)
+    dead = snn.record["dead channels"]
+    if dead:
+        named = ", ".join(f"{name} ({count})" for name, count in dead.items())
+        print(f"channels that never activated on the calibration data: {named}")
+    print(f"saved in {path}; measure it: canonic evaluate {path} --data ...")
+
+
+def show_evaluation(evaluation: Evaluation) -> None:
+    """Print the measures of one network."""
+    first = evaluation.total_steps - evaluation.steps
+    table = Table("step", "accuracy %", "agreement %", box=None, header_style="bold")
+    for step in range(first, evaluation.total_steps):
+        accuracy, agreement = evaluation.accuracy_by_step[step], evaluation.agreement_by_step[step]
+        table.add_row(str(step + 1), f"{100 * accuracy:.2f}", f"{100 * agreement:.2f}")
+    worst = max(evaluation.overload_rate.items(), key=lambda item: item[1])
+    _console().print(
+        table,
+        f"{evaluation.samples} samples; T = {evaluation.steps}, k = {evaluation.silent}, depth {evaluation.depth}: "
+        f"{evaluation.total_steps} total steps",
+        f"source {100 * evaluation.source_accuracy:.2f} %, spiking {100 * evaluation.accuracy:.2f} %, "
+        f"agreement {100 * evaluation.agreement:.2f} %, {evaluation.spikes_per_neuron:.2f} spikes per neuron",
+        f"most overloaded: {worst[0]}, {100 * worst[1]:.2f} % of its firing steps",
+        sep="\n",
+    )
+
+
+def show_demo(results: Mapping[str, Evaluation], out: Path) -> None:
+    """Print the comparison that the demo made."""
+    first = next(iter(results.values()))
+    columns = ("T", "k", "depth", "total steps", "accuracy %", "agreement %", "spikes per neuron")
+    table = Table(*columns, box=None, header_style="bold")
+    table.add_row("source network", "", "", "", f"{100 * first.source_accuracy:.2f}", "", "", style="dim")
+    for e in results.values():
+        numbers = (f"{100 * e.accuracy:.2f}", f"{100 * e.agreement:.2f}", f"{e.spikes_per_neuron:.2f}")
+        table.add_row(str(e.steps), str(e.silent), str(e.depth), str(e.total_steps), *numbers)
+    _console().print(
+        table,
+        f"{first.samples} handwritten digits that the network was not trained on",
+        f"{out / 'accuracy.png'}: accuracy against steps",
+        f"{out / 'network.safetensors'}: the network with T = {max(e.steps for e in results.values())}",
+        sep="\n",
+    )
+
+
+def _console() -> Console:
+    return Console(soft_wrap=True, highlight=False)
