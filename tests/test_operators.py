@@ -13,7 +13,7 @@ from tests.networks import CASES, build
 
 EXACT = CSS(steps=14, silent=14)
 DIRECT, CODED = Settings(), Settings(input="css", bias="spread")
-LARGEST = Settings(threshold="max")
+LARGEST = Settings(threshold="max", correct=False)
 
 
 def leaves(tree):
@@ -79,7 +79,13 @@ def test_the_networks_above_use_every_rule_that_export_can_reach():
     rules = {TABLE[operator] for operator in used if operator in TABLE}
     untested = {operator for operator, rule in TABLE.items() if rule not in rules}
     assert untested <= {
-        "aten.addmm.default", "aten.to.dtype", "aten.to.dtype_layout", "aten._to_copy.default",
-        *(f"aten.{n}.default" for n in ("alias", "clone", "contiguous", "detach", "lift_fresh_copy", "dropout")),
+        "aten.addmm.default",
+        "aten.to.dtype",
+        "aten.to.dtype_layout",
+        "aten._to_copy.default",
+        *(
+            f"aten.{n}.default"
+            for n in ("alias", "clone", "contiguous", "detach", "lift_fresh_copy", "dropout")
+        ),
         *(f"aten.{n}.default" for n in ("feature_dropout", "alpha_dropout", "feature_alpha_dropout")),
     }

@@ -1,6 +1,8 @@
 """Calibration: run the source network over the data and keep a histogram for each population."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -14,10 +16,23 @@ from canonic.network.weights import channel_axis
 from canonic.progress import track
 
 
-def histograms(
-    graph: Graph, calibration: Iterable[Any], *, progress: bool
-) -> tuple[dict[str, Histogram], int]:
-    """Return a histogram of the activations of each population, and the number of samples.
+@dataclass(frozen=True)
+class Calibration:
+    """What a pass over the calibration data leaves: its size does not depend on the amount of data.
+
+    Attributes:
+        histograms: of the activations of each population.
+        samples: how many were seen.
+        kept: the inputs of some of them, evenly spaced.
+    """
+
+    histograms: Mapping[str, Histogram]
+    samples: int
+    kept: tuple[Tensor, ...]
+
+
+def calibrate(graph: Graph, data: Iterable[Any], *, progress: bool) -> Calibration:
+    """Run the source network over the data.
 
     Raises:
         DataError: if a batch does not fit the model or is not finite.
@@ -30,14 +45,22 @@ def histograms(
         by_channel = values.movedim(axes[node.name] + 1, 0).flatten(1)
         seen[node.name] = update(seen.get(node.name) or empty(len(by_channel), by_channel), by_channel)
 
-    samples = 0
+    kept: list[Tensor] = []
+    samples, stride, capacity = 0, 1, sample_capacity(graph)
     with torch.no_grad():
-        for batch in track(
-            batches(graph, calibration), "calibrate", shown=progress, total=_length(calibration)
-        ):
+        for batch in track(batches(graph, data), "calibrate", shown=progress, total=_length(data)):
             reference(graph, batch, observe)
+            fresh = [x[-samples % stride :: stride] for x in batch]
+            kept = [torch.cat(pair) for pair in zip(kept, fresh, strict=True)] if kept else fresh
+            while len(kept[0]) > capacity:
+                kept, stride = [x[::2] for x in kept], 2 * stride
             samples += len(batch[0])
-    return seen, samples
+    return Calibration(seen, samples, tuple(kept))
+
+
+def sample_capacity(graph: Graph) -> int:
+    """Return how many samples to keep: at most 1000, and so few that a layer of them takes at most 256 MiB."""
+    return max(1, min(1000, 2**28 // (4 * max(prod(node.shape) for node in graph.nodes))))
 
 
 def batches(graph: Graph, data: Iterable[Any]) -> Iterator[list[Tensor]]:

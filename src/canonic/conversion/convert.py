@@ -12,16 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from canonic.codes import CSS
-from canonic.conversion.calibrate import histograms, population_axis
+from canonic.conversion.calibrate import calibrate, population_axis
+from canonic.conversion.correction import correct_means
 from canonic.conversion.explain import analyse, require_convertible
 from canonic.conversion.settings import Override, Settings, resolve
 from canonic.conversion.thresholds import threshold
 from canonic.conversion.units import fold_thresholds
-from canonic.errors import DataError
+from canonic.errors import ConversionError, DataError
 from canonic.frontend import Model
 from canonic.network import SpikingNetwork
 from canonic.network.graph import Graph, Neurons, Node, Plan
-from canonic.network.inputs import prototype
+from canonic.network.inputs import channels_last, prototype
 
 
 def convert(
@@ -56,24 +57,30 @@ def convert(
     example, calibration = _first(calibration, arity(model))
     graph, explanation = analyse(model, example, code)
     require_convertible(explanation)
-    like = prototype(graph)
+    graph, like = graph.map_tensors(channels_last), prototype(graph)
+    if like.dtype not in (torch.float32, torch.float64):
+        raise ConversionError(
+            f"the weights of the model are {like.dtype}: convert it to float32 first, model.float()"
+        )
     rules = resolve(settings, [node.name for node in graph.populations])
     if settings.input == "css":
         graph, rules = code_inputs(graph, rules)
-    seen, samples = histograms(graph, calibration, progress=progress)
+    seen = calibrate(graph, calibration, progress=progress)
     populations: dict[str, Node] = {}
     dead: dict[str, int] = {}
     for node in graph.populations:
         own, rule = population_code(code, rules[node.name]), rules[node.name]
-        theta, dead[node.name] = threshold(seen[node.name], own, rule, _neurons(node).ceiling)
+        theta, dead[node.name] = threshold(seen.histograms[node.name], own, rule, _neurons(node).ceiling)
         populations[node.name] = spiking_population(node, own, theta, population_axis(graph, node))
     spiking = replace(graph, nodes=tuple(populations.get(node.name, node) for node in graph.nodes))
-    folded = fold_thresholds(spiking.map_tensors(torch.Tensor.cpu)).map_tensors(
-        lambda tensor: tensor.to(like)
-    )
+    folded = fold_thresholds(spiking.map_tensors(torch.Tensor.cpu))
+    folded = folded.map_tensors(lambda tensor: channels_last(tensor.to(like)))
+    if settings.correct:
+        with torch.no_grad():
+            folded = correct_means(folded, seen.kept)
     record = {
         "settings": settings.to_json(),
-        "calibration samples": samples,
+        "calibration samples": seen.samples,
         "dead channels": {name: count for name, count in dead.items() if count},
         "versions": {
             "canonic": version("canonic"),

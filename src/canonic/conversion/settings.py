@@ -39,6 +39,7 @@ class Settings:
         percentile: of the positive activations of a channel, in (0, 100], for the rule of that name.
         input: "direct" injects the analog input at the first step; "css" codes it in ternary spikes.
         bias: "first" injects each bias with the first digit; "spread" a share of it with every digit.
+        correct: start each channel at the membrane potential that removes its mean error on the calibration data.
         overrides: for populations by exact name or by a regular expression that matches the whole name; an exact
             name goes before an expression, an earlier expression before a later one.
 
@@ -50,6 +51,7 @@ class Settings:
     percentile: float = 99.9
     input: InputCode = "direct"
     bias: Bias = "first"
+    correct: bool = True
     overrides: Mapping[str, Override] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:

@@ -42,14 +42,16 @@ def percentile(histogram: Histogram, percent: float) -> Float[Tensor, " channels
 def least_error(histogram: Histogram, code: CSS) -> Float[Tensor, " channels"]:
     """Return the largest number that gives the T-digit quantiser the least squared error on each channel.
 
-        E(theta) = sum_bin count[bin] * (decode(encode(centre[bin])) - centre[bin])^2
+        E(theta) = sum_bin count[bin] * (theta quantise(centre[bin] / theta) - centre[bin])^2
 
     The neuron differs from its quantiser only through overload, which this leaves to the silent steps.
     """
     centres, counts = histogram.centres.double(), histogram.counts.double()
     errors = []
     for fraction in FRACTIONS:
-        theta = (histogram.peak.double() * fraction / code.largest).clamp(min=torch.finfo(torch.float64).tiny)[:, None]
-        errors.append((counts * (code.decode(code.encode(centres, theta), theta) - centres) ** 2).sum(1))
+        theta = (histogram.peak.double() * fraction / code.largest).clamp(
+            min=torch.finfo(torch.float64).tiny
+        )[:, None]
+        errors.append((counts * (theta * code.quantise(centres / theta) - centres) ** 2).sum(1))
     best = torch.stack(errors).argmin(0).cpu()
     return histogram.peak * FRACTIONS[best].to(histogram.peak)

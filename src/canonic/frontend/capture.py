@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +60,8 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
         model = copy.deepcopy(model).eval()
     # A batch of one would be taken for a constant.
     example = tuple(torch.cat([x, x]) if len(x) == 1 else x for x in inputs)
-    shapes, batch = ShapesCollection(), Dim("batch")
+    shapes: Any = ShapesCollection()  # type: ignore[no-untyped-call]
+    batch = Dim("batch")
     for x in example:
         shapes[x] = {0: batch}
     try:

@@ -26,6 +26,12 @@ def move(call: Call) -> Node:
     return call.node("structure", "moves")
 
 
+def view(call: Call) -> Node:
+    """A view: a reshape, as streams need not lie in memory as the model's tensors did."""
+    arguments = {"self": call.arguments["self"], "shape": call.arguments["size"]}
+    return call.node("structure", "moves", operator="aten.reshape.default", arguments=arguments)
+
+
 def move_along(call: Call) -> Node:
     """A call that acts along the axes ``dim``, ``dim0``, ``dim1`` or ``dims``, none of which may be the batch."""
     for name in {"dim", "dim0", "dim1", "dims"} & call.arguments.keys():
@@ -64,7 +70,9 @@ def pad(call: Call) -> Node:
         raise Refusal("it pads the batch axis", "keep the number of samples as it is")
     if call.arguments.get("mode", "constant") != "constant" or not value:
         return move(call)
-    frame = torch.nn.functional.pad(torch.zeros(1, *call.streams[0].shape, dtype=torch.float64), amounts, value=value)[0]
+    frame = torch.nn.functional.pad(
+        torch.zeros(1, *call.streams[0].shape, dtype=torch.float64), amounts, value=value
+    )[0]
     return call.node(
         "structure", "mixes", arguments={**call.arguments, "value": 0.0}, tensors={"bias": frame}
     )
@@ -99,8 +107,8 @@ RULES: dict[str, Rule] = {
     "aten._to_copy.default": convert_type,
     "aten.to.dtype": convert_type,
     "aten.to.dtype_layout": convert_type,
-    "aten.view.default": move,
-    "aten._unsafe_view.default": move,
+    "aten.view.default": view,
+    "aten._unsafe_view.default": view,
     "aten.reshape.default": move,
     "aten.flatten.using_ints": move,
     "aten.unflatten.int": move_along,

@@ -87,7 +87,10 @@ def _advance(
         code = node.neurons.code or plan.code
         if not 1 <= t <= code.steps + code.silent:
             return None, memory
-        before = memory if isinstance(memory, Membrane) else rest(silence, signed=node.neurons.signed)
+        start = node.tensors.get("start")
+        before = (
+            memory if isinstance(memory, Membrane) else rest(silence, signed=node.neurons.signed, start=start)
+        )
         after, spikes = step(code, t, before, pulse)
         return spikes, after
     if not 1 <= t <= plan.code.steps:

@@ -85,7 +85,8 @@ class Node:
         inputs: names of the nodes that it reads.
         shape: of one sample, without the batch.
         arguments: of the operator by name: plain data, with Slot, Rows and Weight where those go.
-        tensors: "weight", "bias" (added once, broadcast against the sample), and "theta" of a population (likewise).
+        tensors: "weight" and "bias" (added once); of a population "theta" and "start", its initial potential in units
+            of theta. All but the weight broadcast against one sample.
         scaling: how it treats a scale of its input.
         neurons: of a population.
     """

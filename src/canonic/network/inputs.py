@@ -25,7 +25,15 @@ def checked(graph: Graph, inputs: Sequence[object], where: str) -> list[Tensor]:
             f"{where}: the network takes {len(graph.inputs)} inputs ({', '.join(graph.inputs)}), got {len(inputs)}"
         )
     like = prototype(graph)
-    return [_checked(graph, name, x, where).to(like) for name, x in zip(graph.inputs, inputs, strict=True)]
+    return [
+        channels_last(_checked(graph, name, x, where).to(like))
+        for name, x in zip(graph.inputs, inputs, strict=True)
+    ]
+
+
+def channels_last(tensor: Tensor) -> Tensor:
+    """Return pictures, and weights of two-dimensional convolutions, in the layout that is fastest."""
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
 
 
 def _checked(graph: Graph, name: str, x: object, where: str) -> Tensor:
@@ -36,8 +44,12 @@ def _checked(graph: Graph, name: str, x: object, where: str) -> Tensor:
         raise DataError(
             f"{where}: input {name} must be floating point, got {x.dtype}: scale it as in training, x.float()"
         )
-    if x.dim() == 0 or tuple(x.shape[1:]) != graph[name].shape or len(x) == 0:
+    if x.dim() == 0 or tuple(x.shape[1:]) != graph[name].shape:
         raise DataError(f"{where}: input {name} must have the shape [{shape}], got {list(x.shape)}")
+    if len(x) == 0:
+        raise DataError(
+            f"{where}: input {name} must have the shape [{shape}] with at least one sample, got {list(x.shape)}"
+        )
     if not bool(x.isfinite().all()):
         raise DataError(
             f"{where}: input {name} holds NaN or infinity: clean the data first (torch.isfinite finds them)"

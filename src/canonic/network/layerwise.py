@@ -1,6 +1,7 @@
 """The layerwise scheduler: all steps of a node at once, time folded into the batch."""
 
 from collections.abc import Callable, Sequence
+from math import prod
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,9 @@ from canonic.network.apply import apply, bias_gain, telescope
 from canonic.network.graph import Graph, Node, Plan
 from canonic.neurons import Scan, join, scan
 
+CHUNK = 2**24
+"""Bytes of the largest stream that is simulated at once: larger ones leave the cache and fault in new pages."""
+
 Observer = Callable[[Node, Tensor, Scan], None]
 """Called for each population with the node, its currents [time, batch, *shape] and what it did."""
 
@@ -18,6 +22,24 @@ def layerwise(
     plan: Plan, inputs: Sequence[Float[Tensor, "batch ..."]], observe: Observer | None = None
 ) -> tuple[Float[Tensor, "time batch ..."], ...]:
     """Return the stream of each output, in its own time: digit m at index m - 1.
+
+    The batch is cut so that the streams of a layer stay near CHUNK bytes; populations are observed chunk by chunk.
+    """
+    chunks = zip(*(torch.split(x, chunk_size(plan, x)) for x in inputs), strict=True)
+    streams = [at_once(plan, chunk, observe) for chunk in chunks]
+    return tuple(parts[0] if len(parts) == 1 else torch.cat(parts, 1) for parts in zip(*streams, strict=True))
+
+
+def chunk_size(plan: Plan, like: Tensor) -> int:
+    """Return how many samples are simulated at once."""
+    largest = max(prod(node.shape) for node in plan.graph.nodes)
+    return max(1, CHUNK // (plan.code.steps * largest * like.element_size()))
+
+
+def at_once(
+    plan: Plan, inputs: Sequence[Float[Tensor, "batch ..."]], observe: Observer | None = None
+) -> tuple[Float[Tensor, "time batch ..."], ...]:
+    """Return the stream of each output, the whole batch at once.
 
     A stream may be shorter than T steps: those that it lacks are zero. An analog input is a stream of one step.
     """
@@ -52,7 +74,8 @@ def lengthen(stream: Float[Tensor, "time batch ..."], steps: int) -> Float[Tenso
 
 def _stream(plan: Plan, node: Node, inputs: list[Tensor], observe: Observer | None) -> Tensor:
     if node.neurons is not None:
-        result = scan(node.neurons.code or plan.code, inputs[0], signed=node.neurons.signed)
+        code, start = node.neurons.code or plan.code, node.tensors.get("start")
+        result = scan(code, inputs[0], signed=node.neurons.signed, start=start)
         if observe:
             observe(node, inputs[0], result)
         return result.spikes

@@ -14,7 +14,7 @@ from torch.utils import _pytree as pytree
 from canonic.codes import CSS
 from canonic.network.clocked import clocked
 from canonic.network.graph import Graph, Plan, depth, first_steps, total_steps
-from canonic.network.inputs import checked
+from canonic.network.inputs import channels_last, checked
 from canonic.network.layerwise import Observer, layerwise, lengthen
 from canonic.network.reference import reference
 from canonic.network.storage import load_plan, save_plan
@@ -130,7 +130,7 @@ class SpikingNetwork:
 
     def to(self, device: torch.device | str) -> "SpikingNetwork":
         """Return the network on another device."""
-        moved = self.graph.map_tensors(lambda tensor: tensor.to(device))
+        moved = self.graph.map_tensors(lambda tensor: channels_last(tensor.to(device)))
         return replace(self, plan=replace(self.plan, graph=moved))
 
     def describe(self) -> dict[str, Any]:

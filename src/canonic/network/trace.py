@@ -9,7 +9,7 @@ from torch import Tensor
 
 from canonic.errors import DataError, nearest
 from canonic.network.graph import Node, Plan, first_steps
-from canonic.network.layerwise import layerwise, lengthen
+from canonic.network.layerwise import at_once, lengthen
 from canonic.network.reference import reference
 from canonic.neurons import Scan, run
 
@@ -53,7 +53,7 @@ def trace(plan: Plan, inputs: Sequence[Tensor], layers: Iterable[str] | None) ->
         if node.name not in wanted or node.neurons is None:
             return
         code = node.neurons.code or plan.code
-        steps = list(run(code, currents, signed=node.neurons.signed))
+        steps = list(run(code, currents, signed=node.neurons.signed, start=node.tensors.get("start")))
         quiet = torch.zeros_like(result.spikes[:1]).expand(code.silent, *result.spikes.shape[1:])
         traces[node.name] = LayerTrace(
             spikes=torch.cat([quiet, result.spikes]),
@@ -65,5 +65,5 @@ def trace(plan: Plan, inputs: Sequence[Tensor], layers: Iterable[str] | None) ->
         )
 
     reference(plan.graph, inputs, keep_source)
-    layerwise(plan, inputs, keep)
+    at_once(plan, inputs, keep)
     return traces

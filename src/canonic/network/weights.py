@@ -28,6 +28,7 @@ def channel_axis(node: Node) -> int:
 def compress(scale: Tensor) -> Tensor:
     """Return the scale with every axis along which it is constant reduced to size 1.
 
+    >>> import torch
     >>> compress(torch.tensor([[2.0, 2.0], [3.0, 3.0]])).tolist()
     [[2.0], [3.0]]
     """

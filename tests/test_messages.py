@@ -1,0 +1,261 @@
+"""What people read when something is wrong: the cause, the place and the remedy."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from canonic import CSS, ConversionError, DataError, Override, Settings, convert, explain
+
+X = torch.randn(8, 4)
+
+
+def network(*layers):
+    return nn.Sequential(nn.Linear(4, 4), *layers)
+
+
+class Custom(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.function = function
+
+    def forward(self, x):
+        y = F.relu(self.layer(x))
+        return self.function(y)
+
+
+GOOD = network(nn.ReLU(), nn.Linear(4, 2))
+
+REFUSED = [
+    (
+        network(nn.GELU()),
+        (
+            r"1 operator of the model cannot be converted:\n  1 \(aten.gelu.default, \[4\]\): it is an "
+            r"activation that no ternary population stands for; train with relu or relu6"
+        ),
+    ),
+    (network(nn.Softmax(1), nn.ReLU()), "it is a softmax; return the logits"),
+    (
+        network(nn.LayerNorm(4), nn.ReLU()),
+        "it normalises with statistics of its own input; train with batch norm",
+    ),
+    (network(nn.Hardtanh(-1, 1)), r"it clips to \[-1, 1\]; clip to \[0, c\] with c > 0"),
+    (Custom(lambda y: y * y), "it multiplies two streams; products of streams are not converted yet"),
+    (Custom(lambda y: 1 / y), r"aten.reciprocal.default.*the operator is not in the table; replace it"),
+    (Custom(lambda y: y / (y + 1)), "it divides by a stream"),
+    (
+        Custom(lambda y: y.T @ y),
+        "it moves the batch axis|does not have the batch as its first axis|acts along the batch",
+    ),
+    (Custom(lambda y: y.sum(0)), "does not have the batch as its first axis; keep the samples"),
+    (Custom(lambda y: y.mean()), "aten.mean.default"),
+    (
+        Custom(lambda y: y.view(-1, 2)),
+        r"does not have the batch as its first axis; keep the samples of a batch apart",
+    ),
+    (Custom(lambda y: torch.cat([y, y], 0)), "it acts along the batch axis|does not have the batch"),
+    (Custom(lambda y: y.flip(0)), "it acts along the batch axis; keep the samples of a batch apart"),
+    (Custom(lambda y: y[1:]), "does not have the batch as its first axis|acts along the batch axis"),
+    (Custom(lambda y: y + torch.randn(4)), "it draws random numbers; make it a buffer of the model"),
+    (Custom(lambda y: y + torch.zeros(y.shape[0], 1)), "it makes a tensor whose size depends on the batch"),
+    (Custom(lambda y: y.argmax(1)), "aten.argmax.default"),
+    (Custom(lambda y: y.max(1)[1]), "aten.max.dim|it uses result 1"),
+    (Custom(lambda y: torch.cumsum(y, 1)), "aten.cumsum.default.*not in the table"),
+    (Custom(lambda y: (y > 0).float()), "aten.gt.Scalar"),
+]
+
+
+@pytest.mark.parametrize(("model", "message"), REFUSED, ids=[m[:40] for _, m in REFUSED])
+def test_what_cannot_be_converted_is_refused_with_a_reason(model, message):
+    with pytest.raises(ConversionError, match=f"(?s){message}"):
+        convert(model, [X])
+
+
+def test_a_refusal_shows_the_line_of_the_users_model():
+    with pytest.raises(ConversionError, match=r"test_messages.py:\d+: return self.function\(y\)"):
+        convert(Custom(lambda y: y * y), [X])
+
+
+def test_a_model_in_which_nothing_spikes():
+    with pytest.raises(
+        ConversionError, match="nothing in this model would spike: it has no relu, relu6 or hardtanh"
+    ):
+        convert(network(), [X])
+    with pytest.raises(ConversionError, match="nothing in this model would spike"):
+        explain(network(nn.Linear(4, 2)), X)
+
+
+class DataDependent(nn.Module):
+    def forward(self, x):
+        if x.sum() > 0:
+            return F.relu(x)
+        return x
+
+
+def test_a_model_that_cannot_be_captured_shows_the_line_and_a_short_reason():
+    with pytest.raises(ConversionError) as caught:
+        convert(DataDependent(), [X])
+    message = str(caught.value)
+    assert message.startswith("torch.export cannot capture the model with inputs of shape [2, 4]: ")
+    assert "test_messages.py" in message
+    assert '"if x.sum() > 0:"' in message
+    assert "move data-dependent decisions out of forward" in message
+    assert len(message) < 700
+
+
+class FixedBatch(nn.Module):
+    def forward(self, x):
+        return F.relu(x.view(2, 4) * 1.0)
+
+
+def test_a_model_that_fixes_its_batch_size():
+    with pytest.raises(ConversionError, match="its code fixes the batch size.*use x.shape\\[0\\] or -1"):
+        convert(FixedBatch(), [X])
+
+
+def test_a_program_with_a_fixed_batch():
+    program = torch.export.export(GOOD, (X,))
+    with pytest.raises(ConversionError, match=r"has a fixed batch size \(8\).*dynamic_shapes"):
+        convert(program, [X])
+
+
+class Counting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x):
+        self.calls += 1
+        return F.relu(x)
+
+
+def test_a_buffer_that_changes_in_forward():
+    with pytest.raises(ConversionError, match="the model changes its buffer calls in forward"):
+        convert(Counting(), [X])
+
+
+def test_an_output_that_does_not_depend_on_the_input():
+    with pytest.raises(ConversionError, match="output 1 of the model does not depend on its input"):
+        convert(Custom(lambda y: (y, torch.zeros(3))), [X])
+
+
+def test_half_precision():
+    with pytest.raises(
+        ConversionError, match="the weights of the model are torch.bfloat16: convert it to float32"
+    ):
+        convert(network(nn.ReLU()).bfloat16(), [X.bfloat16()])
+
+
+CALIBRATION = [
+    ([], DataError, "the calibration data is empty: pass at least one batch"),
+    (iter([]), DataError, "the calibration data is empty"),
+    (X, DataError, r"calibration must be an iterable of batches, got one tensor: pass \[x\]"),
+    (
+        [X, X[:, :3]],
+        DataError,
+        r"calibration batch 1: input input must have the shape \[batch, 4\], got \[8, 3\]",
+    ),
+    ([torch.zeros(8, 3)], ConversionError, r"with inputs of shape \[2, 3\]: .*Check these shapes"),
+    ([X, X.long()], DataError, "calibration batch 1: input input must be floating point, got torch.int64"),
+    (
+        [X.long()],
+        ConversionError,
+        r"input 0 of the model must be a floating point tensor.*got torch.int64 \[2, 4\]",
+    ),
+    ([X, X * float("nan")], DataError, "calibration batch 1: input input holds NaN or infinity"),
+    ([X / 0], DataError, "calibration batch 0: input input holds NaN or infinity"),
+    ([X, "text"], DataError, "calibration batch 1: input input must be a tensor"),
+    ([X, ()], DataError, r"calibration batch 1: the network takes 1 inputs \(input\), got 0"),
+]
+
+
+@pytest.mark.parametrize(("calibration", "error", "message"), CALIBRATION, ids=[m for *_, m in CALIBRATION])
+def test_calibration_data_that_cannot_be_used(calibration, error, message):
+    with pytest.raises(error, match=message):
+        convert(GOOD, calibration)
+
+
+SETTINGS = [
+    ("Settings(threshold='best')", "threshold must be one of mse, max, percentile, got 'best'"),
+    ("Settings(input='rate')", "input must be one of direct, css, got 'rate'"),
+    ("Settings(bias='never')", "bias must be one of first, spread, got 'never'"),
+    (
+        "Settings(percentile=0)",
+        "percentile of settings must lie in (0, 100], got 0: 99.9 clips one activation in 1000",
+    ),
+    ("Settings(overrides={'a': Override(percentile=101)})", "percentile of a must lie in (0, 100], got 101"),
+    (
+        "Settings(overrides={'a': Override(threshold='best')})",
+        "threshold of a must be one of mse, max, percentile",
+    ),
+    ("CSS(steps=4.0)", "steps must be a whole number from 1 to 24, got 4.0"),
+]
+
+PROGRAM = """
+from canonic import CSS, Override, Settings
+for expression in {expressions!r}:
+    try:
+        eval(expression)
+    except ValueError as error:
+        print(error)
+"""
+
+
+def test_settings_out_of_range():
+    """In a process of its own: here the types are checked first, which users do not do."""
+    program = PROGRAM.format(expressions=[expression for expression, _ in SETTINGS])
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    messages = done.stdout.splitlines()
+    assert len(messages) == len(SETTINGS)
+    for message, (_, expected) in zip(messages, SETTINGS, strict=True):
+        assert message.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("layer9.relu", "the override 'layer9.relu' matches no population: known are 1"),
+        ("[", r"the override '\[' is no name and no regular expression"),
+    ],
+)
+def test_an_override_for_a_layer_that_is_not_there(key, message):
+    with pytest.raises(ConversionError, match=message):
+        convert(GOOD, [X], settings=Settings(overrides={key: Override(silent=2)}))
+
+
+def test_an_unknown_layer_is_answered_with_the_nearest_names():
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.block = network(nn.ReLU())
+
+        def forward(self, x):
+            return self.block(x)
+
+    with pytest.raises(ConversionError, match=r"did you mean block.1\?"):
+        convert(Named(), [X], settings=Settings(overrides={"blok.1": Override(silent=2)}))
+    with pytest.raises(DataError, match=r"there is no population 'blok.1': did you mean block.1\?"):
+        convert(Named(), [X]).trace(X, layers=["blok.1"])
+
+
+def test_an_override_out_of_the_range_of_the_code():
+    with pytest.raises(ValueError, match="silent must be a whole number from 0 to 8, got 9"):
+        convert(GOOD, [X], code=CSS(steps=8), settings=Settings(overrides={"1": Override(silent=9)}))
+
+
+CALLS = [
+    ((), r"the call: the network takes 1 inputs \(input\), got 0"),
+    ((torch.zeros(2, 5),), r"the call: input input must have the shape \[batch, 4\], got \[2, 5\]"),
+    ((torch.zeros(0, 4),), r"must have the shape \[batch, 4\] with at least one sample, got \[0, 4\]"),
+    ((torch.full((2, 4), float("inf")),), "holds NaN or infinity"),
+]
+
+
+@pytest.mark.parametrize(("inputs", "message"), CALLS, ids=[m for _, m in CALLS])
+def test_calls_that_do_not_fit(inputs, message):
+    with pytest.raises(DataError, match=message):
+        convert(GOOD, [X])(*inputs)
