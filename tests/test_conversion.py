@@ -213,8 +213,8 @@ def test_the_samples_that_are_kept_are_evenly_spaced(model, monkeypatch):
 
 
 def test_correction_removes_the_mean_error_of_every_channel(model, x):
-    """The network at its exact limit, on the data it was corrected with."""
-    code = CSS(steps=3, silent=3)
+    """On the data it was corrected with."""
+    code = CSS(steps=3, silent=1)
     plain = convert(model, [x], code=code, settings=Settings(correct=False))
     corrected = convert(model, [x], code=code)
     for name in ("2", "4"):

@@ -9,6 +9,9 @@ import typer
 
 from canonic.cli import options as o
 
+INTERRUPTED = 130
+"""The exit code that typer gives to Ctrl-C."""
+
 app = typer.Typer(
     name="canonic",
     help="Turn a trained PyTorch network into a spiking network of ternary spikes.",
@@ -53,7 +56,7 @@ def explain(
     opened = open_model(model, weights)
     with o.usage():
         sizes = [int(n) for n in o.numbers(shape)]
-        example = example_of(opened, sizes)
+    example = example_of(opened, sizes)
     explanation = explain(opened, example, code=code)
     _print_json(asdict(explanation)) if as_json else show_explanation(explanation)
     if not explanation.convertible:
@@ -140,6 +143,7 @@ def main() -> None:
     except CanonicError as error:
         print(f"canonic: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("canonic: interrupted; nothing was left half-written", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            print("canonic: interrupted; nothing was left half-written", file=sys.stderr)
+        raise

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from canonic.errors import ConversionError, StorageError
+from canonic.frontend import quiet
 
 
 def open_model(name: str, weights: Path | None) -> nn.Module | ExportedProgram:
@@ -67,7 +68,8 @@ def _program(path: Path) -> ExportedProgram:
     if not path.exists():
         raise StorageError(f"there is no exported program {path}")
     try:
-        return torch.export.load(path)
+        with quiet():
+            return torch.export.load(path)
     except Exception as error:  # noqa: BLE001 - torch raises many types for a damaged archive
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise StorageError(

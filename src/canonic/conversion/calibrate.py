@@ -59,8 +59,8 @@ def calibrate(graph: Graph, data: Iterable[Any], *, progress: bool) -> Calibrati
 
 
 def sample_capacity(graph: Graph) -> int:
-    """Return how many samples to keep: at most 1000, and so few that a layer of them takes at most 256 MiB."""
-    return max(1, min(1000, 2**28 // (4 * max(prod(node.shape) for node in graph.nodes))))
+    """Return how many samples to keep: at most 256, and so few that a layer of them takes at most 64 MiB a step."""
+    return max(1, min(256, 2**26 // (4 * max(prod(node.shape) for node in graph.nodes))))
 
 
 def batches(graph: Graph, data: Iterable[Any]) -> Iterator[list[Tensor]]:

@@ -23,6 +23,7 @@ from canonic.frontend import Model
 from canonic.network import SpikingNetwork
 from canonic.network.graph import Graph, Neurons, Node, Plan
 from canonic.network.inputs import channels_last, prototype
+from canonic.progress import waiting
 
 
 def convert(
@@ -75,9 +76,10 @@ def convert(
     spiking = replace(graph, nodes=tuple(populations.get(node.name, node) for node in graph.nodes))
     folded = fold_thresholds(spiking.map_tensors(torch.Tensor.cpu))
     folded = folded.map_tensors(lambda tensor: channels_last(tensor.to(like)))
+    plan = Plan(folded, code, settings.bias)
     if settings.correct:
-        with torch.no_grad():
-            folded = correct_means(folded, seen.kept)
+        with torch.no_grad(), waiting("correct the mean of every channel", shown=progress):
+            plan = correct_means(plan, seen.kept)
     record = {
         "settings": settings.to_json(),
         "calibration samples": seen.samples,
@@ -88,7 +90,7 @@ def convert(
             "python": platform.python_version(),
         },
     }
-    return SpikingNetwork(Plan(folded, code, settings.bias), record)
+    return SpikingNetwork(plan, record)
 
 
 def arity(model: Model) -> int:

@@ -47,7 +47,7 @@ def arrays_in_file(path: Path, prepare: Preprocessing) -> Arrays:
         DataError: if the file is damaged, or the arrays do not fit.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             missing = {"x", "y"} - set(file.files)
             if missing:
                 raise DataError(

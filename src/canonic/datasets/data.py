@@ -37,7 +37,7 @@ class Preprocessing:
         if self.size is not None and self.size < 1:
             raise DataError(f"size must be at least 1 pixel, got {self.size}")
 
-    def __call__(self, x: Float[Tensor, "channels *size"]) -> Float[Tensor, "channels *size"]:
+    def __call__(self, x: Float[Tensor, "channels *_"]) -> Float[Tensor, "channels *_"]:
         """Return one sample as the network expects it."""
         if self.size is not None and x.shape[1:] != (self.size, self.size):
             x = torch.nn.functional.interpolate(

@@ -1,11 +1,12 @@
 """From a model to an exported program whose batch size is free: torch.export, with errors that a user can act on."""
 
 import copy
+import logging
 import re
 import traceback
 import warnings
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,25 @@ def capture(model: Model, example: Example) -> ExportedProgram:
     Raises:
         ConversionError: if torch.export cannot capture the model; the message names the line of the user's code.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns about its own internals here
+    with quiet():
         program = model if isinstance(model, ExportedProgram) else _export(model, as_inputs(example))
         _require_free_batch(program)
         # No decomposition: this only takes operators out of place.
         functional: ExportedProgram = program.run_decompositions({})
         return functional
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep torch from warning about its own internals, and from logging what our message then says."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def as_inputs(batch: Example) -> tuple[Tensor, ...]:

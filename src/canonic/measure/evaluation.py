@@ -1,6 +1,6 @@
 """How good, how sparse, how healthy: one pass over labelled data, at every step of the answer."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -134,7 +134,7 @@ class Evaluation:
 
 def evaluate(
     snn: SpikingNetwork,
-    data: Iterable[tuple[Tensor, Tensor]],
+    data: Iterable[Sequence[Tensor]],
     *,
     source: Classifier | None = None,
     progress: bool = True,

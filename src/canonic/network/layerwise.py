@@ -50,7 +50,7 @@ def at_once(
     for node in plan.graph.nodes:
         if node.kind == "input":
             continue
-        streams[node.name] = _stream(plan, node, [streams[name] for name in node.inputs], observe)
+        streams[node.name] = stream_of(plan, node, [streams[name] for name in node.inputs], observe)
         for name in last.get(node.name, ()):
             del streams[name]
     return tuple(streams[name] for name in plan.graph.outputs)
@@ -72,7 +72,10 @@ def lengthen(stream: Float[Tensor, "time batch ..."], steps: int) -> Float[Tenso
     return torch.cat([stream, stream.new_zeros(missing, *stream.shape[1:])]) if missing else stream
 
 
-def _stream(plan: Plan, node: Node, inputs: list[Tensor], observe: Observer | None) -> Tensor:
+def stream_of(
+    plan: Plan, node: Node, inputs: Sequence[Float[Tensor, "_ batch ..."]], observe: Observer | None = None
+) -> Float[Tensor, "_ batch ..."]:
+    """Return the stream of one node from those of its inputs."""
     if node.neurons is not None:
         code, start = node.neurons.code or plan.code, node.tensors.get("start")
         result = scan(code, inputs[0], signed=node.neurons.signed, start=start)
@@ -84,7 +87,7 @@ def _stream(plan: Plan, node: Node, inputs: list[Tensor], observe: Observer | No
     )
 
 
-def _linear(plan: Plan, node: Node, inputs: list[Tensor]) -> Tensor:
+def _linear(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
     spread = plan.bias == "spread" and "bias" in node.tensors
     steps = plan.code.steps if spread else max(len(stream) for stream in inputs)
     rows = [lengthen(stream, steps).flatten(0, 1) for stream in inputs]

@@ -1,0 +1,223 @@
+"""The command line as a user meets it: in a process of its own, in a folder of their own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+NET = """
+from torch import nn
+def make():
+    return nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(96, 10))
+def bad():
+    return nn.Sequential(nn.Linear(4, 4), nn.GELU(), nn.Sigmoid())
+def nothing():
+    return 42
+"""
+
+
+def canonic(*arguments, cwd, check=None):
+    command = [sys.executable, "-c", "from canonic.cli.main import main; main()", *map(str, arguments)]
+    environment = {**os.environ, "COLUMNS": "120", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+    if check is not None:
+        assert done.returncode == check, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A user's folder with a model, its weights, and some data."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("user")
+    (path / "net.py").write_text(NET)
+    model = nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(96, 10)
+    )
+    save_file(model.state_dict(), path / "w.safetensors")
+    torch.save(model.state_dict(), path / "w.pt")
+    torch.save({"state_dict": model.state_dict(), "epoch": 3}, path / "checkpoint.pt")
+    torch.save(model, path / "pickle.pt")
+    save_file({"0.weight": torch.zeros(6, 1, 5, 5), "extra": torch.zeros(1)}, path / "other.safetensors")
+    (path / "truncated.safetensors").write_bytes((path / "w.safetensors").read_bytes()[:-50])
+    (path / "truncated.pt").write_bytes((path / "w.pt").read_bytes()[:200])
+    batch = torch.export.Dim("batch")
+    torch.export.save(
+        torch.export.export(model.eval(), (torch.zeros(2, 1, 8, 8),), dynamic_shapes=({0: batch},)),
+        path / "m.pt2",
+    )
+    (path / "damaged.pt2").write_bytes(b"nothing")
+    np.savez(path / "data.npz", x=np.random.default_rng(0).random((30, 1, 8, 8)), y=np.arange(30) % 10)
+    np.savez(path / "labels.npz", x=np.zeros((3, 1, 8, 8)), y=np.array([0, 1, 10]))
+    return path
+
+
+def test_convert_then_evaluate(folder, tmp_path):
+    out = tmp_path / "net.safetensors"
+    options = (
+        "--weights",
+        folder / "w.pt",
+        "--data",
+        "digits",
+        "--limit",
+        200,
+        "-T",
+        6,
+        "--mean",
+        ".3",
+        "--std",
+        ".3",
+    )
+    done = canonic("convert", "net:make", *options, "--out", out, cwd=folder, check=0)
+    assert "population (relu)" in done.stdout
+    assert "7 total steps" in done.stdout
+    assert f"saved in {out}" in done.stdout
+    assert done.stderr == ""  # no progress bar where the output is no terminal
+    done = canonic("evaluate", out, "--data", "digits", "--limit", 100, cwd=folder, check=0)
+    assert "100 samples; T = 6, k = 1, depth 1: 7 total steps" in done.stdout
+    machine = canonic("evaluate", out, "--data", "digits", "--limit", 100, "--json", cwd=folder, check=0)
+    result = json.loads(machine.stdout)
+    assert result["samples"] == 100
+    assert result["agreement"] >= 0.9  # the preprocessing is remembered
+
+
+@pytest.mark.parametrize("weights", ["w.safetensors", "w.pt", "checkpoint.pt"])
+def test_weights_in_several_forms_make_the_same_network(folder, tmp_path, weights):
+    out = tmp_path / "n.safetensors"
+    options = ("--weights", weights, "--data", "data.npz", "--out", out, "--json")
+    described = json.loads(canonic("convert", "net:make", *options, cwd=folder, check=0).stdout)
+    assert described["neurons"] == 384
+    assert described["total steps"] == 9
+    program = canonic("convert", "m.pt2", "--data", "data.npz", "--out", tmp_path / "p", cwd=folder, check=0)
+    assert "9 total steps" in program.stdout
+
+
+def test_explain(folder):
+    done = canonic("explain", "net:make", "--shape", "1,8,8", cwd=folder, check=0)
+    assert "function unit" in done.stdout
+    assert "1 populations, 384 neurons, depth 1; T = 8, k = 1: 9 total steps" in done.stdout
+    assert "384 neurons" in canonic("explain", "m.pt2", cwd=folder, check=0).stdout
+    bad = canonic("explain", "net:bad", "--shape", "4", cwd=folder, check=1)
+    assert "2 refused" in bad.stdout
+    assert "train with relu or relu6" in bad.stdout
+    machine = json.loads(
+        canonic("explain", "net:make", "--shape", "1,8,8", "--json", cwd=folder, check=0).stdout
+    )
+    assert machine["neurons"] == 384
+
+
+WRONG_USE = [
+    (
+        ("convert", "net:make", "--data", "digits", "-T", "25"),
+        "steps must be a whole number from 1 to 24, got 25",
+    ),
+    (
+        ("convert", "net:make", "--data", "digits", "-k", "9"),
+        "silent must be a whole number from 0 to 8, got 9",
+    ),
+    (("convert", "net:make", "--data", "digits", "--beta", "3"), "beta must lie between 1 and 3"),
+    (("convert", "net:make", "--data", "digits", "--phi", "0.9"), "phi must lie in [0.5, 0.75]"),
+    (("convert", "net:make", "--data", "digits", "--threshold", "best"), "threshold must be one of"),
+    (("convert", "net:make", "--data", "digits", "--std", "0"), "std must be positive"),
+    (("convert", "net:make", "--data", "digits", "--mean", "a,b"), "could not convert string to float"),
+    (("convert", "net:make"), "Missing option '--data'"),
+    (("nothing",), "No such command 'nothing'"),
+]
+
+CANNOT = [
+    (
+        ("convert", "net:bad", "--data", "digits"),
+        "torch.export cannot capture the model with inputs of shape",
+    ),
+    (("convert", "net:nothing", "--data", "digits"), "net:nothing() returned int, not an nn.Module"),
+    (("convert", "net:missing", "--data", "digits"), "cannot import net:missing"),
+    (("convert", "absent:make", "--data", "digits"), "cannot import absent:make: No module named 'absent'"),
+    (
+        ("convert", "net", "--data", "digits"),
+        "'net' names no model: give file.pt2, or package.module:function",
+    ),
+    (("convert", "damaged.pt2", "--data", "digits"), "damaged.pt2 is damaged or no exported program"),
+    (("convert", "absent.pt2", "--data", "digits"), "there is no exported program absent.pt2"),
+    (("convert", "net:make", "--data", "absent"), "there is no data 'absent'"),
+    (
+        ("convert", "net:make", "--data", "digits", "--weights", "absent.pt"),
+        "there is no weights file absent.pt",
+    ),
+    (
+        ("convert", "net:make", "--data", "digits", "--weights", "pickle.pt"),
+        "is a pickle that holds more than tensors",
+    ),
+    (("convert", "net:make", "--data", "digits", "--weights", "truncated.pt"), "truncated.pt is truncated"),
+    (
+        ("convert", "net:make", "--data", "digits", "--weights", "truncated.safetensors"),
+        "truncated.safetensors is truncated",
+    ),
+    (
+        ("convert", "net:make", "--data", "digits", "--weights", "other.safetensors"),
+        "does not fit the model (it lacks: 0.bias, 4.bias, 4.weight; unknown to the model: extra; other shapes: 0.weight)",
+    ),
+    (("convert", "net:make", "--data", "digits", "--out", "absent/n"), "cannot write absent/n"),
+    (("evaluate", "absent.safetensors", "--data", "digits"), "there is no file absent.safetensors"),
+    (("evaluate", "w.safetensors", "--data", "digits"), "w.safetensors holds no network of this version"),
+    (("explain", "net:make"), "the shape of one sample is not known: give it, for example --shape 3,32,32"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG_USE, ids=[m for _, m in WRONG_USE])
+def test_wrong_usage_ends_with_2(folder, arguments, message):
+    done = canonic(*arguments, cwd=folder, check=2)
+    assert message.replace(" ", "") in "".join(c for c in done.stderr if c not in " \n│")
+
+
+@pytest.mark.parametrize(("arguments", "message"), CANNOT, ids=[m for _, m in CANNOT])
+def test_what_cannot_be_done_ends_with_1_and_one_message(folder, arguments, message):
+    before = sorted(os.listdir(folder))
+    done = canonic(*arguments, cwd=folder, check=1)
+    assert done.stderr.startswith("canonic: ")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [name for name in sorted(os.listdir(folder)) if name != "__pycache__"] == [
+        name for name in before if name != "__pycache__"
+    ]
+
+
+def test_a_label_that_the_network_does_not_know(folder, tmp_path):
+    out = tmp_path / "n.safetensors"
+    canonic("convert", "net:make", "--data", "digits", "--limit", 50, "--out", out, cwd=folder, check=0)
+    done = canonic("evaluate", out, "--data", "labels.npz", cwd=folder, check=1)
+    assert "a label lies outside 0 .. 9" in done.stderr
+
+
+def test_help_comes_in_well_under_a_second(folder):
+    canonic("--help", cwd=folder, check=0)
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        canonic("--help", cwd=folder, check=0)
+        times.append(time.perf_counter() - start)
+    heavy = "import sys; from canonic.cli import main; assert not {'torch', 'matplotlib', 'sklearn'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", heavy], check=True)
+    assert min(times) < 5  # a sanity bound for slow machines; the line above is the check
+
+
+def test_an_interrupt_leaves_nothing_half_written(folder, tmp_path):
+    command = [sys.executable, "-c", "from canonic.cli.main import main; main()"]
+    running = subprocess.Popen(
+        [*command, "demo", "--out", str(tmp_path / "demo")], stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "demo").exists() and time.monotonic() < deadline and running.poll() is None:
+        time.sleep(0.2)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "interrupted" in errors
+    assert not [p for p in (tmp_path / "demo").glob("*") if p.name.startswith(".")]
