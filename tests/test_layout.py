@@ -64,3 +64,9 @@ def test_every_dependency_is_justified():
     text = (ROOT / "docs" / "dependencies.md").read_text()
     for dependency in wanted:
         assert f"| {dependency.split('>')[0]} |" in text
+
+
+def test_the_list_of_operators_is_that_of_the_table():
+    from canonic.frontend.table import describe
+
+    assert (ROOT / "docs" / "operators.md").read_text() == "\n".join(describe()) + "\n"

@@ -56,12 +56,12 @@ def show_evaluation(evaluation: Evaluation) -> None:
 def show_demo(results: Mapping[str, Evaluation], out: Path) -> None:
     """Print the comparison that the demo made."""
     first = next(iter(results.values()))
-    columns = ("T", "k", "depth", "total steps", "accuracy %", "agreement %", "spikes per neuron")
+    columns = ("network", "T", "k", "depth", "total steps", "accuracy %", "agreement %", "spikes per neuron")
     table = Table(*columns, box=None, header_style="bold")
-    table.add_row("source network", "", "", "", f"{100 * first.source_accuracy:.2f}", "", "", style="dim")
+    table.add_row("source", "", "", "", "", f"{100 * first.source_accuracy:.2f}", "", "", style="dim")
     for e in results.values():
         numbers = (f"{100 * e.accuracy:.2f}", f"{100 * e.agreement:.2f}", f"{e.spikes_per_neuron:.2f}")
-        table.add_row(str(e.steps), str(e.silent), str(e.depth), str(e.total_steps), *numbers)
+        table.add_row("spiking", str(e.steps), str(e.silent), str(e.depth), str(e.total_steps), *numbers)
     _console().print(
         table,
         f"{first.samples} handwritten digits that the network was not trained on",

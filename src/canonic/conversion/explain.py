@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from math import prod
 
+import torch
+
 from canonic.codes import CSS
 from canonic.errors import ConversionError
 from canonic.frontend import Example, Model, Verdict, capture, fold, import_program
 from canonic.network.graph import Graph, depth
+from canonic.network.inputs import prototype
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,6 @@ def explain(model: Model, example: Example, *, code: CSS | None = None) -> Expla
     Raises:
         ConversionError: if the model cannot be captured, or has no population.
 
-    >>> import torch
     >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
     >>> print(explain(model, torch.zeros(1, 4)).summary)
     1 populations, 3 neurons, depth 1; T = 8, k = 1: 9 total steps
@@ -81,6 +83,10 @@ def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanati
         raise ConversionError(
             "nothing in this model would spike: it has no relu, relu6 or hardtanh(0, c); canonic turns those into "
             "populations of neurons, so the model needs at least one"
+        )
+    if (kind := prototype(graph).dtype) not in (torch.float32, torch.float64):
+        raise ConversionError(
+            f"the weights of the model are {kind}: convert it to float32 first, model.float()"
         )
     deep = depth(graph)
     neurons = sum(prod(node.shape) for node in graph.populations)

@@ -12,16 +12,19 @@ from torch import Tensor
 
 from canonic.network.apply import apply
 from canonic.network.graph import Graph, Node
+from canonic.network.inputs import prototype
 from canonic.network.weights import SCALE, compress, scale_arguments, scale_input, scale_output
 
 
 def fold_thresholds(graph: Graph) -> Graph:
     """Return the graph with spikes of exactly -1, 0, +1 and every threshold 1; outputs are in plain units."""
+    like, graph = prototype(graph), graph.map_tensors(torch.Tensor.cpu)
     folding = _Folding(graph, {}, {})
     for node in graph.nodes:
         folding.fold(node)
     outputs = tuple(folding.in_unit(name, torch.ones(()), name) for name in graph.outputs)
-    return replace(graph, nodes=tuple(folding.nodes.values()), outputs=outputs)
+    folded = replace(graph, nodes=tuple(folding.nodes.values()), outputs=outputs)
+    return folded.map_tensors(lambda tensor: tensor.to(like))
 
 
 @dataclass

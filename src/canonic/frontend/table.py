@@ -1,4 +1,10 @@
-"""The operator table: each ATen operator has exactly one rule, and what has none is refused."""
+"""The operator table: each ATen operator has exactly one rule, and what has none is refused.
+
+``python -m canonic.frontend.table`` prints it as docs/operators.md.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from canonic.frontend import activations, structure, synapses
 from canonic.frontend.call import Call, Refusal, Rule
@@ -20,5 +26,33 @@ def convert_call(call: Call) -> Node | None:
     return rule(call)
 
 
+def describe() -> Iterator[str]:
+    """Yield the lines of docs/operators.md."""
+    yield "# Operators\n"
+    yield "Made from the operator table by `python -m canonic.frontend.table > docs/operators.md`.\n"
+    yield "Names are those of ATen, as `torch.export` gives them; what is in neither list is refused too.\n"
+    yield "## Converted\n"
+    yield "| operators | what they are |"
+    yield "|---|---|"
+    for rule, operators in groupby(
+        sorted(TABLE, key=lambda name: TABLE[name].__name__), key=TABLE.__getitem__
+    ):
+        yield f"| {_listed(operators)} | {(rule.__doc__ or '').splitlines()[0].replace('``', '`')} |"
+    yield f"| {_listed(structure.SPLITS)} | Each part as a slice. |"
+    yield "\n## Refused by name\n"
+    yield "| operators | reason | what to do |"
+    yield "|---|---|---|"
+    for reason, refused in groupby(activations.REFUSED.items(), key=lambda item: item[1]):
+        yield f"| {_listed(name for name, _ in refused)} | {reason[0]} | {reason[1]} |"
+
+
+def _listed(operators: Iterable[str]) -> str:
+    return ", ".join(f"`{name.removeprefix('aten.').removesuffix('.default')}`" for name in operators)
+
+
 def _unknown() -> tuple[str, str]:
     return "the operator is not in the table", "replace it by operators that are (docs/operators.md)"
+
+
+if __name__ == "__main__":
+    print("\n".join(describe()))
