@@ -56,17 +56,21 @@ class Setting:
 
 
 DEFAULT = Setting("default")
-SIDE_BY_SIDE = (
+LIMIT = Setting("k = T", silent=None)
+"""Every population is the exact T-digit quantiser of its input: what no threshold rule can pass by itself."""
+FOR_BOTH = (
     Setting("k = 0", silent=0),
     Setting("k = 1 (default)"),
     Setting("k = 2", silent=2),
-    Setting("k = T", silent=None),
+    LIMIT,
     Setting("phi = 0.55", phi=0.55),
-    Setting("phi = 0.6, k = 2", silent=2, phi=0.6),
-    Setting("phi = 2/3, k = 2", silent=2, phi=2 / 3),
     Setting("mse, not corrected", settings=Settings(correct=False)),
     Setting("max, not corrected", settings=Settings(threshold="max", correct=False)),
     Setting("percentile 99.9, not corrected", settings=Settings(threshold="percentile", correct=False)),
+)
+FOR_RESNET20 = (
+    Setting("phi = 0.6, k = 2", silent=2, phi=0.6),
+    Setting("phi = 2/3, k = 2", silent=2, phi=2 / 3),
     Setting("max", settings=Settings(threshold="max")),
     Setting("percentile 99.9", settings=Settings(threshold="percentile")),
     Setting("input css", settings=Settings(input="css")),
@@ -84,15 +88,13 @@ def main() -> None:
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     print("  ".join(HEADINGS), "spikes/neuron", "seconds", sep="  ")
-    for name in ("resnet20", "resnet56"):
-        for row in measure(name, (DEFAULT,), arguments.pictures):
+    plan = [("resnet20", (DEFAULT, LIMIT), arguments.pictures), ("resnet56", (DEFAULT,), arguments.pictures)]
+    plan += [("resnet20", FOR_BOTH + FOR_RESNET20, arguments.side_by_side)]
+    plan += [("resnet56", FOR_BOTH, arguments.side_by_side)]
+    for name, settings, pictures in plan:
+        for row in measure(name, settings, pictures) if pictures else ():
             rows.append(row)
             write(rows)
-    for name in ("resnet20", "resnet56"):
-        if arguments.side_by_side:
-            for row in measure(name, SIDE_BY_SIDE, arguments.side_by_side):
-                rows.append(row)
-                write(rows)
     print(f"written to {RESULTS}")
 
 
