@@ -24,6 +24,7 @@ test: lint  ## style, types and all tests
 
 bench-conversion: $(VENV)/.installed  ## trained CIFAR-10 ResNets against their sources
 	$(BIN)/python -m benchmarks.conversion
+	$(BIN)/python -m benchmarks.picture
 
 clean:
 	rm -rf $(VENV)

@@ -12,27 +12,36 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def accuracy_against_steps(evaluations: Mapping[str, Evaluation]) -> "Figure":
+def accuracy_against_steps(evaluations: Mapping[str, Evaluation], title: str = "") -> "Figure":
     """Return a figure of the accuracy after every step, one line for each evaluation, with the source's accuracy.
+
+    A line begins with the first digit of the answer; before it there is no answer.
 
     Args:
         evaluations: by the name that stands in the legend; all on the same data.
+        title: what was measured; the number of samples is added.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(7, 4.2), dpi=150, layout="constrained")
     axes = figure.subplots()
-    for name, evaluation in evaluations.items():
-        steps = range(1, evaluation.total_steps + 1)
-        axes.step(steps, [100 * a for a in evaluation.accuracy_by_step], where="post", marker=".", label=name)
-    first = next(iter(evaluations.values()))
+    for name, e in evaluations.items():
+        first = e.total_steps - e.steps
+        percent = [100 * accuracy for accuracy in e.accuracy_by_step[first:]]
+        axes.plot(
+            range(first + 1, e.total_steps + 1), percent, marker="o", markersize=4, alpha=0.8, label=name
+        )
+    some = next(iter(evaluations.values()))
     axes.axhline(
-        100 * first.source_accuracy, color="black", linestyle="--", linewidth=1, label="source network"
+        100 * some.source_accuracy, color="black", linestyle="--", linewidth=1, label="source network"
     )
-    axes.set(xlabel="step", ylabel="accuracy (%)", ylim=(0, 102))
-    axes.set_title(f"accuracy after every step, {first.samples} samples", fontsize=10)
+    axes.set(xlabel="step (the input comes at step 1)", ylabel="accuracy (%)")
+    axes.set_xlim(left=1)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_title(", ".join(filter(None, (title, f"{some.samples} samples"))), fontsize=10)
     axes.grid(alpha=0.25)
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, frameon=False, loc="lower right")
     return figure
 
 
