@@ -1,0 +1,1 @@
+"""Benchmarks: what the figures of the documents are made with."""

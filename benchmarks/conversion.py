@@ -82,9 +82,7 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=10_000, help="for the default rule")
-    parser.add_argument(
-        "--side-by-side", type=int, default=1_000, help="pictures for each other setting; 0 for none"
-    )
+    parser.add_argument("--side-by-side", type=int, default=1_000, help="pictures for each other setting; 0 for none")
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     print("  ".join(HEADINGS), "spikes/neuron", "seconds", sep="  ")
@@ -107,9 +105,7 @@ def measure(name: str, settings: Iterable[Setting], pictures: int) -> Iterator[d
         for steps in (4, 6, 8):
             row = run(name, program, setting, steps, test)
             print(
-                "  ".join(
-                    f"{value:.2f}" if isinstance(value, float) else str(value) for value in row.values()
-                ),
+                "  ".join(f"{value:.2f}" if isinstance(value, float) else str(value) for value in row.values()),
                 flush=True,
             )
             yield row

@@ -102,9 +102,7 @@ CASES = {
         (3, 5),
     ),
     "transposed 2d": (
-        lambda: nn.Sequential(
-            nn.ConvTranspose2d(3, 6, 3, 2), nn.ReLU(), nn.ConvTranspose2d(6, 4, 2, groups=2)
-        ),
+        lambda: nn.Sequential(nn.ConvTranspose2d(3, 6, 3, 2), nn.ReLU(), nn.ConvTranspose2d(6, 4, 2, groups=2)),
         IMAGE,
     ),
     "transposed 3d": (
@@ -121,9 +119,7 @@ CASES = {
         (5,),
     ),
     "transposed bn": (
-        lambda: nn.Sequential(
-            nn.ConvTranspose2d(4, 6, 2, groups=2), nn.BatchNorm2d(6), nn.ReLU(), conv(6, 2)
-        ),
+        lambda: nn.Sequential(nn.ConvTranspose2d(4, 6, 2, groups=2), nn.BatchNorm2d(6), nn.ReLU(), conv(6, 2)),
         (4, 4, 4),
     ),
     "bn first": (lambda: nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), conv(3, 4)), IMAGE),
@@ -141,9 +137,7 @@ CASES = {
         IMAGE,
     ),
     "bn behind a shared conv": (
-        lambda: Lambda(
-            lambda m, x: F.relu(m.bn(y := m.c(x))) + F.relu(y), c=conv(3, 6), bn=nn.BatchNorm2d(6)
-        ),
+        lambda: Lambda(lambda m, x: F.relu(m.bn(y := m.c(x))) + F.relu(y), c=conv(3, 6), bn=nn.BatchNorm2d(6)),
         IMAGE,
     ),
     # pooling
@@ -216,9 +210,7 @@ CASES = {
     ),
     "twice the same": (lambda: Lambda(lambda m, x: (y := F.relu(m.a(x))) + y, a=conv(3, 6)), IMAGE),
     "weighted sum": (
-        lambda: Lambda(
-            lambda m, x: torch.add(F.relu(m.a(x)), F.relu(m.b(x)), alpha=-0.5), a=conv(3, 6), b=conv(3, 6)
-        ),
+        lambda: Lambda(lambda m, x: torch.add(F.relu(m.a(x)), F.relu(m.b(x)), alpha=-0.5), a=conv(3, 6), b=conv(3, 6)),
         IMAGE,
     ),
     "scalars": (lambda: Lambda(lambda m, x: 1 - (F.relu(m.a(x) * 2 + 0.1) / 3 - 0.2), a=conv(3, 6)), IMAGE),
@@ -232,9 +224,7 @@ CASES = {
         IMAGE,
     ),
     "broadcast sum": (
-        lambda: Lambda(
-            lambda m, x: F.relu((y := F.relu(m.a(x))) - y.mean((2, 3), keepdim=True)), a=conv(3, 6)
-        ),
+        lambda: Lambda(lambda m, x: F.relu((y := F.relu(m.a(x))) - y.mean((2, 3), keepdim=True)), a=conv(3, 6)),
         IMAGE,
     ),
     "matrix": (
@@ -261,33 +251,23 @@ CASES = {
         IMAGE,
     ),
     "zero padding": (
-        lambda: Lambda(
-            lambda m, x: m.b(F.pad(F.relu(m.a(x)), (1, 2, 0, 1, 1, 1))), a=conv(3, 6), b=conv(8, 2)
-        ),
+        lambda: Lambda(lambda m, x: m.b(F.pad(F.relu(m.a(x)), (1, 2, 0, 1, 1, 1))), a=conv(3, 6), b=conv(8, 2)),
         IMAGE,
     ),
     "constant padding": (
-        lambda: Lambda(
-            lambda m, x: m.b(F.pad(F.relu(m.a(x)), (1, 1), value=0.3)), a=conv(3, 6), b=conv(6, 2)
-        ),
+        lambda: Lambda(lambda m, x: m.b(F.pad(F.relu(m.a(x)), (1, 1), value=0.3)), a=conv(3, 6), b=conv(6, 2)),
         IMAGE,
     ),
     "reflected padding": (
-        lambda: nn.Sequential(
-            conv(3, 6, padding_mode="reflect"), nn.ReLU(), conv(6, 2, padding_mode="circular")
-        ),
+        lambda: nn.Sequential(conv(3, 6, padding_mode="reflect"), nn.ReLU(), conv(6, 2, padding_mode="circular")),
         IMAGE,
     ),
     "view": (
-        lambda: Lambda(
-            lambda m, x: m.b(F.relu(m.a(x)).view(x.size(0), -1)), a=conv(3, 6), b=nn.Linear(384, 2)
-        ),
+        lambda: Lambda(lambda m, x: m.b(F.relu(m.a(x)).view(x.size(0), -1)), a=conv(3, 6), b=nn.Linear(384, 2)),
         IMAGE,
     ),
     "len and reshape": (
-        lambda: Lambda(
-            lambda m, x: m.b(F.relu(m.a(x)).reshape(len(x), 6, 64)), a=conv(3, 6), b=nn.Linear(64, 2)
-        ),
+        lambda: Lambda(lambda m, x: m.b(F.relu(m.a(x)).reshape(len(x), 6, 64)), a=conv(3, 6), b=nn.Linear(64, 2)),
         IMAGE,
     ),
     "permute": (
@@ -295,9 +275,7 @@ CASES = {
         IMAGE,
     ),
     "transpose": (
-        lambda: Lambda(
-            lambda m, x: F.relu(m.b(F.relu(m.a(x)).transpose(1, 3))), a=conv(3, 6), b=nn.Linear(6, 2)
-        ),
+        lambda: Lambda(lambda m, x: F.relu(m.b(F.relu(m.a(x)).transpose(1, 3))), a=conv(3, 6), b=nn.Linear(6, 2)),
         IMAGE,
     ),
     "squeeze": (
@@ -311,9 +289,7 @@ CASES = {
     "pixel shuffle": (lambda: nn.Sequential(conv(3, 8), nn.ReLU(), nn.PixelShuffle(2), conv(2, 2)), IMAGE),
     "nearest": (lambda: nn.Sequential(conv(3, 6), nn.ReLU(), nn.Upsample(scale_factor=2), conv(6, 2)), IMAGE),
     "bilinear": (
-        lambda: nn.Sequential(
-            conv(3, 6), nn.ReLU(), nn.Upsample(scale_factor=2, mode="bilinear"), conv(6, 2)
-        ),
+        lambda: nn.Sequential(conv(3, 6), nn.ReLU(), nn.Upsample(scale_factor=2, mode="bilinear"), conv(6, 2)),
         IMAGE,
     ),
     "interpolate": (
@@ -340,6 +316,22 @@ CASES = {
             a=conv(3, 6),
             b=conv(6, 2),
         ),
+        IMAGE,
+    ),
+    "one output twice": (
+        lambda: Lambda(lambda m, x: ((y := F.relu(m.a(x))), y), a=conv(3, 6)),
+        IMAGE,
+    ),
+    "pooling without channels": (
+        lambda: Lambda(lambda m, x: m.b(F.avg_pool1d(F.relu(m.a(x)), 2)), a=nn.Linear(5, 8), b=nn.Linear(4, 3)),
+        (5,),
+    ),
+    "max pooling without channels": (
+        lambda: Lambda(lambda m, x: m.b(F.max_pool1d(F.relu(m.a(x)), 2)), a=nn.Linear(5, 8), b=nn.Linear(4, 3)),
+        (5,),
+    ),
+    "stack": (
+        lambda: Lambda(lambda m, x: torch.stack([F.relu(m.a(x)), m.a(x)], 4), a=conv(3, 6)),
         IMAGE,
     ),
     "the input as output": (lambda: Lambda(lambda m, x: (x, F.relu(m.a(x))), a=conv(3, 6)), IMAGE),

@@ -39,9 +39,7 @@ def folder(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("user")
     (path / "net.py").write_text(NET)
-    model = nn.Sequential(
-        nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(96, 10)
-    )
+    model = nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(96, 10))
     save_file(model.state_dict(), path / "w.safetensors")
     torch.save(model.state_dict(), path / "w.pt")
     torch.save({"state_dict": model.state_dict(), "epoch": 3}, path / "checkpoint.pt")
@@ -108,9 +106,7 @@ def test_explain(folder):
     bad = canonic("explain", "net:bad", "--shape", "4", cwd=folder, check=1)
     assert "2 refused" in bad.stdout
     assert "train with relu or relu6" in bad.stdout
-    machine = json.loads(
-        canonic("explain", "net:make", "--shape", "1,8,8", "--json", cwd=folder, check=0).stdout
-    )
+    machine = json.loads(canonic("explain", "net:make", "--shape", "1,8,8", "--json", cwd=folder, check=0).stdout)
     assert machine["neurons"] == 384
 
 
@@ -210,9 +206,7 @@ def test_help_comes_in_well_under_a_second(folder):
 
 def test_an_interrupt_leaves_nothing_half_written(folder, tmp_path):
     command = [sys.executable, "-c", "from canonic.cli.main import main; main()"]
-    running = subprocess.Popen(
-        [*command, "demo", "--out", str(tmp_path / "demo")], stderr=subprocess.PIPE, text=True
-    )
+    running = subprocess.Popen([*command, "demo", "--out", str(tmp_path / "demo")], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (tmp_path / "demo").exists() and time.monotonic() < deadline and running.poll() is None:
         time.sleep(0.2)

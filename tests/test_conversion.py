@@ -13,9 +13,7 @@ from tests.networks import Lambda, build, conv, lively
 
 @pytest.fixture
 def model():
-    return lively(
-        nn.Sequential(conv(3, 6), nn.BatchNorm2d(6), nn.ReLU(), conv(6, 4), nn.ReLU(), conv(4, 2))
-    ).float()
+    return lively(nn.Sequential(conv(3, 6), nn.BatchNorm2d(6), nn.ReLU(), conv(6, 4), nn.ReLU(), conv(4, 2))).float()
 
 
 @pytest.fixture
@@ -76,9 +74,7 @@ def test_batch_norm_is_folded_into_convolutions_and_linear_layers(model, x):
     assert [node.kind for node in convert(model, [x]).graph.nodes].count("synapse") == 3
 
 
-@pytest.mark.parametrize(
-    "name", ["conv bn", "residual", "concat", "max pooling", "depthwise", "pre-activation"]
-)
+@pytest.mark.parametrize("name", ["conv bn", "residual", "concat", "max pooling", "depthwise", "pre-activation"])
 def test_thresholds_are_folded_so_that_only_weights_remain_between_populations(name):
     """Every stream into a population is in units of its theta, so a threshold of 1 is right by construction."""
     model, shape = build(name)

@@ -44,6 +44,10 @@ REFUSED = [
         "it normalises with statistics of its own input; train with batch norm",
     ),
     (network(nn.Hardtanh(-1, 1)), r"it clips to \[-1, 1\]; clip to \[0, c\] with c > 0"),
+    (
+        Custom(lambda y: (torch.ones(4, 4) @ y.unsqueeze(2)).squeeze(2)),
+        "it multiplies from the left; write it as x @ matrix",
+    ),
     (Custom(lambda y: y * y), "it multiplies two streams; products of streams are not converted yet"),
     (Custom(lambda y: 1 / y), r"aten.reciprocal.default.*the operator is not in the table; replace it"),
     (Custom(lambda y: y / (y + 1)), "it divides by a stream"),
@@ -81,9 +85,7 @@ def test_a_refusal_shows_the_line_of_the_users_model():
 
 
 def test_a_model_in_which_nothing_spikes():
-    with pytest.raises(
-        ConversionError, match="nothing in this model would spike: it has no relu, relu6 or hardtanh"
-    ):
+    with pytest.raises(ConversionError, match="nothing in this model would spike: it has no relu, relu6 or hardtanh"):
         convert(network(), [X])
     with pytest.raises(ConversionError, match="nothing in this model would spike"):
         explain(network(nn.Linear(4, 2)), X)
@@ -144,9 +146,7 @@ def test_an_output_that_does_not_depend_on_the_input():
 
 
 def test_half_precision():
-    with pytest.raises(
-        ConversionError, match="the weights of the model are torch.bfloat16: convert it to float32"
-    ):
+    with pytest.raises(ConversionError, match="the weights of the model are torch.bfloat16: convert it to float32"):
         convert(network(nn.ReLU()).bfloat16(), [X.bfloat16()])
 
 

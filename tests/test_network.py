@@ -77,9 +77,7 @@ def test_the_clocked_scheduler_passes_its_state_and_keeps_it_small(snn, x):
     sizes = []
     for _, state in clocked(snn.plan, [x]):
         pulses = [p for queue in state.delayed.values() for p in queue if p is not None]
-        sizes.append(
-            sum(m.potential.numel() for m in state.memory.values() if m) + sum(p.numel() for p in pulses)
-        )
+        sizes.append(sum(m.potential.numel() for m in state.memory.values() if m) + sum(p.numel() for p in pulses))
     assert state.tick == len(sizes) == snn.total_steps
     assert max(sizes) <= 2 * snn.neurons * len(x) + 4 * pulses_of(snn) * len(x)
 
@@ -116,9 +114,7 @@ def test_the_table_can_be_read(snn):
     assert "10 total steps" in lines[-1]
 
 
-@pytest.mark.parametrize(
-    "name", ["several outputs", "residual", "max pooling", "constant padding", "view", "hardtanh"]
-)
+@pytest.mark.parametrize("name", ["several outputs", "residual", "max pooling", "constant padding", "view", "hardtanh"])
 def test_a_file_gives_back_the_same_network(name, tmp_path):
     model, shape = build(name)
     x = torch.randn(4, *shape, dtype=torch.float64)

@@ -83,9 +83,6 @@ def test_the_networks_above_use_every_rule_that_export_can_reach():
         "aten.to.dtype",
         "aten.to.dtype_layout",
         "aten._to_copy.default",
-        *(
-            f"aten.{n}.default"
-            for n in ("alias", "clone", "contiguous", "detach", "lift_fresh_copy", "dropout")
-        ),
+        *(f"aten.{n}.default" for n in ("alias", "clone", "contiguous", "detach", "lift_fresh_copy", "dropout")),
         *(f"aten.{n}.default" for n in ("feature_dropout", "alpha_dropout", "feature_alpha_dropout")),
     }

@@ -22,7 +22,12 @@ def test_the_five_minute_path_works_in_an_empty_folder(tmp_path):
     commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("canonic ")]
     assert [command.split()[1] for command in commands] == ["demo", "explain", "convert", "evaluate"]
     for command in commands[1:]:
-        program = [sys.executable, "-c", "from canonic.cli.main import main; main()", *shlex.split(command)[1:]]
+        program = [
+            sys.executable,
+            "-c",
+            "from canonic.cli.main import main; main()",
+            *shlex.split(command)[1:],
+        ]
         subprocess.run(program, cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "snn.safetensors").exists()
 
@@ -32,7 +37,12 @@ def test_the_python_snippet_works(tmp_path, monkeypatch):
     scope = {}
     exec(next(block for block in blocks("python") if "def make" in block), scope)
     x = torch.rand(20, 1, 8, 8)
-    scope |= {"model": scope["make"]().eval(), "loader": [x], "x": x, "test_loader": [(x, torch.zeros(20).long())]}
+    scope |= {
+        "model": scope["make"]().eval(),
+        "loader": [x],
+        "x": x,
+        "test_loader": [(x, torch.zeros(20).long())],
+    }
     exec(next(block for block in blocks("python") if "canonic.convert" in block), scope)
     assert scope["steps"].shape == (9, 20, 10)
     assert list(scope["inside"]) == ["2"]

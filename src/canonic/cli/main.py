@@ -38,9 +38,7 @@ def demo(
 def explain(
     model: o.Model,
     weights: o.Weights = None,
-    shape: Annotated[
-        str, typer.Option(help="Shape of one sample, as 3,32,32; not needed for a .pt2 file.")
-    ] = "",
+    shape: Annotated[str, typer.Option(help="Shape of one sample, as 3,32,32; not needed for a .pt2 file.")] = "",
     steps: o.Steps = 8,
     silent: o.Silent = 1,
     as_json: o.Json = False,
@@ -80,9 +78,7 @@ def convert(
     phi: o.Phi = 0.5,
     threshold: Annotated[str, typer.Option(help="mse, max or percentile.")] = "mse",
     percentile: Annotated[float, typer.Option(help="Of the activations, for the rule of that name.")] = 99.9,
-    input_code: Annotated[
-        str, typer.Option("--input", help="direct (analog, first step) or css (spikes).")
-    ] = "direct",
+    input_code: Annotated[str, typer.Option("--input", help="direct (analog, first step) or css (spikes).")] = "direct",
     bias: Annotated[str, typer.Option(help="first (with the first digit) or spread (over all).")] = "first",
     as_json: o.Json = False,
 ) -> None:

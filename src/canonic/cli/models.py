@@ -44,9 +44,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         try:
             return load_file(path)
         except (SafetensorError, OSError) as error:
-            raise StorageError(
-                f"{path} is truncated or no safetensors file ({error}): copy it again"
-            ) from None
+            raise StorageError(f"{path} is truncated or no safetensors file ({error}): copy it again") from None
     try:
         loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
@@ -55,9 +53,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             "torch.save(model.state_dict(), path)"
         ) from None
     except (RuntimeError, EOFError, OSError) as error:
-        raise StorageError(
-            f"{path} is truncated or no file of torch.save ({str(error).splitlines()[0]})"
-        ) from None
+        raise StorageError(f"{path} is truncated or no file of torch.save ({str(error).splitlines()[0]})") from None
     state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
     if state is None or not all(isinstance(value, Tensor) for value in state.values()):
         raise StorageError(f"{path} holds no state dict: save one, torch.save(model.state_dict(), path)")
@@ -93,9 +89,7 @@ def _made(name: str) -> nn.Module:
         ) from error
     model = make()
     if not isinstance(model, nn.Module):
-        raise ConversionError(
-            f"{name}() returned {type(model).__name__}, not an nn.Module: let it return the network"
-        )
+        raise ConversionError(f"{name}() returned {type(model).__name__}, not an nn.Module: let it return the network")
     return model
 
 

@@ -42,9 +42,7 @@ class CSS:
         _require_whole("steps", self.steps, 1, 24, "take 8 for most networks, 4 to 6 for fewer spikes")
         _require_whole("silent", self.silent, 0, self.steps, "1 is enough for most networks; T is exact")
         if not 1 < self.beta < 3:
-            raise ValueError(
-                f"beta must lie between 1 and 3 (exclusive), got {self.beta}: take 2, the binary case"
-            )
+            raise ValueError(f"beta must lie between 1 and 3 (exclusive), got {self.beta}: take 2, the binary case")
         top = self.largest_phi(self.beta)
         if not 0.5 <= self.phi <= top:
             raise ValueError(

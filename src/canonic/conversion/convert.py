@@ -76,9 +76,7 @@ def arity(model: Model) -> int:
         return len(model.graph_signature.user_inputs)
     parameters = inspect.signature(model.forward).parameters.values()
     required = [
-        p
-        for p in parameters
-        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
     return max(1, len(required))
 
@@ -100,15 +98,11 @@ def _record(settings: Settings, samples: int, dead: Mapping[str, int]) -> dict[s
 def _first(calibration: Iterable[Any], count: int) -> tuple[tuple[Tensor, ...], Iterable[Any]]:
     """Return two samples of the first batch, and all batches."""
     if isinstance(calibration, Tensor):
-        raise DataError(
-            "calibration must be an iterable of batches, got one tensor: pass [x], or a DataLoader"
-        )
+        raise DataError("calibration must be an iterable of batches, got one tensor: pass [x], or a DataLoader")
     iterator = iter(calibration)
     first = next(iterator, None)
     if first is None:
-        raise DataError(
-            "the calibration data is empty: pass at least one batch of typical inputs, 100 to 1000 samples"
-        )
+        raise DataError("the calibration data is empty: pass at least one batch of typical inputs, 100 to 1000 samples")
     inputs = (first,) if isinstance(first, Tensor) else tuple(first)[:count]
     example = tuple(x[:2] if isinstance(x, Tensor) and x.dim() else x for x in inputs)
     whole = calibration if iter(calibration) is not iterator else chain([first], iterator)

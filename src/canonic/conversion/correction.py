@@ -41,9 +41,7 @@ def correct_means(plan: Plan, inputs: Sequence[Float[Tensor, "batch ..."]]) -> P
         streams[node.name] = stream_of(plan, node, given)
         for name in last.get(node.name, ()):
             del values[name], streams[name]
-    return replace(
-        plan, graph=replace(graph, nodes=tuple(corrected.get(node.name, node) for node in graph.nodes))
-    )
+    return replace(plan, graph=replace(graph, nodes=tuple(corrected.get(node.name, node) for node in graph.nodes)))
 
 
 def mean_error(

@@ -45,8 +45,7 @@ class Explanation:
     def __str__(self) -> str:
         width = max(len(v.name) for v in self.verdicts)
         lines = [
-            f"{v.name:{width}}  {v.kind:13}  {'x'.join(map(str, v.shape)):12}  {_remark(v)}"
-            for v in self.verdicts
+            f"{v.name:{width}}  {v.kind:13}  {'x'.join(map(str, v.shape)):12}  {_remark(v)}" for v in self.verdicts
         ]
         return "\n".join((*lines, "", self.summary))
 
@@ -85,9 +84,7 @@ def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanati
             "populations of neurons, so the model needs at least one"
         )
     if (kind := prototype(graph).dtype) not in (torch.float32, torch.float64):
-        raise ConversionError(
-            f"the weights of the model are {kind}: convert it to float32 first, model.float()"
-        )
+        raise ConversionError(f"the weights of the model are {kind}: convert it to float32 first, model.float()")
     deep = depth(graph)
     neurons = sum(prod(node.shape) for node in graph.populations)
     total = code.steps + code.silent * deep

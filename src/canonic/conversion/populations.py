@@ -1,4 +1,4 @@
-"""Populations get what makes them spike: a code, a threshold for each channel; inputs get populations that code them."""
+"""Populations get what makes them spike, a code and thresholds; inputs get populations that code them."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -89,15 +89,10 @@ def resolve(settings: Settings, names: Iterable[str]) -> dict[str, Override]:
         if not any(pattern.fullmatch(name) for name in names):
             raise ConversionError(f"the override {key!r} matches no population: {nearest(key, names)}")
     matching = {
-        name: name
-        if name in settings.overrides
-        else next((k for k, p in patterns.items() if p.fullmatch(name)), None)
+        name: name if name in settings.overrides else next((k for k, p in patterns.items() if p.fullmatch(name)), None)
         for name in names
     }
-    return {
-        name: common if key is None else _merge(common, settings.overrides[key])
-        for name, key in matching.items()
-    }
+    return {name: common if key is None else _merge(common, settings.overrides[key]) for name, key in matching.items()}
 
 
 def _merge(common: Override, given: Override) -> Override:

@@ -49,9 +49,7 @@ def least_error(histogram: Histogram, code: CSS) -> Float[Tensor, " channels"]:
     centres, counts = histogram.centres.double(), histogram.counts.double()
     errors = []
     for fraction in FRACTIONS:
-        theta = (histogram.peak.double() * fraction / code.largest).clamp(
-            min=torch.finfo(torch.float64).tiny
-        )[:, None]
+        theta = (histogram.peak.double() * fraction / code.largest).clamp(min=torch.finfo(torch.float64).tiny)[:, None]
         errors.append((counts * (theta * code.quantise(centres / theta) - centres) ** 2).sum(1))
     best = torch.stack(errors).argmin(0).cpu()
     return histogram.peak * FRACTIONS[best].to(histogram.peak)

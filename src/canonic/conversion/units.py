@@ -44,9 +44,7 @@ class _Folding:
             self.fold_weights(node)
         elif node.scaling == "sums":
             unit = _wanted(self.graph, node)
-            self.put(
-                replace(node, inputs=tuple(self.in_unit(name, unit, node.name) for name in node.inputs)), unit
-            )
+            self.put(replace(node, inputs=tuple(self.in_unit(name, unit, node.name) for name in node.inputs)), unit)
         else:
             self.fold_structure(node)
 
@@ -62,9 +60,7 @@ class _Folding:
         units = [self.units[name] for name in node.inputs]
         unit = _passed(node, units, [self.nodes[name].shape for name in node.inputs])
         if unit is None:
-            node = replace(
-                node, inputs=tuple(self.in_unit(name, torch.ones(()), node.name) for name in node.inputs)
-            )
+            node = replace(node, inputs=tuple(self.in_unit(name, torch.ones(()), node.name) for name in node.inputs))
         self.put(node, torch.ones(()) if unit is None else unit)
 
     def in_unit(self, name: str, unit: Tensor, reader: str) -> str:
@@ -115,9 +111,7 @@ def _passed(node: Node, units: list[Tensor], shapes: list[tuple[int, ...]]) -> T
         channels = _by_channel(units[0], len(shapes[0]))
         return None if channels is None else channels.reshape(-1, *[1] * (len(node.shape) - 1))
     if node.scaling == "moves":
-        whole = [
-            unit.expand(shape).unsqueeze(0).contiguous() for unit, shape in zip(units, shapes, strict=True)
-        ]
+        whole = [unit.expand(shape).unsqueeze(0).contiguous() for unit, shape in zip(units, shapes, strict=True)]
         unit = apply(node, whole, 1)[0]
         return compress(torch.where(unit == 0, 1, unit))  # padding: zero in any unit
     return None

@@ -40,17 +40,13 @@ class Preprocessing:
     def __call__(self, x: Float[Tensor, "channels *_"]) -> Float[Tensor, "channels *_"]:
         """Return one sample as the network expects it."""
         if self.size is not None and x.shape[1:] != (self.size, self.size):
-            x = torch.nn.functional.interpolate(
-                x[None], (self.size, self.size), mode="bilinear", antialias=True
-            )[0]
+            x = torch.nn.functional.interpolate(x[None], (self.size, self.size), mode="bilinear", antialias=True)[0]
         return (x - _by_channel("mean", self.mean, x, 0.0)) / _by_channel("std", self.std, x, 1.0)
 
 
 def _by_channel(name: str, values: Sequence[float], x: Tensor, neutral: float) -> Tensor:
     if values and len(values) not in (1, len(x)):
-        raise DataError(
-            f"{name} has {len(values)} values, the samples have {len(x)} channels: give one for each"
-        )
+        raise DataError(f"{name} has {len(values)} values, the samples have {len(x)} channels: give one for each")
     return torch.tensor(list(values) or [neutral], dtype=x.dtype).view(-1, *[1] * (x.dim() - 1))
 
 

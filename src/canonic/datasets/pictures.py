@@ -27,9 +27,7 @@ class Pictures(Dataset[tuple[Tensor, int]]):
         prepare: applied to each picture.
     """
 
-    def __init__(
-        self, source: str, names: Sequence[str], read: Callable[[str], bytes], prepare: Preprocessing
-    ) -> None:
+    def __init__(self, source: str, names: Sequence[str], read: Callable[[str], bytes], prepare: Preprocessing) -> None:
         self.names = sorted(name for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES)
         if not self.names:
             raise DataError(

@@ -1,7 +1,7 @@
 """Rules of what is not linear: relu in every spelling, max pooling, and what is refused by name."""
 
 from canonic.frontend.call import Call, Refusal, Rule
-from canonic.frontend.synapses import reduced_axes
+from canonic.frontend.synapses import reduced_axes, within_channels
 from canonic.network.graph import Neurons, Node
 
 
@@ -33,7 +33,7 @@ def _population(call: Call, ceiling: float | None) -> Node:
 
 def maximum(call: Call) -> Node:
     """Max pooling: the maximum of prefixes, exact at every step. A scale of a channel passes through a maximum."""
-    return call.node("function unit", "pools")
+    return call.node("function unit", "pools" if within_channels(call) else "mixes")
 
 
 def reduced_maximum(call: Call) -> Node:
@@ -57,29 +57,16 @@ _SMOOTH = "sigmoid tanh gelu silu elu selu celu leaky_relu prelu rrelu softplus 
 _NORMS = "layer_norm native_layer_norm group_norm native_group_norm instance_norm rms_norm"
 _RECURRENT = "lstm gru rnn_tanh rnn_relu"
 
+_NO_POPULATION = ("it is an activation that no ternary population stands for", "train with relu or relu6 in its place")
+_STATISTICS = ("it normalises with statistics of its own input", "train with batch norm, which folds into the weights")
+_LOOP = ("it feeds its output back into itself", "unroll it, or use a feed-forward network")
+_LOGITS = ("it is a softmax", "return the logits: softmax does not change which class is largest")
+
 REFUSED: dict[str, tuple[str, str]] = {
-    **{
-        name: (
-            "it is an activation that no ternary population stands for",
-            "train with relu or relu6 in its place",
-        )
-        for name in _SMOOTH.split()
-    },
-    **{
-        name: (
-            "it normalises with statistics of its own input",
-            "train with batch norm, which folds into the weights",
-        )
-        for name in _NORMS.split()
-    },
-    **{
-        name: ("it feeds its output back into itself", "unroll it, or use a feed-forward network")
-        for name in _RECURRENT.split()
-    },
-    **{
-        name: ("it is a softmax", "return the logits: softmax does not change which class is largest")
-        for name in ("softmax", "_softmax", "log_softmax", "_log_softmax")
-    },
+    **dict.fromkeys(_SMOOTH.split(), _NO_POPULATION),
+    **dict.fromkeys(_NORMS.split(), _STATISTICS),
+    **dict.fromkeys(_RECURRENT.split(), _LOOP),
+    **dict.fromkeys(("softmax", "_softmax", "log_softmax", "_log_softmax"), _LOGITS),
     "scaled_dot_product_attention": ("it multiplies streams", "attention is not converted yet"),
     "embedding": ("it looks up whole numbers", "pass the embedded vectors as the input of the network"),
 }

@@ -50,9 +50,7 @@ class Call:
         """Return an argument that must be a constant tensor."""
         value = self.arguments[name]
         if not isinstance(value, Tensor):
-            raise Refusal(
-                f"its {name} is computed from the input", "keep it a parameter or a buffer of the model"
-            )
+            raise Refusal(f"its {name} is computed from the input", "keep it a parameter or a buffer of the model")
         return value
 
     def node(self, kind: Kind, scaling: Scaling = "mixes", **given: Unpack["Given"]) -> Node:

@@ -70,10 +70,7 @@ class _Import:
             self.visit_output(node)
         elif node.op == "get_attr":
             self.constants[node] = operator.attrgetter(str(node.target))(self.program.graph_module)
-        elif (
-            isinstance(node.meta.get("val"), int | float | bool | torch.SymInt)
-            or str(node.target) in _BOOKKEEPING
-        ):
+        elif isinstance(node.meta.get("val"), int | float | bool | torch.SymInt) or str(node.target) in _BOOKKEEPING:
             return
         elif not any(source in self.streams for source in node.all_input_nodes):
             self.visit_constant(node)
@@ -85,9 +82,7 @@ class _Import:
             self.judge(node, lambda call: convert_call(call), node.all_input_nodes)
 
     def visit_placeholder(self, node: fx.Node) -> None:
-        spec = next(
-            s for s in self.program.graph_signature.input_specs if getattr(s.arg, "name", None) == node.name
-        )
+        spec = next(s for s in self.program.graph_signature.input_specs if getattr(s.arg, "name", None) == node.name)
         if spec.kind == InputKind.USER_INPUT:
             value = node.meta.get("val")
             if not isinstance(value, Tensor):
@@ -110,9 +105,7 @@ class _Import:
         seeded = torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
         sized = any(isinstance(source.meta.get("val"), torch.SymInt) for source in node.all_input_nodes)
         if seeded or sized or not callable(node.target):
-            reason = (
-                "it draws random numbers" if seeded else "it makes a tensor whose size depends on the batch"
-            )
+            reason = "it draws random numbers" if seeded else "it makes a tensor whose size depends on the batch"
             self.refuse(node, Refusal(reason, "make it a buffer of the model, with a batch axis of 1"))
             return
         arguments, keywords = fx.map_arg((node.args, node.kwargs), lambda source: self.constants[source])
@@ -121,7 +114,8 @@ class _Import:
     def visit_part(self, node: fx.Node) -> None:
         """Take one of several results of a call: a part of a split, or the first of a pair such as (maximum, index)."""
         source, index = node.args
-        assert isinstance(source, fx.Node) and isinstance(index, int)
+        assert isinstance(source, fx.Node)  # getitem(call, index), as export writes it
+        assert isinstance(index, int)
         if str(source.target) in SPLITS:
             axis = int(_bind(source).get("dim", 0)) % len(node.meta["val"].shape)
             parts = source.meta["val"]
@@ -129,9 +123,7 @@ class _Import:
         elif index == 0:
             self.streams[node] = self.streams[source]
         else:
-            self.refuse(
-                node, Refusal(f"it uses result {index} of {source.target}", "use only its first result")
-            )
+            self.refuse(node, Refusal(f"it uses result {index} of {source.target}", "use only its first result"))
 
     def judge(self, node: fx.Node, rule: Any, sources: Sequence[fx.Node]) -> None:
         """Convert a call by its rule, and record the verdict."""
@@ -152,9 +144,7 @@ class _Import:
             return
         if made is None:
             self.streams[node] = self.streams[streams[0]]
-            self.verdicts.append(
-                Verdict(call.name, "structure", shape, call.origin, "passes its stream through")
-            )
+            self.verdicts.append(Verdict(call.name, "structure", shape, call.origin, "passes its stream through"))
         else:
             self.append(node, made)
             self.verdicts.append(Verdict(made.name, made.kind, shape, made.origin))
@@ -171,9 +161,7 @@ class _Import:
         """Record a refusal, and go on as if the call had worked, so that all problems are found at once."""
         value = node.meta.get("val")
         first = value[0] if isinstance(value, tuple | list) and value else value
-        shape = (
-            tuple(int(n) for n in first.shape[1:] if isinstance(n, int)) if isinstance(first, Tensor) else ()
-        )
+        shape = tuple(int(n) for n in first.shape[1:] if isinstance(n, int)) if isinstance(first, Tensor) else ()
         origin, name = origin_of(node), name_of(node, self.taken)
         self.verdicts.append(Verdict(name, "refused", shape, origin, refusal.reason, refusal.remedy))
         inputs = tuple(self.streams[source].name for source in node.all_input_nodes if source in self.streams)
@@ -188,9 +176,7 @@ class _Import:
             return self.constants[source] if source in self.constants else _size(source.meta.get("val"))
 
         bound: dict[str, Any] = fx.map_arg(_bind(node), value_of)
-        return {
-            name: list(value) if isinstance(value, tuple | list) else value for name, value in bound.items()
-        }
+        return {name: list(value) if isinstance(value, tuple | list) else value for name, value in bound.items()}
 
     def visit_output(self, node: fx.Node) -> None:
         names: list[str] = []

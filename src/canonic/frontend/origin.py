@@ -14,18 +14,14 @@ def origin_of(node: fx.Node) -> Origin:
     """Return the operator, the module's path and the line of the user's code of a call."""
     stack = [str(path) for path, _ in node.meta.get("nn_module_stack", {}).values()]
     module = stack[-1] if stack and not stack[-1].startswith("_") else ""
-    return Origin(
-        operator=str(node.target), module=module, source=_source(node.meta.get("stack_trace") or "")
-    )
+    return Origin(operator=str(node.target), module=module, source=_source(node.meta.get("stack_trace") or ""))
 
 
 def name_of(node: fx.Node, taken: set[str]) -> str:
     """Return a name for a call: the path of its module if that is a layer of torch, else the path and the operator."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
     path, module_type = (str(stack[-1][0]), str(stack[-1][1])) if stack else ("", "")
-    operator = re.sub(
-        r"(_\d+|_)$", "", re.sub(r"^_native_batch_norm_legit_no_training", "batch_norm", node.name)
-    )
+    operator = re.sub(r"(_\d+|_)$", "", re.sub(r"^_native_batch_norm_legit_no_training", "batch_norm", node.name))
     layer = module_type.startswith("torch.nn.modules.") and path and not path.startswith("_")
     base = path if layer else ".".join(filter(None, ["" if path.startswith("_") else path, operator]))
     name, count = base, 1

@@ -36,7 +36,8 @@ def move_along(call: Call) -> Node:
     """A call that acts along the axes ``dim``, ``dim0``, ``dim1`` or ``dims``, none of which may be the batch."""
     for name in {"dim", "dim0", "dim1", "dims"} & call.arguments.keys():
         axes = call.arguments[name]
-        rank = len(call.shape) + 1 if call.operator.startswith("aten.unsqueeze") else call.rank
+        grows = call.operator in ("aten.unsqueeze.default", "aten.stack.default")
+        rank = len(call.shape) + 1 if grows else call.rank
         if 0 in {int(axis) % rank for axis in (axes if isinstance(axes, list) else [axes])}:
             raise Refusal("it acts along the batch axis", "keep the samples of a batch apart, along axis 0")
     return move(call)
@@ -70,12 +71,10 @@ def pad(call: Call) -> Node:
         raise Refusal("it pads the batch axis", "keep the number of samples as it is")
     if call.arguments.get("mode", "constant") != "constant" or not value:
         return move(call)
-    frame = torch.nn.functional.pad(
-        torch.zeros(1, *call.streams[0].shape, dtype=torch.float64), amounts, value=value
-    )[0]
-    return call.node(
-        "structure", "mixes", arguments={**call.arguments, "value": 0.0}, tensors={"bias": frame}
-    )
+    frame = torch.nn.functional.pad(torch.zeros(1, *call.streams[0].shape, dtype=torch.float64), amounts, value=value)[
+        0
+    ]
+    return call.node("structure", "mixes", arguments={**call.arguments, "value": 0.0}, tensors={"bias": frame})
 
 
 def part_of(call: Call, parts: list[Tensor], index: int, axis: int) -> Node:
@@ -96,10 +95,7 @@ SPLITS = ("aten.split.Tensor", "aten.split_with_sizes.default", "aten.split.size
 """Operators that return several parts of a stream; each part is converted as a slice."""
 
 RULES: dict[str, Rule] = {
-    **{
-        f"aten.{name}.default": passes
-        for name in ("alias", "clone", "contiguous", "detach", "lift_fresh_copy")
-    },
+    **{f"aten.{name}.default": passes for name in ("alias", "clone", "contiguous", "detach", "lift_fresh_copy")},
     "aten.dropout.default": passes,
     "aten.feature_dropout.default": passes,
     "aten.alpha_dropout.default": passes,

@@ -23,9 +23,7 @@ def convolution(call: Call) -> Node:
 def _linear(call: Call, stream: Any, weight: Tensor, bias: Tensor | None) -> Node:
     arguments = {"input": stream, "weight": Weight(), "bias": None}
     tensors = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
-    return call.node(
-        "synapse", "weighs", operator="aten.linear.default", arguments=arguments, tensors=tensors
-    )
+    return call.node("synapse", "weighs", operator="aten.linear.default", arguments=arguments, tensors=tensors)
 
 
 def linear(call: Call) -> Node:
@@ -42,13 +40,13 @@ def linear(call: Call) -> Node:
 def product_with_matrix(call: Call) -> Node:
     """``x @ matrix``, as matmul and mm spell it."""
     other = "mat2" if "mat2" in call.arguments else "other"
-    if not is_stream(call.arguments["self"]) or is_stream(call.arguments[other]):
+    if is_stream(call.arguments["self"]) and is_stream(call.arguments[other]):
         raise Refusal("it multiplies two streams", "products of streams are not converted yet")
+    if not is_stream(call.arguments["self"]):
+        raise Refusal("it multiplies from the left", "write it as x @ matrix, or as a linear layer")
     matrix = call.constant(other)
     if matrix.dim() != 2:
-        raise Refusal(
-            f"its matrix has the shape {list(matrix.shape)}", "use a matrix of two axes, or a linear layer"
-        )
+        raise Refusal(f"its matrix has the shape {list(matrix.shape)}", "use a matrix of two axes, or a linear layer")
     return _linear(call, call.arguments["self"], matrix.T.contiguous(), None)
 
 
@@ -62,9 +60,7 @@ def biased_product(call: Call) -> Node:
 def batch_norm(call: Call) -> Node:
     """Batch norm in evaluation: a scale and a shift for each channel."""
     if call.arguments.get("training") or call.arguments["running_mean"] is None:
-        raise Refusal(
-            "it normalises with the statistics of the batch", "use running statistics: model.eval()"
-        )
+        raise Refusal("it normalises with the statistics of the batch", "use running statistics: model.eval()")
     mean, variance = call.constant("running_mean"), call.constant("running_var")
     weight = (variance + call.arguments["eps"]).rsqrt()
     if call.arguments["weight"] is not None:
@@ -88,9 +84,7 @@ def _sample(call: Call, value: Any) -> Tensor:
     if tensor.dim() == call.rank and tensor.shape[0] == 1:
         tensor = tensor.squeeze(0)
     if tensor.dim() >= call.rank:
-        raise Refusal(
-            f"its constant of shape {list(tensor.shape)} differs within the batch", "use one for all samples"
-        )
+        raise Refusal(f"its constant of shape {list(tensor.shape)} differs within the batch", "use one for all samples")
     return tensor.reshape(*[1] * (len(call.shape) - tensor.dim()), *tensor.shape)
 
 
@@ -128,9 +122,7 @@ def subtract_from(call: Call) -> Node:
     streams = is_stream(swapped["self"]) and is_stream(swapped["other"])
     if streams:
         return call.node("synapse", "sums", operator="aten.sub.Tensor", arguments=swapped)
-    return _scale(
-        call, call.arguments["self"], -swapped["alpha"] * _ones(call), _sample(call, swapped["self"])
-    )
+    return _scale(call, call.arguments["self"], -swapped["alpha"] * _ones(call), _sample(call, swapped["self"]))
 
 
 def negate(call: Call) -> Node:
@@ -156,7 +148,13 @@ def divide(call: Call) -> Node:
 
 def pool(call: Call) -> Node:
     """Average pooling and upsampling: linear, and within each channel."""
-    return call.node("synapse", "pools")
+    return call.node("synapse", "pools" if within_channels(call) else "mixes")
+
+
+def within_channels(call: Call) -> bool:
+    """Tell whether a pooling has a channel axis: on ``[batch, length]`` avg_pool1d has none, and pools axis 1."""
+    spatial = int(next(c for c in call.operator if c.isdigit()))
+    return call.rank == spatial + 2
 
 
 def reduce(call: Call) -> Node:

@@ -34,9 +34,7 @@ def describe() -> Iterator[str]:
     yield "## Converted\n"
     yield "| operators | what they are |"
     yield "|---|---|"
-    for rule, operators in groupby(
-        sorted(TABLE, key=lambda name: TABLE[name].__name__), key=TABLE.__getitem__
-    ):
+    for rule, operators in groupby(sorted(TABLE, key=lambda name: TABLE[name].__name__), key=TABLE.__getitem__):
         yield f"| {_listed(operators)} | {(rule.__doc__ or '').splitlines()[0].replace('``', '`')} |"
     yield f"| {_listed(structure.SPLITS)} | Each part as a slice. |"
     yield "\n## Refused by name\n"

@@ -42,9 +42,7 @@ class State:
     readout: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-def clocked(
-    plan: Plan, inputs: Sequence[Float[Tensor, "batch ..."]]
-) -> Iterator[tuple[dict[str, Pulse], State]]:
+def clocked(plan: Plan, inputs: Sequence[Float[Tensor, "batch ..."]]) -> Iterator[tuple[dict[str, Pulse], State]]:
     """Yield the pulses of all nodes and the state after each tick 1 .. total steps."""
     state = State()
     for _ in range(total_steps(plan)):
@@ -52,14 +50,10 @@ def clocked(
         yield pulses, state
 
 
-def tick(
-    plan: Plan, state: State, inputs: Sequence[Float[Tensor, "batch ..."]]
-) -> tuple[dict[str, Pulse], State]:
+def tick(plan: Plan, state: State, inputs: Sequence[Float[Tensor, "batch ..."]]) -> tuple[dict[str, Pulse], State]:
     """Advance every node by one tick. The inputs, the same at every call, are injected at the first."""
     graph, now, first = plan.graph, state.tick + 1, first_steps(plan.graph)
-    pulses: dict[str, Pulse] = {
-        name: x if now == 1 else None for name, x in zip(graph.inputs, inputs, strict=True)
-    }
+    pulses: dict[str, Pulse] = {name: x if now == 1 else None for name, x in zip(graph.inputs, inputs, strict=True)}
     memory, delayed = dict(state.memory), dict(state.delayed)
     for node in graph.nodes:
         if node.kind == "input":
@@ -72,9 +66,7 @@ def tick(
             delayed[node.name, name] = tuple(waiting_now)
             silence = inputs[0].new_zeros(()).expand(len(inputs[0]), *graph[name].shape)
             arriving.append((pulse, silence))
-        pulses[node.name], memory[node.name] = _advance(
-            plan, node, now - begin, arriving, memory.get(node.name)
-        )
+        pulses[node.name], memory[node.name] = _advance(plan, node, now - begin, arriving, memory.get(node.name))
     return pulses, State(now, memory, delayed, _readout(plan, state, pulses, first))
 
 
@@ -88,9 +80,7 @@ def _advance(
         if not 1 <= t <= code.steps + code.silent:
             return None, memory
         start = node.tensors.get("start")
-        before = (
-            memory if isinstance(memory, Membrane) else rest(silence, signed=node.neurons.signed, start=start)
-        )
+        before = memory if isinstance(memory, Membrane) else rest(silence, signed=node.neurons.signed, start=start)
         after, spikes = step(code, t, before, pulse)
         return spikes, after
     if not 1 <= t <= plan.code.steps:
@@ -120,7 +110,7 @@ def _telescoping(plan: Plan, node: Node, t: int, pulse: Pulse, memory: Prefix | 
 
 def _readout(plan: Plan, state: State, pulses: dict[str, Pulse], first: dict[str, int]) -> dict[str, Tensor]:
     readout = dict(state.readout)
-    for name in plan.graph.outputs:
+    for name in dict.fromkeys(plan.graph.outputs):
         pulse, digit = pulses[name], state.tick + 1 - first[name]
         if pulse is not None:
             weighted = plan.code.weights[digit - 1] * pulse

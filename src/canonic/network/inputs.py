@@ -26,8 +26,7 @@ def checked(graph: Graph, inputs: Sequence[object], where: str) -> list[Tensor]:
         )
     like = prototype(graph)
     return [
-        channels_last(_checked(graph, name, x, where).to(like))
-        for name, x in zip(graph.inputs, inputs, strict=True)
+        channels_last(_checked(graph, name, x, where).to(like)) for name, x in zip(graph.inputs, inputs, strict=True)
     ]
 
 

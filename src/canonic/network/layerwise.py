@@ -43,9 +43,7 @@ def at_once(
 
     A stream may be shorter than T steps: those that it lacks are zero. An analog input is a stream of one step.
     """
-    streams: dict[str, Tensor] = {
-        name: x.unsqueeze(0) for name, x in zip(plan.graph.inputs, inputs, strict=True)
-    }
+    streams: dict[str, Tensor] = {name: x.unsqueeze(0) for name, x in zip(plan.graph.inputs, inputs, strict=True)}
     last = last_readers(plan.graph)
     for node in plan.graph.nodes:
         if node.kind == "input":
@@ -82,9 +80,7 @@ def stream_of(
         if observe:
             observe(node, inputs[0], result)
         return result.spikes
-    return (
-        _telescoping(plan, node, inputs[0]) if node.kind == "function unit" else _linear(plan, node, inputs)
-    )
+    return _telescoping(plan, node, inputs[0]) if node.kind == "function unit" else _linear(plan, node, inputs)
 
 
 def _linear(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:

@@ -44,8 +44,4 @@ def activate(node: Node, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch 
     if neurons.ceiling is None:
         return x.clamp(min=0)
     theta = node.tensors.get("theta")
-    return (
-        x.clamp(min=0, max=neurons.ceiling)
-        if theta is None
-        else x.clamp(min=0).minimum(neurons.ceiling / theta)
-    )
+    return x.clamp(min=0, max=neurons.ceiling) if theta is None else x.clamp(min=0).minimum(neurons.ceiling / theta)

@@ -74,10 +74,7 @@ class SpikingNetwork:
         with torch.no_grad():
             if scheduler == "layerwise":
                 return self._formed(
-                    [
-                        self.code.decode(s)
-                        for s in layerwise(self.plan, checked(self.graph, inputs, "the call"))
-                    ]
+                    [self.code.decode(s) for s in layerwise(self.plan, checked(self.graph, inputs, "the call"))]
                 )
             *_, (_, state) = clocked(self.plan, checked(self.graph, inputs, "the call"))
             return self._formed([state.readout[name] for name in self.graph.outputs])
@@ -103,23 +100,17 @@ class SpikingNetwork:
                 first = first_steps(self.graph)
                 streams = layerwise(self.plan, given, observe)
                 starts = [first[name] for name in self.graph.outputs]
-                return self._formed(
-                    [self._settling(s, start) for s, start in zip(streams, starts, strict=True)]
-                )
+                return self._formed([self._settling(s, start) for s, start in zip(streams, starts, strict=True)])
             states = [state.readout for _, state in clocked(self.plan, given)]
             silent = {name: torch.zeros_like(states[-1][name]) for name in self.graph.outputs}
-            return self._formed(
-                [torch.stack([s.get(n, silent[n]) for s in states]) for n in self.graph.outputs]
-            )
+            return self._formed([torch.stack([s.get(n, silent[n]) for s in states]) for n in self.graph.outputs])
 
     def source(self, *inputs: Float[Tensor, "batch ..."]) -> Any:
         """Return what the source network returns, computed on this graph; equal to it up to float rounding."""
         with torch.no_grad():
             return self._formed(reference(self.graph, checked(self.graph, inputs, "the call")))
 
-    def trace(
-        self, *inputs: Float[Tensor, "batch ..."], layers: Iterable[str] | None = None
-    ) -> dict[str, LayerTrace]:
+    def trace(self, *inputs: Float[Tensor, "batch ..."], layers: Iterable[str] | None = None) -> dict[str, LayerTrace]:
         """Return spikes, currents, membranes and the source network's values of some populations, all if None.
 
         Raises:
@@ -155,9 +146,7 @@ class SpikingNetwork:
     def __repr__(self) -> str:
         return table(self.plan)
 
-    def _settling(
-        self, stream: Float[Tensor, "time batch ..."], start: int
-    ) -> Float[Tensor, "steps batch ..."]:
+    def _settling(self, stream: Float[Tensor, "time batch ..."], start: int) -> Float[Tensor, "steps batch ..."]:
         settled = self.code.prefixes(lengthen(stream, self.code.steps))
         before = settled.new_zeros(start, *settled.shape[1:])
         held = settled[-1:].expand(self.total_steps - start - len(settled), *settled.shape[1:])

@@ -4,7 +4,6 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -23,9 +22,7 @@ FORMAT = "canonic network 1"
 
 def save_plan(path: str | PathLike[str], plan: Plan, record: Mapping[str, Any]) -> None:
     """Write a network to a file, whole or not at all."""
-    tensors = {
-        f"{n.name}/{key}": t.cpu().contiguous() for n in plan.graph.nodes for key, t in n.tensors.items()
-    }
+    tensors = {f"{n.name}/{key}": t.cpu().contiguous() for n in plan.graph.nodes for key, t in n.tensors.items()}
     described = {**_describe(plan), "record": dict(record)}
     write_whole(Path(path), save(tensors, {"format": FORMAT, "network": json.dumps(described)}))
 
@@ -39,11 +36,11 @@ def write_whole(path: Path, content: bytes) -> None:
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
+            temporary = Path(file.name)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise StorageError(
             f"cannot write {path} ({len(content)} bytes): {error.strerror}; nothing was left behind, "
@@ -51,8 +48,7 @@ def write_whole(path: Path, content: bytes) -> None:
         ) from error
     finally:
         if temporary is not None:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
+            temporary.unlink(missing_ok=True)
 
 
 def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
@@ -68,9 +64,7 @@ def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
     except FileNotFoundError:
         raise StorageError(f"there is no file {path}") from None
     except (SafetensorError, OSError) as error:
-        raise StorageError(
-            f"{path} is damaged or no safetensors file ({error}): save the network again"
-        ) from None
+        raise StorageError(f"{path} is damaged or no safetensors file ({error}): save the network again") from None
     if header.get("format") != FORMAT:
         raise StorageError(
             f"{path} holds no network of this version ({header.get('format')}): make one with canonic convert"
@@ -116,9 +110,7 @@ def _node(data: dict[str, Any], tensors: dict[str, Tensor]) -> Node:
     if neurons is not None:
         code = neurons["code"] and CSS(**neurons["code"])
         neurons = Neurons(**{**neurons, "code": code})
-    own = {
-        name.rpartition("/")[2]: t for name, t in tensors.items() if name.rpartition("/")[0] == data["name"]
-    }
+    own = {name.rpartition("/")[2]: t for name, t in tensors.items() if name.rpartition("/")[0] == data["name"]}
     return Node(
         **{
             **data,

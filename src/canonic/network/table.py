@@ -8,23 +8,21 @@ HEADINGS = ("layer", "operator", "neurons", "theta", "silent", "first step")
 
 
 def table(plan: Plan) -> str:
-    """Return a row for each node: what it is, its neurons, thresholds and silent steps, and when its first digit leaves."""
+    """Return a row for each node: its operator, neurons, thresholds, silent steps, and when its first digit leaves."""
     first = first_steps(plan.graph)
     rows = [HEADINGS, *(_row(node, first[node.name]) for node in plan.graph.nodes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join((lines[0], "-" * len(lines[0]), *lines[1:], "", summary(plan)))
 
 
 def summary(plan: Plan) -> str:
     """Return one sentence on the size and the latency of a network."""
     neurons = sum(prod(node.shape) for node in plan.graph.populations)
-    code = plan.code
+    code = f"CSS T = {plan.code.steps}, k = {plan.code.silent}, beta = {plan.code.beta:g}, phi = {plan.code.phi:g}"
     return (
         f"{len(plan.graph.populations)} populations, {neurons} neurons, depth {depth(plan.graph)}; "
-        f"CSS T = {code.steps}, k = {code.silent}, beta = {code.beta:g}, phi = {code.phi:g}: {total_steps(plan)} total steps"
+        f"{code}: {total_steps(plan)} total steps"
     )
 
 

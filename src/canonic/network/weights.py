@@ -21,7 +21,7 @@ def scale_arguments() -> dict[str, Slot | Weight]:
 
 
 def channel_axis(node: Node) -> int:
-    """Return the axis of a sample along which the weights of a node differ: the last of a linear map, else the first."""
+    """Return the axis of a sample along which the weights of a node differ: the last of a linear layer, else 0."""
     return len(node.shape) - 1 if node.operator == "aten.linear.default" else 0
 
 

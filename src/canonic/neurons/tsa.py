@@ -39,9 +39,7 @@ class Scan(NamedTuple):
     overloads: Int[Tensor, " time"]
 
 
-def rest(
-    like: Float[Tensor, "batch *shape"], *, signed: bool, start: Float[Tensor, "..."] | None = None
-) -> Membrane:
+def rest(like: Float[Tensor, "batch *shape"], *, signed: bool, start: Float[Tensor, "..."] | None = None) -> Membrane:
     """Return the state before the first step, with the shape and type of a current.
 
     Args:
@@ -80,9 +78,7 @@ def _bar(code: CSS, t: int) -> float:
     return code.fraction(t - code.silent) * code.beta**code.silent
 
 
-def _ternary(
-    u: Float[Tensor, "*shape"], gate: Float[Tensor, "*shape"], bar: float
-) -> Float[Tensor, "*shape"]:
+def _ternary(u: Float[Tensor, "*shape"], gate: Float[Tensor, "*shape"], bar: float) -> Float[Tensor, "*shape"]:
     """Return +1 where u > bar, -1 where u < -bar and the gate is open, else 0.
 
     Written with operators that have vector instructions: comparisons and masks are five times slower.
