@@ -68,6 +68,10 @@ CASES = {
         lambda: Lambda(lambda m, x: m.b(m.a(x).clamp_min(0)), a=nn.Linear(5, 6), b=nn.Linear(6, 3)),
         (5,),
     ),
+    "threshold": (
+        lambda: Lambda(lambda m, x: m.b(F.threshold(m.a(x), 0, 0)), a=nn.Linear(5, 6), b=nn.Linear(6, 3)),
+        (5,),
+    ),
     "relu6": (lambda: nn.Sequential(nn.Linear(5, 6), nn.ReLU6(), nn.Linear(6, 3)), (5,)),
     "F.relu6": (
         lambda: Lambda(lambda m, x: m.b(F.relu6(m.a(x))), a=nn.Linear(5, 6), b=nn.Linear(6, 3)),
@@ -222,6 +226,22 @@ CASES = {
             t=torch.rand(1, 6, 8, 8),
         ),
         IMAGE,
+    ),
+    "wide constant": (
+        lambda: Lambda(lambda m, x: F.relu(m.a(x)).sum(1, keepdim=True) + m.s, a=conv(3, 6), s=torch.rand(4, 1, 1)),
+        IMAGE,
+    ),
+    "mean of a type": (
+        lambda: Lambda(lambda m, x: F.relu(m.a(x)).mean(1, dtype=torch.float64), a=conv(3, 6)),
+        IMAGE,
+    ),
+    "shared by two": (
+        lambda: Lambda(
+            lambda m, x: F.relu(m.c(F.relu(m.c(x) + m.l(x))) + m.l(x)),
+            c=nn.Conv1d(9, 9, 3, padding=1),
+            l=nn.Linear(9, 9),
+        ),
+        (9, 9),
     ),
     "broadcast sum": (
         lambda: Lambda(lambda m, x: F.relu((y := F.relu(m.a(x))) - y.mean((2, 3), keepdim=True)), a=conv(3, 6)),

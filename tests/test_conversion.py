@@ -51,6 +51,15 @@ def test_an_exported_program_is_a_model(model, x):
     assert torch.equal(convert(program, [x])(x), convert(model, [x])(x))
 
 
+def test_the_type_of_the_model_is_that_of_the_network(model, x):
+    assert convert(model, [x.double()])(x).dtype == torch.float32
+
+
+def test_the_coding_of_an_input_can_be_overridden(model, x):
+    settings = Settings(input="css", overrides={"input.spikes": Override(silent=2)})
+    assert convert(model, [x], settings=settings).total_steps == 8 + 2 + 2
+
+
 def test_several_inputs():
     model = Lambda(lambda m, x, y: m.b(torch.relu(m.a(x) + y)), a=nn.Linear(4, 5), b=nn.Linear(5, 2))
     program_inputs = torch.randn(9, 4), torch.randn(9, 5)

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from canonic import DataError
-from canonic.datasets import Preprocessing, open_data, sample
+from canonic.datasets import Preprocessing, collate, open_data, sample
 
 
 @pytest.fixture
@@ -74,6 +74,19 @@ def test_a_sample_is_spread_evenly_over_the_data(folder):
     assert torch.equal(some[1][0], data[179][0])
     with pytest.raises(DataError, match="the limit must be at least 1 sample, got 0"):
         sample(data, 0)
+
+
+def test_grey_pictures_have_one_channel(folder):
+    x, _ = open_data(str(folder), Preprocessing(grey=True))[2]
+    assert x.shape == (1, 4, 6)
+    assert float(x[0, 0, 0]) == pytest.approx(0.299 + 0.114)
+
+
+def test_pictures_of_different_sizes_do_not_make_a_batch():
+    with pytest.raises(
+        DataError, match=r"the pictures differ in size \(3x4x6, 3x5x6 ...\): give them one, with --size"
+    ):
+        collate([(torch.zeros(3, 4, 6), 0), (torch.zeros(3, 5, 6), 1)])
 
 
 def bad_picture(tmp_path):

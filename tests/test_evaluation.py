@@ -50,6 +50,11 @@ def test_the_source_may_be_given(snn, data):
     assert evaluate(snn, data, source=lambda x: torch.eye(3)[0].expand(len(x), 3)).agreement < 1
 
 
+def test_a_source_in_training_mode_is_refused(snn, data):
+    with pytest.raises(DataError, match="the source network is in training mode"):
+        evaluate(snn, data, source=nn.Sequential(nn.Linear(6, 3)))
+
+
 def test_overloads_fall_with_silent_steps():
     model = nn.Sequential(
         *[layer for _ in range(4) for layer in (nn.Linear(32, 32), nn.ReLU())], nn.Linear(32, 3)
@@ -71,6 +76,12 @@ def test_overloads_fall_with_silent_steps():
             r"a label lies outside 0 .. 2: the network tells 3 classes apart",
         ),
         ([(torch.zeros(2, 6), torch.tensor([-1, 0]))], "a label lies outside"),
+        (
+            [(torch.zeros(2, 6), torch.tensor([1]))],
+            r"one whole number for each of the 2 samples, got torch.int64 \[1\]",
+        ),
+        ([(torch.zeros(2, 6), torch.zeros(2))], "got torch.float32"),
+        ([(torch.zeros(2, 6),)], "a batch holds no labels"),
     ],
 )
 def test_data_that_does_not_fit(snn, batches, message):

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from canonic import CSS, ConversionError, DataError, Override, Settings, convert, explain
+from canonic.network.inputs import checked
 
 X = torch.randn(8, 4)
 
@@ -31,6 +32,11 @@ class Custom(nn.Module):
 GOOD = network(nn.ReLU(), nn.Linear(4, 2))
 
 REFUSED = [
+    (Custom(lambda y: y / y.shape[0]), "it computes with the batch size"),
+    (Custom(lambda y: F.dropout(y)), "it drops at random in evaluation too; pass training=self.training"),
+    (Custom(lambda y: y.half() * 2), "it turns its stream into torch.float16; keep the data path in float32"),
+    (Custom(lambda y: F.relu(y.sum(1) - 1)), "its population has no axis but the batch"),
+    (Custom(lambda y: F.threshold(y, 1, 0)), "its threshold or its value is not 0"),
     (
         network(nn.GELU()),
         (
@@ -105,7 +111,7 @@ def test_a_model_that_cannot_be_captured_shows_the_line_and_a_short_reason():
     assert message.startswith("torch.export cannot capture the model with inputs of shape [2, 4]: ")
     assert "test_messages.py" in message
     assert '"if x.sum() > 0:"' in message
-    assert "move data-dependent decisions out of forward" in message
+    assert "move decisions on data out of forward" in message
     assert len(message) < 700
 
 
@@ -121,7 +127,7 @@ def test_a_model_that_fixes_its_batch_size():
 
 def test_a_program_with_a_fixed_batch():
     program = torch.export.export(GOOD, (X,))
-    with pytest.raises(ConversionError, match=r"has a fixed batch size \(8\).*dynamic_shapes"):
+    with pytest.raises(ConversionError, match=r"has a fixed shape \[8, 4\] for its input.*dynamic_shapes"):
         convert(program, [X])
 
 
@@ -159,7 +165,7 @@ CALIBRATION = [
         DataError,
         r"calibration batch 1: input input must have the shape \[batch, 4\], got \[8, 3\]",
     ),
-    ([torch.zeros(8, 3)], ConversionError, r"with inputs of shape \[2, 3\]: .*Check these shapes"),
+    ([torch.zeros(8, 3)], ConversionError, r"with inputs of shape \[2, 3\]: .*check that these are the shapes"),
     ([X, X.long()], DataError, "calibration batch 1: input input must be floating point, got torch.int64"),
     (
         [X.long()],
@@ -196,6 +202,7 @@ SETTINGS = [
 ]
 
 PROGRAM = """
+from canonic.network.inputs import checked
 from canonic import CSS, Override, Settings
 for expression in {expressions!r}:
     try:
@@ -243,8 +250,38 @@ def test_an_unknown_layer_is_answered_with_the_nearest_names():
 
 
 def test_an_override_out_of_the_range_of_the_code():
-    with pytest.raises(ValueError, match="silent must be a whole number from 0 to 8, got 9"):
+    with pytest.raises(ConversionError, match="the override of 1: silent must be a whole number from 0 to 8, got 9"):
         convert(GOOD, [X], code=CSS(steps=8), settings=Settings(overrides={"1": Override(silent=9)}))
+
+
+def test_weights_that_are_not_finite():
+    model = network(nn.ReLU())
+    with torch.no_grad():
+        model[0].weight[0, 0] = float("nan")
+    with pytest.raises(ConversionError, match="the activations of 1 are not finite: the weights hold NaN"):
+        convert(model, [X])
+
+
+def test_inputs_with_different_batch_sizes():
+    class Two(nn.Module):
+        def forward(self, x, y):
+            return F.relu(x + y)
+
+    snn = convert(Two(), [(X, X)])
+    with pytest.raises(DataError, match="the call: its inputs hold 1 and 8 samples: give as many of each"):
+        checked(snn.graph, (X, X[:1]), "the call")
+
+
+def test_a_scheduler_that_does_not_exist():
+    from canonic.network.spiking import _require_scheduler
+
+    with pytest.raises(DataError, match="scheduler must be one of layerwise, clocked, got 'layrwise'"):
+        _require_scheduler("layrwise")
+
+
+def test_one_cause_is_one_refusal():
+    explanation = explain(Custom(lambda y: F.relu(F.relu(y.unsqueeze(1).transpose(0, 1)) * 2)), X)
+    assert len(explanation.refused) == 1
 
 
 CALLS = [

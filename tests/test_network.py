@@ -114,7 +114,19 @@ def test_the_table_can_be_read(snn):
     assert "10 total steps" in lines[-1]
 
 
-@pytest.mark.parametrize("name", ["several outputs", "residual", "max pooling", "constant padding", "view", "hardtanh"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "several outputs",
+        "residual",
+        "max pooling",
+        "constant padding",
+        "view",
+        "hardtanh",
+        "mean of a type",
+        "shared by two",
+    ],
+)
 def test_a_file_gives_back_the_same_network(name, tmp_path):
     model, shape = build(name)
     x = torch.randn(4, *shape, dtype=torch.float64)
@@ -149,6 +161,30 @@ def test_a_full_disk_or_an_interrupt_leaves_the_old_file(snn, tmp_path, monkeypa
         assert "No space left on device; nothing was left behind" in str(caught.value)
 
 
+def test_a_file_without_a_weight_or_with_a_strange_operator(snn, tmp_path):
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    path = tmp_path / "net.safetensors"
+    snn.save(path)
+    with safe_open(path, "pt") as file:
+        header, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    name = next(name for name in tensors if name.endswith("/weight"))
+    save_file({n: t for n, t in tensors.items() if n != name}, path, header)
+    with pytest.raises(StorageError, match="lacks its weight"):
+        canonic.load(path)
+    strange = {**header, "network": header["network"].replace("aten.conv2d.default", "os.path.system")}
+    save_file(tensors, path, strange)
+    with pytest.raises(StorageError, match="the operator os.path.system of .* is not one of torch"):
+        canonic.load(path)
+
+
+def test_others_may_read_the_file(snn, tmp_path):
+    snn.save(tmp_path / "net.safetensors")
+    (tmp_path / "plain").write_text("")
+    assert (tmp_path / "net.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_a_folder_that_does_not_exist(snn, tmp_path):
     with pytest.raises(StorageError, match="cannot write .*: No such file or directory"):
         snn.save(tmp_path / "missing" / "net.safetensors")
@@ -168,6 +204,9 @@ def test_damaged_files_are_refused(snn, tmp_path):
         canonic.load(path)
     from safetensors.torch import save_file
 
+    save_file({"weight": torch.zeros(2)}, path, {"format": storage.FORMAT})
+    with pytest.raises(StorageError, match="is damaged .KeyError: 'network'.: save the network again"):
+        canonic.load(path)
     save_file({"weight": torch.zeros(2)}, path)
     with pytest.raises(StorageError, match="holds no network of this version"):
         canonic.load(path)

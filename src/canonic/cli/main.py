@@ -38,7 +38,10 @@ def demo(
 def explain(
     model: o.Model,
     weights: o.Weights = None,
-    shape: Annotated[str, typer.Option(help="Shape of one sample, as 3,32,32; not needed for a .pt2 file.")] = "",
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(help="Shape of one sample, as 3,32,32; once for each input; not for a .pt2 file."),
+    ] = None,
     steps: o.Steps = 8,
     silent: o.Silent = 1,
     as_json: o.Json = False,
@@ -52,11 +55,11 @@ def explain(
 
     code = o.css(steps, silent, 2.0, 0.5)
     opened = open_model(model, weights)
-    with o.usage():
-        sizes = [int(n) for n in o.numbers(shape)]
-    example = example_of(opened, sizes)
+    example = example_of(opened, [o.sizes(text) for text in shape or ()])
     explanation = explain(opened, example, code=code)
-    _print_json(asdict(explanation)) if as_json else show_explanation(explanation)
+    _print_json({"convertible": explanation.convertible, **asdict(explanation)}) if as_json else show_explanation(
+        explanation
+    )
     if not explanation.convertible:
         raise typer.Exit(1)
 
@@ -72,12 +75,13 @@ def convert(
     mean: o.Mean = "",
     std: o.Std = "",
     size: o.Size = None,
+    grey: o.Grey = False,
     steps: o.Steps = 8,
     silent: o.Silent = 1,
     beta: o.Beta = 2.0,
     phi: o.Phi = 0.5,
     threshold: Annotated[str, typer.Option(help="mse, max or percentile.")] = "mse",
-    percentile: Annotated[float, typer.Option(help="Of the activations, for the rule of that name.")] = 99.9,
+    percentile: Annotated[float | None, typer.Option(help="For the rule of that name; 99.9 if not given.")] = None,
     input_code: Annotated[str, typer.Option("--input", help="direct (analog, first step) or css (spikes).")] = "direct",
     bias: Annotated[str, typer.Option(help="first (with the first digit) or spread (over all).")] = "first",
     as_json: o.Json = False,
@@ -91,8 +95,11 @@ def convert(
     from canonic.conversion import convert as convert_model
 
     with o.usage():
-        settings = Settings(threshold, percentile, input_code, bias)  # type: ignore[arg-type]
-    code, prepare = o.css(steps, silent, beta, phi), o.preprocessing(mean, std, size)
+        if percentile is not None and threshold != "percentile":
+            raise ValueError(f"--percentile {percentile} has no effect on --threshold {threshold}")
+        settings = Settings(threshold, percentile or 99.9, input_code, bias)  # type: ignore[arg-type]
+    o.require_writable(out)
+    code, prepare = o.css(steps, silent, beta, phi), o.preprocessing(mean, std, size, grey)
     opened, batches = open_model(model, weights), o.batches(data, prepare, limit, batch_size)
     snn = convert_model(opened, batches, code=code, settings=settings)
     # The network remembers its preprocessing, so that evaluate need not be told again.
@@ -110,18 +117,20 @@ def evaluate(
     mean: o.Mean = "",
     std: o.Std = "",
     size: o.Size = None,
+    grey: o.Grey = False,
     as_json: o.Json = False,
 ) -> None:
     """Measure a spiking network against its source on labelled data, at every step."""
+    from dataclasses import asdict
+
     from canonic.cli.render import show_evaluation
     from canonic.datasets import Preprocessing
     from canonic.measure import evaluate as measure
     from canonic.network import load
 
     snn = load(network)
-    remembered = snn.record.get("preprocessing")
-    given = bool(mean or std or size)
-    prepare = o.preprocessing(mean, std, size) if given or not remembered else Preprocessing(**remembered)
+    given = asdict(o.preprocessing(mean, std, size, grey))
+    prepare = Preprocessing(**{**snn.record.get("preprocessing", {}), **{k: v for k, v in given.items() if v}})
     evaluation = measure(snn, o.batches(data, prepare, limit, batch_size))
     _print_json(evaluation.to_json()) if as_json else show_evaluation(evaluation)
 

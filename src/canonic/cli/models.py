@@ -26,9 +26,13 @@ def open_model(name: str, weights: Path | None) -> nn.Module | ExportedProgram:
         ConversionError: if the function cannot be imported or returns no module.
     """
     if name.endswith(".pt2"):
+        if weights is not None:
+            raise ConversionError(f"{name} holds its own weights: leave out --weights {weights}")
         return _program(Path(name))
     model = _made(name)
-    if weights is not None:
+    if weights is None:
+        print(f"canonic: no --weights: the network is as {name} makes it", file=sys.stderr)
+    else:
         _fill(model, read_weights(weights), weights)
     return model.eval()
 
@@ -75,7 +79,8 @@ def _program(path: Path) -> ExportedProgram:
 
 def _made(name: str) -> nn.Module:
     module_name, _, function = name.partition(":")
-    if not function:
+    module_name = module_name.removesuffix(".py")
+    if not (module_name and function):
         raise ConversionError(
             f"{name!r} names no model: give file.pt2, or package.module:function that returns an nn.Module"
         )
@@ -83,11 +88,16 @@ def _made(name: str) -> nn.Module:
         sys.path.insert(0, "")  # as python -m does: modules in the working directory
     try:
         make = getattr(importlib.import_module(module_name), function)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, SyntaxError) as error:
         raise ConversionError(
             f"cannot import {name}: {error}; run canonic where `import {module_name}` works"
         ) from error
-    model = make()
+    try:
+        model = make if isinstance(make, nn.Module) else make()
+    except Exception as error:  # the user's own code may raise anything
+        raise ConversionError(
+            f"{name}() raised {type(error).__name__}: {error}; it must work without arguments"
+        ) from error
     if not isinstance(model, nn.Module):
         raise ConversionError(f"{name}() returned {type(model).__name__}, not an nn.Module: let it return the network")
     return model
@@ -114,16 +124,18 @@ def _fill(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     model.load_state_dict(state)
 
 
-def example_of(model: nn.Module | ExportedProgram, shape: list[int]) -> tuple[Tensor, ...]:
-    """Return a batch to capture a model with: zeros of this shape, or those that an exported program names.
+def example_of(model: nn.Module | ExportedProgram, shapes: list[tuple[int, ...]]) -> tuple[Tensor, ...]:
+    """Return a batch to capture a model with: zeros of these shapes, one for each input.
+
+    An exported program names its own shapes.
 
     Raises:
         ConversionError: if the shape is not known.
     """
     if isinstance(model, ExportedProgram):
         inputs = set(model.graph_signature.user_inputs)
-        shapes = [node.meta["val"].shape[1:] for node in model.graph.nodes if node.name in inputs]
-        return tuple(torch.zeros(2, *(int(n) for n in sizes)) for sizes in shapes)
-    if not shape:
+        named = [node.meta["val"].shape[1:] for node in model.graph.nodes if node.name in inputs]
+        return tuple(torch.zeros(2, *(int(n) for n in sizes)) for sizes in named)
+    if not shapes:
         raise ConversionError("the shape of one sample is not known: give it, for example --shape 3,32,32")
-    return (torch.zeros(2, *shape),)
+    return tuple(torch.zeros(2, *shape) for shape in shapes)

@@ -23,6 +23,7 @@ BatchSize = Annotated[int, typer.Option(min=1, help="Samples at once.")]
 Mean = Annotated[str, typer.Option(help="Mean of each channel, as .485,.456,.406.")]
 Std = Annotated[str, typer.Option(help="Standard deviation of each channel, likewise.")]
 Size = Annotated[int | None, typer.Option(min=1, help="Height and width of the pictures in pixels.")]
+Grey = Annotated[bool, typer.Option("--grey", help="Pictures have one channel for the network, not three.")]
 Steps = Annotated[int, typer.Option("--steps", "-T", help="Digits of the code, 1 to 24.")]
 Silent = Annotated[int, typer.Option("--silent", "-k", help="Silent steps of every population, 0 to T.")]
 Beta = Annotated[float, typer.Option(help="Amplification at every step, between 1 and 3.")]
@@ -41,15 +42,30 @@ def usage() -> Iterator[None]:
 
 def numbers(text: str) -> tuple[float, ...]:
     """Return the numbers in a list such as ".485,.456,.406"."""
-    return tuple(float(part) for part in text.split(",") if part.strip())
+    with usage():
+        return tuple(float(part) for part in text.split(",") if part.strip())
 
 
-def preprocessing(mean: str, std: str, size: int | None) -> "Preprocessing":
+def sizes(text: str) -> tuple[int, ...]:
+    """Return the sizes in a list such as "3,32,32"."""
+    parts = text.split(",")
+    if not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+        raise typer.BadParameter(f"--shape must be sizes such as 3,32,32, without the batch, got {text!r}")
+    return tuple(int(part) for part in parts)
+
+
+def preprocessing(mean: str, std: str, size: int | None, grey: bool) -> "Preprocessing":
     """Return the preprocessing that the options name."""
     from canonic.datasets import Preprocessing
 
     with usage():
-        return Preprocessing(numbers(mean), numbers(std), size)
+        return Preprocessing(numbers(mean), numbers(std), size, grey)
+
+
+def require_writable(out: Path) -> None:
+    """Raise an error of usage unless a file can be made there, before the work begins."""
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise typer.BadParameter(f"--out must be a file in a folder that exists, got {out}")
 
 
 def css(steps: int, silent: int, beta: float, phi: float) -> "CSS":
@@ -64,6 +80,6 @@ def batches(name: str, prepare: "Preprocessing", limit: int | None, size: int) -
     """Return the batches of a data set, in order."""
     from torch.utils.data import DataLoader
 
-    from canonic.datasets import open_data, sample
+    from canonic.datasets import collate, open_data, sample
 
-    return DataLoader(sample(open_data(name, prepare), limit), batch_size=size)
+    return DataLoader(sample(open_data(name, prepare), limit), batch_size=size, collate_fn=collate)

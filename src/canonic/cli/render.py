@@ -1,5 +1,6 @@
 """Results as tables on a terminal."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def show_explanation(explanation: Explanation) -> None:
     table = Table("node", "verdict", "shape", "remark", box=None, header_style="bold")
     for v in explanation.verdicts:
         remark = f"{v.reason}: {v.remedy}" if v.remedy else v.reason or v.origin.operator
-        if v.kind == "refused":
+        if v.kind == "refused" and v.origin.source:
             remark += f"\n{v.origin.source}"
         table.add_row(v.name, v.kind, " x ".join(map(str, v.shape)), remark, style=STYLES.get(v.kind, ""))
     _console().print(table, explanation.summary, sep="\n")
@@ -48,7 +49,7 @@ def show_evaluation(evaluation: Evaluation) -> None:
         f"{evaluation.total_steps} total steps",
         f"source {100 * evaluation.source_accuracy:.2f} %, spiking {100 * evaluation.accuracy:.2f} %, "
         f"agreement {100 * evaluation.agreement:.2f} %, {evaluation.spikes_per_neuron:.2f} spikes per neuron",
-        f"most overloaded: {worst[0]}, {100 * worst[1]:.2f} % of its firing steps",
+        f"most overloaded: layer {worst[0]}, {100 * worst[1]:.2f} % of its firing steps",
         sep="\n",
     )
 
@@ -72,4 +73,5 @@ def show_demo(results: Mapping[str, Evaluation], out: Path) -> None:
 
 
 def _console() -> Console:
-    return Console(soft_wrap=True, highlight=False)
+    """Return a console that cuts nothing off where the output is no terminal."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 240)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from canonic.conversion.histogram import Histogram, empty, update
+from canonic.errors import ConversionError
 from canonic.network.graph import Graph, Node
 from canonic.network.inputs import checked
 from canonic.network.reference import reference
@@ -41,6 +42,11 @@ def calibrate(graph: Graph, data: Iterable[Any], *, progress: bool) -> Calibrati
     axes = {node.name: population_axis(graph, node) for node in graph.populations}
 
     def observe(node: Node, x: Tensor, _: Tensor) -> None:
+        if not bool(x.isfinite().all()):
+            raise ConversionError(
+                f"the activations of {node.name} are not finite: the weights hold NaN or infinity, or overflow on the "
+                "calibration data; look for a diverged training"
+            )
         values = x.abs() if node.neurons and node.neurons.signed else x
         by_channel = values.movedim(axes[node.name] + 1, 0).flatten(1)
         seen[node.name] = update(seen.get(node.name) or empty(len(by_channel), by_channel), by_channel)

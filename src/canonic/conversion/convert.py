@@ -14,7 +14,7 @@ from canonic.codes import CSS
 from canonic.conversion.calibrate import calibrate
 from canonic.conversion.correction import correct_means
 from canonic.conversion.explain import analyse, require_convertible
-from canonic.conversion.populations import code_inputs, set_thresholds
+from canonic.conversion.populations import code_inputs, set_codes, set_thresholds
 from canonic.conversion.settings import Settings, resolve
 from canonic.conversion.units import fold_thresholds
 from canonic.errors import DataError
@@ -58,11 +58,12 @@ def convert(
     graph, explanation = analyse(model, example, code)
     require_convertible(explanation)
     graph = graph.map_tensors(channels_last)
-    rules = resolve(settings, [node.name for node in graph.populations])
     if settings.input == "css":
-        graph, rules = code_inputs(graph, rules)
+        graph = code_inputs(graph)
+    rules = resolve(settings, [node.name for node in graph.populations])
+    graph = set_codes(graph, code, rules)
     seen = calibrate(graph, calibration, progress=progress)
-    spiking, dead = set_thresholds(graph, code, rules, seen.histograms)
+    spiking, dead = set_thresholds(graph, rules, seen.histograms)
     plan = Plan(fold_thresholds(spiking).map_tensors(channels_last), code, settings.bias)
     if settings.correct:
         with torch.no_grad(), waiting("correct the mean of every channel", shown=progress):

@@ -7,6 +7,7 @@ the units on both sides, structure passes them on, and where units still differ 
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -74,7 +75,7 @@ class _Folding:
             kind="synapse",
             operator=SCALE,
             inputs=(name,),
-            shape=source.shape,
+            shape=np.broadcast_shapes(source.shape, tuple(factor.shape)),
             arguments=scale_arguments(),
             tensors={"weight": factor.reshape(*[1] * (len(source.shape) - factor.dim()), *factor.shape)},
             scaling="weighs",

@@ -14,6 +14,9 @@ Data = Dataset[tuple[Tensor, int]]
 """Samples (x, y): pictures are ``[channels, height, width]`` in [0, 1] before preprocessing; y is the class."""
 
 
+LUMA = (0.299, 0.587, 0.114)
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """How pictures are made ready for a network: resized, then normalised channel by channel.
@@ -22,6 +25,7 @@ class Preprocessing:
         mean: subtracted from each channel; none if empty.
         std: divides each channel; none if empty.
         size: height and width in pixels; as they are if None.
+        grey: turn three channels into one (luma of ITU-R BT.601).
 
     >>> Preprocessing(mean=(0.5,), std=(0.25,))(torch.ones(1, 2, 2)).unique().tolist()
     [2.0]
@@ -30,6 +34,7 @@ class Preprocessing:
     mean: Sequence[float] = ()
     std: Sequence[float] = ()
     size: int | None = None
+    grey: bool = False
 
     def __post_init__(self) -> None:
         if any(s <= 0 for s in self.std):
@@ -37,8 +42,10 @@ class Preprocessing:
         if self.size is not None and self.size < 1:
             raise DataError(f"size must be at least 1 pixel, got {self.size}")
 
-    def __call__(self, x: Float[Tensor, "channels *_"]) -> Float[Tensor, "channels *_"]:
+    def __call__(self, x: Float[Tensor, "_ *_"]) -> Float[Tensor, "_ *_"]:
         """Return one sample as the network expects it."""
+        if self.grey and len(x) == 3:
+            x = (x * torch.tensor(LUMA).view(3, 1, 1)).sum(0, keepdim=True)
         if self.size is not None and x.shape[1:] != (self.size, self.size):
             x = torch.nn.functional.interpolate(x[None], (self.size, self.size), mode="bilinear", antialias=True)[0]
         return (x - _by_channel("mean", self.mean, x, 0.0)) / _by_channel("std", self.std, x, 1.0)
@@ -62,3 +69,15 @@ def sample(data: Data, limit: int | None) -> Data:
     if limit is None or limit >= count:
         return data
     return Subset(data, [index * count // limit for index in range(limit)])
+
+
+def collate(samples: Sequence[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
+    """Return samples as a batch.
+
+    Raises:
+        DataError: if they differ in shape.
+    """
+    shapes = sorted({"x".join(map(str, x.shape)) for x, _ in samples})
+    if len(shapes) > 1:
+        raise DataError(f"the pictures differ in size ({', '.join(shapes[:3])} ...): give them one, with --size")
+    return torch.stack([x for x, _ in samples]), torch.tensor([y for _, y in samples])

@@ -27,7 +27,16 @@ def clamp(call: Call) -> Node | None:
     return relu(call) if high is None else _population(call, float(high))
 
 
+def threshold_at_zero(call: Call) -> Node | None:
+    """``threshold(x, 0, 0)``, which is relu."""
+    if (call.arguments["threshold"], call.arguments["value"]) != (0, 0):
+        raise Refusal("its threshold or its value is not 0", "use relu")
+    return relu(call)
+
+
 def _population(call: Call, ceiling: float | None) -> Node:
+    if not call.shape:
+        raise Refusal("its population has no axis but the batch", "keep an axis of size 1: [batch, 1]")
     return call.node("population", operator="", arguments={}, neurons=Neurons(signed=False, ceiling=ceiling))
 
 
@@ -43,6 +52,7 @@ def reduced_maximum(call: Call) -> Node:
 
 RULES: dict[str, Rule] = {
     "aten.relu.default": relu,
+    "aten.threshold.default": threshold_at_zero,
     "aten.relu6.default": relu6,
     "aten.hardtanh.default": clamp,
     "aten.clamp.default": clamp,
@@ -67,6 +77,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     **dict.fromkeys(_NORMS.split(), _STATISTICS),
     **dict.fromkeys(_RECURRENT.split(), _LOOP),
     **dict.fromkeys(("softmax", "_softmax", "log_softmax", "_log_softmax"), _LOGITS),
+    "native_dropout": ("it drops at random in evaluation too", "pass training=self.training to dropout"),
     "scaled_dot_product_attention": ("it multiplies streams", "attention is not converted yet"),
     "embedding": ("it looks up whole numbers", "pass the embedded vectors as the input of the network"),
 }

@@ -17,6 +17,10 @@ class Refusal(Exception):
         self.reason, self.remedy = reason, remedy
 
 
+class Displaced(Refusal):
+    """Raised for a result whose first axis is not the batch: often only what an earlier refusal leads to."""
+
+
 @dataclass(frozen=True)
 class Call:
     """A call of an ATen operator on at least one stream.

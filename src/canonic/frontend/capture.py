@@ -71,8 +71,9 @@ def as_inputs(batch: Example) -> tuple[Tensor, ...]:
 def _export(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
     if any(module.training for module in model.modules()):
         model = copy.deepcopy(model).eval()
+    weight = next((t for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()), inputs[0])
     # A batch of one would be taken for a constant.
-    example = tuple(torch.cat([x, x]) if len(x) == 1 else x for x in inputs)
+    example = tuple((torch.cat([x, x]) if len(x) == 1 else x).to(weight) for x in inputs)
     shapes: Any = ShapesCollection()  # type: ignore[no-untyped-call]
     batch = Dim("batch")
     for x in example:
@@ -89,19 +90,20 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
 
 def _explain_failure(error: Exception, sizes: str) -> str:
     reason = re.split(r"\n|(?<=\w\w)\. ", str(error).strip() or type(error).__name__)[0][:300]
+    decides = "data-dependent" in str(error)
     where = _user_line(error)
-    hint = "move data-dependent decisions out of forward"
+    hint = "move decisions on data out of forward" if decides else "check that these are the shapes the model expects"
     if "batch" in str(error) and ("Constraints violated" in str(error) or "specialized" in str(error)):
         reason, hint = "its code fixes the batch size", "use x.shape[0] or -1 where the batch size stands"
     return (
-        f"torch.export cannot capture the model with inputs of shape {sizes}: {reason}{where}. Check these shapes, "
-        f"and {hint}: torch.export.export must accept the model"
+        f"torch.export cannot capture the model with inputs of shape {sizes}: {reason}{where}. To convert it, {hint}: "
+        "torch.export.export must accept the model"
     )
 
 
 def _user_line(error: BaseException) -> str:
     """Return the innermost line of code outside torch and this package that raised the error."""
-    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parent.parent))
+    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parent.parent), str(Path(re.__file__).parent.parent))
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((*ours, "<"))]
     inner = [f for f in frames if f.name == "forward"] or frames[-1:]
     return f' (at {inner[-1].filename}:{inner[-1].lineno}, "{inner[-1].line}")' if inner else ""
@@ -111,8 +113,8 @@ def _require_free_batch(program: ExportedProgram) -> None:
     inputs = set(program.graph_signature.user_inputs)
     for node in program.graph.nodes:
         value = node.meta.get("val")
-        if node.name in inputs and isinstance(value, Tensor) and not isinstance(value.shape[0], torch.SymInt):
+        if node.name in inputs and isinstance(value, Tensor) and not isinstance([*value.shape, 0][0], torch.SymInt):
             raise ConversionError(
-                f"the exported program has a fixed batch size ({value.shape[0]}) for its input {node.name}: export it "
+                f"the exported program has a fixed shape {list(value.shape)} for its input {node.name}: export it "
                 'with dynamic_shapes=({0: torch.export.Dim("batch")},) so that any batch can be simulated'
             )

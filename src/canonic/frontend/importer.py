@@ -12,7 +12,7 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.utils import _pytree as pytree
 
 from canonic.errors import ConversionError
-from canonic.frontend.call import Call, Refusal
+from canonic.frontend.call import Call, Displaced, Refusal, Rule
 from canonic.frontend.origin import name_of, origin_of
 from canonic.frontend.structure import SPLITS, part_of
 from canonic.frontend.table import convert_call
@@ -53,10 +53,16 @@ class _Import:
     streams: dict[fx.Node, Node] = field(default_factory=dict)
     constants: dict[fx.Node, Any] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
+    refused: set[str] = field(default_factory=set)
 
     def graph(self) -> Graph:
         inputs = tuple(node.name for node in self.nodes if node.kind == "input")
-        form = pytree.treespec_dumps(self.program.call_spec.out_spec)
+        try:
+            form = pytree.treespec_dumps(self.program.call_spec.out_spec)
+        except NotImplementedError as error:
+            raise ConversionError(
+                f"the form of the model's output cannot be kept ({error}): return a tuple or dict"
+            ) from None
         return Graph(tuple(self.nodes), inputs, self.outputs, form)
 
     @property
@@ -79,7 +85,7 @@ class _Import:
         elif str(node.target) in SPLITS:
             self.streams[node] = self.streams[node.all_input_nodes[0]]  # its parts are visited one by one
         else:
-            self.judge(node, lambda call: convert_call(call), node.all_input_nodes)
+            self.judge(node, convert_call, node.all_input_nodes)
 
     def visit_placeholder(self, node: fx.Node) -> None:
         spec = next(s for s in self.program.graph_signature.input_specs if getattr(s.arg, "name", None) == node.name)
@@ -125,7 +131,7 @@ class _Import:
         else:
             self.refuse(node, Refusal(f"it uses result {index} of {source.target}", "use only its first result"))
 
-    def judge(self, node: fx.Node, rule: Any, sources: Sequence[fx.Node]) -> None:
+    def judge(self, node: fx.Node, rule: Rule, sources: Sequence[fx.Node]) -> None:
         """Convert a call by its rule, and record the verdict."""
         streams = [source for source in sources if source in self.streams]
         try:
@@ -163,7 +169,10 @@ class _Import:
         first = value[0] if isinstance(value, tuple | list) and value else value
         shape = tuple(int(n) for n in first.shape[1:] if isinstance(n, int)) if isinstance(first, Tensor) else ()
         origin, name = origin_of(node), name_of(node, self.taken)
-        self.verdicts.append(Verdict(name, "refused", shape, origin, refusal.reason, refusal.remedy))
+        before = {self.streams[source].name for source in node.all_input_nodes if source in self.streams}
+        if not (isinstance(refusal, Displaced) and before & self.refused):
+            self.verdicts.append(Verdict(name, "refused", shape, origin, refusal.reason, refusal.remedy))
+        self.refused.add(name)
         inputs = tuple(self.streams[source].name for source in node.all_input_nodes if source in self.streams)
         self.append(node, Node(name, "structure", origin.operator, inputs, shape, origin=origin))
 
@@ -186,7 +195,7 @@ class _Import:
             if spec.kind == OutputKind.BUFFER_MUTATION:
                 raise ConversionError(
                     f"the model changes its buffer {spec.target} in forward: a spiking network has no such state; "
-                    "compute it outside, or keep it fixed in evaluation mode"
+                    "compute it outside, or export it after model.eval() if it is a statistic of batch norm"
                 )
             if spec.kind == OutputKind.USER_OUTPUT:
                 if result not in self.streams:
@@ -223,11 +232,11 @@ def _sample_shape(node: fx.Node) -> tuple[int, ...]:
     if not value.is_floating_point():
         raise Refusal(f"it returns {value.dtype}", "keep the data path in floating point")
     batch = value.shape[0] if value.dim() else None
-    if not (isinstance(batch, torch.SymInt) and batch.node.expr.is_symbol) or any(
-        isinstance(size, torch.SymInt) for size in value.shape[1:]
-    ):
-        raise Refusal(
-            f"its result [{', '.join(map(str, value.shape))}] does not have the batch as its first axis",
-            "keep the samples of a batch apart, along axis 0",
+    shape = f"its result [{', '.join(map(str, value.shape))}]"
+    if not (isinstance(batch, torch.SymInt) and batch.node.expr.is_symbol):
+        raise Displaced(
+            f"{shape} does not have the batch as its first axis", "keep the samples of a batch apart, along axis 0"
         )
+    if any(isinstance(size, torch.SymInt) for size in value.shape[1:]):
+        raise Refusal(f"{shape} has another free size than the batch", "export it with fixed sizes but for the batch")
     return tuple(int(size) for size in value.shape[1:])

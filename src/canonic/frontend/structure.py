@@ -15,10 +15,10 @@ def passes(call: Call) -> None:
 
 
 def convert_type(call: Call) -> None:
-    """``x.to(...)``, where it keeps the type."""
+    """``x.to(...)`` float32 or float64; the network computes in the type of its weights."""
     wanted = call.arguments.get("dtype")
-    if wanted is not None and not wanted.is_floating_point:
-        raise Refusal(f"it turns its stream into {wanted}", "keep the data path in floating point")
+    if wanted not in (None, torch.float32, torch.float64):
+        raise Refusal(f"it turns its stream into {wanted}", "keep the data path in float32 or float64")
 
 
 def move(call: Call) -> Node:
@@ -78,7 +78,7 @@ def pad(call: Call) -> Node:
 
 
 def part_of(call: Call, parts: list[Tensor], index: int, axis: int) -> Node:
-    """Return one part of a split, chunk or unbind as a slice."""
+    """Return one part of a split or chunk as a slice."""
     if axis == 0:
         raise Refusal("it splits the batch", "split another axis")
     start = sum(part.shape[axis] for part in parts[:index])

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from canonic.frontend.call import Call, Refusal, Rule, is_stream
-from canonic.network.graph import Node, Slot, Weight
+from canonic.network.graph import Node, Rows, Slot, Weight
 from canonic.network.weights import SCALE, scale_arguments
 
 
@@ -73,6 +73,8 @@ def batch_norm(call: Call) -> Node:
 
 
 def _scale(call: Call, stream: Slot, weight: Tensor, bias: Tensor | None = None) -> Node:
+    if call.streams[0].shape != call.shape:  # a constant that is larger than the stream it meets
+        weight = weight.expand(call.shape)
     tensors = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
     arguments = {**scale_arguments(), "self": stream}
     return call.node("synapse", "weighs", operator=SCALE, arguments=arguments, tensors=tensors)
@@ -80,6 +82,8 @@ def _scale(call: Call, stream: Slot, weight: Tensor, bias: Tensor | None = None)
 
 def _sample(call: Call, value: Any) -> Tensor:
     """Return a constant operand as a tensor that broadcasts against one sample."""
+    if isinstance(value, Rows):
+        raise Refusal("it computes with the batch size", "keep the samples of a batch apart")
     tensor = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
     if tensor.dim() == call.rank and tensor.shape[0] == 1:
         tensor = tensor.squeeze(0)
@@ -160,7 +164,8 @@ def within_channels(call: Call) -> bool:
 def reduce(call: Call) -> Node:
     """``mean`` or ``sum`` over axes other than the batch."""
     axes = reduced_axes(call)
-    return call.node("synapse", "mixes" if 1 in axes else "pools")
+    arguments = {name: value for name, value in call.arguments.items() if name != "dtype"}
+    return call.node("synapse", "mixes" if 1 in axes else "pools", arguments=arguments)
 
 
 def reduced_axes(call: Call) -> set[int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from canonic.errors import DataError
 from canonic.network import SpikingNetwork
@@ -114,7 +114,8 @@ class Evaluation:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Return all measures as plain data."""
+        """Return all measures as plain data; null stands for the steps before the first digit of the answer."""
+        silent = self.total_steps - self.steps
         return {
             "samples": self.samples,
             "T": self.steps,
@@ -125,8 +126,8 @@ class Evaluation:
             "accuracy": self.accuracy,
             "agreement": self.agreement,
             "spikes per neuron": self.spikes_per_neuron,
-            "accuracy by step": self.accuracy_by_step,
-            "agreement by step": self.agreement_by_step,
+            "accuracy by step": [None] * silent + list(self.accuracy_by_step[silent:]),
+            "agreement by step": [None] * silent + list(self.agreement_by_step[silent:]),
             "spikes": dict(self.counts.spikes),
             "overload rate": dict(self.overload_rate),
         }
@@ -150,14 +151,31 @@ def evaluate(
     Raises:
         DataError: if there is no data, or the network or a label does not fit.
     """
+    if isinstance(source, nn.Module) and source.training:
+        raise DataError("the source network is in training mode, where its answers depend on the batch: source.eval()")
     total = None
-    for x, y in track(data, "evaluate", shown=progress):
+    for batch in track(data, "evaluate", shown=progress):
+        x, y = labelled(batch)
         counts = count_batch(snn, x, y, source or snn.source)
         total = counts if total is None else total + counts
     if total is None:
         raise DataError("the evaluation data is empty: pass at least one batch (x, y)")
     neurons = {node.name: prod(node.shape) for node in snn.graph.populations}
     return Evaluation(total, neurons, snn.code.steps, snn.code.silent, snn.depth, snn.total_steps)
+
+
+def labelled(batch: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the inputs and the labels of a batch (x, y, ...).
+
+    Raises:
+        DataError: if there is not one whole number for each sample.
+    """
+    if isinstance(batch, Tensor) or len(batch) < 2:
+        raise DataError("a batch holds no labels: evaluate needs batches (x, y), with y the classes [batch]")
+    x, y = batch[0], batch[1]
+    if y.is_floating_point() or y.shape != x.shape[:1]:
+        raise DataError(f"y must hold one whole number for each of the {len(x)} samples, got {y.dtype} {list(y.shape)}")
+    return x, y
 
 
 def count_batch(

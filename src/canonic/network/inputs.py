@@ -25,9 +25,11 @@ def checked(graph: Graph, inputs: Sequence[object], where: str) -> list[Tensor]:
             f"{where}: the network takes {len(graph.inputs)} inputs ({', '.join(graph.inputs)}), got {len(inputs)}"
         )
     like = prototype(graph)
-    return [
-        channels_last(_checked(graph, name, x, where).to(like)) for name, x in zip(graph.inputs, inputs, strict=True)
-    ]
+    ready = [_checked(graph, name, x, where).to(like) for name, x in zip(graph.inputs, inputs, strict=True)]
+    if len(sizes := {len(x) for x in ready}) > 1:
+        counts = " and ".join(map(str, sorted(sizes)))
+        raise DataError(f"{where}: its inputs hold {counts} samples: give as many of each")
+    return [channels_last(x) for x in ready]
 
 
 def channels_last(tensor: Tensor) -> Tensor:

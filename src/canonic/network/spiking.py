@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from os import PathLike
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from canonic.codes import CSS
+from canonic.errors import DataError
 from canonic.network.clocked import clocked
 from canonic.network.graph import Graph, Plan, depth, first_steps, total_steps
 from canonic.network.inputs import channels_last, checked
@@ -24,7 +25,7 @@ from canonic.network.trace import LayerTrace, trace
 Scheduler = Literal["layerwise", "clocked"]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class SpikingNetwork:
     """A network of ternary spiking populations. Calls are stateless: each starts from rest.
 
@@ -71,6 +72,7 @@ class SpikingNetwork:
         Raises:
             DataError: if an input does not fit.
         """
+        _require_scheduler(scheduler)
         with torch.no_grad():
             if scheduler == "layerwise":
                 return self._formed(
@@ -94,6 +96,7 @@ class SpikingNetwork:
             scheduler: as for a call.
             observe: called by the layerwise scheduler with each population, its currents and what it did.
         """
+        _require_scheduler(scheduler)
         with torch.no_grad():
             given = checked(self.graph, inputs, "the call")
             if scheduler == "layerwise":
@@ -154,6 +157,11 @@ class SpikingNetwork:
 
     def _formed(self, outputs: Sequence[Tensor]) -> Any:
         return pytree.tree_unflatten(list(outputs), pytree.treespec_loads(self.graph.form))
+
+
+def _require_scheduler(scheduler: str) -> None:
+    if scheduler not in get_args(Scheduler):
+        raise DataError(f"scheduler must be one of {', '.join(get_args(Scheduler))}, got {scheduler!r}")
 
 
 def load(path: str | PathLike[str], device: torch.device | str = "cpu") -> SpikingNetwork:

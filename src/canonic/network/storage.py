@@ -15,14 +15,16 @@ from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.errors import StorageError
-from canonic.network.graph import Graph, Neurons, Node, Origin, Plan, Rows, Slot, Weight
+from canonic.network.graph import Graph, Neurons, Node, Origin, Plan, Rows, Slot, Weight, operator_of
 
 FORMAT = "canonic network 1"
 
 
 def save_plan(path: str | PathLike[str], plan: Plan, record: Mapping[str, Any]) -> None:
     """Write a network to a file, whole or not at all."""
-    tensors = {f"{n.name}/{key}": t.cpu().contiguous() for n in plan.graph.nodes for key, t in n.tensors.items()}
+    tensors = {
+        f"{n.name}/{key}": t.cpu().contiguous().clone() for n in plan.graph.nodes for key, t in n.tensors.items()
+    }
     described = {**_describe(plan), "record": dict(record)}
     write_whole(Path(path), save(tensors, {"format": FORMAT, "network": json.dumps(described)}))
 
@@ -40,6 +42,7 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
         raise StorageError(
@@ -49,6 +52,12 @@ def write_whole(path: Path, content: bytes) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
@@ -69,8 +78,25 @@ def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
         raise StorageError(
             f"{path} holds no network of this version ({header.get('format')}): make one with canonic convert"
         )
-    described = json.loads(header["network"])
-    return _plan(described, tensors), described["record"]
+    try:
+        described = json.loads(header["network"])
+        plan, record = _plan(described, tensors), described["record"]
+        for node in plan.graph.nodes:
+            _require_whole(node)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StorageError(f"{path} is damaged ({type(error).__name__}: {error}): save the network again") from None
+    return plan, record
+
+
+def _require_whole(node: Node) -> None:
+    """Raise unless a node names an operator of torch and has the tensors that it needs."""
+    if node.operator:
+        if not node.operator.startswith("aten."):
+            raise ValueError(f"the operator {node.operator} of {node.name} is not one of torch")
+        operator_of(node)
+    needed = {"theta"} if node.neurons else {"weight"} if Weight() in node.arguments.values() else set()
+    if missing := needed - node.tensors.keys():
+        raise KeyError(f"{node.name} lacks its {', '.join(missing)}")
 
 
 def _describe(plan: Plan) -> dict[str, Any]:

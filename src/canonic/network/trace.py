@@ -39,7 +39,7 @@ def trace(plan: Plan, inputs: Sequence[Tensor], layers: Iterable[str] | None) ->
     """Return the traces of the named populations, all if None."""
     first = first_steps(plan.graph)
     known = [node.name for node in plan.graph.populations]
-    wanted = set(known if layers is None else layers)
+    wanted = {layers} if isinstance(layers, str) else set(known if layers is None else layers)
     for name in wanted - set(known):
         raise DataError(f"there is no population {name!r}: {nearest(name, known)}")
     source: dict[str, Tensor] = {}
