@@ -14,7 +14,7 @@ from torch import Tensor
 from canonic.network.apply import apply
 from canonic.network.graph import Graph, Node
 from canonic.network.inputs import prototype
-from canonic.network.weights import SCALE, compress, scale_arguments, scale_input, scale_output
+from canonic.network.weights import SCALE, compress, padded, scale_arguments, scale_input, scale_output
 
 
 def fold_thresholds(graph: Graph) -> Graph:
@@ -77,7 +77,7 @@ class _Folding:
             inputs=(name,),
             shape=np.broadcast_shapes(source.shape, tuple(factor.shape)),
             arguments=scale_arguments(),
-            tensors={"weight": factor.reshape(*[1] * (len(source.shape) - factor.dim()), *factor.shape)},
+            tensors={"weight": padded(factor, len(source.shape))},
             scaling="weighs",
             origin=replace(source.origin, operator="unit"),
         )
@@ -122,7 +122,7 @@ def _by_channel(unit: Tensor, rank: int) -> Tensor | None:
     """Return a unit as a vector over axis 0 of a sample, or None if it differs along another axis."""
     if unit.numel() == 1:
         return unit.reshape(1)
-    unit = unit.reshape(*[1] * (rank - unit.dim()), *unit.shape)
+    unit = padded(unit, rank)
     return unit.reshape(-1) if unit.numel() == unit.shape[0] else None
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from canonic.frontend.call import Call, Refusal, Rule, is_stream
 from canonic.network.graph import Node, Rows, Slot, Weight
-from canonic.network.weights import SCALE, scale_arguments
+from canonic.network.weights import SCALE, padded, scale_arguments
 
 
 def convolution(call: Call) -> Node:
@@ -89,7 +89,7 @@ def _sample(call: Call, value: Any) -> Tensor:
         tensor = tensor.squeeze(0)
     if tensor.dim() >= call.rank:
         raise Refusal(f"its constant of shape {list(tensor.shape)} differs within the batch", "use one for all samples")
-    return tensor.reshape(*[1] * (len(call.shape) - tensor.dim()), *tensor.shape)
+    return padded(tensor, len(call.shape))
 
 
 def _ones(call: Call) -> Tensor:

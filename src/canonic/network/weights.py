@@ -38,9 +38,14 @@ def compress(scale: Tensor) -> Tensor:
     return scale
 
 
+def padded(scale: Tensor, rank: int) -> Tensor:
+    """Return a tensor with axes of size 1 in front, so that it has the rank of a sample."""
+    return scale.reshape([*[1] * (rank - scale.dim()), *scale.shape])
+
+
 def along(scale: Tensor, rank: int, axis: int, size: int) -> Tensor | None:
     """Return a scale as a vector of this size along one axis of a sample; None if it differs along another."""
-    scale = scale.reshape(*[1] * (rank - scale.dim()), *scale.shape)
+    scale = padded(scale, rank)
     if math.prod(scale.shape) != scale.shape[axis]:
         return None
     return scale.reshape(-1).expand(size)
