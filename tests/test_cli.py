@@ -217,7 +217,9 @@ def test_help_comes_in_well_under_a_second(folder):
 
 
 def test_an_interrupt_leaves_nothing_half_written(folder, tmp_path):
-    command = [sys.executable, "-c", "from canonic.cli.main import main; main()"]
+    # A process started in the background inherits that it ignores Ctrl-C; a terminal's does not.
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{listen}; from canonic.cli.main import main; main()"]
     running = subprocess.Popen([*command, "demo", "--out", str(tmp_path / "demo")], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (tmp_path / "demo").exists() and time.monotonic() < deadline and running.poll() is None:
