@@ -18,7 +18,7 @@ def show_explanation(explanation: Explanation) -> None:
     """Print the verdict on every call."""
     table = Table("node", "verdict", "shape", "remark", box=None, header_style="bold")
     for v in explanation.verdicts:
-        remark = f"{v.reason}: {v.remedy}" if v.remedy else v.reason or v.origin.operator
+        remark = v.remark
         if v.kind == "refused" and v.origin.source:
             remark += f"\n{v.origin.source}"
         table.add_row(v.name, v.kind, " x ".join(map(str, v.shape)), remark, style=STYLES.get(v.kind, ""))

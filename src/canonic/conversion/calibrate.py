@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import torch
@@ -66,7 +65,7 @@ def calibrate(graph: Graph, data: Iterable[Any], *, progress: bool) -> Calibrati
 
 def sample_capacity(graph: Graph) -> int:
     """Return how many samples to keep: at most 256, and so few that a layer of them takes at most 64 MiB a step."""
-    return max(1, min(256, 2**26 // (4 * max(prod(node.shape) for node in graph.nodes))))
+    return max(1, min(256, 2**26 // (4 * max(node.size for node in graph.nodes))))
 
 
 def batches(graph: Graph, data: Iterable[Any]) -> Iterator[list[Tensor]]:

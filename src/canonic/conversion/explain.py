@@ -1,7 +1,6 @@
 """What would become of a model: the verdict for every call, before anything is converted."""
 
 from dataclasses import dataclass
-from math import prod
 
 import torch
 
@@ -86,15 +85,14 @@ def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanati
     if (kind := prototype(graph).dtype) not in (torch.float32, torch.float64):
         raise ConversionError(f"the weights of the model are {kind}: convert it to float32 first, model.float()")
     deep = depth(graph)
-    neurons = sum(prod(node.shape) for node in graph.populations)
+    neurons = sum(graph.neurons.values())
     total = code.steps + code.silent * deep
     return fold(graph), Explanation(verdicts, len(graph.populations), neurons, deep, total, code)
 
 
 def _remark(verdict: Verdict) -> str:
     source = f"  ({verdict.origin.source})" if verdict.origin.source and verdict.kind == "refused" else ""
-    said = f"{verdict.reason}: {verdict.remedy}" if verdict.remedy else verdict.reason
-    return (said or verdict.origin.operator) + source
+    return verdict.remark + source
 
 
 def require_convertible(explanation: Explanation) -> None:

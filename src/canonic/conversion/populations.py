@@ -31,20 +31,22 @@ def set_codes(graph: Graph, code: CSS, rules: Mapping[str, Override]) -> Graph:
         ConversionError: if an override is out of the range of the code.
     """
     return replace(
-        graph, nodes=tuple(_coded(node, code, rules[node.name]) if node.neurons else node for node in graph.nodes)
+        graph,
+        nodes=tuple(
+            _coded(node, node.neurons, code, rules[node.name]) if node.neurons else node for node in graph.nodes
+        ),
     )
 
 
-def _coded(node: Node, code: CSS, rule: Override) -> Node:
-    assert node.neurons is not None
+def _coded(node: Node, neurons: Neurons, code: CSS, rule: Override) -> Node:
     # A population that codes an input sees all of it at once: silent steps would be wasted on it.
-    silent, phi = (0, 0.5) if node.neurons.encodes else (code.silent, code.phi)
+    silent, phi = (0, 0.5) if neurons.encodes else (code.silent, code.phi)
     silent = silent if rule.silent is None else rule.silent
     try:
         own = replace(code, silent=silent, phi=phi if rule.phi is None else rule.phi)
     except ValueError as error:
         raise ConversionError(f"the override of {node.name}: {error}") from None
-    return replace(node, neurons=replace(node.neurons, code=own))
+    return replace(node, neurons=replace(neurons, code=own))
 
 
 def set_thresholds(

@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, fx
@@ -31,6 +31,12 @@ class Verdict:
     origin: Origin
     reason: str = ""
     remedy: str = ""
+
+    @property
+    def remark(self) -> str:
+        """The reason and what to do; the operator where there is nothing to say."""
+        said = f"{self.reason}: {self.remedy}" if self.remedy else self.reason
+        return said or self.origin.operator
 
 
 def import_program(program: ExportedProgram) -> tuple[Graph, tuple[Verdict, ...]]:
@@ -119,9 +125,7 @@ class _Import:
 
     def visit_part(self, node: fx.Node) -> None:
         """Take one of several results of a call: a part of a split, or the first of a pair such as (maximum, index)."""
-        source, index = node.args
-        assert isinstance(source, fx.Node)  # getitem(call, index), as export writes it
-        assert isinstance(index, int)
+        source, index = cast(tuple[fx.Node, int], node.args)  # getitem(call, index), as export writes it
         if str(source.target) in SPLITS:
             axis = int(_bind(source).get("dim", 0)) % len(node.meta["val"].shape)
             parts = source.meta["val"]
@@ -189,8 +193,7 @@ class _Import:
 
     def visit_output(self, node: fx.Node) -> None:
         names: list[str] = []
-        results = node.args[0]
-        assert isinstance(results, tuple | list)
+        results = cast(tuple[fx.Node, ...], node.args[0])
         for spec, result in zip(self.program.graph_signature.output_specs, results, strict=True):
             if spec.kind == OutputKind.BUFFER_MUTATION:
                 raise ConversionError(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import torch
@@ -160,8 +159,7 @@ def evaluate(
         total = counts if total is None else total + counts
     if total is None:
         raise DataError("the evaluation data is empty: pass at least one batch (x, y)")
-    neurons = {node.name: prod(node.shape) for node in snn.graph.populations}
-    return Evaluation(total, neurons, snn.code.steps, snn.code.silent, snn.depth, snn.total_steps)
+    return Evaluation(total, snn.graph.neurons, snn.code.steps, snn.code.silent, snn.depth, snn.total_steps)
 
 
 def labelled(batch: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from canonic.network.apply import apply, bias_gain, telescope
-from canonic.network.graph import Node, Plan, first_steps, total_steps
+from canonic.network.graph import Node, Plan, total_steps
 from canonic.neurons import Membrane, rest, step
 
 Pulse = Tensor | None
@@ -52,7 +52,7 @@ def clocked(plan: Plan, inputs: Sequence[Float[Tensor, "batch ..."]]) -> Iterato
 
 def tick(plan: Plan, state: State, inputs: Sequence[Float[Tensor, "batch ..."]]) -> tuple[dict[str, Pulse], State]:
     """Advance every node by one tick. The inputs, the same at every call, are injected at the first."""
-    graph, now, first = plan.graph, state.tick + 1, first_steps(plan.graph)
+    graph, now, first = plan.graph, state.tick + 1, plan.graph.first_steps
     pulses: dict[str, Pulse] = {name: x if now == 1 else None for name, x in zip(graph.inputs, inputs, strict=True)}
     memory, delayed = dict(state.memory), dict(state.delayed)
     for node in graph.nodes:
@@ -108,7 +108,7 @@ def _telescoping(plan: Plan, node: Node, t: int, pulse: Pulse, memory: Prefix | 
     return part, Prefix(value, output)
 
 
-def _readout(plan: Plan, state: State, pulses: dict[str, Pulse], first: dict[str, int]) -> dict[str, Tensor]:
+def _readout(plan: Plan, state: State, pulses: dict[str, Pulse], first: Mapping[str, int]) -> dict[str, Tensor]:
     readout = dict(state.readout)
     for name in dict.fromkeys(plan.graph.outputs):
         pulse, digit = pulses[name], state.tick + 1 - first[name]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from typing import Any, Literal
 
 import torch
@@ -102,6 +103,11 @@ class Node:
     neurons: Neurons | None = None
     origin: Origin = Origin("")
 
+    @property
+    def size(self) -> int:
+        """Elements of one sample."""
+        return prod(self.shape)
+
     def with_tensors(self, **tensors: Tensor) -> "Node":
         """Return the node with these tensors put in place of its own."""
         return replace(self, tensors={**self.tensors, **tensors})
@@ -138,6 +144,19 @@ class Graph:
         """The populations, in order of computation."""
         return tuple(node for node in self.nodes if node.kind == "population")
 
+    @cached_property
+    def neurons(self) -> Mapping[str, int]:
+        """The spiking neurons of each population, for one sample."""
+        return {node.name: node.size for node in self.populations}
+
+    @cached_property
+    def first_steps(self) -> Mapping[str, int]:
+        """For each node the number of steps before the first digit of its stream.
+
+        Digit m leaves at step ``first_steps[name] + m``: every population on the way has added its silent steps.
+        """
+        return longest_path(self, lambda node: node.neurons.silent if node.neurons else 0)
+
     def map_tensors(self, change: Callable[[Tensor], Tensor]) -> "Graph":
         """Return the graph with every tensor changed."""
         nodes = tuple(
@@ -164,14 +183,6 @@ def longest_path(graph: Graph, cost: Callable[[Node], int]) -> dict[str, int]:
     return total
 
 
-def first_steps(graph: Graph) -> dict[str, int]:
-    """Return for each node the number of steps before the first digit of its stream.
-
-    Digit m leaves at step ``first_steps[name] + m``: every population on the way has added its silent steps.
-    """
-    return longest_path(graph, lambda node: node.neurons.silent if node.neurons else 0)
-
-
 def depth(graph: Graph) -> int:
     """Return the number of spiking populations on the longest path, without those that code an input."""
     deepest = longest_path(graph, lambda node: int(node.neurons is not None and not node.neurons.encodes))
@@ -180,8 +191,7 @@ def depth(graph: Graph) -> int:
 
 def total_steps(plan: Plan) -> int:
     """Return the steps until the last digit of the last output: T and the silent steps on the longest path."""
-    first = first_steps(plan.graph)
-    return plan.code.steps + max(first[name] for name in plan.graph.outputs)
+    return plan.code.steps + max(plan.graph.first_steps[name] for name in plan.graph.outputs)
 
 
 def operator_of(node: Node) -> Callable[..., Any]:

@@ -1,7 +1,6 @@
 """The layerwise scheduler: all steps of a node at once, time folded into the batch."""
 
 from collections.abc import Callable, Sequence
-from math import prod
 
 import torch
 from jaxtyping import Float
@@ -32,7 +31,7 @@ def layerwise(
 
 def chunk_size(plan: Plan, like: Tensor) -> int:
     """Return how many samples are simulated at once."""
-    largest = max(prod(node.shape) for node in plan.graph.nodes)
+    largest = max(node.size for node in plan.graph.nodes)
     return max(1, CHUNK // (plan.code.steps * largest * like.element_size()))
 
 

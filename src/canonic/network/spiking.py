@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from os import PathLike
 from typing import Any, Literal, get_args
 
@@ -14,7 +13,7 @@ from torch.utils import _pytree as pytree
 from canonic.codes import CSS
 from canonic.errors import DataError
 from canonic.network.clocked import clocked
-from canonic.network.graph import Graph, Plan, depth, first_steps, total_steps
+from canonic.network.graph import Graph, Plan, depth, total_steps
 from canonic.network.inputs import channels_last, checked
 from canonic.network.layerwise import Observer, layerwise, lengthen
 from canonic.network.reference import reference
@@ -60,7 +59,7 @@ class SpikingNetwork:
     @property
     def neurons(self) -> int:
         """Spiking neurons for one sample."""
-        return sum(prod(node.shape) for node in self.graph.populations)
+        return sum(self.graph.neurons.values())
 
     def __call__(self, *inputs: Float[Tensor, "batch ..."], scheduler: Scheduler = "layerwise") -> Any:
         """Return what the source model returns, as decoded after all steps.
@@ -100,9 +99,8 @@ class SpikingNetwork:
         with torch.no_grad():
             given = checked(self.graph, inputs, "the call")
             if scheduler == "layerwise":
-                first = first_steps(self.graph)
                 streams = layerwise(self.plan, given, observe)
-                starts = [first[name] for name in self.graph.outputs]
+                starts = [self.graph.first_steps[name] for name in self.graph.outputs]
                 return self._formed([self._settling(s, start) for s, start in zip(streams, starts, strict=True)])
             states = [state.readout for _, state in clocked(self.plan, given)]
             silent = {name: torch.zeros_like(states[-1][name]) for name in self.graph.outputs}

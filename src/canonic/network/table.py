@@ -1,16 +1,13 @@
 """A network as a table that a person can read."""
 
-from math import prod
-
-from canonic.network.graph import Node, Plan, depth, first_steps, total_steps
+from canonic.network.graph import Node, Plan, depth, total_steps
 
 HEADINGS = ("layer", "operator", "neurons", "theta", "silent", "first step")
 
 
 def table(plan: Plan) -> str:
     """Return a row for each node: its operator, neurons, thresholds, silent steps, and when its first digit leaves."""
-    first = first_steps(plan.graph)
-    rows = [HEADINGS, *(_row(node, first[node.name]) for node in plan.graph.nodes)]
+    rows = [HEADINGS, *(_row(node, plan.graph.first_steps[node.name]) for node in plan.graph.nodes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join((lines[0], "-" * len(lines[0]), *lines[1:], "", summary(plan)))
@@ -18,10 +15,10 @@ def table(plan: Plan) -> str:
 
 def summary(plan: Plan) -> str:
     """Return one sentence on the size and the latency of a network."""
-    neurons = sum(prod(node.shape) for node in plan.graph.populations)
     code = f"CSS T = {plan.code.steps}, k = {plan.code.silent}, beta = {plan.code.beta:g}, phi = {plan.code.phi:g}"
+    neurons = plan.graph.neurons
     return (
-        f"{len(plan.graph.populations)} populations, {neurons} neurons, depth {depth(plan.graph)}; "
+        f"{len(neurons)} populations, {sum(neurons.values())} neurons, depth {depth(plan.graph)}; "
         f"{code}: {total_steps(plan)} total steps"
     )
 
@@ -37,7 +34,7 @@ def _row(node: Node, first: int) -> tuple[str, ...]:
     return (
         node.name,
         f"population ({gate})",
-        str(prod(node.shape)),
+        str(node.size),
         spread,
         str(node.neurons.silent),
         str(first + 1),

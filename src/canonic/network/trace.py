@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from canonic.errors import DataError, nearest
-from canonic.network.graph import Node, Plan, first_steps
+from canonic.network.graph import Node, Plan
 from canonic.network.layerwise import at_once, lengthen
 from canonic.network.reference import reference
 from canonic.neurons import Scan, run
@@ -37,7 +37,6 @@ class LayerTrace:
 
 def trace(plan: Plan, inputs: Sequence[Tensor], layers: Iterable[str] | None) -> dict[str, LayerTrace]:
     """Return the traces of the named populations, all if None."""
-    first = first_steps(plan.graph)
     known = [node.name for node in plan.graph.populations]
     wanted = {layers} if isinstance(layers, str) else set(known if layers is None else layers)
     for name in wanted - set(known):
@@ -61,7 +60,7 @@ def trace(plan: Plan, inputs: Sequence[Tensor], layers: Iterable[str] | None) ->
             membranes=torch.stack([state.potential for _, state, _ in steps]),
             decoded=code.decode(result.spikes, node.tensors["theta"]),
             source=source[node.name],
-            first=first[node.name] - code.silent,
+            first=plan.graph.first_steps[node.name] - code.silent,
         )
 
     reference(plan.graph, inputs, keep_source)
