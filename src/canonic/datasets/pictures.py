@@ -1,6 +1,7 @@
 """Pictures in folders named after their class, on disk or in a zip file."""
 
 import io
+import re
 import threading
 import zipfile
 from collections.abc import Callable, Sequence
@@ -50,8 +51,9 @@ class Pictures(Dataset[tuple[Tensor, int]]):
             with Image.open(io.BytesIO(self.read(name))) as picture:
                 pixels = np.asarray(picture.convert("RGB"), dtype=np.float32)
         except (OSError, ValueError, SyntaxError, zipfile.BadZipFile) as error:
+            reason = re.sub(r" <.*>$", "", str(error))  # Pillow adds the address of a buffer
             raise DataError(
-                f"cannot read the picture {name} in {self.source}: {error}; replace or remove it"
+                f"cannot read the picture {name} in {self.source}: {reason}; replace or remove it"
             ) from error
         return torch.from_numpy(pixels).permute(2, 0, 1) / 255
 
