@@ -76,9 +76,15 @@ def batches(graph: Graph, data: Iterable[Any]) -> Iterator[list[Tensor]]:
 
 
 def population_axis(graph: Graph, node: Node) -> int:
-    """Return the axis of a sample that holds the channels of a population: that of the layer that feeds it."""
+    """Return the axis of a sample that holds the channels of a population.
+
+    That of the matrix or kernel which reads it, as its weights take up the thresholds; else of the one that feeds it.
+    """
+    for reader in graph.consumers[node.name]:
+        if reader.weighted and reader.scaling == "weighs" and len(reader.shape) == len(node.shape):
+            return channel_axis(reader)
     source = graph[node.inputs[0]]
-    while source.scaling != "weighs" and source.inputs and source.shape == node.shape:
+    while source.inputs and source.shape == node.shape and not (source.weighted and source.scaling == "weighs"):
         source = graph[source.inputs[0]]
     return channel_axis(source) if source.shape == node.shape else 0
 

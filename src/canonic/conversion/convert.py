@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from canonic.codes import CSS
 from canonic.conversion.calibrate import calibrate
-from canonic.conversion.correction import correct_means
 from canonic.conversion.explain import analyse, require_convertible
 from canonic.conversion.populations import code_inputs, set_codes, set_thresholds
 from canonic.conversion.settings import Settings, resolve
+from canonic.conversion.settle import settle
 from canonic.conversion.units import fold_thresholds
 from canonic.errors import DataError
 from canonic.frontend import Model
@@ -65,9 +65,8 @@ def convert(
     seen = calibrate(graph, calibration, progress=progress)
     spiking, dead = set_thresholds(graph, rules, seen.histograms)
     plan = Plan(fold_thresholds(spiking).map_tensors(channels_last), code, settings.bias)
-    if settings.correct:
-        with torch.no_grad(), waiting("correct the mean of every channel", shown=progress):
-            plan = correct_means(plan, seen.kept)
+    with torch.no_grad(), waiting("settle silent steps and mean errors, layer by layer", shown=progress):
+        plan = settle(plan, seen.kept, settings, rules)
     return SpikingNetwork(plan, _record(settings, seen.samples, dead))
 
 

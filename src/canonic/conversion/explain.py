@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from canonic.codes import CSS
+from canonic.conversion.recode import recode
 from canonic.errors import ConversionError
 from canonic.frontend import Example, Model, Verdict, capture, fold, import_program
 from canonic.network.graph import Graph, depth
@@ -77,17 +78,18 @@ def explain(model: Model, example: Example, *, code: CSS | None = None) -> Expla
 def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanation]:
     """Return the folded graph of a model, unfit for use where a call is refused, and the explanation."""
     graph, verdicts = import_program(capture(model, example))
+    graph = recode(fold(graph))
     if not graph.populations and not any(verdict.kind == "refused" for verdict in verdicts):
         raise ConversionError(
-            "nothing in this model would spike: it has no relu, relu6 or hardtanh(0, c); canonic turns those into "
-            "populations of neurons, so the model needs at least one"
+            "nothing in this model would spike: it has no relu and no two layers of weights in a row; canonic makes "
+            "populations of neurons between layers, so the model needs at least two"
         )
     if (kind := prototype(graph).dtype) not in (torch.float32, torch.float64):
         raise ConversionError(f"the weights of the model are {kind}: convert it to float32 first, model.float()")
     deep = depth(graph)
     neurons = sum(graph.neurons.values())
     total = code.steps + code.silent * deep
-    return fold(graph), Explanation(verdicts, len(graph.populations), neurons, deep, total, code)
+    return graph, Explanation(verdicts, len(graph.populations), neurons, deep, total, code)
 
 
 def _remark(verdict: Verdict) -> str:

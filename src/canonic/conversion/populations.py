@@ -6,6 +6,7 @@ from dataclasses import replace
 from canonic.codes import CSS
 from canonic.conversion.calibrate import population_axis
 from canonic.conversion.histogram import Histogram
+from canonic.conversion.recode import signed_population
 from canonic.conversion.settings import Override
 from canonic.conversion.thresholds import threshold
 from canonic.errors import ConversionError
@@ -15,12 +16,11 @@ from canonic.network.graph import Graph, Neurons, Node
 def code_inputs(graph: Graph) -> Graph:
     """Return the graph with a signed population behind each input, which codes it in spikes."""
     nodes: list[Node] = []
-    coded = {name: f"{name}.spikes" for name in graph.inputs}
+    coded = {name: f"{name}.spikes" for name in graph.inputs if "dtype" not in graph[name].arguments}
     for node in graph.nodes:
         nodes.append(replace(node, inputs=tuple(coded.get(name, name) for name in node.inputs)))
         if node.name in coded:
-            name, neurons = coded[node.name], Neurons(signed=True, encodes=True)
-            nodes.append(Node(name, "population", "", (node.name,), node.shape, neurons=neurons, origin=node.origin))
+            nodes.append(signed_population(node, encodes=True))
     return replace(graph, nodes=tuple(nodes), outputs=tuple(coded.get(name, name) for name in graph.outputs))
 
 
@@ -41,7 +41,7 @@ def set_codes(graph: Graph, code: CSS, rules: Mapping[str, Override]) -> Graph:
 def _coded(node: Node, neurons: Neurons, code: CSS, rule: Override) -> Node:
     # A population that codes an input sees all of it at once: silent steps would be wasted on it.
     silent, phi = (0, 0.5) if neurons.encodes else (code.silent, code.phi)
-    silent = silent if rule.silent is None else rule.silent
+    silent = rule.silent if isinstance(rule.silent, int) else silent
     try:
         own = replace(code, silent=silent, phi=phi if rule.phi is None else rule.phi)
     except ValueError as error:

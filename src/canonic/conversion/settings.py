@@ -10,6 +10,8 @@ from canonic.network.graph import Bias
 
 ThresholdRule = Literal["mse", "max", "percentile"]
 InputCode = Literal["direct", "css"]
+Silent = int | Literal["auto"]
+"""Silent steps k, or "auto": the smallest k whose overload rate on the calibration data is under a limit."""
 
 
 @dataclass(frozen=True)
@@ -19,13 +21,13 @@ class Override:
     Args:
         threshold: the rule that chooses theta.
         percentile: of the activations, for the rule of that name.
-        silent: silent steps k of this population.
+        silent: silent steps k of this population, or "auto".
         phi: fraction of the threshold at which it fires.
     """
 
     threshold: ThresholdRule | None = None
     percentile: float | None = None
-    silent: int | None = None
+    silent: Silent | None = None
     phi: float | None = None
 
 
@@ -39,6 +41,9 @@ class Settings:
         percentile: of the positive activations of a channel, in (0, 100], for the rule of that name.
         input: "direct" injects the analog input at the first step; "css" codes it in ternary spikes.
         bias: "first" injects each bias with the first digit; "spread" a share of it with every digit.
+        silent: "auto" takes for every population the smallest k whose overload rate is under the limit; None leaves
+            them to the code.
+        overload_limit: the largest share of firing steps, above that of k = T, at which neurons may be overloaded.
         correct: start each channel at the membrane potential that removes its mean error on the calibration data.
         overrides: for populations by exact name or by a regular expression that matches the whole name; an exact
             name goes before an expression, an earlier expression before a later one.
@@ -51,6 +56,8 @@ class Settings:
     percentile: float = 99.9
     input: InputCode = "direct"
     bias: Bias = "first"
+    silent: Silent | None = None
+    overload_limit: float = 1e-3
     correct: bool = True
     overrides: Mapping[str, Override] = field(default_factory=dict, hash=False)
 
@@ -59,9 +66,16 @@ class Settings:
         _require_choice("input", self.input, get_args(InputCode))
         _require_choice("bias", self.bias, get_args(Bias))
         _require_percentile("settings", self.percentile)
+        _require_silent("settings", self.silent)
+        if not 0 <= self.overload_limit <= 1:
+            raise ConversionError(
+                f"overload_limit must lie in [0, 1], got {self.overload_limit}: 1e-3 lets a neuron be overloaded at one "
+                "firing step in 1000"
+            )
         for name, override in self.overrides.items():
             if override.threshold is not None:
                 _require_choice(f"threshold of {name}", override.threshold, get_args(ThresholdRule))
+            _require_silent(name, override.silent)
             if override.percentile is not None:
                 _require_percentile(name, override.percentile)
 
@@ -83,7 +97,7 @@ def resolve(settings: Settings, names: Iterable[str]) -> dict[str, Override]:
         ConversionError: if an override is not a regular expression or matches no population.
     """
     names = list(names)
-    common = Override(settings.threshold, settings.percentile)
+    common = Override(settings.threshold, settings.percentile, settings.silent)
     patterns = {key: _compile(key) for key in settings.overrides if key not in names}
     for key, pattern in patterns.items():
         if not any(pattern.fullmatch(name) for name in names):
@@ -110,6 +124,11 @@ def _compile(key: str) -> re.Pattern[str]:
 def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ConversionError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def _require_silent(where: str, value: Silent | None) -> None:
+    if isinstance(value, str) and value != "auto":
+        raise ConversionError(f'silent of {where} must be a whole number or "auto", got {value!r}')
 
 
 def _require_percentile(where: str, value: float) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from canonic.network.apply import apply
 from canonic.network.graph import Graph, Node
-from canonic.network.inputs import prototype
+from canonic.network.inputs import as_weights, prototype
 from canonic.network.weights import SCALE, compress, padded, scale_arguments, scale_input, scale_output
 
 
@@ -25,7 +25,7 @@ def fold_thresholds(graph: Graph) -> Graph:
         folding.fold(node)
     outputs = tuple(folding.in_unit(name, torch.ones(()), name) for name in graph.outputs)
     folded = replace(graph, nodes=tuple(folding.nodes.values()), outputs=outputs)
-    return folded.map_tensors(lambda tensor: tensor.to(like))
+    return folded.map_tensors(lambda tensor: as_weights(tensor, like))
 
 
 @dataclass
@@ -43,6 +43,8 @@ class _Folding:
             self.put(node, torch.ones([1] * len(node.shape)))
         elif node.scaling == "weighs":
             self.fold_weights(node)
+        elif node.kind == "function unit" and node.scaling == "mixes":
+            self.fold_function(node)
         elif node.scaling == "sums":
             unit = _wanted(self.graph, node)
             self.put(replace(node, inputs=tuple(self.in_unit(name, unit, node.name) for name in node.inputs)), unit)
@@ -56,6 +58,12 @@ class _Folding:
         wanted = _wanted(self.graph, node)
         folded = scale_output(scaled, 1 / wanted)
         self.put(scaled if folded is None else folded, torch.ones(()) if folded is None else wanted)
+
+    def fold_function(self, node: Node) -> None:
+        plain = tuple(self.in_unit(name, torch.ones(()), node.name) for name in node.inputs)
+        wanted = _wanted(self.graph, node)
+        gain = {} if bool((wanted == 1).all()) else {"gain": 1 / wanted}
+        self.put(replace(node, inputs=plain).with_tensors(**gain), wanted)
 
     def fold_structure(self, node: Node) -> None:
         units = [self.units[name] for name in node.inputs]

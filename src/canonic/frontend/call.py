@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
+import torch
 from torch import Tensor
 
-from canonic.network.graph import Kind, Neurons, Node, Origin, Scaling, Slot
+from canonic.network.graph import Constant, Kind, Neurons, Node, Origin, Scaling, Slot
 
 
 class Refusal(Exception):
@@ -17,8 +18,8 @@ class Refusal(Exception):
         self.reason, self.remedy = reason, remedy
 
 
-class Displaced(Refusal):
-    """Raised for a result whose first axis is not the batch: often only what an earlier refusal leads to."""
+class Mixed(Refusal):
+    """Raised for a result that does not keep the samples apart: often only what an earlier refusal leads to."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,11 @@ class Call:
         operator: such as "aten.conv2d.default".
         arguments: bound by the operator's schema: streams are Slot, the batch size is Rows, constants are tensors.
         streams: the nodes that make the streams, in the order of their slots.
-        shape: of one sample of the result.
+        shape: of one sample of the result; if it is alone, of a batch of one.
         origin: where the call stands in the user's model.
+        kind: the type of the result.
+        alone: the batch is not the first axis of its streams or its result, so that it acts on a batch of one.
+        batch: axes of its first stream whose size depends on the batch.
     """
 
     name: str
@@ -40,15 +44,28 @@ class Call:
     streams: tuple[Node, ...]
     shape: tuple[int, ...]
     origin: Origin
+    kind: torch.dtype = torch.float32
+    alone: bool = False
+    batch: frozenset[int] = frozenset({0})
 
     @property
     def rank(self) -> int:
         """Axes of the first stream, batch included."""
-        return len(self.streams[0].shape) + 1
+        return len(self.streams[0].shape) + (not self.alone)
 
-    def axis(self, name: str) -> int:
-        """Return an argument that names an axis, counted from 0 = batch."""
-        return int(self.arguments[name]) % self.rank
+    def axes(self, *names: str) -> set[int]:
+        """Return the axes that arguments name, counted from 0; all if one of them is None or empty.
+
+        Raises:
+            Refusal: if one of them is that of the batch.
+        """
+        axes: set[int] = set()
+        for given in (self.arguments[name] for name in names if name in self.arguments):
+            listed = given if isinstance(given, list) else [given]
+            axes |= set(range(self.rank)) if listed in ([], [None]) else {int(axis) % self.rank for axis in listed}
+        if axes & self.batch:
+            raise Refusal("it acts along the batch axis", "keep the samples of a batch apart")
+        return axes
 
     def constant(self, name: str) -> Tensor:
         """Return an argument that must be a constant tensor."""
@@ -68,9 +85,27 @@ class Call:
             arguments=given.get("arguments", self.arguments),
             tensors=given.get("tensors", {}),
             scaling=scaling,
+            alone=given.get("alone", self.alone),
             neurons=given.get("neurons"),
             origin=self.origin,
         )
+
+
+def held(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return arguments with Constant in place of tensors, and those tensors by name."""
+    tensors: dict[str, Tensor] = {}
+
+    def hold(name: str, value: Any) -> Any:
+        if isinstance(value, Tensor):
+            tensors[name] = value
+            return Constant(name)
+        if isinstance(value, list):
+            return [hold(f"{name}_{index}", item) for index, item in enumerate(value)]
+        return value
+
+    # A tensor called "bias" is added to the output of a node: that of a norm is a constant like any other.
+    names = {"bias": "bias of it"}
+    return {name: hold(names.get(name, name), value) for name, value in arguments.items()}, tensors
 
 
 class Given(TypedDict, total=False):
@@ -80,6 +115,7 @@ class Given(TypedDict, total=False):
     arguments: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
     neurons: Neurons
+    alone: bool
 
 
 Rule = Callable[[Call], Node | None]

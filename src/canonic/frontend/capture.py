@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram, ShapesCollection
 
 from canonic.errors import ConversionError
+from canonic.network.inputs import as_weights
 
 Model = nn.Module | ExportedProgram
 Example = Tensor | Sequence[Tensor]
@@ -25,7 +26,7 @@ def capture(model: Model, example: Example) -> ExportedProgram:
 
     Args:
         model: a module, which is left as it is, or a program exported with a free batch axis.
-        example: one batch for each input, ``[batch, *shape]``, floating point. Its values do not matter.
+        example: one batch for each input, ``[batch, *shape]``. Its values do not matter.
 
     Raises:
         ConversionError: if torch.export cannot capture the model; the message names the line of the user's code.
@@ -55,15 +56,15 @@ def as_inputs(batch: Example) -> tuple[Tensor, ...]:
     """Return the inputs of a batch as a tuple, checked.
 
     Raises:
-        ConversionError: if one of them is not a floating point tensor with a batch axis.
+        ConversionError: if one of them is not a real tensor with a batch axis.
     """
     inputs = (batch,) if isinstance(batch, Tensor) else tuple(batch)
     for index, x in enumerate(inputs):
-        if not isinstance(x, Tensor) or not x.is_floating_point() or x.dim() == 0 or len(x) == 0:
+        if not isinstance(x, Tensor) or x.is_complex() or x.dim() == 0 or len(x) == 0:
             seen = f"{x.dtype} {list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
             raise ConversionError(
-                f"input {index} of the model must be a floating point tensor [batch, *shape] with at least one "
-                f"sample, got {seen}: convert it with x.float(), and keep the batch axis"
+                f"input {index} of the model must be a tensor [batch, *shape] of real numbers with at least one "
+                f"sample, got {seen}: keep the batch axis, and give a complex number as two real ones"
             )
     return inputs
 
@@ -73,7 +74,7 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
         model = copy.deepcopy(model).eval()
     weight = next((t for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()), inputs[0])
     # A batch of one would be taken for a constant.
-    example = tuple((torch.cat([x, x]) if len(x) == 1 else x).to(weight) for x in inputs)
+    example = tuple(as_weights(torch.cat([x, x]) if len(x) == 1 else x, weight) for x in inputs)
     shapes: Any = ShapesCollection()  # type: ignore[no-untyped-call]
     batch = Dim("batch")
     for x in example:

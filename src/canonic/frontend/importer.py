@@ -12,11 +12,23 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.utils import _pytree as pytree
 
 from canonic.errors import ConversionError
-from canonic.frontend.call import Call, Displaced, Refusal, Rule
-from canonic.frontend.origin import name_of, origin_of
-from canonic.frontend.structure import SPLITS, part_of
+from canonic.frontend.batch import (
+    batch_axes,
+    batch_first,
+    first_result,
+    is_alone,
+    is_repeated,
+    result_of,
+    shape_at,
+    size_at,
+    size_or_rows,
+)
+from canonic.frontend.call import Call, Mixed, Refusal, Rule
+from canonic.frontend.origin import bind, name_of, origin_of
+from canonic.frontend.structure import SIZED, SPLITS, part_of, unbound, whole_numbers
 from canonic.frontend.table import convert_call
-from canonic.network.graph import Graph, Kind, Node, Origin, Rows, Slot
+from canonic.network.graph import Graph, Kind, Node, Origin, Slot
+from canonic.network.inputs import as_weights
 
 _BOOKKEEPING = ("aten.sym_size.int", "aten._assert_tensor_metadata.default", "aten._assert_scalar.default")
 
@@ -58,6 +70,7 @@ class _Import:
     verdicts: list[Verdict] = field(default_factory=list)
     streams: dict[fx.Node, Node] = field(default_factory=dict)
     constants: dict[fx.Node, Any] = field(default_factory=dict)
+    for_two: dict[fx.Node, Any] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
     refused: set[str] = field(default_factory=set)
 
@@ -102,7 +115,8 @@ class _Import:
                     f"input {node.name} of the model is {value!r}, not a tensor: bind it first, for example with a "
                     "small module that calls the model"
                 )
-            stream = Node(node.name, "input", "", (), tuple(value.shape[1:]), origin=Origin("input"))
+            kind = {} if value.is_floating_point() else {"dtype": value.dtype}
+            stream = Node(node.name, "input", "", (), shape_at(value, 1)[1:], kind, origin=Origin("input"))
             self.nodes.append(stream)
             self.streams[node] = stream
         elif spec.kind == InputKind.PARAMETER or spec.kind == InputKind.BUFFER:
@@ -113,23 +127,34 @@ class _Import:
             self.constants[node] = self.program.constants[str(spec.target)]
 
     def visit_constant(self, node: fx.Node) -> None:
-        """Compute a call that does not depend on the input."""
-        seeded = torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
-        sized = any(isinstance(source.meta.get("val"), torch.SymInt) for source in node.all_input_nodes)
-        if seeded or sized or not callable(node.target):
-            reason = "it draws random numbers" if seeded else "it makes a tensor whose size depends on the batch"
-            self.refuse(node, Refusal(reason, "make it a buffer of the model, with a batch axis of 1"))
+        """Compute a call that does not depend on the input, for a batch of one and, if that matters, of two."""
+        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()) or not callable(node.target):
+            self.refuse(
+                node, Refusal("it draws random numbers", "make it a buffer of the model, with a batch axis of 1")
+            )
             return
-        arguments, keywords = fx.map_arg((node.args, node.kwargs), lambda source: self.constants[source])
-        self.constants[node] = node.target(*arguments, **keywords)
+        sources = node.all_input_nodes
+        self.constants[node] = self.computed(node, 1)
+        if any(source in self.for_two or isinstance(source.meta.get("val"), torch.SymInt) for source in sources):
+            self.for_two[node] = self.computed(node, 2)
+
+    def computed(self, node: fx.Node, batch: int) -> Any:
+        def value_of(source: fx.Node) -> Any:
+            if source not in self.constants:
+                return size_at(source.meta["val"], batch)
+            return self.for_two[source] if batch == 2 and source in self.for_two else self.constants[source]
+
+        arguments, keywords = fx.map_arg((node.args, node.kwargs), value_of)
+        return cast(Any, node.target)(*arguments, **keywords)
 
     def visit_part(self, node: fx.Node) -> None:
         """Take one of several results of a call: a part of a split, or the first of a pair such as (maximum, index)."""
         source, index = cast(tuple[fx.Node, int], node.args)  # getitem(call, index), as export writes it
         if str(source.target) in SPLITS:
-            axis = int(_bind(source).get("dim", 0)) % len(node.meta["val"].shape)
-            parts = source.meta["val"]
-            self.judge(node, lambda call: part_of(call, parts, index, axis), source.all_input_nodes)
+            parts, whole = source.meta["val"], source.all_input_nodes[0].meta["val"]
+            axis = int(bind(source).get("dim", 0)) % whole.dim()
+            part = unbound if "unbind" in str(source.target) else part_of
+            self.judge(node, lambda call: part(call, parts, index, axis), source.all_input_nodes)
         elif index == 0:
             self.streams[node] = self.streams[source]
         else:
@@ -139,56 +164,82 @@ class _Import:
         """Convert a call by its rule, and record the verdict."""
         streams = [source for source in sources if source in self.streams]
         try:
-            shape = _sample_shape(node)
+            value = result_of(node, streams)
+            alone = is_alone(node, value, streams)
+            nodes = tuple(self.alone(source) if alone else self.streams[source] for source in streams)
             call = Call(
                 name=name_of(node, self.taken),
                 operator=str(node.target),
-                arguments=self.arguments(node, streams) if node.target is not operator.getitem else {},
-                streams=tuple(self.streams[source] for source in streams),
-                shape=shape,
+                arguments=self.arguments(node, streams, alone=alone) if node.target is not operator.getitem else {},
+                streams=nodes,
+                shape=shape_at(value, 1)[0 if alone else 1 :],
                 origin=origin_of(node),
+                kind=value.dtype,
+                alone=alone,
+                batch=frozenset(batch_axes(first_result(streams[0]))),
             )
-            made = rule(call)
+            made = whole_numbers(call) if not value.is_floating_point() else rule(call)
         except Refusal as refusal:
             self.refuse(node, refusal)
             return
+        kind = "structure" if made is None else made.kind
+        remark = "passes its stream through" if made is None else ""
+        self.verdicts.append(Verdict(call.name, kind, shape_at(value, 1)[0 if alone else 1 :], call.origin, remark))
         if made is None:
             self.streams[node] = self.streams[streams[0]]
-            self.verdicts.append(Verdict(call.name, "structure", shape, call.origin, "passes its stream through"))
         else:
-            self.append(node, made)
-            self.verdicts.append(Verdict(made.name, made.kind, shape, made.origin))
+            self.append(node, made, value)
 
-    def append(self, node: fx.Node, made: Node) -> None:
-        value = node.meta.get("val")
-        if isinstance(value, Tensor):
-            own = {name: t.detach().to(value.device, value.dtype) for name, t in made.tensors.items()}
-            made = replace(made, tensors=own)
-        self.nodes.append(made)
-        self.streams[node] = made
+    def alone(self, source: fx.Node) -> Node:
+        """Return the stream of a call in the shape of a batch of one."""
+        stream = self.streams[source]
+        if not batch_first(first_result(source)):
+            return stream
+        name = f"{stream.name}.one"
+        known = next((node for node in self.nodes if node.name == name), None)
+        if known is None:
+            known = _reshaped(stream, name, "aten.unsqueeze.default", (1, *stream.shape))
+            self.nodes.append(known)
+        return known
+
+    def append(self, node: fx.Node, made: Node, value: Tensor) -> None:
+        own = {name: as_weights(t.detach(), value) for name, t in made.tensors.items()}
+        self.nodes.append(replace(made, tensors=own))
+        if made.alone and batch_first(value):
+            made = _reshaped(made, f"{made.name}.each", "aten.squeeze.dim", made.shape[1:])
+            self.nodes.append(made)
+        self.streams[node] = self.nodes[-1]
 
     def refuse(self, node: fx.Node, refusal: Refusal) -> None:
         """Record a refusal, and go on as if the call had worked, so that all problems are found at once."""
         value = node.meta.get("val")
         first = value[0] if isinstance(value, tuple | list) and value else value
-        shape = tuple(int(n) for n in first.shape[1:] if isinstance(n, int)) if isinstance(first, Tensor) else ()
+        shape = shape_at(first, 1)[batch_first(first) :] if isinstance(first, Tensor) else ()
         origin, name = origin_of(node), name_of(node, self.taken)
         before = {self.streams[source].name for source in node.all_input_nodes if source in self.streams}
-        if not (isinstance(refusal, Displaced) and before & self.refused):
+        if not (isinstance(refusal, Mixed) and before & self.refused):
             self.verdicts.append(Verdict(name, "refused", shape, origin, refusal.reason, refusal.remedy))
         self.refused.add(name)
         inputs = tuple(self.streams[source].name for source in node.all_input_nodes if source in self.streams)
-        self.append(node, Node(name, "structure", origin.operator, inputs, shape, origin=origin))
+        self.streams[node] = Node(name, "structure", origin.operator, inputs, shape, origin=origin)
+        self.nodes.append(self.streams[node])
 
-    def arguments(self, node: fx.Node, streams: list[fx.Node]) -> dict[str, Any]:
+    def arguments(self, node: fx.Node, streams: list[fx.Node], *, alone: bool) -> dict[str, Any]:
         """Return the arguments of a call by name, with Slot, Rows and tensors in place of exported nodes."""
+        sized = str(node.target).split(".")[1] in SIZED
 
         def value_of(source: fx.Node) -> Any:
             if source in self.streams:
                 return Slot(streams.index(source))
-            return self.constants[source] if source in self.constants else _size(source.meta.get("val"))
+            if source not in self.constants:
+                size = source.meta["val"]
+                return size_at(size, 1) if alone and sized else size_or_rows(size)
+            one, two = self.constants[source], self.for_two.get(source, self.constants[source])
+            if isinstance(one, Tensor) and "index" not in str(node.target) and not is_repeated(one, two):
+                raise Refusal("its constant differs from sample to sample", "use one for all samples of a batch")
+            return one
 
-        bound: dict[str, Any] = fx.map_arg(_bind(node), value_of)
+        bound: dict[str, Any] = fx.map_arg(bind(node), value_of)
         return {name: list(value) if isinstance(value, tuple | list) else value for name, value in bound.items()}
 
     def visit_output(self, node: fx.Node) -> None:
@@ -201,45 +252,27 @@ class _Import:
                     "compute it outside, or export it after model.eval() if it is a statistic of batch norm"
                 )
             if spec.kind == OutputKind.USER_OUTPUT:
-                if result not in self.streams:
-                    raise ConversionError(
-                        f"output {len(names)} of the model does not depend on its input: return only what it computes"
-                    )
-                names.append(self.streams[result].name)
+                names.append(self.output(result, len(names)))
         self.outputs = tuple(names)
 
+    def output(self, result: fx.Node, index: int) -> str:
+        if result not in self.streams:
+            raise ConversionError(
+                f"output {index} of the model does not depend on its input: return only what it computes"
+            )
+        value, stream = result.meta["val"], self.streams[result]
+        if stream.name not in self.refused and not batch_first(value):
+            shape = ", ".join(map(str, value.shape))
+            reason = f"output {index} [{shape}] does not have the batch as its first axis"
+            self.verdicts.append(
+                Verdict(
+                    stream.name, "refused", stream.shape, stream.origin, reason, "transpose it before it is returned"
+                )
+            )
+        return stream.name
 
-def _bind(node: fx.Node) -> dict[str, Any]:
-    """Return all arguments of a call by the names of the operator's schema, defaults included."""
-    schema = node.target._schema.arguments  # type: ignore[union-attr]
-    bound = {argument.name: argument.default_value for argument in schema}
-    bound.update(zip((argument.name for argument in schema), node.args, strict=False))
-    return {**bound, **node.kwargs}
 
-
-def _size(value: object) -> object:
-    """Return the batch size as Rows; refuse any other size that depends on it."""
-    if isinstance(value, torch.SymInt) and value.node.expr.is_symbol:
-        return Rows()
-    if isinstance(value, torch.SymInt):
-        raise Refusal(f"a size depends on the batch ({value})", "keep the batch axis apart from the others")
-    return value
-
-
-def _sample_shape(node: fx.Node) -> tuple[int, ...]:
-    """Return the shape of one sample of a call's result; refuse a result whose first axis is not the batch."""
-    value = node.meta.get("val")
-    value = value[0] if isinstance(value, tuple | list) else value
-    if not isinstance(value, Tensor):
-        raise Refusal(f"it returns {type(value).__name__}", "return tensors")
-    if not value.is_floating_point():
-        raise Refusal(f"it returns {value.dtype}", "keep the data path in floating point")
-    batch = value.shape[0] if value.dim() else None
-    shape = f"its result [{', '.join(map(str, value.shape))}]"
-    if not (isinstance(batch, torch.SymInt) and batch.node.expr.is_symbol):
-        raise Displaced(
-            f"{shape} does not have the batch as its first axis", "keep the samples of a batch apart, along axis 0"
-        )
-    if any(isinstance(size, torch.SymInt) for size in value.shape[1:]):
-        raise Refusal(f"{shape} has another free size than the batch", "export it with fixed sizes but for the batch")
-    return tuple(int(size) for size in value.shape[1:])
+def _reshaped(stream: Node, name: str, operator: str, shape: tuple[int, ...]) -> Node:
+    """Return a node that adds or takes away the axis of a batch of one."""
+    arguments = {"self": Slot(0), "dim": 1}
+    return Node(name, "structure", operator, (stream.name,), shape, arguments, scaling="moves", origin=stream.origin)

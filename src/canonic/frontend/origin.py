@@ -1,6 +1,7 @@
 """Names and source lines: where a call of an exported program stands in the user's model."""
 
 import re
+from typing import Any
 
 import torch
 from torch import fx
@@ -36,3 +37,11 @@ def _source(trace: str) -> str:
     package = str(torch.__file__).removesuffix("__init__.py")
     frames = [frame for frame in _FRAME.finditer(trace) if not frame["file"].startswith((package, "torch/"))]
     return f"{frames[-1]['file']}:{frames[-1]['line']}: {frames[-1]['code'].strip()}" if frames else ""
+
+
+def bind(node: fx.Node) -> dict[str, Any]:
+    """Return all arguments of a call by the names of the operator's schema, defaults included."""
+    schema = node.target._schema.arguments  # type: ignore[union-attr]
+    bound = {argument.name: argument.default_value for argument in schema}
+    bound.update(zip((argument.name for argument in schema), node.args, strict=False))
+    return {**bound, **node.kwargs}

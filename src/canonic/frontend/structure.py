@@ -5,24 +5,32 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad as pad_tensor
 
-from canonic.frontend.call import Call, Refusal, Rule, is_stream
+from canonic.frontend.batch import shape_at
+from canonic.frontend.call import Call, Refusal, Rule, held, is_stream
 from canonic.network.graph import Node, Slot
+from canonic.network.weights import SCALE, scale_arguments
 
 
 def passes(call: Call) -> None:
     """A call that changes nothing at inference: dropout, clone, contiguous."""
 
 
-def convert_type(call: Call) -> None:
+def convert_type(call: Call) -> Node | None:
     """``x.to(...)`` float32 or float64; the network computes in the type of its weights."""
-    wanted = call.arguments.get("dtype")
-    if wanted not in (None, torch.float32, torch.float64):
+    wanted = call.kind
+    if wanted not in (torch.float32, torch.float64):
         raise Refusal(f"it turns its stream into {wanted}", "keep the data path in float32 or float64")
+    if not call.streams[0].arguments.get("dtype"):
+        return None
+    arguments = {**scale_arguments(), "self": call.arguments["self"]}
+    ones = torch.ones([1] * len(call.shape))
+    return call.node("synapse", "weighs", operator=SCALE, arguments=arguments, tensors={"weight": ones})
 
 
 def move(call: Call) -> Node:
-    """A call whose shape check has already shown that it keeps the batch axis first."""
+    """A call whose shape check has already shown that it keeps the samples apart."""
     return call.node("structure", "moves")
 
 
@@ -33,65 +41,83 @@ def view(call: Call) -> Node:
 
 
 def move_along(call: Call) -> Node:
-    """A call that acts along the axes ``dim``, ``dim0``, ``dim1`` or ``dims``, none of which may be the batch."""
-    for name in {"dim", "dim0", "dim1", "dims"} & call.arguments.keys():
-        axes = call.arguments[name]
-        grows = call.operator in ("aten.unsqueeze.default", "aten.stack.default")
-        rank = len(call.shape) + 1 if grows else call.rank
-        if 0 in {int(axis) % rank for axis in (axes if isinstance(axes, list) else [axes])}:
-            raise Refusal("it acts along the batch axis", "keep the samples of a batch apart, along axis 0")
-    return move(call)
-
-
-def permute(call: Call) -> Node:
-    """Reorder the axes, the batch staying first."""
-    if int(call.arguments["dims"][0]) % call.rank:
-        raise Refusal("it moves the batch axis", "keep the batch first (batch_first=True)")
+    """A call that moves elements along some axes, none of which may be the batch."""
+    call.axes("dim", "dims")
     return move(call)
 
 
 def slices(call: Call) -> Node | None:
     """``x[:, a:b:c]``; a full slice of the batch does nothing."""
     end = call.arguments["end"]
-    full = not call.arguments["start"] and (end is None or end == sys.maxsize) and call.arguments["step"] == 1
-    return None if full else move_along(call)
+    if not call.arguments["start"] and (end is None or end == sys.maxsize) and call.arguments["step"] == 1:
+        return None
+    return move(call) if call.alone else move_along(call)
+
+
+def gather(call: Call) -> Node:
+    """``x[:, indices]`` and ``index_select`` with constant indices."""
+    arguments, tensors = held(call.arguments)
+    slots = [value for value in (*arguments.values(), *arguments.get("indices", [])) if isinstance(value, Slot)]
+    if slots != [arguments["self"]]:
+        raise Refusal("it takes elements at places that depend on the input", "use constant places")
+    return call.node("structure", "moves", arguments=arguments, tensors=tensors)
 
 
 def joins(call: Call) -> Node:
-    """``cat`` of streams along an axis other than the batch."""
-    if not all(is_stream(part) for part in call.arguments["tensors"]):
-        raise Refusal("it joins a stream and a constant", "pad the stream (torch.nn.functional.pad) instead")
-    return move_along(call)
+    """``cat`` and ``stack``; constants among the parts, such as a class token, are added once."""
+    parts = call.arguments["tensors"]
+    if all(is_stream(part) for part in parts):
+        return move(call)
+    silent = [part if is_stream(part) else torch.zeros_like(part) for part in parts]
+    constant = [torch.zeros(call.streams[part.index].shape) if is_stream(part) else part for part in parts]
+    arguments, tensors = held({**call.arguments, "tensors": silent})
+    bias = (torch.stack if "stack" in call.operator else torch.cat)(constant, call.arguments["dim"])
+    return call.node("structure", "mixes", arguments=arguments, tensors={**tensors, "bias": bias})
 
 
 def pad(call: Call) -> Node:
     """Padding: zeros, copies of the stream, or another constant, which is then a bias."""
     amounts, value = call.arguments["pad"], call.arguments.get("value") or 0
-    if any(amounts[2 * (call.rank - 1) :]):
+    padded = {call.rank - 1 - index // 2 for index, amount in enumerate(amounts) if amount}
+    if padded & call.batch:
         raise Refusal("it pads the batch axis", "keep the number of samples as it is")
     if call.arguments.get("mode", "constant") != "constant" or not value:
         return move(call)
-    frame = torch.nn.functional.pad(torch.zeros(1, *call.streams[0].shape, dtype=torch.float64), amounts, value=value)[
-        0
-    ]
-    return call.node("structure", "mixes", arguments={**call.arguments, "value": 0.0}, tensors={"bias": frame})
+    one = torch.zeros(*([] if call.alone else [1]), *call.streams[0].shape, dtype=torch.float64)
+    frame = pad_tensor(one, amounts, value=value)
+    bias = frame if call.alone else frame[0]
+    return call.node("structure", "mixes", arguments={**call.arguments, "value": 0.0}, tensors={"bias": bias})
 
 
 def part_of(call: Call, parts: list[Tensor], index: int, axis: int) -> Node:
     """Return one part of a split or chunk as a slice."""
-    if axis == 0:
-        raise Refusal("it splits the batch", "split another axis")
-    start = sum(part.shape[axis] for part in parts[:index])
+    start = sum(shape_at(part, 1)[axis] for part in parts[:index])
     arguments: dict[str, Any] = {
         "self": Slot(0),
         "dim": axis,
         "start": start,
-        "end": start + parts[index].shape[axis],
+        "end": start + shape_at(parts[index], 1)[axis],
     }
     return call.node("structure", "moves", operator="aten.slice.Tensor", arguments={**arguments, "step": 1})
 
 
-SPLITS = ("aten.split.Tensor", "aten.split_with_sizes.default", "aten.split.sizes", "aten.chunk.default")
+def unbound(call: Call, index: int, axis: int) -> Node:
+    """Return one part of unbind."""
+    arguments = {"self": Slot(0), "dim": axis, "index": index}
+    return call.node("structure", "moves", operator="aten.select.int", arguments=arguments)
+
+
+def whole_numbers(call: Call) -> Node:
+    """Return a node for a call on whole numbers or conditions, such as an attention mask: computed once, at first."""
+    dropped = {name: None for name in ("device", "layout", "pin_memory", "memory_format") if name in call.arguments}
+    arguments, tensors = held({**call.arguments, **dropped})
+    return call.node("structure", "mixes", arguments=arguments, tensors=tensors)
+
+
+SPLITS = (
+    *("aten.split.Tensor", "aten.split_with_sizes.default", "aten.split.sizes"),
+    *("aten.chunk.default", "aten.unbind.int"),
+)
 """Operators that return several parts of a stream; each part is converted as a slice."""
 
 RULES: dict[str, Rule] = {
@@ -107,20 +133,28 @@ RULES: dict[str, Rule] = {
     "aten._unsafe_view.default": view,
     "aten.reshape.default": move,
     "aten.flatten.using_ints": move,
-    "aten.unflatten.int": move_along,
+    "aten.unflatten.int": move,
     "aten.expand.default": move,
     "aten.pixel_shuffle.default": move,
     "aten.pixel_unshuffle.default": move,
-    "aten.permute.default": permute,
-    "aten.transpose.int": move_along,
-    "aten.squeeze.dim": move_along,
-    "aten.squeeze.dims": move_along,
-    "aten.unsqueeze.default": move_along,
-    "aten.select.int": move_along,
+    "aten.channel_shuffle.default": move,
+    "aten.permute.default": move,
+    "aten.transpose.int": move,
+    "aten.squeeze.dim": move,
+    "aten.squeeze.dims": move,
+    "aten.unsqueeze.default": move,
+    "aten.repeat.default": move,
+    "aten.select.int": move,
     "aten.flip.default": move_along,
+    "aten.roll.default": move_along,
     "aten.slice.Tensor": slices,
+    "aten.index.Tensor": gather,
+    "aten.index_select.default": gather,
     "aten.cat.default": joins,
     "aten.stack.default": joins,
     "aten.pad.default": pad,
     "aten.constant_pad_nd.default": pad,
 }
+
+SIZED = {"view", "_unsafe_view", "reshape", "unflatten", "expand", "repeat", "slice", "select", "new_ones", "new_zeros"}
+"""Operators whose arguments may be sizes that depend on the batch."""

@@ -6,11 +6,17 @@
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from canonic.frontend import activations, structure, synapses
+from canonic.frontend import activations, arithmetic, functions, structure, synapses
 from canonic.frontend.call import Call, Refusal, Rule
 from canonic.network.graph import Node
 
-TABLE: dict[str, Rule] = {**synapses.RULES, **structure.RULES, **activations.RULES}
+TABLE: dict[str, Rule] = {
+    **synapses.RULES,
+    **arithmetic.RULES,
+    **activations.RULES,
+    **functions.RULES,
+    **structure.RULES,
+}
 
 
 def convert_call(call: Call) -> Node | None:
@@ -22,7 +28,7 @@ def convert_call(call: Call) -> Node | None:
     rule = TABLE.get(call.operator)
     if rule is None:
         name = call.operator.split(".")[1]
-        raise Refusal(*activations.REFUSED.get(name, _unknown()))
+        raise Refusal(*functions.REFUSED.get(name, _unknown()))
     return rule(call)
 
 
@@ -40,7 +46,7 @@ def describe() -> Iterator[str]:
     yield "\n## Refused by name\n"
     yield "| operators | reason | what to do |"
     yield "|---|---|---|"
-    for reason, refused in groupby(activations.REFUSED.items(), key=lambda item: item[1]):
+    for reason, refused in groupby(functions.REFUSED.items(), key=lambda item: item[1]):
         yield f"| {_listed(name for name, _ in refused)} | {reason[0]} | {reason[1]} |"
 
 

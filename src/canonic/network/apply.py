@@ -3,32 +3,41 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from canonic.network.graph import Node, Plan, Rows, Slot, Weight, operator_of
+from canonic.network.graph import Constant, Node, Plan, Rows, Slot, operator_of
 
 
 def apply(node: Node, inputs: Sequence[Tensor], rows: int) -> Tensor:
     """Apply the operator of a node to each row by itself, without its bias: ``[rows, *shape]``."""
+    if node.alone:
+        result: Tensor = torch.vmap(lambda *samples: _call(node, samples, 1))(*inputs)
+        return result
+    return _call(node, inputs, rows)
 
+
+def _call(node: Node, inputs: Sequence[Tensor], rows: int) -> Tensor:
     def fill(argument: Any) -> Any:
         if isinstance(argument, Slot):
             return inputs[argument.index]
         if isinstance(argument, Rows):
             return rows
-        if isinstance(argument, Weight):
-            return node.tensors["weight"]
+        if isinstance(argument, Constant):
+            return node.tensors[argument.name]
         return [fill(item) for item in argument] if isinstance(argument, list) else argument
 
     result = operator_of(node)(**{name: fill(value) for name, value in node.arguments.items()})
-    output: Tensor = result[0] if isinstance(result, tuple) else result
+    output: Tensor = result[0] if isinstance(result, tuple | list) else result
     return output
 
 
 def apply_whole(node: Node, inputs: Sequence[Tensor], rows: int) -> Tensor:
-    """Apply a node to plain values, bias included: what the source network computes, ``[rows, *shape]``."""
+    """Apply a node to plain values, bias and gain included: what the source network computes, ``[rows, *shape]``."""
     result = apply(node, inputs, rows)
-    return result + node.tensors["bias"] if "bias" in node.tensors else result
+    result = result + node.tensors["bias"] if "bias" in node.tensors else result
+    return result * node.tensors["gain"] if "gain" in node.tensors else result
 
 
 def bias_gain(plan: Plan, node: Node, digit: int) -> float:
@@ -41,11 +50,28 @@ def bias_gain(plan: Plan, node: Node, digit: int) -> float:
     return float(digit == 1) if plan.bias == "first" else 1 / plan.code.largest
 
 
-def telescope(node: Node, weight: float, prefix: Tensor, previous: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return f(A[m]) of a function unit and its digit ``D[m] = (f(A[m]) - f(A[m-1])) / w[m]``, with f(A[0]) := 0.
+def telescope(values: Float[Tensor, "time batch ..."], weights: Sequence[float]) -> Float[Tensor, "time batch ..."]:
+    """Return the digits ``D[m] = (f(A[m]) - f(A[m-1])) / w[m]`` of a function unit, with f(A[0]) := 0.
 
-    The stream sums to f(A[T]) exactly. For max pooling and beta = 2 it is ternary if A is: the prefixes are whole
-    multiples of w[m], and their maximum never moves by more than one of them.
+    Args:
+        values: f(A[m]) for the prefixes A[1], A[2], ... of its input.
+        weights: w[m] of the same digits.
+
+    The stream sums to the last value exactly, whatever the others are. For max pooling and beta = 2 it is ternary if
+    the input is: the prefixes are whole multiples of w[m], and their maximum never moves by more than one of them.
     """
-    value = apply_whole(node, [prefix], len(prefix))
-    return value, (value if previous is None else value - previous) / weight
+    digits = values.clone()
+    for m, weight in enumerate(weights[1 : len(values)], 1):
+        digits[m].sub_(values[m - 1]).div_(weight)
+    return digits
+
+
+def held(values: Tensor, before: Tensor | None) -> Tensor:
+    """Return f(A[m]) with what is not finite, where f is not defined (1 / 0), as it was one digit earlier.
+
+    It changes no answer: the stream sums to the last value, whatever the others are.
+    """
+    finite = values.isfinite()
+    if bool(finite.all()):
+        return values
+    return torch.where(finite, values, torch.zeros_like(values) if before is None else before)

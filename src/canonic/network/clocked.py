@@ -7,8 +7,9 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from canonic.network.apply import apply, bias_gain, telescope
+from canonic.network.apply import apply, apply_whole, bias_gain, held
 from canonic.network.graph import Node, Plan, total_steps
+from canonic.network.inputs import prototype
 from canonic.neurons import Membrane, rest, step
 
 Pulse = Tensor | None
@@ -16,9 +17,9 @@ Pulse = Tensor | None
 
 
 class Prefix(NamedTuple):
-    """The memory of a function unit: A[m], what the digits so far stand for, and f(A[m])."""
+    """The memory of a function unit: A[m], what the digits of each input stand for so far, and f(A[m])."""
 
-    value: Tensor
+    values: tuple[Tensor, ...]
     output: Tensor
 
 
@@ -55,6 +56,7 @@ def tick(plan: Plan, state: State, inputs: Sequence[Float[Tensor, "batch ..."]])
     graph, now, first = plan.graph, state.tick + 1, plan.graph.first_steps
     pulses: dict[str, Pulse] = {name: x if now == 1 else None for name, x in zip(graph.inputs, inputs, strict=True)}
     memory, delayed = dict(state.memory), dict(state.delayed)
+    nothing = prototype(graph).new_zeros(())
     for node in graph.nodes:
         if node.kind == "input":
             continue
@@ -64,7 +66,7 @@ def tick(plan: Plan, state: State, inputs: Sequence[Float[Tensor, "batch ..."]])
             waiting = delayed.get((node.name, name), (None,) * (begin - first[name]))
             pulse, *waiting_now = (*waiting, pulses[name])
             delayed[node.name, name] = tuple(waiting_now)
-            silence = inputs[0].new_zeros(()).expand(len(inputs[0]), *graph[name].shape)
+            silence = nothing.expand(len(inputs[0]), *graph[name].shape)
             arriving.append((pulse, silence))
         pulses[node.name], memory[node.name] = _advance(plan, node, now - begin, arriving, memory.get(node.name))
     return pulses, State(now, memory, delayed, _readout(plan, state, pulses, first))
@@ -74,8 +76,8 @@ def _advance(
     plan: Plan, node: Node, t: int, arriving: list[tuple[Pulse, Tensor]], memory: Memory
 ) -> tuple[Pulse, Memory]:
     """Return the pulse of a node at step t of its own time and its new memory."""
-    pulse, silence = arriving[0]
     if node.neurons is not None:
+        pulse, silence = arriving[0]
         code = node.neurons.code or plan.code
         if not 1 <= t <= code.steps + code.silent:
             return None, memory
@@ -86,7 +88,7 @@ def _advance(
     if not 1 <= t <= plan.code.steps:
         return None, memory
     if node.kind == "function unit":
-        return _telescoping(plan, node, t, pulse, memory if isinstance(memory, Prefix) else None)
+        return _telescoping(plan, node, t, arriving, memory if isinstance(memory, Prefix) else None)
     return _linear(plan, node, t, arriving), None
 
 
@@ -99,13 +101,26 @@ def _linear(plan: Plan, node: Node, t: int, arriving: list[tuple[Pulse, Tensor]]
     return pulse + gain * node.tensors["bias"] if gain else pulse
 
 
-def _telescoping(plan: Plan, node: Node, t: int, pulse: Pulse, memory: Prefix | None) -> tuple[Pulse, Memory]:
-    if pulse is None:
+def _telescoping(
+    plan: Plan, node: Node, t: int, arriving: list[tuple[Pulse, Tensor]], memory: Prefix | None
+) -> tuple[Pulse, Memory]:
+    if memory is not None and all(pulse is None for pulse, _ in arriving):
         return None, memory
     weight = plan.code.weights[t - 1]
-    value = weight * pulse if memory is None else memory.value + weight * pulse
-    output, part = telescope(node, weight, value, None if memory is None else memory.output)
-    return part, Prefix(value, output)
+    before = (None,) * len(arriving) if memory is None else memory.values
+    values = tuple(_prefix(b, weight, pulse, silence) for b, (pulse, silence) in zip(before, arriving, strict=True))
+    last = None if memory is None else memory.output
+    output = held(apply_whole(node, values, len(values[0])), last)
+    return (output if last is None else (output - last) / weight), Prefix(values, output)
+
+
+def _prefix(before: Tensor | None, weight: float, pulse: Pulse, silence: Tensor) -> Tensor:
+    """Return A[m] = A[m-1] + w[m] s[m]. What comes at once and whole, such as a mask, is not multiplied."""
+    if pulse is None:
+        return silence if before is None else before
+    return (
+        pulse if before is None and weight == 1 else before + weight * pulse if before is not None else weight * pulse
+    )
 
 
 def _readout(plan: Plan, state: State, pulses: dict[str, Pulse], first: Mapping[str, int]) -> dict[str, Tensor]:

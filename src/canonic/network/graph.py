@@ -40,8 +40,10 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Weight:
-    """Stands for the weight of a node among its arguments."""
+class Constant:
+    """Stands for the tensor of this name of a node among its arguments."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,13 @@ class Node:
         operator: the ATen operator that is applied to each step; "" for inputs and populations.
         inputs: names of the nodes that it reads.
         shape: of one sample, without the batch.
-        arguments: of the operator by name: plain data, with Slot, Rows and Weight where those go.
-        tensors: "weight" and "bias" (added once); of a population "theta" and "start", its initial potential in units
-            of theta. All but the weight broadcast against one sample.
+        arguments: of the operator by name: plain data, with Slot, Rows and Constant where those go.
+        tensors: "weight" and "bias" (added once); of a function unit "gain" (its output is multiplied by it) and other
+            constants; of a population "theta" and "start", its initial potential in units of theta. The bias, the gain
+            and those of a population broadcast against one sample.
         scaling: how it treats a scale of its input.
+        alone: its operator is applied to each sample by itself, because the model keeps the batch elsewhere than in
+            front (sequence first, windows): its shape and those of its inputs are then those of a batch of one.
         neurons: of a population.
     """
 
@@ -100,6 +105,7 @@ class Node:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
     scaling: Scaling = "mixes"
+    alone: bool = False
     neurons: Neurons | None = None
     origin: Origin = Origin("")
 
@@ -107,6 +113,11 @@ class Node:
     def size(self) -> int:
         """Elements of one sample."""
         return prod(self.shape)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether it multiplies its input by a matrix or kernel, and so wants spikes: then it only adds weights."""
+        return self.kind == "synapse" and "weight" in self.tensors and self.operator != "aten.mul.Tensor"
 
     def with_tensors(self, **tensors: Tensor) -> "Node":
         """Return the node with these tensors put in place of its own."""

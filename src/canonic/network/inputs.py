@@ -11,7 +11,13 @@ from canonic.network.graph import Graph
 
 def prototype(graph: Graph) -> Tensor:
     """Return a tensor of the type and on the device of the graph's weights."""
-    return next((t for node in graph.nodes for t in node.tensors.values()), torch.empty(()))
+    tensors = (t for node in graph.nodes for t in node.tensors.values() if t.is_floating_point())
+    return next(tensors, torch.empty(()))
+
+
+def as_weights(tensor: Tensor, like: Tensor) -> Tensor:
+    """Return a tensor on the device and, unless it holds whole numbers or conditions, in the type of the weights."""
+    return tensor.to(like) if tensor.is_floating_point() else tensor.to(like.device)
 
 
 def checked(graph: Graph, inputs: Sequence[object], where: str) -> list[Tensor]:
@@ -25,7 +31,7 @@ def checked(graph: Graph, inputs: Sequence[object], where: str) -> list[Tensor]:
             f"{where}: the network takes {len(graph.inputs)} inputs ({', '.join(graph.inputs)}), got {len(inputs)}"
         )
     like = prototype(graph)
-    ready = [_checked(graph, name, x, where).to(like) for name, x in zip(graph.inputs, inputs, strict=True)]
+    ready = [as_weights(_checked(graph, name, x, where), like) for name, x in zip(graph.inputs, inputs, strict=True)]
     if len(sizes := {len(x) for x in ready}) > 1:
         counts = " and ".join(map(str, sorted(sizes)))
         raise DataError(f"{where}: its inputs hold {counts} samples: give as many of each")
@@ -41,10 +47,13 @@ def _checked(graph: Graph, name: str, x: object, where: str) -> Tensor:
     shape = ", ".join(map(str, ("batch", *graph[name].shape)))
     if not isinstance(x, Tensor):
         raise DataError(f"{where}: input {name} must be a tensor [{shape}], got {type(x).__name__}")
-    if not x.is_floating_point():
+    kind = graph[name].arguments.get("dtype")
+    if kind is None and not x.is_floating_point():
         raise DataError(
             f"{where}: input {name} must be floating point, got {x.dtype}: scale it as in training, x.float()"
         )
+    if kind is not None and x.dtype != kind:
+        raise DataError(f"{where}: input {name} must be {kind}, as in the model's example, got {x.dtype}")
     if x.dim() == 0 or tuple(x.shape[1:]) != graph[name].shape:
         raise DataError(f"{where}: input {name} must have the shape [{shape}], got {list(x.shape)}")
     if len(x) == 0:
@@ -55,4 +64,17 @@ def _checked(graph: Graph, name: str, x: object, where: str) -> Tensor:
         raise DataError(
             f"{where}: input {name} holds NaN or infinity: clean the data first (torch.isfinite finds them)"
         )
+    _require_known(graph, name, x, where)
     return x
+
+
+def _require_known(graph: Graph, name: str, x: Tensor, where: str) -> None:
+    """Raise if whole numbers look up vectors that a table does not have."""
+    for reader in graph.consumers[name]:
+        size = len(reader.tensors["weight"]) if reader.operator == "aten.embedding.default" else None
+        if size is not None and not bool(((x >= 0) & (x < size)).all()):
+            low, high = int(x.min()), int(x.max())
+            raise DataError(
+                f"{where}: input {name} holds whole numbers from {low} to {high}, but the table {reader.name} has "
+                f"{size} vectors: use the tokenizer of the model"
+            )

@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from canonic.network.apply import apply, bias_gain, telescope
+from canonic.network.apply import apply, apply_whole, bias_gain, held, telescope
 from canonic.network.graph import Graph, Node, Plan
-from canonic.neurons import Scan, join, scan
+from canonic.network.inputs import prototype
+from canonic.neurons import Scan, scan
 
 CHUNK = 2**24
 """Bytes of the largest stream that is simulated at once: larger ones leave the cache and fault in new pages."""
@@ -24,15 +25,15 @@ def layerwise(
 
     The batch is cut so that the streams of a layer stay near CHUNK bytes; populations are observed chunk by chunk.
     """
-    chunks = zip(*(torch.split(x, chunk_size(plan, x)) for x in inputs), strict=True)
+    chunks = zip(*(torch.split(x, chunk_size(plan)) for x in inputs), strict=True)
     streams = [at_once(plan, chunk, observe) for chunk in chunks]
     return tuple(parts[0] if len(parts) == 1 else torch.cat(parts, 1) for parts in zip(*streams, strict=True))
 
 
-def chunk_size(plan: Plan, like: Tensor) -> int:
+def chunk_size(plan: Plan) -> int:
     """Return how many samples are simulated at once."""
     largest = max(node.size for node in plan.graph.nodes)
-    return max(1, CHUNK // (plan.code.steps * largest * like.element_size()))
+    return max(1, CHUNK // (plan.code.steps * largest * prototype(plan.graph).element_size()))
 
 
 def at_once(
@@ -79,7 +80,7 @@ def stream_of(
         if observe:
             observe(node, inputs[0], result)
         return result.spikes
-    return _telescoping(plan, node, inputs[0]) if node.kind == "function unit" else _linear(plan, node, inputs)
+    return _telescoping(plan, node, inputs) if node.kind == "function unit" else _linear(plan, node, inputs)
 
 
 def _linear(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
@@ -94,10 +95,24 @@ def _linear(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
     return stream
 
 
-def _telescoping(plan: Plan, node: Node, stream: Tensor) -> Tensor:
-    parts: list[Tensor] = []
-    value = None
-    for weight, prefix in zip(plan.code.weights, plan.code.prefixes(stream), strict=False):
-        value, part = telescope(node, weight, prefix, value)
-        parts.append(part)
-    return join(parts)
+def _telescoping(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
+    steps = max(len(stream) for stream in inputs)
+    prefixes = [_prefixes(plan, stream, steps).flatten(0, 1) for stream in inputs]
+    values = apply_whole(node, prefixes, len(prefixes[0])).unflatten(0, (steps, -1))
+    if not bool(values.isfinite().all()):
+        values = _finite(values)
+    return telescope(values, plan.code.weights)
+
+
+def _prefixes(plan: Plan, stream: Tensor, steps: int) -> Tensor:
+    """Return A[1], A[2], ...; what comes with the first digit only, such as an input, is A[m] at every step."""
+    if len(stream) == 1:
+        return stream.expand(steps, *stream.shape[1:])
+    return plan.code.prefixes(lengthen(stream, steps))
+
+
+def _finite(values: Tensor) -> Tensor:
+    steps: list[Tensor] = []
+    for value in values:
+        steps.append(held(value, steps[-1] if steps else None))
+    return torch.stack(steps)

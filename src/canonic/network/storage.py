@@ -3,19 +3,20 @@
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.errors import StorageError
-from canonic.network.graph import Graph, Neurons, Node, Origin, Plan, Rows, Slot, Weight, operator_of
+from canonic.network.graph import Constant, Graph, Neurons, Node, Origin, Plan, Rows, Slot, operator_of
 
 FORMAT = "canonic network 1"
 
@@ -94,9 +95,17 @@ def _require_whole(node: Node) -> None:
         if not node.operator.startswith("aten."):
             raise ValueError(f"the operator {node.operator} of {node.name} is not one of torch")
         operator_of(node)
-    needed = {"theta"} if node.neurons else {"weight"} if Weight() in node.arguments.values() else set()
+    needed = {"theta"} if node.neurons else set(_constants(list(node.arguments.values())))
     if missing := needed - node.tensors.keys():
         raise KeyError(f"{node.name} lacks its {', '.join(missing)}")
+
+
+def _constants(arguments: list[Any]) -> Iterator[str]:
+    for argument in arguments:
+        if isinstance(argument, Constant):
+            yield argument.name
+        elif isinstance(argument, list):
+            yield from _constants(argument)
 
 
 def _describe(plan: Plan) -> dict[str, Any]:
@@ -120,6 +129,7 @@ def _describe_node(node: Node) -> dict[str, Any]:
         "shape": node.shape,
         "arguments": _to_json(dict(node.arguments)),
         "scaling": node.scaling,
+        "alone": node.alone,
         "neurons": node.neurons and asdict(node.neurons),
         "origin": asdict(node.origin),
     }
@@ -151,14 +161,16 @@ def _node(data: dict[str, Any], tensors: dict[str, Tensor]) -> Node:
 
 
 def _to_json(value: Any) -> Any:
-    """Return an argument as plain data; what stands for a stream, a size or a weight becomes {"$": ...}."""
+    """Return an argument as plain data; what stands for something else becomes {"$...": ...}."""
     match value:
         case Slot(index):
             return {"$": index}
         case Rows():
             return {"$": "rows"}
-        case Weight():
-            return {"$": "weight"}
+        case Constant(name):
+            return {"$constant": name}
+        case torch.dtype():
+            return {"$type": str(value).removeprefix("torch.")}
         case list():
             return [_to_json(item) for item in value]
         case dict():
@@ -170,8 +182,10 @@ def _from_json(value: Any) -> Any:
     match value:
         case {"$": "rows"}:
             return Rows()
-        case {"$": "weight"}:
-            return Weight()
+        case {"$constant": name}:
+            return Constant(name)
+        case {"$type": name}:
+            return getattr(torch, name)
         case {"$": index}:
             return Slot(index)
         case list():

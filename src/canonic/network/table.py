@@ -1,6 +1,7 @@
 """A network as a table that a person can read."""
 
 from canonic.network.graph import Node, Plan, depth, total_steps
+from canonic.network.weights import is_scale
 
 HEADINGS = ("layer", "operator", "neurons", "theta", "silent", "first step")
 
@@ -26,7 +27,7 @@ def summary(plan: Plan) -> str:
 def _row(node: Node, first: int) -> tuple[str, ...]:
     if node.neurons is None:
         operator = node.operator.split(".")[1] if node.operator else "input"
-        operator = "scale" if node.operator == "aten.mul.Tensor" else operator
+        operator = "scale" if is_scale(node) else operator
         return node.name, operator, "", "", "", str(first + 1)
     theta = node.tensors["theta"]
     gate = "signed" if node.neurons.signed else "relu"
