@@ -2,13 +2,20 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 
-.PHONY: demo test lint bench-conversion clean
+.PHONY: demo test lint bench-conversion bench-peers clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(PEERS)/.installed: benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --constraint constraints.txt torch==2.13.0
+	$(PEERS)/bin/pip install --quiet --no-deps --requirement benchmarks/peers/requirements.txt
 	touch $@
 
 demo: $(VENV)/.installed  ## train a small network on handwritten digits, convert it, compare
@@ -26,5 +33,8 @@ bench-conversion: $(VENV)/.installed  ## trained CIFAR-10 ResNets against their 
 	$(BIN)/python -m benchmarks.conversion
 	$(BIN)/python -m benchmarks.picture
 
+bench-peers: $(VENV)/.installed $(PEERS)/.installed  ## small networks of every kind through other converters too
+	$(BIN)/python -m benchmarks.peers.run $(PEERS)/bin/python
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(PEERS)
