@@ -1,6 +1,6 @@
 """Calibration: run the source network over the data and keep a histogram for each population."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from canonic.conversion.histogram import Histogram, empty, update
 from canonic.errors import ConversionError
 from canonic.network.graph import Graph, Node
-from canonic.network.inputs import checked
+from canonic.network.inputs import batches
 from canonic.network.reference import reference
 from canonic.network.weights import channel_axis
 from canonic.progress import track
@@ -53,7 +53,7 @@ def calibrate(graph: Graph, data: Iterable[Any], *, progress: bool) -> Calibrati
     kept: list[Tensor] = []
     samples, stride, capacity = 0, 1, sample_capacity(graph)
     with torch.no_grad():
-        for batch in track(batches(graph, data), "calibrate", shown=progress, total=_length(data)):
+        for batch in track(batches(graph, data, "calibration"), "calibrate", shown=progress, total=_length(data)):
             reference(graph, batch, observe)
             fresh = [x[-samples % stride :: stride] for x in batch]
             kept = [torch.cat(pair) for pair in zip(kept, fresh, strict=True)] if kept else fresh
@@ -66,13 +66,6 @@ def calibrate(graph: Graph, data: Iterable[Any], *, progress: bool) -> Calibrati
 def sample_capacity(graph: Graph) -> int:
     """Return how many samples to keep: at most 256, and so few that a layer of them takes at most 64 MiB a step."""
     return max(1, min(256, 2**26 // (4 * max(node.size for node in graph.nodes))))
-
-
-def batches(graph: Graph, data: Iterable[Any]) -> Iterator[list[Tensor]]:
-    """Yield the inputs of each batch, checked; whatever follows them in a batch, such as labels, is left out."""
-    for index, batch in enumerate(data):
-        given = [batch] if isinstance(batch, Tensor) else list(batch)
-        yield checked(graph, given[: len(graph.inputs)], f"calibration batch {index}")
 
 
 def population_axis(graph: Graph, node: Node) -> int:

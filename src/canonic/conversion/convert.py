@@ -96,7 +96,7 @@ def _record(settings: Settings, samples: int, dead: Mapping[str, int]) -> dict[s
 
 
 def _first(calibration: Iterable[Any], count: int) -> tuple[tuple[Tensor, ...], Iterable[Any]]:
-    """Return two samples of the first batch, and all batches."""
+    """Return up to three samples of the first batch, and all batches."""
     if isinstance(calibration, Tensor):
         raise DataError("calibration must be an iterable of batches, got one tensor: pass [x], or a DataLoader")
     iterator = iter(calibration)
@@ -104,6 +104,6 @@ def _first(calibration: Iterable[Any], count: int) -> tuple[tuple[Tensor, ...], 
     if first is None:
         raise DataError("the calibration data is empty: pass at least one batch of typical inputs, 100 to 1000 samples")
     inputs = (first,) if isinstance(first, Tensor) else tuple(first)[:count]
-    example = tuple(x[:2] if isinstance(x, Tensor) and x.dim() else x for x in inputs)
+    example = tuple(x[:3] if isinstance(x, Tensor) and x.dim() else x for x in inputs)
     whole = calibration if iter(calibration) is not iterator else chain([first], iterator)
     return example, whole

@@ -7,7 +7,7 @@ import torch
 from canonic.codes import CSS
 from canonic.conversion.recode import recode
 from canonic.errors import ConversionError
-from canonic.frontend import Example, Model, Verdict, capture, fold, import_program
+from canonic.frontend import Example, Model, Verdict, as_inputs, capture, fold, import_program, require_same
 from canonic.network.graph import Graph, depth
 from canonic.network.inputs import prototype
 
@@ -77,7 +77,10 @@ def explain(model: Model, example: Example, *, code: CSS | None = None) -> Expla
 
 def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanation]:
     """Return the folded graph of a model, unfit for use where a call is refused, and the explanation."""
-    graph, verdicts = import_program(capture(model, example))
+    program = capture(model, example)
+    graph, verdicts = import_program(program)
+    if not any(verdict.kind == "refused" for verdict in verdicts):
+        require_same(program, graph, as_inputs(example))
     graph = recode(fold(graph))
     if not graph.populations and not any(verdict.kind == "refused" for verdict in verdicts):
         raise ConversionError(

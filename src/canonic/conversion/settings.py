@@ -69,8 +69,8 @@ class Settings:
         _require_silent("settings", self.silent)
         if not 0 <= self.overload_limit <= 1:
             raise ConversionError(
-                f"overload_limit must lie in [0, 1], got {self.overload_limit}: 1e-3 lets a neuron be overloaded at one "
-                "firing step in 1000"
+                f"overload_limit must lie in [0, 1], got {self.overload_limit}: 1e-3 lets neurons be overloaded at "
+                "one firing step in 1000"
             )
         for name, override in self.overrides.items():
             if override.threshold is not None:

@@ -1,12 +1,17 @@
 """The threshold theta of each channel, from the histogram of its activations."""
 
+import math
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.conversion.histogram import BINS, Histogram
 from canonic.conversion.settings import Override
+
+ENOUGH = 100_000
+"""Values of a channel whose largest is taken as it is."""
 
 FRACTIONS = 2.0 ** (-torch.arange(33, dtype=torch.float64) / 8)
 """Candidates for the largest number of the code, as fractions of a channel's largest activation: 1 down to 1/16."""
@@ -26,9 +31,22 @@ def threshold(
     else:
         top = least_error(histogram, code)
     dead = histogram.peak <= 0
+    if rule.threshold != "percentile":  # where nothing that was seen is clipped, little of what was not seen should be
+        top = torch.where(top < histogram.peak, top, top * margin(histogram.counts.sum(1)))
     substitute = top[~dead].max() if bool((~dead).any()) else torch.ones_like(top[0])
     top = torch.where(dead, substitute, top)
     return (top if ceiling is None else top.clamp(max=ceiling)) / code.largest, int(dead.sum())
+
+
+def margin(counts: Int[Tensor, " channels"]) -> Float[Tensor, " channels"]:
+    """Return how much larger than what was seen a threshold should be, for channels that few values were seen of.
+
+    The largest of n normal numbers grows as sqrt(2 log n): this is how far it would grow up to n = ENOUGH.
+
+    >>> margin(torch.tensor([100, 100_000])).tolist()
+    [1.5811388492584229, 1.0]
+    """
+    return (math.log(ENOUGH) / counts.clamp(2, ENOUGH).log()).sqrt()
 
 
 def percentile(histogram: Histogram, percent: float) -> Float[Tensor, " channels"]:

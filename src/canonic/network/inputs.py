@@ -1,6 +1,7 @@
 """The border: what a network accepts as input."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,6 +37,15 @@ def checked(graph: Graph, inputs: Sequence[object], where: str) -> list[Tensor]:
         counts = " and ".join(map(str, sorted(sizes)))
         raise DataError(f"{where}: its inputs hold {counts} samples: give as many of each")
     return [channels_last(x) for x in ready]
+
+
+def batches(graph: Graph, data: Iterable[Any], purpose: str) -> Iterator[list[Tensor]]:
+    """Yield the inputs of each batch, checked; whatever follows them in a batch, such as labels, is left out."""
+    if isinstance(data, Tensor):
+        raise DataError(f"{purpose} data must be an iterable of batches, got one tensor: pass [x], or a DataLoader")
+    for index, batch in enumerate(data):
+        given = [batch] if isinstance(batch, Tensor) else list(batch)
+        yield checked(graph, given[: len(graph.inputs)], f"{purpose} batch {index}")
 
 
 def channels_last(tensor: Tensor) -> Tensor:

@@ -14,12 +14,15 @@ from canonic.codes import CSS
 from canonic.errors import DataError
 from canonic.network.clocked import clocked
 from canonic.network.graph import Graph, Plan, depth, total_steps
-from canonic.network.inputs import channels_last, checked
-from canonic.network.layerwise import Observer, layerwise, lengthen
+from canonic.network.health import Sums, added, measure
+from canonic.network.inputs import batches, channels_last, checked
+from canonic.network.layerwise import Observer, chunk_size, layerwise, lengthen
 from canonic.network.reference import reference
 from canonic.network.storage import load_plan, save_plan
 from canonic.network.table import table
 from canonic.network.trace import LayerTrace, trace
+from canonic.network.verification import Verification, judge
+from canonic.progress import track
 
 Scheduler = Literal["layerwise", "clocked"]
 
@@ -119,6 +122,28 @@ class SpikingNetwork:
         """
         with torch.no_grad():
             return trace(self.plan, checked(self.graph, inputs, "the call"), layers)
+
+    def verify(self, data: Iterable[Any], *, progress: bool = True) -> Verification:
+        """Compare every population and output with the source network.
+
+        Args:
+            data: batches, as for ``convert``; what follows the inputs in a batch, such as labels, is left out.
+            progress: show a progress bar, on a terminal.
+
+        Raises:
+            DataError: if there is no data, or it does not fit.
+        """
+        total: tuple[dict[str, Sums], dict[str, Sums]] | None = None
+        samples = 0
+        with torch.no_grad():
+            for inputs in track(batches(self.graph, data, "verification"), "verify", shown=progress):
+                for part in zip(*(torch.split(x, chunk_size(self.plan)) for x in inputs), strict=True):
+                    found = measure(self.plan, part)
+                    total = found if total is None else (added(total[0], found[0]), added(total[1], found[1]))
+                samples += len(inputs[0])
+        if total is None:
+            raise DataError("the verification data is empty: pass at least one batch of inputs")
+        return judge(self.plan, *total, samples)
 
     def to(self, device: torch.device | str) -> "SpikingNetwork":
         """Return the network on another device."""

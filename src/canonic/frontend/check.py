@@ -1,0 +1,56 @@
+"""The last word on a graph: on a few samples it must give what the model gives."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.export import ExportedProgram
+from torch.utils import _pytree as pytree
+
+from canonic.errors import ConversionError
+from canonic.frontend.capture import quiet
+from canonic.network.graph import Graph
+from canonic.network.inputs import as_weights, prototype
+from canonic.network.reference import reference
+
+TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
+"""Largest difference, in units of the largest output: rounding in another order, made larger by depth."""
+
+
+def require_same(program: ExportedProgram, graph: Graph, example: Sequence[Tensor]) -> None:
+    """Raise unless the graph computes what the program does, sample by sample.
+
+    Raises:
+        ConversionError: if an answer depends on the other samples of its batch, or the graph is wrong.
+    """
+    like = prototype(graph)
+    inputs = [as_weights(distinct(x), like) for x in example]
+    with torch.no_grad(), quiet():
+        model = program.module()
+        wanted = [x for x in pytree.tree_leaves(model(*inputs)) if isinstance(x, Tensor)]
+        found = reference(graph, inputs)
+        for index, (ours, theirs) in enumerate(zip(found, wanted, strict=True)):
+            if _same(ours, theirs):
+                continue
+            reason = (
+                "the model's answer to a sample depends on the other samples of its batch: keep them apart"
+                if _mixes(model, inputs, theirs, index)
+                else "this is an error in canonic: please report it with the model"
+            )
+            raise ConversionError(f"output {index} of the graph is not that of the model: {reason}")
+
+
+def distinct(x: Tensor) -> Tensor:
+    """Return two or three samples that differ, from a batch of one or more."""
+    return torch.cat([x, x.roll(1, -1)]) if len(x) == 1 else x[:3]
+
+
+def _same(ours: Tensor, theirs: Tensor) -> bool:
+    if not bool(theirs.isfinite().all()):
+        return True  # weights that are not finite are named by the calibration
+    return float((ours - theirs).abs().max()) <= TOLERANCE.get(theirs.dtype, 1e-3) * float(theirs.abs().max())
+
+
+def _mixes(model: torch.nn.Module, inputs: Sequence[Tensor], whole: Tensor, index: int) -> bool:
+    other = [torch.cat([x[:1], x[:1]]) for x in inputs]
+    return not _same([x for x in pytree.tree_leaves(model(*other)) if isinstance(x, Tensor)][index][0], whole[0])
