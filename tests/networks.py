@@ -4,21 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-
-class Lambda(nn.Module):
-    """A network made of layers and a function that joins them."""
-
-    def __init__(self, function, **layers):
-        super().__init__()
-        self.function = function
-        for name, layer in layers.items():
-            if isinstance(layer, torch.Tensor):
-                self.register_buffer(name, layer)
-            else:
-                self.add_module(name, layer)
-
-    def forward(self, *inputs):
-        return self.function(self, *inputs)
+from tests.function_networks import FUNCTION_CASES
+from tests.lambdas import Lambda, conv
 
 
 def lively(model):
@@ -31,10 +18,6 @@ def lively(model):
                 nn.init.uniform_(module.weight, 0.5, 1.5)
                 nn.init.uniform_(module.bias, -0.3, 0.3)
     return model.eval().double()
-
-
-def conv(before, after, kernel=3, **options):
-    return nn.Conv2d(before, after, kernel, **{"padding": 1, **options})
 
 
 IMAGE = (3, 8, 8)
@@ -355,6 +338,7 @@ CASES = {
         IMAGE,
     ),
     "the input as output": (lambda: Lambda(lambda m, x: (x, F.relu(m.a(x))), a=conv(3, 6)), IMAGE),
+    **FUNCTION_CASES,
 }
 
 

@@ -7,7 +7,17 @@ import torch
 from canonic.codes import CSS
 from canonic.conversion.recode import recode
 from canonic.errors import ConversionError
-from canonic.frontend import Example, Model, Verdict, as_inputs, capture, fold, import_program, require_same
+from canonic.frontend import (
+    Example,
+    Model,
+    Verdict,
+    as_inputs,
+    capture,
+    decompose_unknown,
+    fold,
+    import_program,
+    require_same,
+)
 from canonic.network.graph import Graph, depth
 from canonic.network.inputs import prototype
 
@@ -77,8 +87,10 @@ def explain(model: Model, example: Example, *, code: CSS | None = None) -> Expla
 
 def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanation]:
     """Return the folded graph of a model, unfit for use where a call is refused, and the explanation."""
-    program = capture(model, example)
+    program = decompose_unknown(capture(model, example))
     graph, verdicts = import_program(program)
+    if (kind := prototype(graph).dtype) not in (torch.float32, torch.float64):
+        raise ConversionError(f"the weights of the model are {kind}: convert it to float32 first, model.float()")
     if not any(verdict.kind == "refused" for verdict in verdicts):
         require_same(program, graph, as_inputs(example))
     graph = recode(fold(graph))
@@ -87,8 +99,6 @@ def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanati
             "nothing in this model would spike: it has no relu and no two layers of weights in a row; canonic makes "
             "populations of neurons between layers, so the model needs at least two"
         )
-    if (kind := prototype(graph).dtype) not in (torch.float32, torch.float64):
-        raise ConversionError(f"the weights of the model are {kind}: convert it to float32 first, model.float()")
     deep = depth(graph)
     neurons = sum(graph.neurons.values())
     total = code.steps + code.silent * deep

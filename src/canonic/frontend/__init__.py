@@ -6,6 +6,7 @@ from canonic.frontend.capture import as_inputs as as_inputs
 from canonic.frontend.capture import capture as capture
 from canonic.frontend.capture import quiet as quiet
 from canonic.frontend.check import require_same as require_same
+from canonic.frontend.decompose import decompose_unknown as decompose_unknown
 from canonic.frontend.fold import fold as fold
 from canonic.frontend.importer import Verdict as Verdict
 from canonic.frontend.importer import import_program as import_program

@@ -17,6 +17,11 @@ def size_at(size: int | torch.SymInt, batch: int) -> int:
     return int(expression.subs(dict.fromkeys(expression.free_symbols, batch)))
 
 
+def symbols(size: int | torch.SymInt) -> set[object]:
+    """Return the unknowns that a size depends on: the batch size, and nothing else in what can be converted."""
+    return set(size.node.expr.free_symbols) if isinstance(size, torch.SymInt) else set()
+
+
 def shape_at(tensor: Tensor, batch: int) -> tuple[int, ...]:
     """Return the shape of a tensor for a batch of so many samples."""
     return tuple(size_at(size, batch) for size in tensor.shape)
@@ -70,10 +75,7 @@ def result_of(node: fx.Node, streams: Sequence[fx.Node]) -> Tensor:
     shape = f"its result [{', '.join(map(str, value.shape))}]"
     if not keeps_apart(value):
         raise Mixed(f"{shape} mixes the samples of a batch", "keep them apart")
-    if (
-        len({name for size in value.shape if isinstance(size, torch.SymInt) for name in size.node.expr.free_symbols})
-        > 1
-    ):
+    if len({symbol for size in value.shape for symbol in symbols(size)}) > 1:
         raise Refusal(f"{shape} has another free size than the batch", "export it with fixed sizes but for the batch")
     if not value.is_floating_point() and any(first_result(source).is_floating_point() for source in streams):
         raise Refusal(f"it returns {value.dtype}", "keep the data path in floating point")

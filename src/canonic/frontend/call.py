@@ -36,6 +36,7 @@ class Call:
         kind: the type of the result.
         alone: the batch is not the first axis of its streams or its result, so that it acts on a batch of one.
         batch: axes of its first stream whose size depends on the batch.
+        whole: one of its streams holds whole numbers or conditions.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Call:
     kind: torch.dtype = torch.float32
     alone: bool = False
     batch: frozenset[int] = frozenset({0})
+    whole: bool = False
 
     @property
     def rank(self) -> int:

@@ -93,7 +93,13 @@ def _explain_failure(error: Exception, sizes: str) -> str:
     reason = re.split(r"\n|(?<=\w\w)\. ", str(error).strip() or type(error).__name__)[0][:300]
     decides = "data-dependent" in str(error)
     where = _user_line(error)
-    hint = "move decisions on data out of forward" if decides else "check that these are the shapes the model expects"
+    hint = (
+        "move decisions on data out of forward"
+        if decides
+        else "check that these are the shapes and types the model expects"
+    )
+    if "is invalid for input of size" in reason:
+        hint = f"use x.shape[0] or -1 where the batch size stands, and {hint}"
     if "batch" in str(error) and ("Constraints violated" in str(error) or "specialized" in str(error)):
         reason, hint = "its code fixes the batch size", "use x.shape[0] or -1 where the batch size stands"
     return (

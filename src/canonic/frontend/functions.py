@@ -58,10 +58,13 @@ def reduced_maximum(call: Call) -> Node:
 
 _UNARY = (
     "sigmoid tanh gelu silu elu selu celu leaky_relu prelu rrelu softplus mish hardswish hardsigmoid log_sigmoid "
-    "exp expm1 log log2 log1p sqrt rsqrt reciprocal abs sin cos erf square hardshrink softshrink atan"
+    "exp expm1 log log2 log1p sqrt rsqrt reciprocal abs sin cos erf square softshrink atan logaddexp nan_to_num"
 )
 _NORMS = "layer_norm native_layer_norm group_norm native_group_norm instance_norm rms_norm"
-_ROWS = "softmax.int _softmax.default log_softmax.int _log_softmax.default linalg_vector_norm.default logsumexp.default"
+_ROWS = (
+    "softmax.int _softmax.default log_softmax.int _log_softmax.default linalg_vector_norm.default logsumexp.default "
+    "var.dim var.correction std.dim std.correction prod.dim_int amin.default min.dim norm.ScalarOpt_dim"
+)
 
 RULES: dict[str, Rule] = {
     **{f"aten.{name}.default": elementwise for name in _UNARY.split()},
@@ -70,18 +73,17 @@ RULES: dict[str, Rule] = {
     "aten.maximum.default": elementwise,
     "aten.minimum.default": elementwise,
     **{f"aten.{name}": along_axes for name in _ROWS.split()},
-    "aten.norm.ScalarOpt_dim": along_axes,
-    "aten.amin.default": along_axes,
     **{f"aten.{name}.default": normalise for name in _NORMS.split()},
     "aten.scaled_dot_product_attention.default": attention,
     **{f"aten.max_pool{n}d.default": maximum for n in (1, 2, 3)},
     **{f"aten.max_pool{n}d_with_indices.default": maximum for n in (2, 3)},
     **{f"aten.adaptive_max_pool{n}d.default": maximum for n in (1, 2, 3)},
     "aten.amax.default": reduced_maximum,
+    "aten.max.dim": reduced_maximum,
 }
 
 _RECURRENT = "lstm gru rnn_tanh rnn_relu quantized_lstm"
-_JUMPS = "sign round floor ceil trunc heaviside gt ge lt le eq ne sgn fmod remainder"
+_JUMPS = "hardshrink sign round floor ceil trunc heaviside gt ge lt le eq ne sgn fmod remainder"
 _PLACES = "argmax argmin sort topk argsort nonzero"
 
 _LOOP = ("it feeds its output back into itself", "unroll it, or use a feed-forward network")

@@ -17,20 +17,18 @@ from canonic.frontend.batch import (
     batch_first,
     first_result,
     is_alone,
-    is_repeated,
     result_of,
     shape_at,
     size_at,
     size_or_rows,
 )
 from canonic.frontend.call import Call, Mixed, Refusal, Rule
+from canonic.frontend.constants import Constants
 from canonic.frontend.origin import bind, name_of, origin_of
-from canonic.frontend.structure import SIZED, SPLITS, part_of, unbound, whole_numbers
+from canonic.frontend.structure import BOOKKEEPING, SIZED, SPLITS, part_of, unbound, whole_numbers
 from canonic.frontend.table import convert_call
 from canonic.network.graph import Graph, Kind, Node, Origin, Slot
 from canonic.network.inputs import as_weights
-
-_BOOKKEEPING = ("aten.sym_size.int", "aten._assert_tensor_metadata.default", "aten._assert_scalar.default")
 
 
 @dataclass(frozen=True)
@@ -69,8 +67,7 @@ class _Import:
     nodes: list[Node] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     streams: dict[fx.Node, Node] = field(default_factory=dict)
-    constants: dict[fx.Node, Any] = field(default_factory=dict)
-    for_two: dict[fx.Node, Any] = field(default_factory=dict)
+    constants: Constants = field(default_factory=Constants)
     outputs: tuple[str, ...] = ()
     refused: set[str] = field(default_factory=set)
 
@@ -94,8 +91,8 @@ class _Import:
         elif node.op == "output":
             self.visit_output(node)
         elif node.op == "get_attr":
-            self.constants[node] = operator.attrgetter(str(node.target))(self.program.graph_module)
-        elif isinstance(node.meta.get("val"), int | float | bool | torch.SymInt) or str(node.target) in _BOOKKEEPING:
+            self.constants.for_one[node] = operator.attrgetter(str(node.target))(self.program.graph_module)
+        elif isinstance(node.meta.get("val"), int | float | bool | torch.SymInt) or str(node.target) in BOOKKEEPING:
             return
         elif not any(source in self.streams for source in node.all_input_nodes):
             self.visit_constant(node)
@@ -122,30 +119,15 @@ class _Import:
         elif spec.kind == InputKind.PARAMETER or spec.kind == InputKind.BUFFER:
             name = str(spec.target)
             state = self.program.state_dict
-            self.constants[node] = (state[name] if name in state else self.program.constants[name]).detach()
+            self.constants.for_one[node] = (state[name] if name in state else self.program.constants[name]).detach()
         else:
-            self.constants[node] = self.program.constants[str(spec.target)]
+            self.constants.for_one[node] = self.program.constants[str(spec.target)]
 
     def visit_constant(self, node: fx.Node) -> None:
-        """Compute a call that does not depend on the input, for a batch of one and, if that matters, of two."""
-        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()) or not callable(node.target):
-            self.refuse(
-                node, Refusal("it draws random numbers", "make it a buffer of the model, with a batch axis of 1")
-            )
-            return
-        sources = node.all_input_nodes
-        self.constants[node] = self.computed(node, 1)
-        if any(source in self.for_two or isinstance(source.meta.get("val"), torch.SymInt) for source in sources):
-            self.for_two[node] = self.computed(node, 2)
-
-    def computed(self, node: fx.Node, batch: int) -> Any:
-        def value_of(source: fx.Node) -> Any:
-            if source not in self.constants:
-                return size_at(source.meta["val"], batch)
-            return self.for_two[source] if batch == 2 and source in self.for_two else self.constants[source]
-
-        arguments, keywords = fx.map_arg((node.args, node.kwargs), value_of)
-        return cast(Any, node.target)(*arguments, **keywords)
+        try:
+            self.constants.compute(node)
+        except Refusal as refusal:
+            self.refuse(node, refusal)
 
     def visit_part(self, node: fx.Node) -> None:
         """Take one of several results of a call: a part of a split, or the first of a pair such as (maximum, index)."""
@@ -153,8 +135,8 @@ class _Import:
         if str(source.target) in SPLITS:
             parts, whole = source.meta["val"], source.all_input_nodes[0].meta["val"]
             axis = int(bind(source).get("dim", 0)) % whole.dim()
-            part = unbound if "unbind" in str(source.target) else part_of
-            self.judge(node, lambda call: part(call, parts, index, axis), source.all_input_nodes)
+            part = unbound(index, axis) if "unbind" in str(source.target) else part_of(parts, index, axis)
+            self.judge(node, part, source.all_input_nodes)
         elif index == 0:
             self.streams[node] = self.streams[source]
         else:
@@ -177,6 +159,7 @@ class _Import:
                 kind=value.dtype,
                 alone=alone,
                 batch=frozenset(batch_axes(first_result(streams[0]))),
+                whole=not all(first_result(source).is_floating_point() for source in streams),
             )
             made = whole_numbers(call) if not value.is_floating_point() else rule(call)
         except Refusal as refusal:
@@ -234,10 +217,7 @@ class _Import:
             if source not in self.constants:
                 size = source.meta["val"]
                 return size_at(size, 1) if alone and sized else size_or_rows(size)
-            one, two = self.constants[source], self.for_two.get(source, self.constants[source])
-            if isinstance(one, Tensor) and "index" not in str(node.target) and not is_repeated(one, two):
-                raise Refusal("its constant differs from sample to sample", "use one for all samples of a batch")
-            return one
+            return self.constants.of(source, by_sample="index" in str(node.target))
 
         bound: dict[str, Any] = fx.map_arg(bind(node), value_of)
         return {name: list(value) if isinstance(value, tuple | list) else value for name, value in bound.items()}

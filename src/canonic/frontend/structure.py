@@ -1,7 +1,6 @@
 """Rules of what only moves elements: reshapes, slices, padding, concatenation, and calls that do nothing."""
 
 import sys
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -89,22 +88,23 @@ def pad(call: Call) -> Node:
     return call.node("structure", "mixes", arguments={**call.arguments, "value": 0.0}, tensors={"bias": bias})
 
 
-def part_of(call: Call, parts: list[Tensor], index: int, axis: int) -> Node:
-    """Return one part of a split or chunk as a slice."""
+def part_of(parts: list[Tensor], index: int, axis: int) -> Rule:
+    """Return the rule for one part of a split or chunk: a slice."""
     start = sum(shape_at(part, 1)[axis] for part in parts[:index])
-    arguments: dict[str, Any] = {
+    arguments = {
         "self": Slot(0),
         "dim": axis,
         "start": start,
         "end": start + shape_at(parts[index], 1)[axis],
+        "step": 1,
     }
-    return call.node("structure", "moves", operator="aten.slice.Tensor", arguments={**arguments, "step": 1})
+    return lambda call: call.node("structure", "moves", operator="aten.slice.Tensor", arguments=arguments)
 
 
-def unbound(call: Call, index: int, axis: int) -> Node:
-    """Return one part of unbind."""
+def unbound(index: int, axis: int) -> Rule:
+    """Return the rule for one part of unbind: a selection."""
     arguments = {"self": Slot(0), "dim": axis, "index": index}
-    return call.node("structure", "moves", operator="aten.select.int", arguments=arguments)
+    return lambda call: call.node("structure", "moves", operator="aten.select.int", arguments=arguments)
 
 
 def whole_numbers(call: Call) -> Node:
@@ -145,6 +145,9 @@ RULES: dict[str, Rule] = {
     "aten.unsqueeze.default": move,
     "aten.repeat.default": move,
     "aten.select.int": move,
+    "aten.tril.default": move,
+    "aten.triu.default": move,
+    "aten.im2col.default": move,
     "aten.flip.default": move_along,
     "aten.roll.default": move_along,
     "aten.slice.Tensor": slices,
@@ -155,6 +158,9 @@ RULES: dict[str, Rule] = {
     "aten.pad.default": pad,
     "aten.constant_pad_nd.default": pad,
 }
+
+BOOKKEEPING = ("aten.sym_size.int", "aten._assert_tensor_metadata.default", "aten._assert_scalar.default")
+"""Calls that compute nothing of the network."""
 
 SIZED = {"view", "_unsafe_view", "reshape", "unflatten", "expand", "repeat", "slice", "select", "new_ones", "new_zeros"}
 """Operators whose arguments may be sizes that depend on the batch."""

@@ -29,6 +29,8 @@ def convert_call(call: Call) -> Node | None:
     if rule is None:
         name = call.operator.split(".")[1]
         raise Refusal(*functions.REFUSED.get(name, _unknown()))
+    if call.whole and rule in synapses.RULES.values() and rule is not synapses.embedding:
+        raise Refusal("its input holds whole numbers", "give the network floating point, or convert it, x.float()")
     return rule(call)
 
 

@@ -88,7 +88,7 @@ def _linear(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
     steps = plan.code.steps if spread else max(len(stream) for stream in inputs)
     rows = [lengthen(stream, steps).flatten(0, 1) for stream in inputs]
     result = apply(node, rows, len(rows[0]))
-    stream = result.view(steps, -1, *result.shape[1:])
+    stream = result.reshape(steps, -1, *result.shape[1:])
     if "bias" in node.tensors:
         # In place is safe: an operator with a bias has made a tensor of its own.
         (stream if spread else stream[0]).add_(node.tensors["bias"], alpha=bias_gain(plan, node, 1))
@@ -98,7 +98,8 @@ def _linear(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
 def _telescoping(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
     steps = max(len(stream) for stream in inputs)
     prefixes = [_prefixes(plan, stream, steps).flatten(0, 1) for stream in inputs]
-    values = apply_whole(node, prefixes, len(prefixes[0])).unflatten(0, (steps, -1))
+    result = apply_whole(node, prefixes, len(prefixes[0]))
+    values = result.reshape(steps, -1, *result.shape[1:])
     if not bool(values.isfinite().all()):
         values = _finite(values)
     return telescope(values, plan.code.weights)
