@@ -1,5 +1,6 @@
-"""Data as users have it: pictures in folders and zip files, arrays, digits; and what is wrong with some of it."""
+"""Data as users have it: pictures in folders and zip files, arrays, IDX files, digits; and what is wrong with some."""
 
+import gzip
 import zipfile
 
 import numpy as np
@@ -50,6 +51,61 @@ def test_arrays(tmp_path):
     assert open_data(str(tmp_path / "b.npz"))[0][0].tolist() == [3.5] * 7
     np.savez(tmp_path / "c.npz", x=np.full((2, 5, 5), 255, np.uint8), y=np.array([1, 0]))
     assert open_data(str(tmp_path / "c.npz"))[0][0].shape == (1, 5, 5)
+
+
+def idx(array):
+    shape = b"".join(size.to_bytes(4) for size in array.shape)
+    return bytes([0, 0, 8, array.ndim]) + shape + array.tobytes()
+
+
+def idx_files(folder, samples=3, labels=3):
+    """A file of pictures of 2 x 4 pixels and one of labels, compressed."""
+    pictures = folder / "t10k-images-idx3-ubyte.gz"
+    pictures.write_bytes(gzip.compress(idx(np.arange(samples * 8, dtype=np.uint8).reshape(samples, 2, 4))))
+    labels_file = folder / "t10k-labels-idx1-ubyte.gz"
+    labels_file.write_bytes(gzip.compress(idx(np.arange(labels, dtype=np.uint8) + 7)))
+    return pictures, labels_file
+
+
+def test_idx_files(tmp_path):
+    data = open_data(str(idx_files(tmp_path)[0]))
+    assert len(data) == 3
+    x, y = data[1]
+    assert y == 8
+    assert torch.equal(x, torch.arange(8, 16).view(1, 2, 4) / 255)
+
+
+def test_idx_files_are_preprocessed_as_other_pictures(tmp_path):
+    data = open_data(str(idx_files(tmp_path)[0]), Preprocessing(mean=(0.5,), std=(0.25,), size=8, grey=True))
+    x, y = data[0]
+    assert (x.shape, y) == ((1, 8, 8), 7)
+    assert float(x.mean()) == pytest.approx((3.5 / 255 - 0.5) / 0.25, abs=1e-2)
+
+
+@pytest.mark.parametrize("unpacked", [(0,), (1,), (0, 1)])
+def test_idx_files_may_be_unpacked(unpacked, tmp_path):
+    files = list(idx_files(tmp_path))
+    for index in unpacked:
+        plain = files[index].with_suffix("")
+        plain.write_bytes(gzip.decompress(files[index].read_bytes()))
+        files[index].unlink()
+        files[index] = plain
+    assert open_data(str(files[0]))[2][1] == 9
+
+
+def test_idx_files_with_a_dot_in_their_names(tmp_path):
+    pictures, labels = idx_files(tmp_path)
+    labels.rename(tmp_path / "t10k-labels.idx1-ubyte.gz")
+    assert len(open_data(str(pictures.rename(tmp_path / "t10k-images.idx3-ubyte.gz")))) == 3
+
+
+def test_fashion_mnist(shared):
+    data = open_data(str(shared / "data" / "fashion-mnist" / "t10k-images-idx3-ubyte.gz"))
+    assert len(data) == 10_000
+    x, y = data[0]
+    assert x.shape == (1, 28, 28)
+    assert y == 9
+    assert 0.5 < float(x.max()) <= 1
 
 
 def test_digits_come_with_the_package():
@@ -131,6 +187,70 @@ def flat_pictures(tmp_path):
     return open_data(str(tmp_path / "a.npz"))
 
 
+def idx_without_labels(tmp_path):
+    pictures, labels = idx_files(tmp_path)
+    labels.unlink()
+    return open_data(str(pictures))
+
+
+def idx_of_labels(tmp_path):
+    return open_data(str(idx_files(tmp_path)[1]))
+
+
+def idx_of_another_magic(tmp_path):
+    pictures, labels = idx_files(tmp_path)
+    pictures.write_bytes(labels.read_bytes())
+    return open_data(str(pictures))
+
+
+def empty_idx(tmp_path):
+    pictures, _ = idx_files(tmp_path)
+    pictures.with_suffix("").write_bytes(b"")
+    return open_data(str(pictures.with_suffix("")))
+
+
+def half_an_idx_header(tmp_path):
+    pictures, _ = idx_files(tmp_path)
+    pictures.with_suffix("").write_bytes(gzip.decompress(pictures.read_bytes())[:10])
+    return open_data(str(pictures.with_suffix("")))
+
+
+def truncated_idx(tmp_path):
+    pictures, _ = idx_files(tmp_path)
+    pictures.with_suffix("").write_bytes(gzip.decompress(pictures.read_bytes())[:-1])
+    return open_data(str(pictures.with_suffix("")))
+
+
+def idx_with_a_remainder(tmp_path):
+    _, labels = idx_files(tmp_path)
+    labels.write_bytes(gzip.compress(gzip.decompress(labels.read_bytes()) + b"more"))
+    return open_data(str(tmp_path / "t10k-images-idx3-ubyte.gz"))
+
+
+def truncated_gzip(tmp_path):
+    pictures, _ = idx_files(tmp_path)
+    pictures.write_bytes(pictures.read_bytes()[:-10])
+    return open_data(str(pictures))
+
+
+def garbled_gzip(tmp_path):
+    pictures, _ = idx_files(tmp_path)
+    content = bytearray(pictures.read_bytes())
+    content[10] = 0xFF
+    pictures.write_bytes(content)
+    return open_data(str(pictures))
+
+
+def no_gzip(tmp_path):
+    pictures, _ = idx_files(tmp_path)
+    pictures.write_bytes(b"no gzip")
+    return open_data(str(pictures))
+
+
+def unequal_idx(tmp_path):
+    return open_data(str(idx_files(tmp_path, samples=3, labels=4)[0]))
+
+
 def unknown(tmp_path):
     (tmp_path / "a.csv").write_text("1,2")
     return open_data(str(tmp_path / "a.csv"))
@@ -166,7 +286,36 @@ def zero_size(tmp_path):
         (lacking, r"a.npz lacks the array y; it holds x"),
         (unequal, r"y must hold one whole number for each of the 3 samples, got int64 \(4,\)"),
         (flat_pictures, r"pictures must be uint8 \[samples, height, width\(, channels\)\], got \(3, 2\)"),
-        (unknown, "a.csv is of no known kind: give a folder, a .zip, an .npz file, or the word digits"),
+        (
+            idx_without_labels,
+            r"t10k-images-idx3-ubyte.gz has no labels: put t10k-labels-idx1-ubyte, or t10k-labels-idx1-ubyte.gz, into",
+        ),
+        (
+            idx_of_labels,
+            r"labels-idx1-ubyte.gz is no file of pictures by its name: give .* ...images-idx3-ubyte\(.gz\)",
+        ),
+        (
+            idx_of_another_magic,
+            "images-idx3-ubyte.gz is no IDX file of 3 dimensions of bytes: it begins with 00 00 08 01 instead of "
+            "00 00 08 03; get it again",
+        ),
+        (empty_idx, "it begins with nothing instead of 00 00 08 03"),
+        (half_an_idx_header, "images-idx3-ubyte is damaged: its header ends after 10 of 16 bytes; get it again"),
+        (truncated_idx, "images-idx3-ubyte is damaged: 3x2x4 bytes are announced, 23 follow; get it again"),
+        (idx_with_a_remainder, "labels-idx1-ubyte.gz is damaged: 3 bytes are announced, 7 follow; get it again"),
+        (truncated_gzip, r"cannot read .*images-idx3-ubyte.gz \(Compressed file ended .*\): get it again"),
+        (garbled_gzip, r"cannot read .*images-idx3-ubyte.gz \(Error -3 while decompressing data.*\): get it again"),
+        (no_gzip, r"cannot read .*images-idx3-ubyte.gz \(Not a gzipped file .*\): get it again"),
+        (
+            unequal_idx,
+            "images-idx3-ubyte.gz holds 3 pictures, but t10k-labels-idx1-ubyte.gz beside it holds 4 labels: "
+            "put the two files of one data set side by side",
+        ),
+        (
+            unknown,
+            r"a.csv is of no known kind: give a folder, a .zip, an .npz file, an images-idx3-ubyte\(.gz\) file, or the "
+            "word digits",
+        ),
         (missing, "there is no data .*nothing'"),
         (wrong_mean, "mean has 2 values, the samples have 1 channels"),
         (zero_std, "std must be positive"),

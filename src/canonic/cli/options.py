@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Model = Annotated[str, typer.Argument(help="file.pt2, or package.module:function that returns the network.")]
 Weights = Annotated[Path | None, typer.Option(help="State dict of the network: .safetensors or .pt.")]
 DataName = Annotated[
-    str, typer.Option(help="Folder of class/picture.jpg, .zip of the same, .npz with x and y, or digits.")
+    str, typer.Option(help="Folder of class/picture.jpg, .zip of it, .npz of x and y, images-idx3-ubyte.gz, or digits.")
 ]
 Limit = Annotated[int | None, typer.Option(help="Use at most this many samples, evenly spaced.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Samples at once.")]

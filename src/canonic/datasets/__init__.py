@@ -1,4 +1,4 @@
-"""Data: pictures in folders, zip files and arrays, and scikit-learn's embedded handwritten digits."""
+"""Data: pictures in folders, zip files, arrays and IDX files, and scikit-learn's embedded handwritten digits."""
 
 from canonic.datasets.data import Data as Data
 from canonic.datasets.data import Preprocessing as Preprocessing

@@ -4,15 +4,19 @@ from pathlib import Path
 
 from canonic.datasets.arrays import arrays_in_file, digits
 from canonic.datasets.data import Data, Preprocessing
+from canonic.datasets.idx import is_idx, pictures_in_idx
 from canonic.datasets.pictures import pictures_in_folder, pictures_in_zip
 from canonic.errors import DataError
+
+KINDS = "a folder, a .zip, an .npz file, an images-idx3-ubyte(.gz) file, or the word digits"
 
 
 def open_data(name: str, prepare: Preprocessing | None = None) -> Data:
     """Return a data set.
 
     Args:
-        name: "digits", a folder of class/picture.jpg, a .zip of the same, or an .npz file with x and y.
+        name: "digits", a folder of class/picture.jpg, a .zip of the same, an .npz file with x and y, or the
+            pictures of an IDX data set such as MNIST (t10k-images-idx3-ubyte.gz, its labels beside it).
         prepare: applied to every sample.
 
     Raises:
@@ -29,9 +33,11 @@ def open_data(name: str, prepare: Preprocessing | None = None) -> Data:
     if path.is_dir():
         return pictures_in_folder(path, prepare)
     if not path.exists():
-        raise DataError(f"there is no data {name!r}: give a folder, a .zip, an .npz file, or the word digits")
+        raise DataError(f"there is no data {name!r}: give {KINDS}")
     if path.suffix == ".npz":
         return arrays_in_file(path, prepare)
     if path.suffix == ".zip":
         return pictures_in_zip(path, prepare)
-    raise DataError(f"{name} is of no known kind: give a folder, a .zip, an .npz file, or the word digits")
+    if is_idx(path):
+        return pictures_in_idx(path, prepare)
+    raise DataError(f"{name} is of no known kind: give {KINDS}")

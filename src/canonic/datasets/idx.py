@@ -1,0 +1,80 @@
+"""The IDX format: how MNIST and the data sets made after it are published, one file of pictures, one of labels."""
+
+import gzip
+import math
+import re
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from canonic.datasets.arrays import Arrays
+from canonic.datasets.data import Preprocessing
+from canonic.errors import DataError
+
+UINT8 = 8
+NAME = re.compile(r"[-.]idx\d-ubyte(\.gz)?$")
+
+
+def is_idx(path: Path) -> bool:
+    """Whether this is the name of an IDX file, compressed or not.
+
+    >>> is_idx(Path("t10k-images-idx3-ubyte.gz")), is_idx(Path("train-labels.idx1-ubyte")), is_idx(Path("a.npz"))
+    (True, True, False)
+    """
+    return NAME.search(path.name) is not None
+
+
+def pictures_in_idx(path: Path, prepare: Preprocessing) -> Arrays:
+    """Return the pictures in an IDX file, labelled by the file beside it that has labels in its name for images.
+
+    Raises:
+        DataError: if there is no file of labels, one of the two is damaged, or they do not belong together.
+    """
+    labels = _labels_beside(path)
+    x, y = _array(path, 3), _array(labels, 1)
+    if len(x) != len(y):
+        raise DataError(
+            f"{path} holds {len(x)} pictures, but {labels.name} beside it holds {len(y)} labels: "
+            "put the two files of one data set side by side"
+        )
+    return Arrays(x, y, prepare)
+
+
+def _labels_beside(path: Path) -> Path:
+    if "images" not in path.name or "idx3" not in path.name:
+        raise DataError(f"{path} is no file of pictures by its name: give the one called ...images-idx3-ubyte(.gz)")
+    name = path.name.replace("images", "labels").replace("idx3", "idx1").removesuffix(".gz")
+    found = [file for file in (path.with_name(f"{name}.gz"), path.with_name(name)) if file.exists()]
+    if not found:
+        raise DataError(f"{path} has no labels: put {name}, or {name}.gz, into the same folder")
+    return found[0]
+
+
+def _array(path: Path, dimensions: int) -> NDArray[np.uint8]:
+    content = _content(path)
+    size = 4 + 4 * dimensions
+    magic, expected = content[:4], bytes([0, 0, UINT8, dimensions])
+    if magic != expected:
+        raise DataError(
+            f"{path} is no IDX file of {dimensions} dimensions of bytes: it begins with {magic.hex(' ') or 'nothing'} "
+            f"instead of {expected.hex(' ')}; get it again"
+        )
+    if len(content) < size:
+        raise DataError(f"{path} is damaged: its header ends after {len(content)} of {size} bytes; get it again")
+    shape = [int.from_bytes(content[at : at + 4]) for at in range(4, size, 4)]
+    if len(content) != size + math.prod(shape):
+        raise DataError(
+            f"{path} is damaged: {'x'.join(map(str, shape))} bytes are announced, "
+            f"{len(content) - size} follow; get it again"
+        )
+    return np.frombuffer(content, np.uint8, offset=size).reshape(shape)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+        return gzip.decompress(content) if path.suffix == ".gz" else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"cannot read {path} ({error}): get it again") from None
