@@ -126,7 +126,7 @@ def run(
         "pictures": evaluation.samples,
         "setting": setting.label,
         "T": steps,
-        "k": evaluation.silent,
+        "k": evaluation.silent[1],
         "depth": evaluation.depth,
         "total steps": evaluation.total_steps,
         "source accuracy": 100 * evaluation.source_accuracy,

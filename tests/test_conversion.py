@@ -172,14 +172,14 @@ def test_explain_counts_what_convert_makes(model, x):
 def test_explain_finds_all_problems_at_once_and_names_the_line():
     explanation = explain(_ThreeProblems(), torch.randn(3, 4))
     assert [v.origin.operator for v in explanation.refused] == [
-        "aten.tanh.default",
-        "aten.sigmoid.default",
-        "aten.softmax.int",
+        "aten.sign.default",
+        "aten.round.default",
+        "aten.argmax.default",
     ]
     assert all("test_conversion.py" in v.origin.source for v in explanation.refused)
-    assert explanation.refused[0].origin.source.endswith("y = torch.tanh(self.a(x))")
+    assert explanation.refused[0].origin.source.endswith("y = torch.sign(self.a(x))")
     assert "3 refused" in explanation.summary
-    assert "tanh" in str(explanation)
+    assert "sign" in str(explanation)
 
 
 class _ThreeProblems(nn.Module):
@@ -188,9 +188,9 @@ class _ThreeProblems(nn.Module):
         self.a = nn.Linear(4, 5)
 
     def forward(self, x):
-        y = torch.tanh(self.a(x))
-        y = torch.sigmoid(y)
-        return y.softmax(1)
+        y = torch.sign(self.a(x))
+        y = torch.round(y)
+        return y.argmax(1)
 
 
 def test_depth_is_that_of_the_longest_path():

@@ -4,16 +4,26 @@ from functools import cache
 
 import pytest
 import torch
+from torch import nn
 from torch.utils import _pytree as pytree
 
 from canonic import CSS, Settings, convert
 from canonic.frontend import capture
+from canonic.frontend.functions import elementwise
 from canonic.frontend.table import TABLE
+from tests.lambdas import Lambda
 from tests.networks import CASES, build
 
 EXACT = CSS(steps=14, silent=14)
 DIRECT, CODED = Settings(), Settings(input="css", bias="spread")
 LARGEST = Settings(threshold="max", correct=False)
+
+
+def schema(name):
+    """The arguments of an operator that must be given."""
+    _, operator, overload = name.split(".")
+    arguments = getattr(getattr(torch.ops.aten, operator), overload)._schema.arguments
+    return [a.name for a in arguments if not a.has_default_value()]
 
 
 def leaves(tree):
@@ -83,6 +93,30 @@ def test_the_networks_above_use_every_rule_that_export_can_reach():
         "aten.to.dtype",
         "aten.to.dtype_layout",
         "aten._to_copy.default",
+        "aten.embedding.default",  # in tests/test_inputs.py: whole numbers
         *(f"aten.{n}.default" for n in ("alias", "clone", "contiguous", "detach", "lift_fresh_copy", "dropout")),
         *(f"aten.{n}.default" for n in ("feature_dropout", "alpha_dropout", "feature_alpha_dropout")),
     }
+
+
+UNARY = sorted(
+    name
+    for name, rule in TABLE.items()
+    if rule is elementwise and len(schema(name)) == 1 and name.endswith(".default") and "clamp" not in name
+)
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_every_function_of_one_stream_is_the_function_of_torch(name):
+    """The function unit of each elementwise operator, alone between two linear maps, against the operator itself."""
+    operator = getattr(torch.ops.aten, name.split(".")[1])
+    torch.manual_seed(0)
+    positive = any(word in name for word in ("log", "sqrt", "reciprocal")) and "sigmoid" not in name
+    model = Lambda(
+        lambda m, x: m.b(operator(m.a(x).abs() + 0.5 if positive else m.a(x))), a=nn.Linear(5, 6), b=nn.Linear(6, 3)
+    ).double()
+    x = torch.randn(8, 5, dtype=torch.float64)
+    snn = convert(model, [x], code=EXACT, settings=LARGEST)
+    assert [n.operator for n in snn.graph.nodes if n.kind == "function unit"][-1] == name
+    assert torch.allclose(snn.source(x), model(x), rtol=1e-10, atol=1e-12)
+    assert (snn(x) - model(x)).abs().max() <= 3e-3 * model(x).abs().max()

@@ -1,4 +1,4 @@
-"""``canonic``: demo, explain, convert, evaluate. Exit codes: 0 done, 1 it could not be done, 2 wrong usage."""
+"""``canonic``: demo, explain, convert, evaluate, verify. Exit codes: 0 done, 1 it could not be done, 2 wrong usage."""
 
 import json
 import sys
@@ -77,7 +77,7 @@ def convert(
     size: o.Size = None,
     grey: o.Grey = False,
     steps: o.Steps = 8,
-    silent: o.Silent = 1,
+    silent: o.SilentOrAuto = "1",
     beta: o.Beta = 2.0,
     phi: o.Phi = 0.5,
     threshold: Annotated[str, typer.Option(help="mse, max or percentile.")] = "mse",
@@ -97,9 +97,10 @@ def convert(
     with o.usage():
         if percentile is not None and threshold != "percentile":
             raise ValueError(f"--percentile {percentile} has no effect on --threshold {threshold}")
-        settings = Settings(threshold, percentile or 99.9, input_code, bias)  # type: ignore[arg-type]
+        k, chosen = o.silent_steps(silent)
+        settings = Settings(threshold, percentile or 99.9, input_code, bias, silent=chosen)  # type: ignore[arg-type]
     o.require_writable(out)
-    code, prepare = o.css(steps, silent, beta, phi), o.preprocessing(mean, std, size, grey)
+    code, prepare = o.css(steps, k, beta, phi), o.preprocessing(mean, std, size, grey)
     opened, batches = open_model(model, weights), o.batches(data, prepare, limit, batch_size)
     snn = convert_model(opened, batches, code=code, settings=settings)
     # The network remembers its preprocessing, so that evaluate need not be told again.
@@ -121,18 +122,33 @@ def evaluate(
     as_json: o.Json = False,
 ) -> None:
     """Measure a spiking network against its source on labelled data, at every step."""
-    from dataclasses import asdict
-
     from canonic.cli.render import show_evaluation
-    from canonic.datasets import Preprocessing
     from canonic.measure import evaluate as measure
     from canonic.network import load
 
     snn = load(network)
-    given = asdict(o.preprocessing(mean, std, size, grey))
-    prepare = Preprocessing(**{**snn.record.get("preprocessing", {}), **{k: v for k, v in given.items() if v}})
-    evaluation = measure(snn, o.batches(data, prepare, limit, batch_size))
+    evaluation = measure(snn, o.batches(data, o.remembered(snn, mean, std, size, grey), limit, batch_size))
     _print_json(evaluation.to_json()) if as_json else show_evaluation(evaluation)
+
+
+@app.command()
+def verify(
+    network: Annotated[Path, typer.Argument(help="File that canonic convert wrote.")],
+    data: o.DataName,
+    limit: o.Limit = 100,
+    batch_size: o.BatchSize = 100,
+    mean: o.Mean = "",
+    std: o.Std = "",
+    size: o.Size = None,
+    grey: o.Grey = False,
+    as_json: o.Json = False,
+) -> None:
+    """Compare every layer with the source network: its error in dB, where it drops, and what to change."""
+    from canonic.network import load
+
+    snn = load(network)
+    found = snn.verify(o.batches(data, o.remembered(snn, mean, std, size, grey), limit, batch_size))
+    _print_json(found.to_json()) if as_json else print(found)
 
 
 def _print_json(value: object) -> None:

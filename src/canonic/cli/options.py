@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from canonic.codes import CSS
     from canonic.datasets import Preprocessing
+    from canonic.network import SpikingNetwork
 
 Model = Annotated[str, typer.Argument(help="file.pt2, or package.module:function that returns the network.")]
 Weights = Annotated[Path | None, typer.Option(help="State dict of the network: .safetensors or .pt.")]
@@ -26,6 +28,10 @@ Size = Annotated[int | None, typer.Option(min=1, help="Height and width of the p
 Grey = Annotated[bool, typer.Option("--grey", help="Pictures have one channel for the network, not three.")]
 Steps = Annotated[int, typer.Option("--steps", "-T", help="Digits of the code, 1 to 24.")]
 Silent = Annotated[int, typer.Option("--silent", "-k", help="Silent steps of every population, 0 to T.")]
+SilentOrAuto = Annotated[
+    str,
+    typer.Option("--silent", "-k", help="Silent steps of every population, 0 to T, or auto: as few as each needs."),
+]
 Beta = Annotated[float, typer.Option(help="Amplification at every step, between 1 and 3.")]
 Phi = Annotated[float, typer.Option(help="Fraction of the threshold at which a neuron fires.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -62,10 +68,27 @@ def preprocessing(mean: str, std: str, size: int | None, grey: bool) -> "Preproc
         return Preprocessing(numbers(mean), numbers(std), size, grey)
 
 
+def remembered(snn: "SpikingNetwork", mean: str, std: str, size: int | None, grey: bool) -> "Preprocessing":
+    """Return the preprocessing that a network was calibrated with, but for what the options say."""
+    from canonic.datasets import Preprocessing
+
+    given = asdict(preprocessing(mean, std, size, grey))
+    return Preprocessing(**{**snn.record.get("preprocessing", {}), **{k: v for k, v in given.items() if v}})
+
+
 def require_writable(out: Path) -> None:
     """Raise an error of usage unless a file can be made there, before the work begins."""
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise typer.BadParameter(f"--out must be a file in a folder that exists, got {out}")
+
+
+def silent_steps(text: str) -> "tuple[int, Literal['auto'] | None]":
+    """Return the silent steps of the code and those of the settings, from a number or "auto"."""
+    if text == "auto":
+        return 1, "auto"
+    if not text.isdigit():
+        raise typer.BadParameter(f"--silent must be a whole number or auto, got {text!r}")
+    return int(text), None
 
 
 def css(steps: int, silent: int, beta: float, phi: float) -> "CSS":

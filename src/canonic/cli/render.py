@@ -10,6 +10,7 @@ from rich.table import Table
 from canonic.conversion import Explanation
 from canonic.measure import Evaluation
 from canonic.network import SpikingNetwork
+from canonic.network.graph import spread
 
 STYLES = {"refused": "bold red", "population": "green", "function unit": "yellow"}
 
@@ -45,8 +46,8 @@ def show_evaluation(evaluation: Evaluation) -> None:
     worst = max(evaluation.overload_rate.items(), key=lambda item: item[1])
     _console().print(
         table,
-        f"{evaluation.samples} samples; T = {evaluation.steps}, k = {evaluation.silent}, depth {evaluation.depth}: "
-        f"{evaluation.total_steps} total steps",
+        f"{evaluation.samples} samples; T = {evaluation.steps}, k = {spread(*evaluation.silent)}, "
+        f"depth {evaluation.depth}: {evaluation.total_steps} total steps",
         f"source {100 * evaluation.source_accuracy:.2f} %, spiking {100 * evaluation.accuracy:.2f} %, "
         f"agreement {100 * evaluation.agreement:.2f} %, {evaluation.spikes_per_neuron:.2f} spikes per neuron",
         f"most overloaded: layer {worst[0]}, {100 * worst[1]:.2f} % of its firing steps",
@@ -62,7 +63,7 @@ def show_demo(results: Mapping[str, Evaluation], out: Path) -> None:
     table.add_row("source", "", "", "", "", f"{100 * first.source_accuracy:.2f}", "", "", style="dim")
     for e in results.values():
         numbers = (f"{100 * e.accuracy:.2f}", f"{100 * e.agreement:.2f}", f"{e.spikes_per_neuron:.2f}")
-        table.add_row("spiking", str(e.steps), str(e.silent), str(e.depth), str(e.total_steps), *numbers)
+        table.add_row("spiking", str(e.steps), spread(*e.silent), str(e.depth), str(e.total_steps), *numbers)
     _console().print(
         table,
         f"{first.samples} handwritten digits that the network was not trained on",

@@ -15,7 +15,7 @@ from canonic.conversion.calibrate import calibrate
 from canonic.conversion.explain import analyse, require_convertible
 from canonic.conversion.populations import code_inputs, set_codes, set_thresholds
 from canonic.conversion.settings import Settings, resolve
-from canonic.conversion.settle import settle
+from canonic.conversion.settle import repair_report, settle
 from canonic.conversion.units import fold_thresholds
 from canonic.errors import DataError
 from canonic.frontend import Model
@@ -67,7 +67,8 @@ def convert(
     plan = Plan(fold_thresholds(spiking).map_tensors(channels_last), code, settings.bias)
     with torch.no_grad(), waiting("settle silent steps and mean errors, layer by layer", shown=progress):
         plan = settle(plan, seen.kept, settings, rules)
-    return SpikingNetwork(plan, _record(settings, seen.samples, dead))
+        repair = repair_report(plan, seen.kept) if settings.correct else {}
+    return SpikingNetwork(plan, {**_record(settings, seen.samples, dead), "repair dB": repair})
 
 
 def arity(model: Model) -> int:

@@ -29,6 +29,8 @@ class Explanation:
     Attributes:
         verdicts: one for each call, in order of computation.
         populations: spiking populations.
+        signed: those among them that code a current anew, where weights would read an analog stream.
+        function_units: analog functions that stay: they are counted as MACs.
         neurons: spiking neurons for one sample.
         depth: populations on the longest path.
         total_steps: steps until the last digit of the answer, with the code that was asked about.
@@ -37,6 +39,8 @@ class Explanation:
 
     verdicts: tuple[Verdict, ...]
     populations: int
+    signed: int
+    function_units: int
     neurons: int
     depth: int
     total_steps: int
@@ -64,7 +68,10 @@ class Explanation:
         """One sentence with the counts."""
         steps = f"T = {self.code.steps}, k = {self.code.silent}: {self.total_steps} total steps"
         refused = f"; {len(self.refused)} refused" if self.refused else ""
-        return f"{self.populations} populations, {self.neurons} neurons, depth {self.depth}; {steps}{refused}"
+        signed = f" ({self.signed} signed)" if self.signed else ""
+        units = f", {self.function_units} function units" if self.function_units else ""
+        size = f"{self.populations} populations{signed}{units}, {self.neurons} neurons, depth {self.depth}"
+        return f"{size}; {steps}{refused}"
 
 
 def explain(model: Model, example: Example, *, code: CSS | None = None) -> Explanation:
@@ -91,6 +98,11 @@ def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanati
     graph, verdicts = import_program(program)
     if (kind := prototype(graph).dtype) not in (torch.float32, torch.float64):
         raise ConversionError(f"the weights of the model are {kind}: convert it to float32 first, model.float()")
+    if prototype(graph).is_meta:
+        raise ConversionError(
+            "the weights of the model are on the device meta, which holds no numbers: load them first, "
+            "model.to_empty(device='cpu') and model.load_state_dict(...)"
+        )
     if not any(verdict.kind == "refused" for verdict in verdicts):
         require_same(program, graph, as_inputs(example))
     graph = recode(fold(graph))
@@ -102,7 +114,9 @@ def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanati
     deep = depth(graph)
     neurons = sum(graph.neurons.values())
     total = code.steps + code.silent * deep
-    return graph, Explanation(verdicts, len(graph.populations), neurons, deep, total, code)
+    signed = sum(node.neurons.signed for node in graph.populations if node.neurons)
+    units = sum(node.kind == "function unit" for node in graph.nodes)
+    return graph, Explanation(verdicts, len(graph.populations), signed, units, neurons, deep, total, code)
 
 
 def _remark(verdict: Verdict) -> str:

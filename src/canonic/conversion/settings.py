@@ -41,12 +41,12 @@ class Settings:
         percentile: of the positive activations of a channel, in (0, 100], for the rule of that name.
         input: "direct" injects the analog input at the first step; "css" codes it in ternary spikes.
         bias: "first" injects each bias with the first digit; "spread" a share of it with every digit.
-        silent: "auto" takes for every population the smallest k whose overload rate is under the limit; None leaves
-            them to the code.
-        overload_limit: the largest share of firing steps, above that of k = T, at which neurons may be overloaded.
         correct: start each channel at the membrane potential that removes its mean error on the calibration data.
         overrides: for populations by exact name or by a regular expression that matches the whole name; an exact
             name goes before an expression, an earlier expression before a later one.
+        silent: "auto" takes for every population the smallest k whose overload rate is under the limit; None leaves
+            them to the code.
+        overload_limit: the largest share of firing steps, above that of k = T, at which neurons may be overloaded.
 
     >>> Settings(overrides={"layer1.*": Override(threshold="max")}).threshold
     'mse'
@@ -56,10 +56,10 @@ class Settings:
     percentile: float = 99.9
     input: InputCode = "direct"
     bias: Bias = "first"
-    silent: Silent | None = None
-    overload_limit: float = 1e-3
     correct: bool = True
     overrides: Mapping[str, Override] = field(default_factory=dict, hash=False)
+    silent: Silent | None = None
+    overload_limit: float = 1e-3
 
     def __post_init__(self) -> None:
         _require_choice("threshold", self.threshold, get_args(ThresholdRule))

@@ -6,19 +6,24 @@ pass, every layer would make up for errors that the others have already removed.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor
 
 from canonic.conversion.correction import correct_mean
 from canonic.conversion.settings import Override, Settings
 from canonic.conversion.silence import choose_silent
 from canonic.network.graph import Node, Plan
+from canonic.network.health import decibels
 from canonic.network.lockstep import lockstep
+
+REPORTED = 64
+"""Samples on which errors before and after the correction are compared."""
 
 
 def settle(
-    plan: Plan, inputs: Sequence[Float[Tensor, "batch ..."]], settings: Settings, rules: Mapping[str, Override]
+    plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]], settings: Settings, rules: Mapping[str, Override]
 ) -> Plan:
     """Return the plan with the silent steps chosen and the means corrected, as the settings say."""
 
@@ -32,3 +37,33 @@ def settle(
     nodes = {visit.node.name: visit.node for visit in lockstep(plan, inputs, settled)}
     graph = replace(plan.graph, nodes=tuple(nodes.get(node.name, node) for node in plan.graph.nodes))
     return replace(plan, graph=graph)
+
+
+def repair_report(
+    plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]
+) -> dict[str, dict[Literal["before", "after"], float]]:
+    """Return the signal-to-noise ratio of each population in dB, before and after the correction of its mean."""
+    few = [x[:REPORTED] for x in inputs]
+    before, after = layer_ratios(uncorrected(plan), few), layer_ratios(plan, few)
+    return {name: {"before": round(before[name], 2), "after": round(ratio, 2)} for name, ratio in after.items()}
+
+
+def layer_ratios(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> dict[str, float]:
+    """Return the signal-to-noise ratio of each population in dB; 999 where there is no error."""
+    ratios = {}
+    for visit in lockstep(plan, inputs):
+        if visit.node.neurons is not None:
+            theta = visit.node.tensors["theta"]
+            error = (plan.code.decode(visit.stream) - visit.value) * theta
+            signal = visit.value * theta
+            ratios[visit.node.name] = min(999.0, decibels(float(signal.square().sum()), float(error.square().sum())))
+    return ratios
+
+
+def uncorrected(plan: Plan) -> Plan:
+    """Return the plan with populations that start at rest."""
+    nodes = tuple(
+        replace(node, tensors={name: t for name, t in node.tensors.items() if name != "start"})
+        for node in plan.graph.nodes
+    )
+    return replace(plan, graph=replace(plan.graph, nodes=nodes))

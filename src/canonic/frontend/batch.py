@@ -73,6 +73,8 @@ def result_of(node: fx.Node, streams: Sequence[fx.Node]) -> Tensor:
     if not isinstance(value, Tensor):
         raise Refusal(f"it returns {type(value).__name__}", "return tensors")
     shape = f"its result [{', '.join(map(str, value.shape))}]"
+    if 0 in shape_at(value, 1):
+        raise Refusal(f"{shape} is empty", "take it out of the model")
     if not keeps_apart(value):
         raise Mixed(f"{shape} mixes the samples of a batch", "keep them apart")
     if len({symbol for size in value.shape for symbol in symbols(size)}) > 1:

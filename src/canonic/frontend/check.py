@@ -52,5 +52,9 @@ def _same(ours: Tensor, theirs: Tensor) -> bool:
 
 
 def _mixes(model: torch.nn.Module, inputs: Sequence[Tensor], whole: Tensor, index: int) -> bool:
-    other = [torch.cat([x[:1], x[:1]]) for x in inputs]
-    return not _same([x for x in pytree.tree_leaves(model(*other)) if isinstance(x, Tensor)][index][0], whole[0])
+    """Tell whether a sample gets another answer in a batch of its own."""
+    for sample in range(len(whole)):
+        alone = model(*(torch.stack([x[sample], x[sample]]) for x in inputs))
+        if not _same([x for x in pytree.tree_leaves(alone) if isinstance(x, Tensor)][index][0], whole[sample]):
+            return True
+    return False

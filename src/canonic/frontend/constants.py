@@ -6,7 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, fx
 
-from canonic.frontend.batch import is_repeated, size_at
+from canonic.frontend.batch import is_repeated, shape_at, size_at
 from canonic.frontend.call import Refusal
 
 
@@ -30,13 +30,13 @@ class Constants:
             raise Refusal("it draws random numbers", "make it a buffer of the model, with a batch axis of 1")
         self.for_one[node] = self._computed(node, 1)
         sources = node.all_input_nodes
-        if any(source in self.for_two or isinstance(source.meta.get("val"), torch.SymInt) for source in sources):
+        if any(source in self.for_two or source not in self for source in sources):
             self.for_two[node] = self._computed(node, 2)
 
     def _computed(self, node: fx.Node, batch: int) -> Any:
         def value_of(source: fx.Node) -> Any:
             if source not in self:
-                return size_at(source.meta["val"], batch)
+                return _like(source.meta["val"], batch)
             return self.for_two[source] if batch == 2 and source in self.for_two else self.for_one[source]
 
         arguments, keywords = fx.map_arg((node.args, node.kwargs), value_of)
@@ -56,3 +56,10 @@ class Constants:
         if isinstance(two, Tensor) and not by_sample and not is_repeated(one, two):
             raise Refusal("its constant differs from sample to sample", "use one for all samples of a batch")
         return one
+
+
+def _like(value: Tensor | torch.SymInt, batch: int) -> Any:
+    """Return a size, or a tensor of the size of a stream: for what depends on sizes only (zeros_like)."""
+    if isinstance(value, Tensor):
+        return torch.zeros(shape_at(value, batch), dtype=value.dtype)
+    return size_at(value, batch)

@@ -25,7 +25,7 @@ from canonic.frontend.batch import (
 from canonic.frontend.call import Call, Mixed, Refusal, Rule
 from canonic.frontend.constants import Constants
 from canonic.frontend.origin import bind, name_of, origin_of
-from canonic.frontend.structure import BOOKKEEPING, SIZED, SPLITS, part_of, unbound, whole_numbers
+from canonic.frontend.structure import BOOKKEEPING, SIZED, SPLITS, part_of, sizes_only, unbound, whole_numbers
 from canonic.frontend.table import convert_call
 from canonic.network.graph import Graph, Kind, Node, Origin, Slot
 from canonic.network.inputs import as_weights
@@ -94,7 +94,7 @@ class _Import:
             self.constants.for_one[node] = operator.attrgetter(str(node.target))(self.program.graph_module)
         elif isinstance(node.meta.get("val"), int | float | bool | torch.SymInt) or str(node.target) in BOOKKEEPING:
             return
-        elif not any(source in self.streams for source in node.all_input_nodes):
+        elif not any(source in self.streams for source in node.all_input_nodes) or sizes_only(node):
             self.visit_constant(node)
         elif node.target is operator.getitem:
             self.visit_part(node)

@@ -3,7 +3,7 @@
 import sys
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 from torch.nn.functional import pad as pad_tensor
 
 from canonic.frontend.batch import shape_at
@@ -162,5 +162,13 @@ RULES: dict[str, Rule] = {
 BOOKKEEPING = ("aten.sym_size.int", "aten._assert_tensor_metadata.default", "aten._assert_scalar.default")
 """Calls that compute nothing of the network."""
 
+SIZES_ONLY = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
+"""Operators that use the size of a stream, not what it carries: they make constants."""
+
 SIZED = {"view", "_unsafe_view", "reshape", "unflatten", "expand", "repeat", "slice", "select", "new_ones", "new_zeros"}
 """Operators whose arguments may be sizes that depend on the batch."""
+
+
+def sizes_only(node: fx.Node) -> bool:
+    """Tell whether a call depends on the size of a stream only, and so is a constant."""
+    return str(node.target).split(".")[1:2] in [[name] for name in SIZES_ONLY]

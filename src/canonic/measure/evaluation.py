@@ -57,7 +57,7 @@ class Evaluation:
         counts: the sums that everything else follows from.
         neurons: of each population, for one sample.
         steps: digits T of the code.
-        silent: silent steps k of the code.
+        silent: smallest and largest number of silent steps k of a population.
         depth: populations on the longest path.
         total_steps: steps until the last digit of the answer.
     """
@@ -65,7 +65,7 @@ class Evaluation:
     counts: Counts
     neurons: Mapping[str, int]
     steps: int
-    silent: int
+    silent: tuple[int, int]
     depth: int
     total_steps: int
 
@@ -118,7 +118,7 @@ class Evaluation:
         return {
             "samples": self.samples,
             "T": self.steps,
-            "k": self.silent,
+            "k": self.silent[0] if len(set(self.silent)) == 1 else list(self.silent),
             "depth": self.depth,
             "total steps": self.total_steps,
             "source accuracy": self.source_accuracy,
@@ -159,7 +159,7 @@ def evaluate(
         total = counts if total is None else total + counts
     if total is None:
         raise DataError("the evaluation data is empty: pass at least one batch (x, y)")
-    return Evaluation(total, snn.graph.neurons, snn.code.steps, snn.code.silent, snn.depth, snn.total_steps)
+    return Evaluation(total, snn.graph.neurons, snn.code.steps, snn.graph.silent, snn.depth, snn.total_steps)
 
 
 def labelled(batch: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor
 
 from canonic.network.apply import apply, apply_whole, bias_gain, held
@@ -43,7 +43,7 @@ class State:
     readout: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-def clocked(plan: Plan, inputs: Sequence[Float[Tensor, "batch ..."]]) -> Iterator[tuple[dict[str, Pulse], State]]:
+def clocked(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> Iterator[tuple[dict[str, Pulse], State]]:
     """Yield the pulses of all nodes and the state after each tick 1 .. total steps."""
     state = State()
     for _ in range(total_steps(plan)):
@@ -51,7 +51,7 @@ def clocked(plan: Plan, inputs: Sequence[Float[Tensor, "batch ..."]]) -> Iterato
         yield pulses, state
 
 
-def tick(plan: Plan, state: State, inputs: Sequence[Float[Tensor, "batch ..."]]) -> tuple[dict[str, Pulse], State]:
+def tick(plan: Plan, state: State, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> tuple[dict[str, Pulse], State]:
     """Advance every node by one tick. The inputs, the same at every call, are injected at the first."""
     graph, now, first = plan.graph, state.tick + 1, plan.graph.first_steps
     pulses: dict[str, Pulse] = {name: x if now == 1 else None for name, x in zip(graph.inputs, inputs, strict=True)}

@@ -160,6 +160,12 @@ class Graph:
         """The spiking neurons of each population, for one sample."""
         return {node.name: node.size for node in self.populations}
 
+    @property
+    def silent(self) -> tuple[int, int]:
+        """The smallest and the largest number of silent steps of a population."""
+        silent = [node.neurons.silent for node in self.populations if node.neurons and not node.neurons.encodes] or [0]
+        return min(silent), max(silent)
+
     @cached_property
     def first_steps(self) -> Mapping[str, int]:
         """For each node the number of steps before the first digit of its stream.
@@ -203,6 +209,15 @@ def depth(graph: Graph) -> int:
 def total_steps(plan: Plan) -> int:
     """Return the steps until the last digit of the last output: T and the silent steps on the longest path."""
     return plan.code.steps + max(plan.graph.first_steps[name] for name in plan.graph.outputs)
+
+
+def spread(low: int, high: int) -> str:
+    """Return the range of silent steps as people write it.
+
+    >>> spread(1, 1), spread(0, 3)
+    ('1', '0 to 3')
+    """
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def operator_of(node: Node) -> Callable[..., Any]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor
 
 from canonic.network.graph import Neurons, Plan
@@ -56,7 +56,7 @@ def decibels(signal: float, error: float) -> float:
     return 10 * math.log10(signal / error) if signal > 0 else 0.0
 
 
-def measure(plan: Plan, inputs: Sequence[Float[Tensor, "batch ..."]]) -> tuple[dict[str, Sums], dict[str, Sums]]:
+def measure(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> tuple[dict[str, Sums], dict[str, Sums]]:
     """Return the sums of all populations, and of all outputs, for some samples."""
     populations: dict[str, Sums] = {}
     outputs: dict[str, Sums] = {}

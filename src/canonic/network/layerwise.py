@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from canonic.network.apply import apply, apply_whole, bias_gain, held, telescope
@@ -19,7 +19,7 @@ Observer = Callable[[Node, Tensor, Scan], None]
 
 
 def layerwise(
-    plan: Plan, inputs: Sequence[Float[Tensor, "batch ..."]], observe: Observer | None = None
+    plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]], observe: Observer | None = None
 ) -> tuple[Float[Tensor, "time batch ..."], ...]:
     """Return the stream of each output, in its own time: digit m at index m - 1.
 
@@ -37,7 +37,7 @@ def chunk_size(plan: Plan) -> int:
 
 
 def at_once(
-    plan: Plan, inputs: Sequence[Float[Tensor, "batch ..."]], observe: Observer | None = None
+    plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]], observe: Observer | None = None
 ) -> tuple[Float[Tensor, "time batch ..."], ...]:
     """Return the stream of each output, the whole batch at once.
 
@@ -64,15 +64,15 @@ def last_readers(graph: Graph) -> dict[str, tuple[str, ...]]:
     return dropped
 
 
-def lengthen(stream: Float[Tensor, "time batch ..."], steps: int) -> Float[Tensor, "steps batch ..."]:
+def lengthen(stream: Shaped[Tensor, "time batch ..."], steps: int) -> Shaped[Tensor, "steps batch ..."]:
     """Return the stream with silent steps added at its end."""
     missing = steps - len(stream)
     return torch.cat([stream, stream.new_zeros(missing, *stream.shape[1:])]) if missing else stream
 
 
 def stream_of(
-    plan: Plan, node: Node, inputs: Sequence[Float[Tensor, "_ batch ..."]], observe: Observer | None = None
-) -> Float[Tensor, "_ batch ..."]:
+    plan: Plan, node: Node, inputs: Sequence[Shaped[Tensor, "_ batch ..."]], observe: Observer | None = None
+) -> Shaped[Tensor, "_ batch ..."]:
     """Return the stream of one node from those of its inputs."""
     if node.neurons is not None:
         code, start = node.neurons.code or plan.code, node.tensors.get("start")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from canonic.network.apply import apply_whole
@@ -14,7 +14,7 @@ ValueObserver = Callable[[Node, Tensor, Tensor], None]
 
 
 def reference(
-    graph: Graph, inputs: Sequence[Float[Tensor, "batch ..."]], observe: ValueObserver | None = None
+    graph: Graph, inputs: Sequence[Shaped[Tensor, "batch ..."]], observe: ValueObserver | None = None
 ) -> tuple[Float[Tensor, "batch ..."], ...]:
     """Return the outputs of the source network, to float rounding."""
     values = dict(zip(graph.inputs, inputs, strict=True))

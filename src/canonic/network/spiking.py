@@ -6,7 +6,7 @@ from os import PathLike
 from typing import Any, Literal, get_args
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
@@ -64,7 +64,7 @@ class SpikingNetwork:
         """Spiking neurons for one sample."""
         return sum(self.graph.neurons.values())
 
-    def __call__(self, *inputs: Float[Tensor, "batch ..."], scheduler: Scheduler = "layerwise") -> Any:
+    def __call__(self, *inputs: Shaped[Tensor, "batch ..."], scheduler: Scheduler = "layerwise") -> Any:
         """Return what the source model returns, as decoded after all steps.
 
         Args:
@@ -85,7 +85,7 @@ class SpikingNetwork:
 
     def readout(
         self,
-        *inputs: Float[Tensor, "batch ..."],
+        *inputs: Shaped[Tensor, "batch ..."],
         scheduler: Scheduler = "layerwise",
         observe: Observer | None = None,
     ) -> Any:
@@ -109,12 +109,12 @@ class SpikingNetwork:
             silent = {name: torch.zeros_like(states[-1][name]) for name in self.graph.outputs}
             return self._formed([torch.stack([s.get(n, silent[n]) for s in states]) for n in self.graph.outputs])
 
-    def source(self, *inputs: Float[Tensor, "batch ..."]) -> Any:
+    def source(self, *inputs: Shaped[Tensor, "batch ..."]) -> Any:
         """Return what the source network returns, computed on this graph; equal to it up to float rounding."""
         with torch.no_grad():
             return self._formed(reference(self.graph, checked(self.graph, inputs, "the call")))
 
-    def trace(self, *inputs: Float[Tensor, "batch ..."], layers: Iterable[str] | None = None) -> dict[str, LayerTrace]:
+    def trace(self, *inputs: Shaped[Tensor, "batch ..."], layers: Iterable[str] | None = None) -> dict[str, LayerTrace]:
         """Return spikes, currents, membranes and the source network's values of some populations, all if None.
 
         Raises:

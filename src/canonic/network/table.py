@@ -1,6 +1,6 @@
 """A network as a table that a person can read."""
 
-from canonic.network.graph import Node, Plan, depth, total_steps
+from canonic.network.graph import Node, Plan, depth, spread, total_steps
 from canonic.network.weights import is_scale
 
 HEADINGS = ("layer", "operator", "neurons", "theta", "silent", "first step")
@@ -16,7 +16,8 @@ def table(plan: Plan) -> str:
 
 def summary(plan: Plan) -> str:
     """Return one sentence on the size and the latency of a network."""
-    code = f"CSS T = {plan.code.steps}, k = {plan.code.silent}, beta = {plan.code.beta:g}, phi = {plan.code.phi:g}"
+    silent, shape = spread(*plan.graph.silent), f"beta = {plan.code.beta:g}, phi = {plan.code.phi:g}"
+    code = f"CSS T = {plan.code.steps}, k = {silent}, {shape}"
     neurons = plan.graph.neurons
     return (
         f"{len(neurons)} populations, {sum(neurons.values())} neurons, depth {depth(plan.graph)}; "
