@@ -211,6 +211,7 @@ SETTINGS = [
         "Settings(overrides={'a': Override(threshold='best')})",
         "threshold of a must be one of mse, max, percentile",
     ),
+    ("Settings(silent='automatic')", "silent of settings must be a whole number or \"auto\", got 'automatic'"),
     ("CSS(steps=4.0)", "steps must be a whole number from 1 to 24, got 4.0"),
 ]
 

@@ -20,7 +20,7 @@ def test_the_five_minute_path_works_in_an_empty_folder(tmp_path):
     make = "import torch, net; torch.save(net.make().state_dict(), 'weights.pt')"
     subprocess.run([sys.executable, "-c", make], cwd=tmp_path, check=True)
     commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("canonic ")]
-    assert [command.split()[1] for command in commands] == ["demo", "explain", "convert", "evaluate"]
+    assert [command.split()[1] for command in commands] == ["demo", "explain", "convert", "evaluate", "verify"]
     for command in commands[1:]:
         program = [
             sys.executable,
@@ -46,6 +46,12 @@ def test_the_python_snippet_works(tmp_path, monkeypatch):
     exec(next(block for block in blocks("python") if "canonic.convert" in block), scope)
     assert scope["steps"].shape == (9, 20, 10)
     assert list(scope["inside"]) == ["2"]
+
+
+def test_the_list_of_operators_is_that_of_the_table():
+    from canonic.frontend.table import describe_shortly
+
+    assert "\n".join(describe_shortly()) in README
 
 
 def test_every_file_that_it_links_is_there():

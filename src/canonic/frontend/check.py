@@ -48,7 +48,7 @@ def distinct(x: Tensor) -> Tensor:
 def _same(ours: Tensor, theirs: Tensor) -> bool:
     if not bool(theirs.isfinite().all()):
         return True  # weights that are not finite are named by the calibration
-    return float((ours - theirs).abs().max()) <= TOLERANCE.get(theirs.dtype, 1e-3) * float(theirs.abs().max())
+    return float((ours - theirs).abs().max()) <= TOLERANCE.get(ours.dtype, 1e-3) * float(theirs.abs().max())
 
 
 def _mixes(model: torch.nn.Module, inputs: Sequence[Tensor], whole: Tensor, index: int) -> bool:

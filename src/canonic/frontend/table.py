@@ -1,8 +1,9 @@
 """The operator table: each ATen operator has exactly one rule, and what has none is refused.
 
-``python -m canonic.frontend.table`` prints it as docs/operators.md.
+``python -m canonic.frontend.table`` prints it as docs/operators.md, with ``--short`` as the list in the README.
 """
 
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
@@ -10,13 +11,14 @@ from canonic.frontend import activations, arithmetic, functions, structure, syna
 from canonic.frontend.call import Call, Refusal, Rule
 from canonic.network.graph import Node
 
-TABLE: dict[str, Rule] = {
-    **synapses.RULES,
-    **arithmetic.RULES,
-    **activations.RULES,
-    **functions.RULES,
-    **structure.RULES,
+KINDS: dict[str, dict[str, Rule]] = {
+    "synapses": synapses.RULES,
+    "arithmetic": arithmetic.RULES,
+    "populations": activations.RULES,
+    "function units": functions.RULES,
+    "structure": structure.RULES,
 }
+TABLE: dict[str, Rule] = {operator: rule for rules in KINDS.values() for operator, rule in rules.items()}
 
 
 def convert_call(call: Call) -> Node | None:
@@ -52,6 +54,15 @@ def describe() -> Iterator[str]:
         yield f"| {_listed(name for name, _ in refused)} | {reason[0]} | {reason[1]} |"
 
 
+def describe_shortly() -> Iterator[str]:
+    """Yield the lines of the README's list: the names of the operators of each kind."""
+    yield "| | operators |"
+    yield "|---|---|"
+    for kind, rules in KINDS.items():
+        names = dict.fromkeys(name.split(".")[1].removeprefix("_") for name in rules)
+        yield f"| {kind} | {', '.join(names)} |"
+
+
 def _listed(operators: Iterable[str]) -> str:
     return ", ".join(f"`{name.removeprefix('aten.').removesuffix('.default')}`" for name in operators)
 
@@ -61,4 +72,4 @@ def _unknown() -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(describe()))
+    print("\n".join(describe_shortly() if "--short" in sys.argv else describe()))
