@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 
-.PHONY: demo test lint bench-conversion bench-peers clean
+.PHONY: demo test lint bench-conversion bench-coverage bench-peers clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +32,10 @@ test: lint  ## style, types and all tests
 bench-conversion: $(VENV)/.installed  ## trained CIFAR-10 ResNets against their sources
 	$(BIN)/python -m benchmarks.conversion
 	$(BIN)/python -m benchmarks.picture
+
+bench-coverage: $(VENV)/.installed $(PEERS)/.installed  ## what converts, and how well; docs/coverage.md
+	$(BIN)/python -m benchmarks.coverage --peers $(PEERS)/bin/python --python $(BIN)/python
+	$(BIN)/python -m benchmarks.tables
 
 bench-peers: $(VENV)/.installed $(PEERS)/.installed  ## small networks of every kind through other converters too
 	$(BIN)/python -m benchmarks.peers.run $(PEERS)/bin/python

@@ -98,11 +98,18 @@ def main() -> None:
 
 def measure(name: str, settings: Iterable[Setting], pictures: int) -> Iterator[dict[str, Any]]:
     """Yield a row for each setting and T = 4, 6, 8, and print it."""
+    return measure_at(name, settings, pictures, (4, 6, 8))
+
+
+def measure_at(
+    name: str, settings: Iterable[Setting], pictures: int, digits: Iterable[int]
+) -> Iterator[dict[str, Any]]:
+    """Yield a row for each setting and each T, and print it."""
     model = cifar.trained(name)
     test = list(DataLoader(sample(cifar.test_pictures(), pictures), batch_size=200))
     program = capture(model, test[0][0])
     for setting in settings:
-        for steps in (4, 6, 8):
+        for steps in digits:
             row = run(name, program, setting, steps, test)
             print(
                 "  ".join(f"{value:.2f}" if isinstance(value, float) else str(value) for value in row.values()),

@@ -45,7 +45,7 @@ def converted(name, code, settings):
     return convert(program, [x], code=code, settings=settings)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", CASES, scope="module")  # one network after the other: exported once
 def test_the_graph_computes_what_the_model_computes(name):
     model, _, x = prepared(name)
     snn = converted(name, EXACT, LARGEST)
@@ -53,7 +53,7 @@ def test_the_graph_computes_what_the_model_computes(name):
         assert torch.allclose(ours, theirs, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", CASES, scope="module")  # one network after the other: exported once
 def test_spikes_come_as_close_as_the_digits_allow(name):
     model, _, x = prepared(name)
     snn = converted(name, EXACT, LARGEST)
@@ -61,7 +61,7 @@ def test_spikes_come_as_close_as_the_digits_allow(name):
         assert (ours - theirs).abs().max() <= 3e-3 * theirs.abs().max()
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", CASES, scope="module")  # one network after the other: exported once
 @pytest.mark.parametrize("given", [DIRECT, CODED], ids=["direct", "css"])
 def test_both_schedulers_give_the_same_readout_at_every_step(name, given):
     _, _, x = prepared(name)
@@ -72,7 +72,7 @@ def test_both_schedulers_give_the_same_readout_at_every_step(name, given):
         assert torch.allclose(a, b, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", CASES, scope="module")  # one network after the other: exported once
 def test_spikes_are_exactly_ternary_and_the_output_has_the_form_of_the_models(name):
     model, _, x = prepared(name)
     snn = converted(name, CSS(steps=6, silent=1), DIRECT)

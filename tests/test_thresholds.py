@@ -63,12 +63,32 @@ def test_mse_finds_the_least_squared_error(steps):
 
 
 def test_max_clips_nothing_and_percentile_a_known_share():
-    values = torch.linspace(0, 1, 10_001)[None]
+    values = torch.linspace(0, 1, 100_001)[None]
     seen, code = histogram_of(values), CSS(steps=8)
     largest, _ = threshold(seen, code, Override("max"))
     assert float(largest * code.largest) == pytest.approx(1.0)
     assert float(percentile(seen, 90.0)) == pytest.approx(0.9, abs=2 / BINS)
     assert float(percentile(seen, 100.0)) == 1.0
+
+
+@pytest.mark.parametrize(("seen", "larger"), [(256, 1.44), (10_000, 1.118), (100_000, 1.0), (1_000_000, 1.0)])
+def test_a_channel_that_was_rarely_seen_gets_a_larger_threshold(seen, larger):
+    """So that what comes later is clipped as rarely as if 100,000 values had been seen."""
+    values = torch.linspace(1 / seen, 1, seen)[None]
+    theta, _ = threshold(histogram_of(values), CSS(steps=8), Override("max"))
+    assert float(theta * CSS(steps=8).largest) == pytest.approx(larger, rel=2e-3)
+    clipped = float(threshold(histogram_of(values), CSS(steps=8), Override("percentile", 90.0))[0]) * 2
+    assert clipped == pytest.approx(0.9, rel=1e-2)
+
+
+def test_the_margin_keeps_unseen_values_within_the_code():
+    generator = torch.Generator().manual_seed(0)
+    code, beyond = CSS(steps=8), []
+    seen, later = torch.randn(64, 256, generator=generator).abs(), torch.randn(64, 10_000, generator=generator).abs()
+    theta, _ = threshold(histogram_of(seen), code, Override("mse"))
+    beyond = (later > theta[:, None] * code.largest).double().mean()
+    assert beyond < 2e-4
+    assert (later > seen.amax(1, keepdim=True)).double().mean() > 3e-3
 
 
 def test_fewer_digits_clip_more():

@@ -58,7 +58,7 @@ def reduced_maximum(call: Call) -> Node:
 
 _UNARY = (
     "sigmoid tanh gelu silu elu selu celu leaky_relu prelu rrelu softplus mish hardswish hardsigmoid log_sigmoid "
-    "exp expm1 log log2 log1p sqrt rsqrt reciprocal abs sin cos erf square softshrink atan logaddexp nan_to_num"
+    "exp expm1 log log2 log1p sqrt rsqrt reciprocal abs sin cos erf square atan logaddexp nan_to_num"
 )
 _NORMS = "layer_norm native_layer_norm group_norm native_group_norm instance_norm rms_norm"
 _ROWS = (
