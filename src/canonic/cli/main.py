@@ -1,4 +1,4 @@
-"""``canonic``: demo, explain, convert, evaluate, verify. Exit codes: 0 done, 1 it could not be done, 2 wrong usage."""
+"""``canonic``: demo, explain, convert, evaluate, verify, zoo. Exit codes: 0 done, 1 it could not be done, 2 wrong usage."""
 
 import json
 import sys
@@ -149,6 +149,29 @@ def verify(
     snn = load(network)
     found = snn.verify(o.batches(data, o.remembered(snn, mean, std, size, grey), limit, batch_size))
     _print_json(found.to_json()) if as_json else print(found)
+
+
+@app.command()
+def zoo(
+    pattern: Annotated[str, typer.Argument(help="Of the names of timm, as resnet*; all if left out.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Try at most this many, evenly spaced.")] = None,
+    as_json: o.Json = False,
+) -> None:
+    """Say which architectures of timm could be converted, and why the others could not. Needs timm; no weights."""
+    from dataclasses import asdict
+
+    from canonic.cli.render import show_outcome
+    from canonic.cli.zoo import model_names, summary, survey
+
+    outcomes = []
+    try:
+        for outcome in survey(model_names(pattern, limit)):
+            outcomes.append(outcome)
+            if not as_json:
+                show_outcome(outcome)
+    finally:  # after Ctrl-C too
+        if outcomes:
+            _print_json([asdict(outcome) for outcome in outcomes]) if as_json else print(summary(outcomes))
 
 
 def _print_json(value: object) -> None:

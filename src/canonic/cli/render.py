@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from canonic.cli.zoo import Outcome
 from canonic.conversion import Explanation
 from canonic.measure import Evaluation
 from canonic.network import SpikingNetwork
@@ -71,6 +72,12 @@ def show_demo(results: Mapping[str, Evaluation], out: Path) -> None:
         f"{out / 'network.safetensors'}: the network with T = {max(e.steps for e in results.values())}",
         sep="\n",
     )
+
+
+def show_outcome(outcome: Outcome) -> None:
+    """Print what became of one architecture, in one line."""
+    size = f"{outcome.populations} populations, depth {outcome.depth}" if outcome.verdict == "converts" else ""
+    print(f"{outcome.name:40} {outcome.verdict:9} {outcome.seconds:6.1f} s  {outcome.reason or size}", flush=True)
 
 
 def _console() -> Console:
