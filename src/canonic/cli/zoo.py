@@ -73,7 +73,7 @@ def survey(names: Sequence[str]) -> Iterator[Outcome]:
 
 def summary(outcomes: Sequence[Outcome]) -> str:
     """Return how many there are of each verdict, and the reasons for refusals with the number of each."""
-    counts = Counter(outcome.verdict for outcome in outcomes)
+    counts: Counter[str] = Counter(outcome.verdict for outcome in outcomes)
     total = ", ".join(f"{counts[verdict]} {said}" for verdict, said in _SAID if counts[verdict])
     reasons = Counter(outcome.reason for outcome in outcomes if outcome.verdict == "refused").most_common()
     return "\n".join((f"{len(outcomes)} architectures: {total}", *(f"{count:5}  {why}" for why, count in reasons)))
@@ -89,8 +89,7 @@ def _outcome(name: str) -> Outcome:
         with quiet(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             model = _timm().create_model(name, pretrained=False).eval()
-            size = input_size(model)
-            explanation = _explained(model, size)
+            size, explanation = _explained(model)
     except Exception as error:  # noqa: BLE001 - the code of an architecture may raise anything
         reason = (str(error).strip().splitlines() or [""])[0]
         said = reason if isinstance(error, ConversionError) else f"{type(error).__name__}: {reason}"
@@ -101,18 +100,28 @@ def _outcome(name: str) -> Outcome:
     return Outcome(name, "refused", _first_reason(explanation), size, 0, 0, seconds)
 
 
-def input_size(model: "nn.Module") -> tuple[int, ...]:
-    """Return the shape of one input: the model's own if it is fixed, else with a small picture."""
+def _explained(model: "nn.Module") -> tuple[tuple[int, ...], Explanation]:
+    """Return the shape of one input, of a small picture where the architecture takes one, and the explanation."""
+    own, small = input_sizes(model)
+    try:
+        return small, explain(model, _example(small))
+    except Exception:
+        if small == own:
+            raise
+        return own, explain(model, _example(own))
+
+
+def input_sizes(model: "nn.Module") -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the shape of one input as timm states it, and that of a small one where it is not fixed."""
     config: dict[str, Any] = getattr(model, "pretrained_cfg", None) or {}
     channels, *sides = config.get("input_size", (3, 224, 224))
-    if not config.get("fixed_input_size", False):
-        sides = [min(side, SMALL) for side in sides]
-    return (channels, *sides)
+    largest = max(sides) if config.get("fixed_input_size", False) else SMALL
+    return (channels, *sides), (channels, *(min(side, largest) for side in sides))
 
 
-def _explained(model: "nn.Module", size: tuple[int, ...]) -> Explanation:
-    # Not zeros: the graph is compared with the model on them, and zeros would hide most differences.
-    return explain(model, torch.randn(2, *size))
+def _example(size: tuple[int, ...]) -> torch.Tensor:
+    # Not zeros: the graph is compared with the model on it, and zeros would hide most differences.
+    return torch.randn(2, *size)
 
 
 def _first_reason(explanation: Explanation) -> str:
