@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from hypothesis import HealthCheck, Phase, given, seed, settings
-
 from tests.fuzz import Net, networks
 from tests.fuzz_oracle import examine
 

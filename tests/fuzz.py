@@ -790,11 +790,12 @@ class Net:
     form: str = "one"
     digits: int = 8
     silent: Any = "auto"
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         lines = ",\n".join(f"    {step}" for step in self.steps)
-        tail = f"outputs={self.outputs}, form={self.form!r}, digits={self.digits}, silent={self.silent!r})"
-        return f"Net(seed={self.seed}, shape={self.shape}, steps=[\n{lines}\n], {tail}"
+        tail = f"outputs={self.outputs}, form={self.form!r}, digits={self.digits}, silent={self.silent!r}"
+        return f"Net(seed={self.seed}, shape={self.shape}, steps=[\n{lines}\n], {tail}, settings={self.settings})"
 
     def build(self) -> nn.Module:
         """Return the network in evaluation mode, the same at every call."""
@@ -886,7 +887,8 @@ def enliven(module: nn.Module) -> None:
             if module.bias is not None:
                 module.bias.normal_(0.0, 0.2)
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            assert module.running_mean is not None and module.running_var is not None
+            assert module.running_mean is not None
+            assert module.running_var is not None
             module.running_mean.normal_(0.0, 0.3)
             module.running_var.uniform_(0.3, 1.5)
         norms = nn.BatchNorm1d | nn.BatchNorm2d | nn.LayerNorm | nn.GroupNorm | nn.InstanceNorm2d
@@ -918,6 +920,15 @@ def choices(shapes: list[Any], stages: list[str], first: int, *, refused: bool) 
 
 COMMON = ("activation", "linear", "conv", "attention", "join", "pool", "timed_moves", "window_attention", "sequences")
 """Operations that are taken more often."""
+
+
+SETTINGS: list[dict[str, Any]] = [
+    *[{}] * 4,
+    {"input": "css"},
+    {"bias": "spread"},
+    {"threshold": "max"},
+    {"input": "css", "bias": "spread", "correct": False},
+]
 
 
 @st.composite
@@ -982,7 +993,7 @@ def drawn_outputs(draw: Any, net: Net, shapes: list[Any], stages: list[str], mod
     candidates = [i for i in range(1, last + 1) if stages[i] not in back] or [last]
     more = [] if form == "one" else [draw(st.sampled_from(candidates))]
     digits, silent = draw(st.sampled_from([6, 8, 10, 12])), draw(st.sampled_from(["auto"] * 4 + [1, 2]))
-    return Net(net.seed, net.shape, net.steps, [last, *more], form, digits, silent)
+    return Net(net.seed, net.shape, net.steps, [last, *more], form, digits, silent, draw(st.sampled_from(SETTINGS)))
 
 
 def back_is_possible(stage: str, shape: tuple[int, ...]) -> bool:

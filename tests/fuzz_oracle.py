@@ -55,7 +55,9 @@ def examine(net: Net) -> str | None:
     auto = net.silent == "auto"
     code = CSS(steps=net.digits, silent=1 if auto else net.silent)
     try:
-        snn = convert(model, [x], code=code, settings=Settings(silent="auto" if auto else None), progress=False)
+        snn = convert(
+            model, [x], code=code, settings=Settings(silent="auto" if auto else None, **net.settings), progress=False
+        )
     except ConversionError as error:
         return reason(error)
     except Exception as error:
@@ -108,12 +110,12 @@ def require_sound(net: Net, snn: SpikingNetwork, x: Tensor) -> None:
     """Every part of the spiking network does what it should, and so does the whole."""
     exact = double(snn)
     fresh = net.inputs(3, seed=3).double()
-    require_schedulers(exact, fresh)
-    require_apart(exact, fresh)
     for trace in snn.trace(x[:8]).values():
         require(set(trace.spikes.unique().tolist()) <= {-1.0, 0.0, 1.0}, "spikes are not ternary")
     ideal = with_digits(exact.plan, net.digits, net.digits, corrected=True)
     require_nodes(ideal, fresh)
+    require_schedulers(exact, fresh)
+    require_apart(exact, fresh)
     require_thresholds(ideal, x.double())
     require_vanishing(exact.plan, x[:16].double())
     if net.silent == "auto":
