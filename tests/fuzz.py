@@ -265,8 +265,8 @@ def conv(pick: Pick, c: int, h: int, w: int) -> nn.Module:
 def transposed_conv(pick: Pick, c: int, h: int, w: int) -> nn.Module:
     groups = pick("groups", [g for g in (1, 2) if c % g == 0])
     stride = pick("stride", [1, 2])
-    given = {"output_padding": 1} if stride == 2 and pick("output padding", [False, True]) else {}
-    return nn.ConvTranspose2d(c, 4, pick("kernel", [2, 3]), stride, padding=1, groups=groups, **given)
+    more = int(stride == 2 and pick("output padding", [False, True]))
+    return nn.ConvTranspose2d(c, 4, pick("kernel", [2, 3]), stride, 1, more, groups)
 
 
 @on("picture")
@@ -436,7 +436,7 @@ def cut(pick: Pick, c: int, h: int, w: int) -> nn.Module:
     """Windows of 2 x 2 merged with the batch, as in Swin."""
     shift = pick("shift", [0, 1])
 
-    def function(m: nn.Module, x: Tensor) -> Tensor:
+    def function(m: Any, x: Tensor) -> Any:
         x = torch.roll(x.permute(0, 2, 3, 1), (-shift, -shift), (1, 2)) if shift else x.permute(0, 2, 3, 1)
         x = x.reshape(x.shape[0], h // 2, 2, w // 2, 2, c).permute(0, 1, 3, 2, 4, 5)
         return x.reshape(-1, 4, c)
@@ -449,7 +449,7 @@ def cut(pick: Pick, c: int, h: int, w: int) -> nn.Module:
 
 @on("windows", to="picture")
 def uncut(pick: Pick, h: int, w: int, n: int, d: int) -> nn.Module:
-    def function(m: nn.Module, x: Tensor) -> Tensor:
+    def function(m: Any, x: Tensor) -> Any:
         x = x.view(-1, h // 2, w // 2, 2, 2, d).permute(0, 1, 3, 2, 4, 5).reshape(-1, h, w, d)
         return x.permute(0, 3, 1, 2)
 
@@ -466,7 +466,7 @@ def window_attention(pick: Pick, h: int, w: int, n: int, d: int) -> nn.Module:
     windows, masked = h * w // 4, pick("masked", [False, True])
     mask = torch.where(torch.rand(windows, n, n) > 0.7, -100.0, 0.0)
 
-    def function(m: nn.Module, x: Tensor) -> Tensor:
+    def function(m: Any, x: Tensor) -> Any:
         q, k, v = m.qkv(x).reshape(x.shape[0], n, 3, 2, d // 2).permute(2, 0, 3, 1, 4)
         scores = q * (d // 2) ** -0.5 @ k.transpose(-2, -1) + m.table.unsqueeze(0)
         if masked:
@@ -602,7 +602,7 @@ def _module_attention(kind: str, mask: str, length: int, d: int, *, batch_first:
     allowed = _mask(mask, length)
     forbidden = allowed if mask == "float" else ~allowed
 
-    def function(m: nn.Module, x: Tensor) -> Tensor:
+    def function(m: Any, x: Tensor) -> Any:
         given = {} if mask == "none" else {"attn_mask": m.mask}
         return x + m.attend(x, x, x, need_weights="weights" in kind, **given)[0]
 
@@ -610,7 +610,7 @@ def _module_attention(kind: str, mask: str, length: int, d: int, *, batch_first:
 
 
 def _own_attention(kind: str, mask: str, length: int, d: int) -> nn.Module:
-    def function(m: nn.Module, x: Tensor) -> Tensor:
+    def function(m: Any, x: Tensor) -> Any:
         q, k, v = (y.unflatten(-1, (2, d // 2)).transpose(1, 2) for y in m.qkv(x).chunk(3, -1))
         if kind == "sdpa":
             given = {"none": {}, "causal": {"is_causal": True}}.get(mask, {"attn_mask": m.mask})
@@ -712,6 +712,8 @@ def timed_moves(pick: Pick, length: int, d: int) -> nn.Module:
 
 class Counting(nn.Module):
     """A module with a state that it changes."""
+
+    seen: Tensor
 
     def __init__(self) -> None:
         super().__init__()
