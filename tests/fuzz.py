@@ -87,6 +87,7 @@ def on(stages: str, to: str = "", **given: Any) -> Callable[[Callable[..., nn.Mo
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "relu in place": lambda: nn.ReLU(inplace=True),
+    "silu in place": lambda: nn.SiLU(inplace=True),
     "relu6": nn.ReLU6,
     "hardtanh 0 to 1": lambda: nn.Hardtanh(0, 1),
     "hardtanh": nn.Hardtanh,

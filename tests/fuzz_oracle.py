@@ -62,6 +62,7 @@ def examine(net: Net) -> str | None:
         return reason(error)
     except Exception as error:
         raise Wrong(f"{type(error).__name__} is not one of ours: {error}") from error
+    require(torch.equal(x, net.inputs(SAMPLES)), "the calibration data has been changed")
     with torch.no_grad():
         require_same(net, snn, model)
         require_sound(net, snn, x)
