@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tests.zoo import ZOO
 
 from benchmarks import fuzz, trained, zoo
 from benchmarks.conversion import DEFAULT, measure_at
@@ -26,7 +27,7 @@ Part = Callable[[argparse.Namespace], Any]
 
 def zoo_rows(_: argparse.Namespace) -> list[dict[str, Any]]:
     """Architectures of others with random weights, T = 8 and 12."""
-    return [shown(zoo.measure(name, steps)) for name in zoo.ZOO for steps in zoo.GOALS]
+    return [shown(zoo.measure(name, steps)) for name in ZOO for steps in zoo.GOALS]
 
 
 def fuzz_counts(given: argparse.Namespace) -> dict[str, Any]:

@@ -130,6 +130,9 @@ FUNCTION_CASES = {
         ),
         IMAGE,
     ),
+    "largest two": between(lambda y: y.sum(1, keepdim=True) + torch.cat([y.topk(2, 1)[0]] * 3, 1)),
+    "sorted": between(lambda y: y.sort(1)[0]),
+    "spread": between(lambda y: (y - y.mean(1, keepdim=True)) / (y.var(1, keepdim=True) + 0.1).sqrt()),
     "quotient": between(lambda y: y / (y.abs().sum(1, keepdim=True) + 1)),
     "matrix product": (
         lambda: Lambda(lambda m, x: m.b((y := m.a(x)) @ y.transpose(1, 2)), a=nn.Linear(8, 6), b=nn.Linear(5, 3)),
@@ -207,6 +210,24 @@ FUNCTION_CASES = {
     "unbind": (
         lambda: Lambda(lambda m, x: m.b(F.relu(m.a(x)).unbind(1)[2]), a=nn.Linear(8, 6), b=nn.Linear(6, 3)),
         TOKENS,
+    ),
+    "repeat interleave": between(lambda y: y.repeat_interleave(2, 1)[:, 3:9]),
+    "patches": (
+        lambda: Lambda(
+            lambda m, x: m.b(F.fold(F.unfold(F.relu(m.a(x)), 3, padding=1), (8, 8), 3, padding=1)),
+            a=conv(3, 4),
+            b=conv(4, 2),
+        ),
+        IMAGE,
+    ),
+    "sliding windows": between(lambda y: y.unfold(1, 3, 1).sum(2).repeat(1, 2)[:, :6]),
+    "triangle": (
+        lambda: Lambda(lambda m, x: m.b(torch.tril(F.relu(m.a(x)))), a=nn.Linear(8, 6), b=nn.Linear(6, 3)),
+        TOKENS,
+    ),
+    "changed in place first": (
+        lambda: nn.Sequential(nn.ReLU(inplace=True), nn.Linear(5, 6), nn.SiLU(inplace=True), nn.Linear(6, 3)),
+        (5,),
     ),
     "roll": (lambda: Lambda(lambda m, x: m.b(F.relu(m.a(x)).roll((1, 2), (2, 3))), a=conv(3, 6), b=conv(6, 2)), IMAGE),
     "channel shuffle": (lambda: nn.Sequential(conv(3, 6), nn.ReLU(), nn.ChannelShuffle(2), conv(6, 2)), IMAGE),

@@ -29,6 +29,17 @@ def test_the_source_model_is_not_changed(model, x):
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
+def test_the_calibration_data_is_not_changed_by_a_model_that_works_in_place():
+    model = Lambda(lambda m, x: m.b(m.a(x.mul_(2).relu_()).relu_()), a=nn.Linear(5, 6), b=nn.Linear(6, 3)).eval()
+    x = torch.randn(16, 5)
+    before = x.clone()
+    snn = convert(model, [x])
+    assert torch.equal(x, before)
+    snn(x)
+    assert torch.equal(x, before)
+    assert torch.allclose(snn.source(x), model(x.clone()), atol=1e-6)
+
+
 def test_a_model_in_training_mode_is_converted_in_evaluation_mode(model, x):
     expected = convert(model, [x])(x)
     assert torch.equal(convert(model.train(), [x])(x), expected)

@@ -74,10 +74,10 @@ REFUSED = [
     (Custom(lambda y: y.view(-1, 2)), "output 0 .* does not have the batch as its first axis"),
     (Custom(lambda y: y + torch.randn(4)), "it draws random numbers; make it a buffer of the model"),
     (Custom(lambda y: y * torch.arange(y.shape[0])[:, None]), "its constant differs from sample to sample; use one"),
-    (Custom(lambda y: y[:, y.argmax(1)]), "aten.argmax.default.*it returns torch.int64"),
+    (Custom(lambda y: y[:, y.argmax(1)]), "it returns places, not values; take it out of the model"),
     (Custom(lambda y: y.argmax(1)), "aten.argmax.default"),
     (Custom(lambda y: y.max(1)[1]), "it uses result 1 of aten.max.dim; use only its first result"),
-    (Custom(lambda y: (y > 0).float()), "aten.gt.Scalar.*it returns torch.bool"),
+    (Custom(lambda y: (y > 0).float()), "it jumps: the smallest error"),
     (Custom(lambda y: torch.fft.fft(y).real), "torch.complex64"),
     (Custom(lambda y: torch.linalg.inv(y.view(-1, 2, 2))), "not in the table; replace it"),
 ]

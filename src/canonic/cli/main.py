@@ -1,4 +1,4 @@
-"""``canonic``: demo, explain, convert, evaluate, verify, zoo. Exit codes: 0 done, 1 it could not be done, 2 wrong usage."""
+"""The command line of ``canonic``. Exit codes: 0 done, 1 it could not be done, 2 wrong usage."""
 
 import json
 import sys

@@ -12,9 +12,10 @@ from canonic.frontend import (
     Model,
     Verdict,
     as_inputs,
-    capture,
     decompose_unknown,
+    export,
     fold,
+    functional,
     import_program,
     require_same,
 )
@@ -94,8 +95,8 @@ def explain(model: Model, example: Example, *, code: CSS | None = None) -> Expla
 
 def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanation]:
     """Return the folded graph of a model, unfit for use where a call is refused, and the explanation."""
-    program = decompose_unknown(capture(model, example))
-    graph, verdicts = import_program(program)
+    program = export(model, example)
+    graph, verdicts = import_program(decompose_unknown(functional(program)))
     if (kind := prototype(graph).dtype) not in (torch.float32, torch.float64):
         raise ConversionError(f"the weights of the model are {kind}: convert it to float32 first, model.float()")
     if prototype(graph).is_meta:

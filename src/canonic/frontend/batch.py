@@ -66,7 +66,7 @@ def size_or_rows(value: object) -> object:
     raise Refusal(f"a size depends on the batch ({value})", "keep the batch axis apart from the others")
 
 
-def result_of(node: fx.Node, streams: Sequence[fx.Node]) -> Tensor:
+def result_of(node: fx.Node) -> Tensor:
     """Return the (fake) result of a call; refuse one that mixes the samples of a batch."""
     value = node.meta.get("val")
     value = value[0] if isinstance(value, tuple | list) else value
@@ -79,18 +79,18 @@ def result_of(node: fx.Node, streams: Sequence[fx.Node]) -> Tensor:
         raise Mixed(f"{shape} mixes the samples of a batch", "keep them apart")
     if len({symbol for size in value.shape for symbol in symbols(size)}) > 1:
         raise Refusal(f"{shape} has another free size than the batch", "export it with fixed sizes but for the batch")
-    if not value.is_floating_point() and any(first_result(source).is_floating_point() for source in streams):
-        raise Refusal(f"it returns {value.dtype}", "keep the data path in floating point")
     return value
 
 
-_ALONE = ("aten.index.Tensor", "aten.repeat.default")
+_ALONE = ("aten.index.Tensor", "aten.repeat.default", "aten.repeat_interleave.self_int", "aten.squeeze.default")
 _JOINS = ("aten.cat.default", "aten.stack.default")
 
 
 def is_alone(node: fx.Node, value: Tensor, streams: Sequence[fx.Node]) -> bool:
     """Tell whether a call must act on each sample by itself."""
     name = str(node.target)
+    if not value.is_floating_point():
+        return True  # computed once, and constants among the arguments are those of one sample
     if name in _ALONE or (name in _JOINS and len(set(node.all_input_nodes)) > len(set(streams))):
         return True
     return not all(batch_first(tensor) for tensor in (value, *map(first_result, streams)))

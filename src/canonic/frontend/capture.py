@@ -31,12 +31,22 @@ def capture(model: Model, example: Example) -> ExportedProgram:
     Raises:
         ConversionError: if torch.export cannot capture the model; the message names the line of the user's code.
     """
+    return functional(export(model, example))
+
+
+def export(model: Model, example: Example) -> ExportedProgram:
+    """Return the program of a model as torch.export gives it; as for ``capture``."""
     with quiet():
         program = model if isinstance(model, ExportedProgram) else _export(model, as_inputs(example))
         _require_free_batch(program)
-        # No decomposition: this only takes operators out of place.
-        functional: ExportedProgram = program.run_decompositions({})
-        return functional
+        return program
+
+
+def functional(program: ExportedProgram) -> ExportedProgram:
+    """Return a program with no operator in place: nothing is decomposed."""
+    with quiet():
+        taken_out: ExportedProgram = program.run_decompositions({})
+        return taken_out
 
 
 @contextmanager

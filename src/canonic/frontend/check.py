@@ -27,7 +27,7 @@ def require_same(program: ExportedProgram, graph: Graph, example: Sequence[Tenso
     inputs = [as_weights(distinct(x), like) for x in example]
     with torch.no_grad(), quiet():
         model = program.module()
-        wanted = [x for x in pytree.tree_leaves(model(*inputs)) if isinstance(x, Tensor)]
+        wanted = answers(model, inputs)
         found = reference(graph, inputs)
         for index, (ours, theirs) in enumerate(zip(found, wanted, strict=True)):
             if _same(ours, theirs):
@@ -51,10 +51,15 @@ def _same(ours: Tensor, theirs: Tensor) -> bool:
     return float((ours - theirs).abs().max()) <= TOLERANCE.get(ours.dtype, 1e-3) * float(theirs.abs().max())
 
 
+def answers(model: torch.nn.Module, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Return the outputs of a model, which may change its inputs in place: it gets copies."""
+    return [x for x in pytree.tree_leaves(model(*(x.clone() for x in inputs))) if isinstance(x, Tensor)]
+
+
 def _mixes(model: torch.nn.Module, inputs: Sequence[Tensor], whole: Tensor, index: int) -> bool:
     """Tell whether a sample gets another answer in a batch of its own."""
     for sample in range(len(whole)):
-        alone = model(*(torch.stack([x[sample], x[sample]]) for x in inputs))
-        if not _same([x for x in pytree.tree_leaves(alone) if isinstance(x, Tensor)][index][0], whole[sample]):
+        alone = answers(model, [torch.stack([x[sample], x[sample]]) for x in inputs])
+        if not _same(alone[index][0], whole[sample]):
             return True
     return False

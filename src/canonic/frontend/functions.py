@@ -63,7 +63,8 @@ _UNARY = (
 _NORMS = "layer_norm native_layer_norm group_norm native_group_norm instance_norm rms_norm"
 _ROWS = (
     "softmax.int _softmax.default log_softmax.int _log_softmax.default linalg_vector_norm.default logsumexp.default "
-    "var.dim var.correction std.dim std.correction prod.dim_int amin.default min.dim norm.ScalarOpt_dim"
+    "var.dim var.correction std.dim std.correction prod.dim_int amin.default min.dim norm.ScalarOpt_dim sort.default "
+    "topk.default median.dim"
 )
 
 RULES: dict[str, Rule] = {
@@ -84,7 +85,7 @@ RULES: dict[str, Rule] = {
 
 _RECURRENT = "lstm gru rnn_tanh rnn_relu quantized_lstm"
 _JUMPS = "hardshrink sign round floor ceil trunc heaviside gt ge lt le eq ne sgn fmod remainder"
-_PLACES = "argmax argmin sort topk argsort nonzero"
+_PLACES = "argmax argmin argsort nonzero"
 
 _LOOP = ("it feeds its output back into itself", "unroll it, or use a feed-forward network")
 _STEP = ("it jumps: the smallest error of a spiking network would change it by a whole unit", "use a smooth function")

@@ -146,7 +146,7 @@ class _Import:
         """Convert a call by its rule, and record the verdict."""
         streams = [source for source in sources if source in self.streams]
         try:
-            value = result_of(node, streams)
+            value = result_of(node)
             alone = is_alone(node, value, streams)
             nodes = tuple(self.alone(source) if alone else self.streams[source] for source in streams)
             call = Call(
@@ -161,7 +161,8 @@ class _Import:
                 batch=frozenset(batch_axes(first_result(streams[0]))),
                 whole=not all(first_result(source).is_floating_point() for source in streams),
             )
-            made = whole_numbers(call) if not value.is_floating_point() else rule(call)
+            counted = not any(first_result(source).is_floating_point() for source in streams)
+            made = whole_numbers(call) if counted and not value.is_floating_point() else rule(call)
         except Refusal as refusal:
             self.refuse(node, refusal)
             return

@@ -100,6 +100,11 @@ def scaling_over(call: Call, axes: set[int]) -> Scaling:
     return "mixes" if 1 in axes or call.alone else "pools"
 
 
+def overlap(call: Call) -> Node:
+    """``fold``: sums of overlapping patches."""
+    return call.node("synapse")
+
+
 def embedding(call: Call) -> Node:
     """A table of vectors, looked up by whole numbers: an analog input of the network."""
     if is_stream(call.arguments["weight"]):
@@ -133,5 +138,6 @@ RULES: dict[str, Rule] = {
     "aten.mean.dim": reduce,
     "aten.sum.dim_IntList": reduce,
     "aten.cumsum.default": reduce,
+    "aten.col2im.default": overlap,
     "aten.embedding.default": embedding,
 }

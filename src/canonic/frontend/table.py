@@ -30,7 +30,7 @@ def convert_call(call: Call) -> Node | None:
     rule = TABLE.get(call.operator)
     if rule is None:
         name = call.operator.split(".")[1]
-        raise Refusal(*functions.REFUSED.get(name, _unknown()))
+        raise Refusal(*functions.REFUSED.get(name, _unknown(call)))
     if call.whole and rule in synapses.RULES.values() and rule is not synapses.embedding:
         raise Refusal("its input holds whole numbers", "give the network floating point, or convert it, x.float()")
     return rule(call)
@@ -67,7 +67,9 @@ def _listed(operators: Iterable[str]) -> str:
     return ", ".join(f"`{name.removeprefix('aten.').removesuffix('.default')}`" for name in operators)
 
 
-def _unknown() -> tuple[str, str]:
+def _unknown(call: Call) -> tuple[str, str]:
+    if not call.kind.is_floating_point:
+        return f"it returns {call.kind}", "keep the data path in floating point"
     return "the operator is not in the table", "replace it by operators that are (docs/operators.md)"
 
 
