@@ -75,14 +75,18 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, default=Path(".venv-peers/bin/python"), help="python of that environment")
     parser.add_argument("--python", default=".venv/bin/python", help="python of canonic's own environment")
     given = parser.parse_args()
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in given.parts:
         begin = time.perf_counter()
         measured = PARTS[name](given)
-        machine = {"threads": torch.get_num_threads(), "torch": torch.__version__}
-        results[name] = {"seconds": round(time.perf_counter() - begin), **machine, "results": measured}
-        RESULTS.write_text(json.dumps({"command": "make bench-coverage", **results}, indent=1) + "\n")
+        write(name, {"seconds": round(time.perf_counter() - begin), "threads": torch.get_num_threads()}, measured)
     print(f"written to {RESULTS}")
+
+
+def write(part: str, run: dict[str, Any], measured: object) -> None:
+    """Write the results of one part beside those of the others."""
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"command": "make bench-coverage"}
+    known[part] = {**run, "torch": torch.__version__, "results": measured}
+    RESULTS.write_text(json.dumps(known, indent=1) + "\n")
 
 
 if __name__ == "__main__":

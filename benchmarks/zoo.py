@@ -1,6 +1,6 @@
 """Architectures written by others, in spikes: ``python -m benchmarks.zoo [NAME ...]``.
 
-Small networks with random weights (tests/zoo.py), calibrated on 48 inputs and measured on 64 others, with T = 8 and
+Small networks with random weights (tests/zoo.py), calibrated on 192 inputs and measured on 64 others, with T = 8 and
 T = 12 and the silent steps chosen by measurement.
 """
 
@@ -20,7 +20,7 @@ from canonic import CSS, ConversionError, Settings, SpikingNetwork, convert
 GOALS = {8: 28.0, 12: 45.0}
 """The SNR in dB that each T should reach."""
 
-CALIBRATION, TEST = 48, 64
+CALIBRATION, TEST = 192, 64
 NOISE = 1e-4
 """Size of the noise on the input that shows how much a network amplifies noise, relative to the input."""
 

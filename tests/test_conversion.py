@@ -41,8 +41,11 @@ def test_the_calibration_data_is_not_changed_by_a_model_that_works_in_place():
 
 
 def test_a_model_in_training_mode_is_converted_in_evaluation_mode(model, x):
-    expected = convert(model, [x])(x)
-    assert torch.equal(convert(model.train(), [x])(x), expected)
+    expected = convert(model, [x])
+    snn = convert(model.train(), [x])
+    assert torch.equal(snn(x), expected(x))
+    assert "the model was in training mode" in str(snn)
+    assert "training mode" not in str(expected)
 
 
 def test_conversion_is_deterministic(model, x):

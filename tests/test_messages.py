@@ -169,6 +169,29 @@ def test_half_precision():
         convert(network(nn.ReLU()).bfloat16(), [X.bfloat16()])
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_quantised_model():
+    model = torch.ao.quantization.quantize_dynamic(network(nn.ReLU()), {nn.Linear}, dtype=torch.qint8)
+    with pytest.raises(
+        ConversionError, match=r"the model is quantised \(0 is a torch.ao.*Linear\): convert the network that"
+    ):
+        convert(model, [X])
+
+
+class Loops(nn.Module):
+    def forward(self, x):
+        y = F.relu(x)
+        for _ in range(int(y.sum())):
+            y = y * 2
+        return y
+
+
+def test_a_loop_that_depends_on_data_is_shown_and_nothing_else_is_printed(capfd):
+    with pytest.raises(ConversionError, match="data-dependent .* range.* move decisions on data out of forward"):
+        convert(Loops(), [X])
+    assert capfd.readouterr() == ("", "")
+
+
 CALIBRATION = [
     ([], DataError, "the calibration data is empty: pass at least one batch"),
     (iter([]), DataError, "the calibration data is empty"),

@@ -309,6 +309,7 @@ NEXT = {"num_stages": 2, **STAGES, "layer_scale_init_value": 0.5}
 EFFICIENT = {"width_coefficient": 0.25, "depth_coefficient": 0.2, "hidden_dim": 320, "dropout_rate": 0.0}
 SMALL, LARGE = pictures(32), pictures(64)
 CHAOTIC = "random weights in a deep chain amplify noise: at k = T, where only rounding is left, it is no better"
+CLIPPED = "its activations have long tails, and those of unseen pictures are clipped: at k = T it is no better"
 
 ZOO: dict[str, Entry] = {
     # convolutional

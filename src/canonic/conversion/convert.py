@@ -68,7 +68,8 @@ def convert(
     with torch.no_grad(), waiting("settle silent steps and mean errors, layer by layer", shown=progress):
         plan = settle(plan, seen.kept, settings, rules)
         repair = repair_report(plan, seen.kept) if settings.correct else {}
-    return SpikingNetwork(plan, {**_record(settings, seen.samples, dead), "repair dB": repair})
+    record = {**_record(settings, seen.samples, dead), "repair dB": repair, "notes": _notes(model)}
+    return SpikingNetwork(plan, record)
 
 
 def arity(model: Model) -> int:
@@ -80,6 +81,13 @@ def arity(model: Model) -> int:
         p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
     return max(1, len(required))
+
+
+def _notes(model: Model) -> list[str]:
+    """Return what was done that the user did not ask for."""
+    if isinstance(model, nn.Module) and model.training:
+        return ["the model was in training mode: it was converted as it computes in evaluation mode, model.eval()"]
+    return []
 
 
 def _record(settings: Settings, samples: int, dead: Mapping[str, int]) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """From a model to an exported program whose batch size is free: torch.export, with errors that a user can act on."""
 
 import copy
+import io
 import logging
 import re
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +52,12 @@ def functional(program: ExportedProgram) -> ExportedProgram:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep torch from warning about its own internals, and from logging what our message then says."""
+    """Keep torch from warning about its own internals, and from printing what our message then says."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        said = io.StringIO()
+        with warnings.catch_warnings(), redirect_stdout(said), redirect_stderr(said):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -79,7 +81,17 @@ def as_inputs(batch: Example) -> tuple[Tensor, ...]:
     return inputs
 
 
+def _require_float(model: nn.Module) -> None:
+    for name, module in model.named_modules():
+        kind = f"{type(module).__module__}.{type(module).__name__}"
+        if "quantized" in kind:
+            raise ConversionError(
+                f"the model is quantised ({name or 'it'} is a {kind}): convert the network that it was made from"
+            )
+
+
 def _export(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
+    _require_float(model)
     if any(module.training for module in model.modules()):
         model = copy.deepcopy(model).eval()
     weight = next((t for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()), inputs[0])

@@ -170,7 +170,7 @@ class SpikingNetwork:
         save_plan(path, self.plan, self.record)
 
     def __repr__(self) -> str:
-        return table(self.plan)
+        return "\n".join((table(self.plan), *self.record.get("notes", ())))
 
     def _settling(self, stream: Float[Tensor, "time batch ..."], start: int) -> Float[Tensor, "steps batch ..."]:
         settled = self.code.prefixes(lengthen(stream, self.code.steps))

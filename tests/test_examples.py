@@ -1,0 +1,16 @@
+"""The networks trained on Fashion-MNIST, on a few pictures; all 10,000 are measured by ``make bench-coverage``."""
+
+import pytest
+from benchmarks import trained
+from examples.networks import NETWORKS
+from examples.networks import trained as weighted
+
+from canonic import CSS, convert, evaluate
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_trained_network_agrees_with_its_source(name, shared):
+    snn = convert(weighted(name), trained.pictures("train", 100), code=CSS(steps=8))
+    evaluation = evaluate(snn, trained.pictures("t10k", 200))
+    assert evaluation.source_accuracy > 0.85
+    assert evaluation.agreement >= 0.96
