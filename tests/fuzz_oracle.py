@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from canonic import CSS, ConversionError, Settings, SpikingNetwork, convert
-from canonic.conversion.thresholds import margin
+from canonic.conversion.thresholds import FRACTIONS
 from canonic.network.apply import apply_whole
 from canonic.network.graph import Node, Plan
 from canonic.network.layerwise import stream_of
@@ -202,11 +202,11 @@ def plain(plan: Plan, x: Tensor, population: Callable[[Node, Tensor], Tensor]) -
 def require_thresholds(plan: Plan, x: Tensor) -> None:
     """The rounding and clipping of a channel is at most that of a threshold from its largest activation.
 
-    The largest number of the code is then at most ``margin`` times that, and half of the last digit is ``top 2^-T``
+    The largest number of the code is at most ``FRACTIONS[0]`` times that, and half of the last digit is ``top 2^-T``
     over 2; the rule that was used has the least squared error, but for the bins of its histogram.
     """
     code = plan.code
-    widest = float(margin(torch.tensor([2]))[0])
+    widest = float(FRACTIONS[0])
 
     def population(node: Node, z: Tensor) -> Tensor:
         wanted = activate(node, z)

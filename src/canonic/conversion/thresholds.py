@@ -1,20 +1,15 @@
 """The threshold theta of each channel, from the histogram of its activations."""
 
-import math
-
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.conversion.histogram import BINS, Histogram
 from canonic.conversion.settings import Override
 
-ENOUGH = 100_000
-"""Values of a channel whose largest is taken as it is."""
-
-FRACTIONS = 2.0 ** (-torch.arange(33, dtype=torch.float64) / 8)
-"""Candidates for the largest number of the code, as fractions of a channel's largest activation: 1 down to 1/16."""
+FRACTIONS = 2.0 ** (torch.arange(16, -33, -1, dtype=torch.float64) / 8)
+"""Candidates for the largest number of the code, as fractions of a channel's largest activation: 4 down to 1/16."""
 
 
 def threshold(
@@ -31,22 +26,9 @@ def threshold(
     else:
         top = least_error(histogram, code)
     dead = histogram.peak <= 0
-    if rule.threshold != "percentile":  # where nothing that was seen is clipped, little of what was not seen should be
-        top = torch.where(top < histogram.peak, top, top * margin(histogram.counts.sum(1)))
     substitute = top[~dead].max() if bool((~dead).any()) else torch.ones_like(top[0])
     top = torch.where(dead, substitute, top)
     return (top if ceiling is None else top.clamp(max=ceiling)) / code.largest, int(dead.sum())
-
-
-def margin(counts: Int[Tensor, " channels"]) -> Float[Tensor, " channels"]:
-    """Return how much larger than what was seen a threshold should be, for channels that few values were seen of.
-
-    The largest of n normal numbers grows as sqrt(2 log n): this is how far it would grow up to n = ENOUGH.
-
-    >>> margin(torch.tensor([100, 100_000])).tolist()
-    [1.5811388492584229, 1.0]
-    """
-    return (math.log(ENOUGH) / counts.clamp(2, ENOUGH).log()).sqrt()
 
 
 def percentile(histogram: Histogram, percent: float) -> Float[Tensor, " channels"]:
@@ -58,16 +40,51 @@ def percentile(histogram: Histogram, percent: float) -> Float[Tensor, " channels
 
 
 def least_error(histogram: Histogram, code: CSS) -> Float[Tensor, " channels"]:
-    """Return the largest number that gives the T-digit quantiser the least squared error on each channel.
+    """Return the largest number c that gives the T-digit quantiser the least squared error on each channel.
 
-        E(theta) = sum_bin count[bin] * (theta quantise(centre[bin] / theta) - centre[bin])^2
+        E(c) = sum_bin count[bin] * (theta quantise(centre[bin] / theta) - centre[bin])^2 + unseen(c),   theta ~ c
 
     The neuron differs from its quantiser only through overload, which this leaves to the silent steps.
     """
     centres, counts = histogram.centres.double(), histogram.counts.double()
+    peak, start, scale, beyond = histogram.peak.double(), *tail(histogram)
     errors = []
     for fraction in FRACTIONS:
-        theta = (histogram.peak.double() * fraction / code.largest).clamp(min=torch.finfo(torch.float64).tiny)[:, None]
-        errors.append((counts * (theta * code.quantise(centres / theta) - centres) ** 2).sum(1))
+        largest = peak * fraction
+        theta = (largest / code.largest).clamp(min=torch.finfo(torch.float64).tiny)[:, None]
+        seen = (counts * (theta * code.quantise(centres / theta) - centres) ** 2).sum(1)
+        errors.append(seen + unseen(torch.maximum(largest, peak), start, scale, beyond))
     best = torch.stack(errors).argmin(0).cpu()
     return histogram.peak * FRACTIONS[best].to(histogram.peak)
+
+
+def tail(
+    histogram: Histogram,
+) -> tuple[Float[Tensor, " channels"], Float[Tensor, " channels"], Float[Tensor, " channels"]]:
+    """Return where the tail of each channel starts, its mean excess, and how many of the values seen lie in it.
+
+    The tail is the largest hundredth of the positive values, at least ten of them.
+    """
+    counts = histogram.counts.double()
+    above = counts.flip(1).cumsum(1).flip(1)
+    wanted = torch.maximum(above[:, :1] / 100, above[:, :1].clamp(max=10))
+    bins = ((above >= wanted).sum(1, keepdim=True) - 1).clamp(min=0)
+    width = (histogram.span.double() / BINS)[:, None]
+    start = bins * width
+    excess = (counts * (histogram.centres.double() - start).clamp(min=0)).sum(1)
+    beyond = above.gather(1, bins)[:, 0]
+    return start[:, 0], excess / beyond.clamp(min=1), beyond
+
+
+def unseen(
+    largest: Float[Tensor, " channels"],
+    start: Float[Tensor, " channels"],
+    scale: Float[Tensor, " channels"],
+    beyond: Float[Tensor, " channels"],
+) -> Float[Tensor, " channels"]:
+    """Return the squared error expected from values that were not seen, and that the code would clip.
+
+    Of as many values as were seen, ``beyond * exp(-(c - start) / scale)`` exceed c if the tail is exponential, by
+    ``2 scale^2`` in the mean of the square (peaks over threshold). Few digits care little, many digits a lot.
+    """
+    return beyond * torch.exp(-(largest - start) / scale.clamp(min=1e-300)) * 2 * scale**2
