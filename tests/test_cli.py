@@ -18,7 +18,10 @@ from torch import nn
 def make():
     return nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(96, 10))
 def bad():
-    return nn.Sequential(nn.Linear(4, 4), nn.GELU(), nn.Sigmoid())
+    return nn.Sequential(nn.Linear(4, 4), Jump(), Jump())
+class Jump(nn.Module):
+    def forward(self, x):
+        return x.round()
 def nothing():
     return 42
 def raises():
@@ -100,14 +103,29 @@ def test_weights_in_several_forms_make_the_same_network(folder, tmp_path, weight
     assert "9 total steps" in program.stdout
 
 
+def test_silent_steps_by_measurement_and_verify(folder, tmp_path):
+    out = tmp_path / "n.safetensors"
+    options = ("--weights", "w.pt", "--data", "digits", "--limit", 100, "--silent", "auto", "--out", out)
+    done = canonic("convert", "net:make", *options, cwd=folder, check=0)
+    assert "k = 0, beta = 2" in done.stdout  # its only population gets all of its input at once
+    assert "8 total steps" in done.stdout
+    found = canonic("verify", out, "--data", "digits", cwd=folder, check=0).stdout
+    assert "layer   k  SNR dB  own dB  overload %" in found
+    assert "100 samples; outputs: 4" in found
+    assert "no layer stands out" in found
+    machine = json.loads(canonic("verify", out, "--data", "digits", "--json", cwd=folder, check=0).stdout)
+    assert machine["layers"][0]["silent"] == 0
+    assert machine["outputs"]["4"] > 30
+
+
 def test_explain(folder):
     done = canonic("explain", "net:make", "--shape", "1,8,8", cwd=folder, check=0)
     assert "function unit" in done.stdout
-    assert "1 populations, 384 neurons, depth 1; T = 8, k = 1: 9 total steps" in done.stdout
+    assert "1 populations, 1 function units, 384 neurons, depth 1; T = 8, k = 1: 9 total steps" in done.stdout
     assert "384 neurons" in canonic("explain", "m.pt2", cwd=folder, check=0).stdout
     bad = canonic("explain", "net:bad", "--shape", "4", cwd=folder, check=1)
     assert "2 refused" in bad.stdout
-    assert "train with relu or relu6" in bad.stdout
+    assert "it jumps" in bad.stdout
     machine = json.loads(canonic("explain", "net:make", "--shape", "1,8,8", "--json", cwd=folder, check=0).stdout)
     assert machine["neurons"] == 384
 
@@ -121,6 +139,7 @@ WRONG_USE = [
         ("convert", "net:make", "--data", "digits", "-k", "9"),
         "silent must be a whole number from 0 to 8, got 9",
     ),
+    (("convert", "net:make", "--data", "digits", "-k", "few"), "--silent must be a whole number or auto, got 'few'"),
     (("convert", "net:make", "--data", "digits", "--beta", "3"), "beta must lie between 1 and 3"),
     (("convert", "net:make", "--data", "digits", "--phi", "0.9"), "phi must lie in [0.5, 0.75]"),
     (("convert", "net:make", "--data", "digits", "--threshold", "best"), "threshold must be one of"),
