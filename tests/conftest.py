@@ -1,10 +1,15 @@
-"""What all tests share: fixed seeds, one thread of hypothesis settings, and the data beside the checkout."""
+"""What all tests share: fixed seeds, one thread for each process, and the data beside the checkout."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
+
+# Tests run in as many processes as there are cores: more threads than cores wait for each other.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
 
 settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("fixed")
