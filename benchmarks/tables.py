@@ -50,7 +50,8 @@ def zoo_table(results: Sequence[dict[str, Any]]) -> Iterator[str]:
         if "refused" in found[0]:
             cells.append((name, "refused: " + found[0]["refused"], *[""] * 6))
             continue
-        ratios = [f"{row['SNR']:.1f}" for row in found]
+        known = {row["T"]: f"{row['SNR']:.1f}" for row in found}
+        ratios = [known.get(steps, "not measured") for steps in GOALS]
         k = f"{found[0]['least k']} to {found[0]['largest k']}"
         first = found[0]
         cells.append(
@@ -109,8 +110,8 @@ def outcome(record: dict[str, Any]) -> str:
     if not record:
         return "not applicable"
     if "refused" in record:
-        text = record["refused"].replace("|", "/")
-        return f"refused: {text[:90]}{'...' if len(text) > 90 else ''}"
+        text = record["refused"].split("does not support ")[-1].split(": ")[-1].replace("|", "/")
+        return f"refused: {text[:60]}{'...' if len(text) > 60 else ''}"
     errors = " / ".join(f"{100 * error:.2g}" for error in record["error"].values())
     return f"{errors} {record.get('remark', '')}".strip()
 
