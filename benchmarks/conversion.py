@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from benchmarks import cifar
 from canonic import CSS, Settings, convert, evaluate
 from canonic.datasets import Data, sample
-from canonic.frontend import capture
+from canonic.frontend import export
 
 RESULTS = Path(__file__).parent / "results" / "conversion.json"
 TARGETS = {("resnet20", 8): 99.4, ("resnet20", 6): 97.8, ("resnet20", 4): 91.0}
@@ -107,7 +107,7 @@ def measure_at(
     """Yield a row for each setting and each T, and print it."""
     model = cifar.trained(name)
     test = list(DataLoader(sample(cifar.test_pictures(), pictures), batch_size=200))
-    program = capture(model, test[0][0])
+    program = export(model, test[0][0])
     for setting in settings:
         for steps in digits:
             row = run(name, program, setting, steps, test)

@@ -21,26 +21,12 @@ import torch.nn.functional as F
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from tests.lambdas import Lambda
+
 SMALL = 700
 """Elements of a stream at most."""
 
 STAGES = ("picture", "sequence", "vector", "timed", "windows")
-
-
-class Each(nn.Module):
-    """A function of streams and of the layers and constants that it names."""
-
-    def __init__(self, function: Callable[..., Any], **parts: nn.Module | Tensor) -> None:
-        super().__init__()
-        self.function = function
-        for name, part in parts.items():
-            if isinstance(part, nn.Module):
-                self.add_module(name, part)
-            else:
-                self.register_buffer(name, part)
-
-    def forward(self, *streams: Tensor) -> Any:
-        return self.function(self, *streams)
 
 
 class Pick:
@@ -91,9 +77,9 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu6": nn.ReLU6,
     "hardtanh 0 to 1": lambda: nn.Hardtanh(0, 1),
     "hardtanh": nn.Hardtanh,
-    "clamp": lambda: Each(lambda m, x: x.clamp(-0.5, 1.5)),
-    "clamp min": lambda: Each(lambda m, x: x.clamp(min=0)),
-    "clamp max": lambda: Each(lambda m, x: x.clamp(max=1)),
+    "clamp": lambda: Lambda(lambda m, x: x.clamp(-0.5, 1.5)),
+    "clamp min": lambda: Lambda(lambda m, x: x.clamp(min=0)),
+    "clamp max": lambda: Lambda(lambda m, x: x.clamp(max=1)),
     "threshold": lambda: nn.Threshold(0, 0),
     "threshold of 0.3": lambda: nn.Threshold(0.3, 0.3),
     "gelu": nn.GELU,
@@ -114,12 +100,12 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "softshrink": lambda: nn.Softshrink(0.2),
     "tanhshrink": nn.Tanhshrink,
     "rrelu": nn.RReLU,
-    "abs": lambda: Each(lambda m, x: x.abs()),
-    "square": lambda: Each(lambda m, x: 0.5 * x**2),
-    "root": lambda: Each(lambda m, x: (x.square() + 0.1).sqrt()),
-    "exp": lambda: Each(lambda m, x: torch.exp(-x.abs())),
-    "sine": lambda: Each(lambda m, x: x.sin()),
-    "reciprocal": lambda: Each(lambda m, x: 1 / (1 + x * x)),
+    "abs": lambda: Lambda(lambda m, x: x.abs()),
+    "square": lambda: Lambda(lambda m, x: 0.5 * x**2),
+    "root": lambda: Lambda(lambda m, x: (x.square() + 0.1).sqrt()),
+    "exp": lambda: Lambda(lambda m, x: torch.exp(-x.abs())),
+    "sine": lambda: Lambda(lambda m, x: x.sin()),
+    "reciprocal": lambda: Lambda(lambda m, x: 1 / (1 + x * x)),
     "dropout": nn.Dropout,
     "identity": nn.Identity,
 }
@@ -142,7 +128,7 @@ def scalar(pick: Pick, *shape: int) -> nn.Module:
         "rsub": lambda m, x: torch.rsub(x, 1, alpha=0.5),
         "double type": lambda m, x: x.contiguous().clone().to(x.dtype),
     }
-    return Each(kinds[pick("kind", list(kinds))])
+    return Lambda(kinds[pick("kind", list(kinds))])
 
 
 @on("picture sequence vector windows")
@@ -163,7 +149,7 @@ def constant(pick: Pick, *shape: int) -> nn.Module:
         "maximum": lambda m, x: torch.maximum(x, m.c),
         "in place": lambda m, x: x.clone().mul_(m.c).add_(0.1),
     }
-    return Each(kinds[pick("kind", list(kinds))], c=torch.randn(size))
+    return Lambda(kinds[pick("kind", list(kinds))], c=torch.randn(size))
 
 
 @on("any")
@@ -196,20 +182,20 @@ def join(pick: Pick, *shapes: Any) -> nn.Module:
         "stack and mean": lambda m, x, y: torch.stack([x, y], -1).mean(-1),
         "stack and max": lambda m, x, y: torch.stack([x, y], -1).amax(-1),
     }
-    return Each(kinds[pick("kind", [*kinds, *["x + y", "relu(x + y)"] * 3])])
+    return Lambda(kinds[pick("kind", [*kinds, *["x + y", "relu(x + y)"] * 3])])
 
 
 @on("picture sequence vector timed windows", arity=2, when=lambda a, b: a[:-1] == b[:-1])
 def concat_last(pick: Pick, *shapes: Any) -> nn.Module:
-    return Each(lambda m, x, y: torch.cat([x, y], -1))
+    return Lambda(lambda m, x, y: torch.cat([x, y], -1))
 
 
 @on("picture", arity=2, when=lambda a, b: a[1:] == b[1:])
 def concat_channels(pick: Pick, *shapes: Any) -> nn.Module:
     if pick("constant", [False, False, True]):
         c = torch.randn(1, 1, *shapes[0][1:])
-        return Each(lambda m, x, y: torch.cat([x, m.c.expand(len(x), -1, -1, -1), y], 1), c=c)
-    return Each(lambda m, x, y: torch.cat([x, y], 1))
+        return Lambda(lambda m, x, y: torch.cat([x, m.c.expand(len(x), -1, -1, -1), y], 1), c=c)
+    return Lambda(lambda m, x, y: torch.cat([x, y], 1))
 
 
 @on("picture", arity=2, when=lambda a, b: a[0] == b[0])
@@ -221,7 +207,7 @@ def gate(pick: Pick, *shapes: Any) -> nn.Module:
         "sum": lambda m, x, y: x + y.amax((-1, -2), keepdim=True),
         "vector": lambda m, x, y: x * y.mean((2, 3))[:, :, None, None],
     }
-    return Each(kinds[pick("kind", list(kinds))])
+    return Lambda(kinds[pick("kind", list(kinds))])
 
 
 @on("sequence", arity=2, when=lambda a, b: a[1] == b[1])
@@ -236,7 +222,7 @@ def products(pick: Pick, *shapes: Any) -> nn.Module:
         "attend": lambda m, x, y: (x @ y.mT).mul(d**-0.5).softmax(-1) @ y,
         "sdpa": lambda m, x, y: F.scaled_dot_product_attention(x, y, y),
     }
-    return Each(kinds[pick("kind", list(kinds))])
+    return Lambda(kinds[pick("kind", list(kinds))])
 
 
 # --- pictures ------------------------------------------------------------------------------------------------------
@@ -281,7 +267,7 @@ def conv_norm_relu(pick: Pick, c: int, h: int, w: int) -> nn.Module:
 def bottleneck(pick: Pick, c: int, h: int, w: int) -> nn.Module:
     act = ACTIVATIONS[pick("function", ["relu", "relu6", "silu"])]()
     body = nn.Sequential(nn.Conv2d(c, 4, 1), act, nn.Conv2d(4, c, 3, padding=1))
-    return Each(lambda m, x: m.act(x + m.body(x)), act=act, body=body)  # one activation at two places
+    return Lambda(lambda m, x: m.act(x + m.body(x)), act=act, body=body)  # one activation at two places
 
 
 @on("picture")
@@ -292,7 +278,7 @@ def norm(pick: Pick, c: int, h: int, w: int) -> nn.Module:
         "group": lambda: nn.GroupNorm(2 if c % 2 == 0 else 1, c),
         "instance": lambda: nn.InstanceNorm2d(c, affine=True),
         "layer": lambda: nn.LayerNorm([c, h, w]),
-        "channels last": lambda: Each(lambda m, x: m.n(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2), n=nn.LayerNorm(c)),
+        "channels last": lambda: Lambda(lambda m, x: m.n(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2), n=nn.LayerNorm(c)),
     }
     wide = h * w > 1
     return kinds[pick("kind", [k for k in kinds if wide or k not in ("instance",)])]()
@@ -312,7 +298,7 @@ def pool(pick: Pick, c: int, h: int, w: int) -> nn.Module:
         "adaptive max": lambda: nn.AdaptiveMaxPool2d((1, 2)),
         "global": lambda: nn.AdaptiveAvgPool2d(1),
         "lp": lambda: nn.LPPool2d(2, 2),
-        "unfold": lambda: Each(lambda m, x: x.unfold(2, 2, 1).amax(-1)),
+        "unfold": lambda: Lambda(lambda m, x: x.unfold(2, 2, 1).amax(-1)),
     }
     return kinds[pick("kind", list(kinds))]()
 
@@ -329,7 +315,7 @@ def upsample(pick: Pick, c: int, h: int, w: int) -> nn.Module:
         "tile": lambda m, x: x.repeat(1, 1, 2, 1),
         "area": lambda m, x: F.interpolate(x, size=(3, 3), mode="area"),
     }
-    return Each(kinds[pick("kind", list(kinds))])
+    return Lambda(kinds[pick("kind", list(kinds))])
 
 
 @on("picture", when=lambda s: min(s[1:]) >= 2)
@@ -343,7 +329,7 @@ def pad(pick: Pick, c: int, h: int, w: int) -> nn.Module:
         "replicate": lambda m, x: F.pad(x, (0, 2, 1, 0), mode="replicate"),
         "crop": lambda m, x: F.pad(x, (-1, 0, 0, 0)),
     }
-    return Each(kinds[pick("kind", list(kinds))])
+    return Lambda(kinds[pick("kind", list(kinds))])
 
 
 @on("picture")
@@ -374,7 +360,7 @@ def move(pick: Pick, c: int, h: int, w: int) -> nn.Module:
         "minimum": lambda m, x: x.min(3, keepdim=True)[0],
         "t of views": lambda m, x: x.mT.flatten(2).view(len(x), c, -1, h),
     }
-    return Each(kinds[pick("kind", list(kinds))], places=torch.arange(c).flip(0)[: max(1, c - 1)])
+    return Lambda(kinds[pick("kind", list(kinds))], places=torch.arange(c).flip(0)[: max(1, c - 1)])
 
 
 @on("picture", when=lambda s: s[0] % 2 == 0)
@@ -388,7 +374,7 @@ def halves(pick: Pick, c: int, h: int, w: int) -> nn.Module:
         "views": lambda m, x: x.view(len(x), 2, c // 2, h, w).transpose(1, 2).flatten(1, 2),
         "half kept": lambda m, x: torch.cat([x[:, : c // 2], x[:, c // 2 :].relu()], 1),
     }
-    return Each(kinds[pick("kind", list(kinds))])
+    return Lambda(kinds[pick("kind", list(kinds))])
 
 
 @on("picture", when=lambda s: s[0] % 4 == 0)
@@ -409,7 +395,7 @@ def tokens(pick: Pick, c: int, h: int, w: int) -> nn.Module:
         "rows": lambda m, x: x.mean(1),
         "einops": lambda m, x: x.permute(0, 2, 3, 1).reshape(x.shape[0], h * w, c),
     }
-    return Each(kinds[pick("kind", list(kinds))])
+    return Lambda(kinds[pick("kind", list(kinds))])
 
 
 @on("picture", to="vector")
@@ -425,7 +411,7 @@ def head(pick: Pick, c: int, h: int, w: int) -> nn.Module:
         "norm": lambda m, x: x.flatten(2).norm(dim=2),
         "logsumexp": lambda m, x: x.flatten(2).logsumexp(-1),
     }
-    return Each(kinds[pick("kind", list(kinds))])
+    return Lambda(kinds[pick("kind", list(kinds))])
 
 
 def windowed(shape: tuple[int, ...]) -> bool:
@@ -442,7 +428,7 @@ def cut(pick: Pick, c: int, h: int, w: int) -> nn.Module:
         x = x.reshape(x.shape[0], h // 2, 2, w // 2, 2, c).permute(0, 1, 3, 2, 4, 5)
         return x.reshape(-1, 4, c)
 
-    return Each(function)
+    return Lambda(function)
 
 
 # --- windows: sample shape (h, w, N, D) ----------------------------------------------------------------------------
@@ -454,12 +440,12 @@ def uncut(pick: Pick, h: int, w: int, n: int, d: int) -> nn.Module:
         x = x.view(-1, h // 2, w // 2, 2, 2, d).permute(0, 1, 3, 2, 4, 5).reshape(-1, h, w, d)
         return x.permute(0, 3, 1, 2)
 
-    return Each(function)
+    return Lambda(function)
 
 
 @on("windows", to="sequence")
 def window_means(pick: Pick, h: int, w: int, n: int, d: int) -> nn.Module:
-    return Each(lambda m, x: x.mean(1).view(-1, h * w // 4, d))
+    return Lambda(lambda m, x: x.mean(1).view(-1, h * w // 4, d))
 
 
 @on("windows", when=lambda s: s[-1] % 2 == 0)
@@ -475,7 +461,7 @@ def window_attention(pick: Pick, h: int, w: int, n: int, d: int) -> nn.Module:
             scores = scores.view(-1, 2, n, n)
         return m.out((scores.softmax(-1) @ v).transpose(1, 2).reshape(x.shape[0], n, d))
 
-    return Each(function, qkv=nn.Linear(d, 3 * d), out=nn.Linear(d, d), table=torch.randn(2, n, n), mask=mask)
+    return Lambda(function, qkv=nn.Linear(d, 3 * d), out=nn.Linear(d, d), table=torch.randn(2, n, n), mask=mask)
 
 
 # --- layers of sequences, sequence-first regions, windows and vectors ----------------------------------------------
@@ -487,10 +473,10 @@ def linear(pick: Pick, *shape: int) -> nn.Module:
     kinds: dict[str, Callable[[], nn.Module]] = {
         "linear": lambda: nn.Linear(d, pick("out", [2, 3, 4, 6, 8])),
         "no bias": lambda: nn.Linear(d, 4, bias=False),
-        "matrix": lambda: Each(lambda m, x: x @ m.w, w=torch.randn(d, 4) * d**-0.5),
+        "matrix": lambda: Lambda(lambda m, x: x @ m.w, w=torch.randn(d, 4) * d**-0.5),
         "mlp": lambda: nn.Sequential(nn.Linear(d, 8), nn.ReLU(), nn.Linear(8, d)),
-        "residual": lambda: Each(lambda m, x: x + m.b(F.gelu(m.a(x))), a=nn.Linear(d, 6), b=nn.Linear(6, d)),
-        "swiglu": lambda: Each(
+        "residual": lambda: Lambda(lambda m, x: x + m.b(F.gelu(m.a(x))), a=nn.Linear(d, 6), b=nn.Linear(6, d)),
+        "swiglu": lambda: Lambda(
             lambda m, x: m.c(F.silu(m.a(x)) * m.b(x)), a=nn.Linear(d, 6), b=nn.Linear(d, 6), c=nn.Linear(6, d)
         ),
     }
@@ -506,8 +492,8 @@ def norm_last(pick: Pick, *shape: int) -> nn.Module:
         "rms": lambda: nn.RMSNorm(d),
         "softmax": lambda: nn.Softmax(-1),
         "log softmax": lambda: nn.LogSoftmax(-1),
-        "normalise": lambda: Each(lambda m, x: F.normalize(x, dim=-1)),
-        "by hand": lambda: Each(lambda m, x: (x - x.mean(-1, True)) / (x.var(-1, keepdim=True) + 0.1).sqrt()),
+        "normalise": lambda: Lambda(lambda m, x: F.normalize(x, dim=-1)),
+        "by hand": lambda: Lambda(lambda m, x: (x - x.mean(-1, True)) / (x.var(-1, keepdim=True) + 0.1).sqrt()),
     }
     return kinds[pick("kind", list(kinds))]()
 
@@ -526,8 +512,8 @@ def map_of(pick: Pick, f: int) -> nn.Module:
 def rows_of(pick: Pick, f: int) -> nn.Module:
     kind = pick("kind", ["view", "outer", "one"])
     if kind == "outer":
-        return Each(lambda m, x: x[:, :3, None] * x[:, None])
-    return Each(lambda m, x: x.view(-1, 2, f // 2) if kind == "view" else x.unsqueeze(1))
+        return Lambda(lambda m, x: x[:, :3, None] * x[:, None])
+    return Lambda(lambda m, x: x.view(-1, 2, f // 2) if kind == "view" else x.unsqueeze(1))
 
 
 @on("vector")
@@ -544,7 +530,7 @@ def vectors(pick: Pick, f: int) -> nn.Module:
         "addmm": lambda m, x: torch.addmm(m.b, x, m.w),
     }
     given = {"c": torch.randn(1, 2), "b": torch.randn(4), "w": torch.randn(f, 4) * f**-0.5}
-    return Each(kinds[pick("kind", list(kinds))], **given)
+    return Lambda(kinds[pick("kind", list(kinds))], **given)
 
 
 @on("sequence")
@@ -566,7 +552,7 @@ def sequences(pick: Pick, length: int, d: int) -> nn.Module:
         "upsample": lambda m, x: F.interpolate(x, scale_factor=2, mode="linear"),
     }
     given = {"token": torch.randn(1, 1, d), "places": torch.randn(1, length, d)}
-    return Each(kinds[pick("kind", list(kinds))], **given)
+    return Lambda(kinds[pick("kind", list(kinds))], **given)
 
 
 @on("sequence", when=lambda s: s[0] <= 12)
@@ -607,7 +593,7 @@ def _module_attention(kind: str, mask: str, length: int, d: int, *, batch_first:
         given = {} if mask == "none" else {"attn_mask": m.mask}
         return x + m.attend(x, x, x, need_weights="weights" in kind, **given)[0]
 
-    return Each(function, attend=nn.MultiheadAttention(d, 2, batch_first=batch_first), mask=forbidden)
+    return Lambda(function, attend=nn.MultiheadAttention(d, 2, batch_first=batch_first), mask=forbidden)
 
 
 def _own_attention(kind: str, mask: str, length: int, d: int) -> nn.Module:
@@ -626,7 +612,7 @@ def _own_attention(kind: str, mask: str, length: int, d: int) -> nn.Module:
             y = scores.softmax(-1) @ v
         return m.out(y.transpose(1, 2).reshape(x.shape[0], -1, d))
 
-    return Each(function, qkv=nn.Linear(d, 3 * d), out=nn.Linear(d, d), mask=_mask(mask, length))
+    return Lambda(function, qkv=nn.Linear(d, 3 * d), out=nn.Linear(d, d), mask=_mask(mask, length))
 
 
 @on("sequence", to="picture")
@@ -636,7 +622,7 @@ def picture_of(pick: Pick, length: int, d: int) -> nn.Module:
         "channels last": lambda m, x: x.transpose(1, 2).unsqueeze(-1),
         "reshape": lambda m, x: x.reshape(-1, length, 1, d),
     }
-    return Each(kinds[pick("kind", list(kinds))])
+    return Lambda(kinds[pick("kind", list(kinds))])
 
 
 @on("sequence", to="vector")
@@ -651,15 +637,15 @@ def summary(pick: Pick, length: int, d: int) -> nn.Module:
         "weighted": lambda m, x: torch.einsum("bld,l->bd", x, m.w),
         "self-weighted": lambda m, x: (x.mean(2).softmax(1).unsqueeze(1) @ x).squeeze(1),
     }
-    return Each(kinds[pick("kind", list(kinds))], w=torch.randn(length) / length)
+    return Lambda(kinds[pick("kind", list(kinds))], w=torch.randn(length) / length)
 
 
 @on("sequence", to="timed")
 def time_first(pick: Pick, length: int, d: int) -> nn.Module:
     kind = pick("kind", ["transpose", "permute", "stack"])
     if kind == "stack":
-        return Each(lambda m, x: torch.stack(x.unbind(1)))
-    return Each(lambda m, x: x.transpose(0, 1) if kind == "transpose" else x.permute(1, 0, 2).contiguous())
+        return Lambda(lambda m, x: torch.stack(x.unbind(1)))
+    return Lambda(lambda m, x: x.transpose(0, 1) if kind == "transpose" else x.permute(1, 0, 2).contiguous())
 
 
 # --- sequence-first regions: sample shape (L, D) -------------------------------------------------------------------
@@ -667,7 +653,7 @@ def time_first(pick: Pick, length: int, d: int) -> nn.Module:
 
 @on("timed", to="sequence")
 def batch_first(pick: Pick, length: int, d: int) -> nn.Module:
-    return Each(lambda m, x: x.transpose(0, 1))
+    return Lambda(lambda m, x: x.transpose(0, 1))
 
 
 @on("timed", to="vector")
@@ -679,7 +665,7 @@ def timed_summary(pick: Pick, length: int, d: int) -> nn.Module:
         "select": lambda m, x: x.select(0, 0),
         "concatenated": lambda m, x: x.permute(1, 0, 2).flatten(1),
     }
-    return Each(kinds[pick("kind", list(kinds))])
+    return Lambda(kinds[pick("kind", list(kinds))])
 
 
 @on("timed", when=lambda s: s[1] % 2 == 0)
@@ -705,7 +691,7 @@ def timed_moves(pick: Pick, length: int, d: int) -> nn.Module:
         "scores": lambda m, x: torch.einsum("lbd,mbd->blm", x, x).softmax(-1).transpose(0, 1),
         "loop": lambda m, x: torch.stack([F.relu(x[i] - x[i - 1]) for i in range(length)]),
     }
-    return Each(kinds[pick("kind", list(kinds))], places=torch.randn(length, 1, d))
+    return Lambda(kinds[pick("kind", list(kinds))], places=torch.randn(length, 1, d))
 
 
 # --- what must be refused ------------------------------------------------------------------------------------------
@@ -736,28 +722,28 @@ class Deciding(nn.Module):
 def mixing(pick: Pick, *shape: int) -> nn.Module:
     """Samples mixed with each other, jumps, randomness, states and decisions."""
     kinds: dict[str, Callable[[], nn.Module]] = {
-        "sum over the batch": lambda: Each(lambda m, x: x + x.sum(0 if len(shape) != 2 else 1, keepdim=True)),
-        "centred over everything": lambda: Each(lambda m, x: x - x.mean()),
-        "flip of axis 0": lambda: Each(lambda m, x: x + x.flip(0)),
-        "roll of axis 0": lambda: Each(lambda m, x: x + x.roll(1, 0)),
-        "cumulative over axis 0": lambda: Each(lambda m, x: x.cumsum(0)),
-        "softmax over axis 0": lambda: Each(lambda m, x: x.softmax(0)),
-        "batch statistics": lambda: Each(lambda m, x: (x - x.mean(0)) / (x.std(0) + 1)),
-        "flattened": lambda: Each(lambda m, x: x.flatten().cumsum(0).view(x.shape)),
-        "transposed view": lambda: Each(lambda m, x: x.reshape(x.shape[-1], -1).T.reshape(x.shape)),
-        "attends to the batch": lambda: Each(lambda m, x: (y := x.flatten(1)) @ y.T @ y / 9 + 0 * y),
-        "first sample": lambda: Each(lambda m, x: x - x[:1]),
-        "batch size": lambda: Each(lambda m, x: x * x.shape[0]),
-        "argmax": lambda: Each(lambda m, x: x + x.argmax(-1, keepdim=True)),
-        "round": lambda: Each(lambda m, x: x.round()),
-        "sort": lambda: Each(lambda m, x: x.sort(-1)[0]),
-        "random": lambda: Each(lambda m, x: x + torch.rand_like(x)),
-        "dropout always": lambda: Each(lambda m, x: F.dropout(x, 0.5, True)),
+        "sum over the batch": lambda: Lambda(lambda m, x: x + x.sum(0 if len(shape) != 2 else 1, keepdim=True)),
+        "centred over everything": lambda: Lambda(lambda m, x: x - x.mean()),
+        "flip of axis 0": lambda: Lambda(lambda m, x: x + x.flip(0)),
+        "roll of axis 0": lambda: Lambda(lambda m, x: x + x.roll(1, 0)),
+        "cumulative over axis 0": lambda: Lambda(lambda m, x: x.cumsum(0)),
+        "softmax over axis 0": lambda: Lambda(lambda m, x: x.softmax(0)),
+        "batch statistics": lambda: Lambda(lambda m, x: (x - x.mean(0)) / (x.std(0) + 1)),
+        "flattened": lambda: Lambda(lambda m, x: x.flatten().cumsum(0).view(x.shape)),
+        "transposed view": lambda: Lambda(lambda m, x: x.reshape(x.shape[-1], -1).T.reshape(x.shape)),
+        "attends to the batch": lambda: Lambda(lambda m, x: (y := x.flatten(1)) @ y.T @ y / 9 + 0 * y),
+        "first sample": lambda: Lambda(lambda m, x: x - x[:1]),
+        "batch size": lambda: Lambda(lambda m, x: x * x.shape[0]),
+        "argmax": lambda: Lambda(lambda m, x: x + x.argmax(-1, keepdim=True)),
+        "round": lambda: Lambda(lambda m, x: x.round()),
+        "sort": lambda: Lambda(lambda m, x: x.sort(-1)[0]),
+        "random": lambda: Lambda(lambda m, x: x + torch.rand_like(x)),
+        "dropout always": lambda: Lambda(lambda m, x: F.dropout(x, 0.5, True)),
         "counter": Counting,
         "decision": Deciding,
-        "item": lambda: Each(lambda m, x: x * x.max().item()),
-        "whole numbers": lambda: Each(lambda m, x: x.long().to(x.dtype)),
-        "recurrent": lambda: Each(lambda m, x: m.r(x if x.dim() == 3 else x.flatten(1)[:, None])[0], r=_lstm(shape)),
+        "item": lambda: Lambda(lambda m, x: x * x.max().item()),
+        "whole numbers": lambda: Lambda(lambda m, x: x.long().to(x.dtype)),
+        "recurrent": lambda: Lambda(lambda m, x: m.r(x if x.dim() == 3 else x.flatten(1)[:, None])[0], r=_lstm(shape)),
     }
     return kinds[pick("kind", list(kinds))]()
 

@@ -7,8 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.export import Dim, export
 
 from canonic import CSS, ConversionError, DataError, Override, Settings, convert, explain
+from canonic.frontend import quiet
 from canonic.network.inputs import checked
 
 X = torch.randn(8, 4)
@@ -239,6 +241,7 @@ SETTINGS = [
 ]
 
 PROGRAM = """
+from canonic.frontend import quiet
 from canonic.network.inputs import checked
 from canonic import CSS, Override, Settings
 for expression in {expressions!r}:
@@ -289,6 +292,17 @@ def test_an_unknown_layer_is_answered_with_the_nearest_names():
 def test_an_override_out_of_the_range_of_the_code():
     with pytest.raises(ConversionError, match="the override of 1: silent must be a whole number from 0 to 8, got 9"):
         convert(GOOD, [X], code=CSS(steps=8), settings=Settings(overrides={"1": Override(silent=9)}))
+
+
+def test_a_decomposed_program_that_changes_its_input():
+    """torch 2.13 cannot read its own program once more when the input is called input."""
+    model = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)).eval()
+    with quiet():
+        program = export(model, (X,), dynamic_shapes=({0: Dim("batch")},)).run_decompositions({})
+    with pytest.raises(
+        ConversionError, match="torch cannot decompose the exported program .*: give it as torch.export"
+    ):
+        convert(program, [X])
 
 
 def test_weights_that_are_not_finite():

@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from canonic import CSS, Settings, convert
-from canonic.frontend import capture
+from canonic.frontend import export
 from canonic.frontend.functions import elementwise
 from canonic.frontend.table import TABLE
 from tests.lambdas import Lambda
@@ -36,7 +36,7 @@ def prepared(name):
     torch.manual_seed(0)
     model, shape = build(name)
     x = torch.randn(6, *shape, dtype=torch.float64)
-    return model, capture(model, x), x
+    return model, export(model, x), x
 
 
 @cache

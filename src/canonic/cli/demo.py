@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Subset
 from canonic.codes import CSS
 from canonic.conversion import convert
 from canonic.datasets import open_data
-from canonic.frontend import capture
+from canonic.frontend import export
 from canonic.measure import Evaluation, evaluate
 from canonic.progress import track
 from canonic.report import accuracy_against_steps, save_figure
@@ -66,7 +66,7 @@ def run_demo(out: Path, epochs: int = 15) -> dict[str, Evaluation]:
         torch.manual_seed(0)
         model = train(DataLoader(known, batch_size=64, shuffle=True, drop_last=True), epochs)
     out.mkdir(parents=True, exist_ok=True)
-    program = capture(model, known[0][0][None])
+    program = export(model, known[0][0][None])
     results = {}
     for steps in track(STEPS, "convert and measure"):
         snn = convert(program, DataLoader(known, batch_size=100), code=CSS(steps=steps, silent=1))

@@ -15,7 +15,6 @@ from canonic.frontend import (
     decompose_unknown,
     export,
     fold,
-    functional,
     import_program,
     require_same,
 )
@@ -96,7 +95,7 @@ def explain(model: Model, example: Example, *, code: CSS | None = None) -> Expla
 def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanation]:
     """Return the folded graph of a model, unfit for use where a call is refused, and the explanation."""
     program = export(model, example)
-    graph, verdicts = import_program(decompose_unknown(functional(program)))
+    graph, verdicts = import_program(decompose_unknown(program))
     if (kind := prototype(graph).dtype) not in (torch.float32, torch.float64):
         raise ConversionError(f"the weights of the model are {kind}: convert it to float32 first, model.float()")
     if prototype(graph).is_meta:
@@ -104,10 +103,11 @@ def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanati
             "the weights of the model are on the device meta, which holds no numbers: load them first, "
             "model.to_empty(device='cpu') and model.load_state_dict(...)"
         )
-    if not any(verdict.kind == "refused" for verdict in verdicts):
+    whole = not any(verdict.kind == "refused" for verdict in verdicts)
+    if whole:
         require_same(program, graph, as_inputs(example))
     graph = recode(fold(graph))
-    if not graph.populations and not any(verdict.kind == "refused" for verdict in verdicts):
+    if whole and not graph.populations:
         raise ConversionError(
             "nothing in this model would spike: it has no relu and no two layers of weights in a row; canonic makes "
             "populations of neurons between layers, so the model needs at least two"

@@ -15,7 +15,7 @@ from canonic.conversion.correction import correct_mean
 from canonic.conversion.settings import Override, Settings
 from canonic.conversion.silence import choose_silent
 from canonic.network.graph import Node, Plan
-from canonic.network.health import decibels
+from canonic.network.health import decibels, noise
 from canonic.network.lockstep import lockstep
 
 REPORTED = 64
@@ -50,14 +50,8 @@ def repair_report(
 
 def layer_ratios(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> dict[str, float]:
     """Return the signal-to-noise ratio of each population in dB; 999 where there is no error."""
-    ratios = {}
-    for visit in lockstep(plan, inputs):
-        if visit.node.neurons is not None:
-            theta = visit.node.tensors["theta"]
-            error = (plan.code.decode(visit.stream) - visit.value) * theta
-            signal = visit.value * theta
-            ratios[visit.node.name] = min(999.0, decibels(float(signal.square().sum()), float(error.square().sum())))
-    return ratios
+    sums = {visit.node.name: noise(plan, visit) for visit in lockstep(plan, inputs) if visit.scan is not None}
+    return {name: min(999.0, decibels(each.signal, each.error)) for name, each in sums.items()}
 
 
 def uncorrected(plan: Plan) -> Plan:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from canonic.network.apply import apply
-from canonic.network.graph import Graph, Node
+from canonic.network.graph import SCALE, Graph, Node
 from canonic.network.inputs import as_weights, prototype
-from canonic.network.weights import SCALE, compress, padded, scale_arguments, scale_input, scale_output
+from canonic.network.weights import compress, padded, scale_arguments, scale_input, scale_output
 
 
 def fold_thresholds(graph: Graph) -> Graph:

@@ -22,8 +22,8 @@ Model = nn.Module | ExportedProgram
 Example = Tensor | Sequence[Tensor]
 
 
-def capture(model: Model, example: Example) -> ExportedProgram:
-    """Return the program of a model in evaluation mode, with a free batch axis and no operator in place.
+def export(model: Model, example: Example) -> ExportedProgram:
+    """Return the program of a model in evaluation mode, with a free batch axis, as torch.export gives it.
 
     Args:
         model: a module, which is left as it is, or a program exported with a free batch axis.
@@ -32,22 +32,10 @@ def capture(model: Model, example: Example) -> ExportedProgram:
     Raises:
         ConversionError: if torch.export cannot capture the model; the message names the line of the user's code.
     """
-    return functional(export(model, example))
-
-
-def export(model: Model, example: Example) -> ExportedProgram:
-    """Return the program of a model as torch.export gives it; as for ``capture``."""
     with quiet():
         program = model if isinstance(model, ExportedProgram) else _export(model, as_inputs(example))
         _require_free_batch(program)
         return program
-
-
-def functional(program: ExportedProgram) -> ExportedProgram:
-    """Return a program with no operator in place: nothing is decomposed."""
-    with quiet():
-        taken_out: ExportedProgram = program.run_decompositions({})
-        return taken_out
 
 
 @contextmanager

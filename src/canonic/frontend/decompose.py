@@ -1,32 +1,50 @@
 """Operators that the table does not know, in terms of those that it knows."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch._ops import OpOverload
 from torch.export import ExportedProgram, default_decompositions
 
+from canonic.errors import ConversionError
 from canonic.frontend.capture import quiet
 from canonic.frontend.functions import REFUSED
 from canonic.frontend.structure import BOOKKEEPING, SPLITS
 from canonic.frontend.table import TABLE
 
-ROUNDS = 3
-"""How often what came of a decomposition is decomposed again."""
-
 
 def decompose_unknown(program: ExportedProgram) -> ExportedProgram:
     """Return the program with unknown operators decomposed as torch does, where that leaves none that is unknown.
 
-    All that is known stays whole: decomposing everything would turn a network into clutter. What is refused by name
-    stays too, so that it is refused by its name.
+    No operator is left in place. All that is known stays whole: decomposing everything would turn a network into
+    clutter. What is refused by name stays too, so that it is refused by its name.
+
+    Raises:
+        ConversionError: if torch cannot decompose a program that was decomposed before.
     """
-    decomposed = program
     known = default_decompositions()
-    for _ in range(ROUNDS):
-        wanted = {operator: known[operator] for operator in unknown(decomposed) if operator in known}
-        if not wanted:
-            break
+    whole = decomposed = decompose(program, {})
+    wanted: dict[OpOverload, Any] = {}
+    while more := {op: known[op] for op in unknown(decomposed) if op in known and op not in wanted}:
+        wanted |= more
+        decomposed = decompose(program, wanted)
+    return whole if unknown(decomposed) else decomposed
+
+
+def decompose(program: ExportedProgram, table: Mapping[OpOverload, Any]) -> ExportedProgram:
+    """Return a program with no operator in place and those of a table decomposed.
+
+    Always from the program as it was exported: one that changes its input can be decomposed only once (torch 2.13).
+    """
+    try:
         with quiet():
-            decomposed = decomposed.run_decompositions(wanted)
-    return program if unknown(decomposed) else decomposed
+            decomposed: ExportedProgram = program.run_decompositions(dict(table))
+            return decomposed
+    except RuntimeError as error:
+        raise ConversionError(
+            f"torch cannot decompose the exported program ({str(error).splitlines()[0]}): give it as "
+            "torch.export.export made it, or the module itself"
+        ) from error
 
 
 def unknown(program: ExportedProgram) -> set[OpOverload]:

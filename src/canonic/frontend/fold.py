@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from canonic.network.graph import Graph, Node
-from canonic.network.weights import is_scale, scale_output
+from canonic.network.weights import scale_output
 
 
 def fold(graph: Graph) -> Graph:
@@ -16,7 +16,7 @@ def fold(graph: Graph) -> Graph:
     merged: dict[str, str] = {}
     for node in graph.nodes:
         renamed = replace(node, inputs=tuple(merged.get(name, name) for name in node.inputs))
-        before = folded[renamed.inputs[0]] if is_scale(node) and _only_reader(graph, node) else None
+        before = folded[renamed.inputs[0]] if node.is_scale and _only_reader(graph, node) else None
         together = _merge(before, node) if before is not None else None
         if before is None or together is None:
             folded[node.name] = renamed

@@ -118,9 +118,8 @@ def _prefix(before: Tensor | None, weight: float, pulse: Pulse, silence: Tensor)
     """Return A[m] = A[m-1] + w[m] s[m]. What comes at once and whole, such as a mask, is not multiplied."""
     if pulse is None:
         return silence if before is None else before
-    return (
-        pulse if before is None and weight == 1 else before + weight * pulse if before is not None else weight * pulse
-    )
+    weighted = pulse if weight == 1 else weight * pulse
+    return weighted if before is None else before + weighted
 
 
 def _readout(plan: Plan, state: State, pulses: dict[str, Pulse], first: Mapping[str, int]) -> dict[str, Tensor]:

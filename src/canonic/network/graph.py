@@ -16,6 +16,9 @@ Kind = Literal["input", "synapse", "population", "function unit", "structure"]
 Bias = Literal["first", "spread"]
 """Whether a bias is injected whole with the first digit or spread over all."""
 
+SCALE = "aten.mul.Tensor"
+"""The operator of a diagonal synapse: every element times its own weight."""
+
 Scaling = Literal["moves", "pools", "weighs", "sums", "mixes"]
 """How a node treats a scale of its input:
 
@@ -115,9 +118,14 @@ class Node:
         return prod(self.shape)
 
     @property
+    def is_scale(self) -> bool:
+        """Whether it is a diagonal synapse; a product of two streams has the same operator."""
+        return self.kind == "synapse" and self.operator == SCALE
+
+    @property
     def weighted(self) -> bool:
         """Whether it multiplies its input by a matrix or kernel, and so wants spikes: then it only adds weights."""
-        return self.kind == "synapse" and "weight" in self.tensors and self.operator != "aten.mul.Tensor"
+        return self.kind == "synapse" and "weight" in self.tensors and not self.is_scale
 
     def with_tensors(self, **tensors: Tensor) -> "Node":
         """Return the node with these tensors put in place of its own."""

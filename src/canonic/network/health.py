@@ -11,7 +11,7 @@ from torch import Tensor
 from canonic.network.graph import Neurons, Plan
 from canonic.network.lockstep import Visit, lockstep
 from canonic.network.reference import activate
-from canonic.neurons import scan
+from canonic.neurons import Scan, scan
 
 
 @dataclass(frozen=True)
@@ -61,29 +61,29 @@ def measure(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> tuple[
     populations: dict[str, Sums] = {}
     outputs: dict[str, Sums] = {}
     for visit in lockstep(plan, inputs):
-        if visit.node.neurons is not None:
-            populations[visit.node.name] = _sums(plan, visit, visit.node.neurons)
+        if visit.node.neurons is not None and visit.scan is not None:
+            populations[visit.node.name] = _sums(plan, visit, visit.node.neurons, visit.scan)
         if visit.node.name in plan.graph.outputs:
-            theta = visit.node.tensors.get("theta", torch.ones(()))
-            outputs[visit.node.name] = Sums(
-                _square(visit.value * theta), _square((plan.code.decode(visit.stream) - visit.value) * theta)
-            )
+            outputs[visit.node.name] = noise(plan, visit)
     return populations, outputs
 
 
-def _sums(plan: Plan, visit: Visit, neurons: Neurons) -> Sums:
-    code, theta = neurons.code or plan.code, visit.node.tensors["theta"]
-    decoded, target = code.decode(visit.stream), activate(visit.node, code.decode(visit.given))
-    start = visit.node.tensors.get("start")
-    whole = scan(replace(code, silent=code.steps), visit.given, signed=neurons.signed, start=start).spikes
-    own = scan(code, visit.given, signed=neurons.signed, start=start)
-    return Sums(
-        signal=_square(visit.value * theta),
-        error=_square((decoded - visit.value) * theta),
+def noise(plan: Plan, visit: Visit) -> Sums:
+    """Return signal and error of one node."""
+    theta = visit.node.tensors.get("theta", torch.ones(()))
+    return Sums(_square(visit.value * theta), _square((plan.code.decode(visit.stream) - visit.value) * theta))
+
+
+def _sums(plan: Plan, visit: Visit, neurons: Neurons, did: Scan) -> Sums:
+    code, theta, start = neurons.code or plan.code, visit.node.tensors["theta"], visit.node.tensors.get("start")
+    decoded, target = code.decode(did.spikes), activate(visit.node, code.decode(visit.given))
+    exact = scan(replace(code, silent=code.steps), visit.given, signed=neurons.signed, start=start).spikes
+    return replace(
+        noise(plan, visit),
         own=_square((decoded - target) * theta),
-        rounding=_square((code.decode(whole) - target) * theta),
+        rounding=_square((code.decode(exact) - target) * theta),
         clipping=_square((target.abs() - code.largest).clamp(min=0) * theta),
-        overloads=int(own.overloads.sum()),
+        overloads=int(did.overloads.sum()),
         firings=code.steps * decoded.numel(),
     )
 

@@ -1,7 +1,6 @@
 """A network as a table that a person can read."""
 
 from canonic.network.graph import Node, Plan, depth, spread, total_steps
-from canonic.network.weights import is_scale
 
 HEADINGS = ("layer", "operator", "neurons", "theta", "silent", "first step")
 
@@ -28,7 +27,7 @@ def summary(plan: Plan) -> str:
 def _row(node: Node, first: int) -> tuple[str, ...]:
     if node.neurons is None:
         operator = node.operator.split(".")[1] if node.operator else "input"
-        operator = "scale" if is_scale(node) else operator
+        operator = "scale" if node.is_scale else operator
         return node.name, operator, "", "", "", str(first + 1)
     theta = node.tensors["theta"]
     gate = "signed" if node.neurons.signed else "relu"

@@ -11,14 +11,6 @@ from torch import Tensor
 
 from canonic.network.graph import Constant, Node, Slot
 
-SCALE = "aten.mul.Tensor"
-"""The operator of a diagonal synapse: every element times its own weight."""
-
-
-def is_scale(node: Node) -> bool:
-    """Tell whether a node is a diagonal synapse; a product of two streams has the same operator."""
-    return node.operator == SCALE and node.kind == "synapse"
-
 
 def scale_arguments() -> dict[str, Slot | Constant]:
     """Return the arguments of a diagonal synapse."""
@@ -27,7 +19,7 @@ def scale_arguments() -> dict[str, Slot | Constant]:
 
 def channel_axis(node: Node) -> int:
     """Return the axis of a sample that holds the channels of a linear layer (the last), a convolution, or a scale."""
-    if is_scale(node):
+    if node.is_scale:
         return 0
     return len(node.shape) - (node.tensors["weight"].dim() - 1 if "weight" in node.tensors else len(node.shape))
 
@@ -61,7 +53,7 @@ def along(scale: Tensor, rank: int, axis: int, size: int) -> Tensor | None:
 def scale_output(node: Node, scale: Tensor) -> Node | None:
     """Return the node with its output scaled, or None if its weights cannot do that."""
     changed = {"bias": node.tensors["bias"] * scale} if "bias" in node.tensors else {}
-    if is_scale(node):
+    if node.is_scale:
         return node.with_tensors(weight=node.tensors["weight"] * scale, **changed)
     axis = channel_axis(node)
     vector = along(scale, len(node.shape), axis, node.shape[axis])
@@ -75,7 +67,7 @@ def scale_output(node: Node, scale: Tensor) -> Node | None:
 def scale_input(node: Node, scale: Tensor) -> Node | None:
     """Return the node with its input scaled, or None if its weights cannot do that."""
     weight, groups = node.tensors["weight"], _groups(node)
-    if is_scale(node):
+    if node.is_scale:
         return node.with_tensors(weight=weight * scale)
     size = weight.shape[0] if _transposed(node) else weight.shape[1] * groups
     vector = along(scale, len(node.shape), channel_axis(node), size)
