@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 
@@ -89,7 +89,7 @@ class CSS:
         return torch.stack(digits)
 
     def decode(
-        self, spikes: Float[Tensor, "time *shape"], theta: Float[Tensor, "..."] | float = 1.0
+        self, spikes: Shaped[Tensor, "time *shape"], theta: Float[Tensor, "..."] | float = 1.0
     ) -> Float[Tensor, "*shape"]:
         """Return the number that a train of at most T digits stands for."""
         return self.prefixes(spikes)[-1] * theta
@@ -104,9 +104,10 @@ class CSS:
             return self.decode(self.encode(x))
         return (x / self.lsb).round().mul_(self.lsb).clamp_(-self.largest, self.largest)
 
-    def prefixes(self, stream: Float[Tensor, "time *shape"]) -> Float[Tensor, "time *shape"]:
+    def prefixes(self, stream: Shaped[Tensor, "time *shape"]) -> Float[Tensor, "time *shape"]:
         """Return what the first 1, 2, ... digits stand for: ``A[t] = sum_{m<=t} w[m] s[m]``, in units of theta."""
-        weights = torch.tensor(self.weights[: len(stream)], dtype=stream.dtype, device=stream.device)
+        kind = torch.promote_types(stream.dtype, torch.float32)
+        weights = torch.tensor(self.weights[: len(stream)], dtype=kind, device=stream.device)
         return (stream * weights.view(-1, *[1] * (stream.dim() - 1))).cumsum(0)
 
     def to_json(self) -> dict[str, Any]:

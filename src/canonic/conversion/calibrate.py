@@ -1,7 +1,7 @@
 """Calibration: run the source network over the data and keep a histogram for each population."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -61,6 +61,17 @@ def calibrate(graph: Graph, data: Iterable[Any], *, progress: bool) -> Calibrati
                 kept, stride = [x[::2] for x in kept], 2 * stride
             samples += len(batch[0])
     return Calibration(seen, samples, tuple(kept))
+
+
+def with_ranges(graph: Graph, inputs: Sequence[Tensor]) -> Graph:
+    """Return the graph with the largest absolute value of each real input: the range of an integer network's."""
+    ranges = {
+        name: {"largest": float(x.abs().max())}
+        for name, x in zip(graph.inputs, inputs, strict=True)
+        if x.is_floating_point()
+    }
+    nodes = (replace(node, arguments={**node.arguments, **ranges.get(node.name, {})}) for node in graph.nodes)
+    return replace(graph, nodes=tuple(nodes))
 
 
 def sample_capacity(graph: Graph) -> int:

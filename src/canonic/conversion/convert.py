@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from canonic.codes import CSS
-from canonic.conversion.calibrate import calibrate
+from canonic.conversion.calibrate import calibrate, with_ranges
 from canonic.conversion.explain import analyse, require_convertible
 from canonic.conversion.populations import code_inputs, set_codes, set_thresholds
 from canonic.conversion.settings import Settings, resolve
@@ -63,7 +63,7 @@ def convert(
     rules = resolve(settings, [node.name for node in graph.populations])
     graph = set_codes(graph, code, rules)
     seen = calibrate(graph, calibration, progress=progress)
-    spiking, dead = set_thresholds(graph, rules, seen.histograms)
+    spiking, dead = set_thresholds(with_ranges(graph, seen.kept), rules, seen.histograms)
     plan = Plan(fold_thresholds(spiking).map_tensors(channels_last), code, settings.bias)
     with torch.no_grad(), waiting("settle silent steps and mean errors, layer by layer", shown=progress):
         plan = settle(plan, seen.kept, settings, rules)

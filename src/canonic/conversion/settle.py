@@ -50,8 +50,12 @@ def repair_report(
 
 def layer_ratios(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> dict[str, float]:
     """Return the signal-to-noise ratio of each population in dB; 999 where there is no error."""
-    sums = {visit.node.name: noise(plan, visit) for visit in lockstep(plan, inputs) if visit.scan is not None}
-    return {name: min(999.0, decibels(each.signal, each.error)) for name, each in sums.items()}
+    ratios = {}
+    for visit in lockstep(plan, inputs):
+        if visit.node.neurons is not None:
+            sums = noise(plan.code, visit.node.tensors["theta"], visit.value, visit.stream)
+            ratios[visit.node.name] = min(999.0, decibels(sums.signal, sums.error))
+    return ratios
 
 
 def uncorrected(plan: Plan) -> Plan:

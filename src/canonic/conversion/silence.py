@@ -6,8 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from canonic.codes import CSS
-from canonic.network.graph import Neurons, Node
-from canonic.neurons import scan
+from canonic.network.fusion import population_scan
+from canonic.network.graph import Node
 
 
 def choose_silent(node: Node, currents: Float[Tensor, "time batch ..."], limit: float) -> Node:
@@ -20,17 +20,17 @@ def choose_silent(node: Node, currents: Float[Tensor, "time batch ..."], limit: 
     if neurons is None or neurons.code is None:
         return node
     code = neurons.code
-    allowed = limit + _rate(node, neurons, replace(code, silent=code.steps), currents)
+    allowed = limit + _rate(node, replace(code, silent=code.steps), currents)
     for k in range(code.steps):
         chosen = replace(code, silent=k)
-        if _rate(node, neurons, chosen, currents) <= allowed:
+        if _rate(node, chosen, currents) <= allowed:
             break
     else:
         chosen = replace(code, silent=code.steps)
     return replace(node, neurons=replace(neurons, code=chosen))
 
 
-def _rate(node: Node, neurons: Neurons, code: CSS, currents: Float[Tensor, "time batch ..."]) -> float:
+def _rate(node: Node, code: CSS, currents: Float[Tensor, "time batch ..."]) -> float:
     """Return the share of firing steps at which a neuron was overloaded."""
-    overloads = scan(code, currents, signed=neurons.signed, start=node.tensors.get("start")).overloads
+    overloads = population_scan(node, [currents], code).overloads
     return float(overloads.sum()) / (code.steps * currents[0].numel())

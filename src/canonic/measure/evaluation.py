@@ -204,7 +204,7 @@ def count_batch(
 
 
 def _counter(spikes: dict[str, int], overloads: dict[str, int]) -> Observer:
-    def observe(node: Node, _: Tensor, result: Scan) -> None:
+    def observe(node: Node, _: Sequence[Tensor], result: Scan) -> None:
         spikes[node.name] += int(result.spikes.count_nonzero())
         overloads[node.name] += int(result.overloads.sum())
 

@@ -30,7 +30,7 @@ def _call(node: Node, inputs: Sequence[Tensor], rows: int) -> Tensor:
 
     result = operator_of(node)(**{name: fill(value) for name, value in node.arguments.items()})
     output: Tensor = result[0] if isinstance(result, tuple | list) else result
-    return output
+    return output.round() if node.rounds else output
 
 
 def apply_whole(node: Node, inputs: Sequence[Tensor], rows: int) -> Tensor:

@@ -7,9 +7,10 @@ from typing import NamedTuple
 from jaxtyping import Shaped
 from torch import Tensor
 
-from canonic.network.apply import apply, apply_whole, bias_gain, held
+from canonic.network.apply import apply_whole, bias_gain, held
 from canonic.network.graph import Node, Plan, total_steps
 from canonic.network.inputs import prototype
+from canonic.network.kernels import multiply
 from canonic.neurons import Membrane, rest, step
 
 Pulse = Tensor | None
@@ -81,9 +82,9 @@ def _advance(
         code = node.neurons.code or plan.code
         if not 1 <= t <= code.steps + code.silent:
             return None, memory
-        start = node.tensors.get("start")
+        start, theta = node.tensors.get("start"), node.tensors.get("threshold")
         before = memory if isinstance(memory, Membrane) else rest(silence, signed=node.neurons.signed, start=start)
-        after, spikes = step(code, t, before, pulse)
+        after, spikes = step(code, t, before, pulse, theta)
         return spikes, after
     if not 1 <= t <= plan.code.steps:
         return None, memory
@@ -97,7 +98,7 @@ def _linear(plan: Plan, node: Node, t: int, arriving: list[tuple[Pulse, Tensor]]
     if not gain and all(pulse is None for pulse, _ in arriving):
         return None
     given = [silence if pulse is None else pulse for pulse, silence in arriving]
-    pulse = apply(node, given, len(given[0]))
+    pulse = multiply(node, given)
     return pulse + gain * node.tensors["bias"] if gain else pulse
 
 

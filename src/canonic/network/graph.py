@@ -16,6 +16,9 @@ Kind = Literal["input", "synapse", "population", "function unit", "structure"]
 Bias = Literal["first", "spread"]
 """Whether a bias is injected whole with the first digit or spread over all."""
 
+Precision = Literal["fp32", "bf16", "int8"]
+"""What weights and currents are held in: floats, weights rounded to bfloat16, or whole numbers."""
+
 SCALE = "aten.mul.Tensor"
 """The operator of a diagonal synapse: every element times its own weight."""
 
@@ -92,12 +95,14 @@ class Node:
         shape: of one sample, without the batch.
         arguments: of the operator by name: plain data, with Slot, Rows and Constant where those go.
         tensors: "weight" and "bias" (added once); of a function unit "gain" (its output is multiplied by it) and other
-            constants; of a population "theta" and "start", its initial potential in units of theta. The bias, the gain
-            and those of a population broadcast against one sample.
+            constants; of a population "theta" and "start", its initial potential in units of theta, in an integer
+            network "threshold", and "scale 0", ... where it weighs its terms itself. The bias, the gain and those of a
+            population broadcast against one sample.
         scaling: how it treats a scale of its input.
         alone: its operator is applied to each sample by itself, because the model keeps the batch elsewhere than in
             front (sequence first, windows): its shape and those of its inputs are then those of a batch of one.
         neurons: of a population.
+        rounds: its output is rounded to whole numbers, half to even.
     """
 
     name: str
@@ -111,6 +116,7 @@ class Node:
     alone: bool = False
     neurons: Neurons | None = None
     origin: Origin = Origin("")
+    rounds: bool = False
 
     @property
     def size(self) -> int:
@@ -193,11 +199,21 @@ class Graph:
 
 @dataclass(frozen=True)
 class Plan:
-    """A converted graph, the code that its streams are in, and when biases are injected: what a scheduler runs."""
+    """What a scheduler runs.
+
+    Attributes:
+        graph: a converted graph.
+        code: the code that its streams are in.
+        bias: when biases are injected.
+        spikes: the type of spikes between layers; that of the currents if None.
+        compiled: whether the layerwise scheduler runs populations as compiled loops.
+    """
 
     graph: Graph
     code: CSS
     bias: Bias = "first"
+    spikes: torch.dtype | None = None
+    compiled: bool = False
 
 
 def longest_path(graph: Graph, cost: Callable[[Node], int]) -> dict[str, int]:

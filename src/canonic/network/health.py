@@ -8,10 +8,12 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from canonic.network.graph import Neurons, Plan
-from canonic.network.lockstep import Visit, lockstep
-from canonic.network.reference import activate
-from canonic.neurons import Scan, scan
+from canonic.codes import CSS
+from canonic.network.fusion import current, population_scan
+from canonic.network.graph import Graph, Neurons, Node, Plan
+from canonic.network.layerwise import at_once
+from canonic.network.reference import activate, reference
+from canonic.neurons import Scan
 
 
 @dataclass(frozen=True)
@@ -56,30 +58,43 @@ def decibels(signal: float, error: float) -> float:
     return 10 * math.log10(signal / error) if signal > 0 else 0.0
 
 
-def measure(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> tuple[dict[str, Sums], dict[str, Sums]]:
-    """Return the sums of all populations, and of all outputs, for some samples."""
+def measure(
+    plan: Plan, source: Graph, inputs: Sequence[Shaped[Tensor, "batch ..."]]
+) -> tuple[dict[str, Sums], dict[str, Sums]]:
+    """Return the sums of all populations, and of all outputs, for some samples.
+
+    Args:
+        plan: the spiking network, at any precision.
+        source: the graph of the source network.
+        inputs: a batch for each input.
+    """
+    values: dict[str, Tensor] = {}
     populations: dict[str, Sums] = {}
-    outputs: dict[str, Sums] = {}
-    for visit in lockstep(plan, inputs):
-        if visit.node.neurons is not None and visit.scan is not None:
-            populations[visit.node.name] = _sums(plan, visit, visit.node.neurons, visit.scan)
-        if visit.node.name in plan.graph.outputs:
-            outputs[visit.node.name] = noise(plan, visit)
-    return populations, outputs
+
+    def keep(node: Node, _: Tensor, activation: Tensor) -> None:
+        values[node.name] = activation
+
+    def compare(node: Node, terms: Sequence[Tensor], did: Scan) -> None:
+        populations[node.name] = _sums(plan, node, values.pop(node.name), current(node, terms), did)
+
+    wanted = reference(source, inputs, keep)
+    streams = at_once(plan, inputs, compare)
+    pairs = zip(source.outputs, wanted, streams, strict=True)
+    return populations, {name: noise(plan.code, torch.ones(()), value, stream) for name, value, stream in pairs}
 
 
-def noise(plan: Plan, visit: Visit) -> Sums:
-    """Return signal and error of one node."""
-    theta = visit.node.tensors.get("theta", torch.ones(()))
-    return Sums(_square(visit.value * theta), _square((plan.code.decode(visit.stream) - visit.value) * theta))
+def noise(code: CSS, theta: Tensor, value: Tensor, stream: Tensor) -> Sums:
+    """Return signal and error of one stream, both in units of theta."""
+    return Sums(_square(value * theta), _square((code.decode(stream) - value) * theta))
 
 
-def _sums(plan: Plan, visit: Visit, neurons: Neurons, did: Scan) -> Sums:
-    code, theta, start = neurons.code or plan.code, visit.node.tensors["theta"], visit.node.tensors.get("start")
-    decoded, target = code.decode(did.spikes), activate(visit.node, code.decode(visit.given))
-    exact = scan(replace(code, silent=code.steps), visit.given, signed=neurons.signed, start=start).spikes
+def _sums(plan: Plan, node: Node, value: Tensor, currents: Tensor, did: Scan) -> Sums:
+    neurons, theta = node.neurons or Neurons(signed=True), node.tensors["theta"]
+    code, whole = neurons.code or plan.code, node.tensors.get("threshold")
+    decoded, target = code.decode(did.spikes), activate(node, code.decode(currents / (1 if whole is None else whole)))
+    exact = population_scan(node, [currents], replace(code, silent=code.steps)).spikes
     return replace(
-        noise(plan, visit),
+        noise(code, theta, value, did.spikes),
         own=_square((decoded - target) * theta),
         rounding=_square((code.decode(exact) - target) * theta),
         clipping=_square((target.abs() - code.largest).clamp(min=0) * theta),

@@ -1,33 +1,59 @@
 """The layerwise scheduler: all steps of a node at once, time folded into the batch."""
 
+import logging
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Shaped
 from torch import Tensor
 
-from canonic.network.apply import apply, apply_whole, bias_gain, held, telescope
+from canonic.network.apply import apply_whole, bias_gain, held, telescope
+from canonic.network.fusion import population_scan
 from canonic.network.graph import Graph, Node, Plan
 from canonic.network.inputs import prototype
-from canonic.neurons import Scan, scan
+from canonic.network.kernels import multiply
+from canonic.neurons import Scan, lengthen
+
+log = logging.getLogger("canonic")
 
 CHUNK = 2**24
 """Bytes of the largest stream that is simulated at once: larger ones leave the cache and fault in new pages."""
 
-Observer = Callable[[Node, Tensor, Scan], None]
-"""Called for each population with the node, its currents [time, batch, *shape] and what it did."""
+Observer = Callable[[Node, Sequence[Tensor], Scan], None]
+"""Called for each population with the node, the terms of its current [time, batch, *shape] and what it did."""
 
 
 def layerwise(
     plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]], observe: Observer | None = None
-) -> tuple[Float[Tensor, "time batch ..."], ...]:
+) -> tuple[Shaped[Tensor, "time batch ..."], ...]:
     """Return the stream of each output, in its own time: digit m at index m - 1.
 
     The batch is cut so that the streams of a layer stay near CHUNK bytes; populations are observed chunk by chunk.
     """
     chunks = zip(*(torch.split(x, chunk_size(plan)) for x in inputs), strict=True)
-    streams = [at_once(plan, chunk, observe) for chunk in chunks]
+    streams = [_in_memory(plan, chunk, observe) for chunk in chunks]
     return tuple(parts[0] if len(parts) == 1 else torch.cat(parts, 1) for parts in zip(*streams, strict=True))
+
+
+def _in_memory(plan: Plan, inputs: Sequence[Tensor], observe: Observer | None) -> tuple[Tensor, ...]:
+    """Return the streams of a chunk, of its two halves where memory does not suffice for the whole.
+
+    What is observed cannot be taken back, and so is not tried twice.
+    """
+    try:
+        return at_once(plan, inputs, observe)
+    except (MemoryError, RuntimeError) as error:
+        if observe or len(inputs[0]) < 2 or not _lacks_memory(error):
+            raise
+    half = (len(inputs[0]) + 1) // 2
+    log.warning("not enough memory for %d samples at once: going on with %d", len(inputs[0]), half)
+    halves = [_in_memory(plan, part, observe) for part in zip(*(torch.split(x, half) for x in inputs), strict=True)]
+    return tuple(torch.cat(parts, 1) for parts in zip(*halves, strict=True))
+
+
+def _lacks_memory(error: Exception) -> bool:
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return known or "allocate memory" in str(error) or "out of memory" in str(error)
 
 
 def chunk_size(plan: Plan) -> int:
@@ -38,7 +64,7 @@ def chunk_size(plan: Plan) -> int:
 
 def at_once(
     plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]], observe: Observer | None = None
-) -> tuple[Float[Tensor, "time batch ..."], ...]:
+) -> tuple[Shaped[Tensor, "time batch ..."], ...]:
     """Return the stream of each output, the whole batch at once.
 
     A stream may be shorter than T steps: those that it lacks are zero. An analog input is a stream of one step.
@@ -64,21 +90,14 @@ def last_readers(graph: Graph) -> dict[str, tuple[str, ...]]:
     return dropped
 
 
-def lengthen(stream: Shaped[Tensor, "time batch ..."], steps: int) -> Shaped[Tensor, "steps batch ..."]:
-    """Return the stream with silent steps added at its end."""
-    missing = steps - len(stream)
-    return torch.cat([stream, stream.new_zeros(missing, *stream.shape[1:])]) if missing else stream
-
-
 def stream_of(
     plan: Plan, node: Node, inputs: Sequence[Shaped[Tensor, "_ batch ..."]], observe: Observer | None = None
 ) -> Shaped[Tensor, "_ batch ..."]:
     """Return the stream of one node from those of its inputs."""
     if node.neurons is not None:
-        code, start = node.neurons.code or plan.code, node.tensors.get("start")
-        result = scan(code, inputs[0], signed=node.neurons.signed, start=start)
+        result = population_scan(node, inputs, node.neurons.code or plan.code, plan.spikes, compiled=plan.compiled)
         if observe:
-            observe(node, inputs[0], result)
+            observe(node, inputs, result)
         return result.spikes
     return _telescoping(plan, node, inputs) if node.kind == "function unit" else _linear(plan, node, inputs)
 
@@ -87,7 +106,7 @@ def _linear(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
     spread = plan.bias == "spread" and "bias" in node.tensors
     steps = plan.code.steps if spread else max(len(stream) for stream in inputs)
     rows = [lengthen(stream, steps).flatten(0, 1) for stream in inputs]
-    result = apply(node, rows, len(rows[0]))
+    result = multiply(node, rows)
     stream = result.reshape(steps, -1, *result.shape[1:])
     if "bias" in node.tensors:
         # In place is safe: an operator with a bias has made a tensor of its own.
@@ -102,7 +121,8 @@ def _telescoping(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
     values = result.reshape(steps, -1, *result.shape[1:])
     if not bool(values.isfinite().all()):
         values = _finite(values)
-    return telescope(values, plan.code.weights)
+    stream = telescope(values, plan.code.weights)
+    return stream.to(inputs[0].dtype) if node.scaling == "pools" else stream  # the maximum of spikes is ternary
 
 
 def _prefixes(plan: Plan, stream: Tensor, steps: int) -> Tensor:

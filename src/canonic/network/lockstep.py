@@ -10,7 +10,6 @@ from canonic.network.apply import apply_whole
 from canonic.network.graph import Node, Plan
 from canonic.network.layerwise import last_readers, stream_of
 from canonic.network.reference import activate
-from canonic.neurons import Scan
 
 
 class Visit(NamedTuple):
@@ -22,7 +21,6 @@ class Visit(NamedTuple):
         given: its first input stream in the spiking network, ``[time, batch, *shape]``.
         value: its output in the source network.
         stream: its output stream in the spiking network.
-        scan: what it did, if it is a population.
     """
 
     node: Node
@@ -30,7 +28,6 @@ class Visit(NamedTuple):
     given: Float[Tensor, "_ batch ..."]
     value: Float[Tensor, "..."]
     stream: Float[Tensor, "..."]
-    scan: Scan | None
 
 
 Settle = Callable[[Node, Float[Tensor, "batch ..."], Float[Tensor, "_ batch ..."]], Node]
@@ -42,11 +39,6 @@ def lockstep(plan: Plan, inputs: Sequence[Tensor], settle: Settle | None = None)
     graph, last = plan.graph, last_readers(plan.graph)
     values = dict(zip(graph.inputs, inputs, strict=True))
     streams = {name: x.unsqueeze(0) for name, x in values.items()}
-    scans: dict[str, Scan] = {}
-
-    def keep(node: Node, _: Tensor, scan: Scan) -> None:
-        scans[node.name] = scan
-
     for node in graph.nodes:
         if node.kind == "input":
             continue
@@ -56,7 +48,7 @@ def lockstep(plan: Plan, inputs: Sequence[Tensor], settle: Settle | None = None)
             values[node.name] = activate(node, wanted[0])
         else:
             values[node.name] = apply_whole(node, wanted, len(wanted[0]))
-        streams[node.name] = stream_of(plan, node, given, keep)
-        yield Visit(node, wanted[0], given[0], values[node.name], streams[node.name], scans.pop(node.name, None))
+        streams[node.name] = stream_of(plan, node, given)
+        yield Visit(node, wanted[0], given[0], values[node.name], streams[node.name])
         for name in last.get(node.name, ()):
             del values[name], streams[name]

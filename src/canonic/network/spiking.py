@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from os import PathLike
 from typing import Any, Literal, get_args
 
@@ -13,16 +14,18 @@ from torch.utils import _pytree as pytree
 from canonic.codes import CSS
 from canonic.errors import DataError
 from canonic.network.clocked import clocked
-from canonic.network.graph import Graph, Plan, depth, total_steps
-from canonic.network.health import Sums, added, measure
-from canonic.network.inputs import batches, channels_last, checked
-from canonic.network.layerwise import Observer, chunk_size, layerwise, lengthen
+from canonic.network.early import Answer, answer
+from canonic.network.fusion import fuse
+from canonic.network.graph import Graph, Plan, Precision, depth, total_steps
+from canonic.network.inputs import channels_last, checked, prototype
+from canonic.network.layerwise import Observer, layerwise
+from canonic.network.precision import lowered, require_precision
 from canonic.network.reference import reference
 from canonic.network.storage import load_plan, save_plan
 from canonic.network.table import table
 from canonic.network.trace import LayerTrace, trace
-from canonic.network.verification import Verification, judge
-from canonic.progress import track
+from canonic.network.verification import Verification, verify
+from canonic.neurons import can_compile, lengthen
 
 Scheduler = Literal["layerwise", "clocked"]
 
@@ -34,10 +37,24 @@ class SpikingNetwork:
     Attributes:
         plan: the graph, its code and the way biases are injected.
         record: how it was made: settings, samples, dead channels, versions. Plain data.
+        precision: what the schedulers compute in; the plan is always in floats.
+        compiled: whether torch compiles populations for a GPU.
     """
 
     plan: Plan
     record: Mapping[str, Any]
+    precision: Precision = "fp32"
+    compiled: bool = False
+
+    @cached_property
+    def clocked_plan(self) -> Plan:
+        """What the clocked scheduler runs: the plan at this precision."""
+        return lowered(self.plan, self.precision)
+
+    @cached_property
+    def layerwise_plan(self) -> Plan:
+        """What the layerwise scheduler runs: the same, with sums taken into the populations that read them."""
+        return replace(fuse(self.clocked_plan), compiled=self.compiled)
 
     @property
     def graph(self) -> Graph:
@@ -78,10 +95,13 @@ class SpikingNetwork:
         with torch.no_grad():
             if scheduler == "layerwise":
                 return self._formed(
-                    [self.code.decode(s) for s in layerwise(self.plan, checked(self.graph, inputs, "the call"))]
+                    [
+                        self.code.decode(s)
+                        for s in layerwise(self.layerwise_plan, checked(self.graph, inputs, "the call"))
+                    ]
                 )
-            *_, (_, state) = clocked(self.plan, checked(self.graph, inputs, "the call"))
-            return self._formed([state.readout[name] for name in self.graph.outputs])
+            *_, (_, state) = clocked(self.clocked_plan, checked(self.graph, inputs, "the call"))
+            return self._formed([state.readout[name] for name in self.clocked_plan.graph.outputs])
 
     def readout(
         self,
@@ -102,12 +122,30 @@ class SpikingNetwork:
         with torch.no_grad():
             given = checked(self.graph, inputs, "the call")
             if scheduler == "layerwise":
-                streams = layerwise(self.plan, given, observe)
+                streams = layerwise(self.layerwise_plan, given, observe)
                 starts = [self.graph.first_steps[name] for name in self.graph.outputs]
                 return self._formed([self._settling(s, start) for s, start in zip(streams, starts, strict=True)])
-            states = [state.readout for _, state in clocked(self.plan, given)]
-            silent = {name: torch.zeros_like(states[-1][name]) for name in self.graph.outputs}
-            return self._formed([torch.stack([s.get(n, silent[n]) for s in states]) for n in self.graph.outputs])
+            outputs = self.clocked_plan.graph.outputs
+            states = [state.readout for _, state in clocked(self.clocked_plan, given)]
+            silent = {name: torch.zeros_like(states[-1][name]) for name in outputs}
+            return self._formed([torch.stack([s.get(n, silent[n]) for s in states]) for n in outputs])
+
+    def answer(self, *inputs: Shaped[Tensor, "batch ..."], stop_when: float) -> Answer:
+        """Return the answers of a classifier, each as soon as its two best classes are ``stop_when`` apart.
+
+        The clocked scheduler runs until the last sample of the batch has stopped.
+
+        Args:
+            inputs: as for a call.
+            stop_when: margin of the decoded output, in its own unit; 0 stops at the first digit.
+
+        Raises:
+            DataError: if the network is no classifier, or the margin is negative.
+        """
+        if not stop_when >= 0:
+            raise DataError(f"stop_when must be a margin of at least 0, got {stop_when}: 0 stops at the first digit")
+        with torch.no_grad():
+            return answer(self.clocked_plan, checked(self.graph, inputs, "the call"), stop_when)
 
     def source(self, *inputs: Shaped[Tensor, "batch ..."]) -> Any:
         """Return what the source network returns, computed on this graph; equal to it up to float rounding."""
@@ -121,7 +159,7 @@ class SpikingNetwork:
             DataError: if there is no such population.
         """
         with torch.no_grad():
-            return trace(self.plan, checked(self.graph, inputs, "the call"), layers)
+            return trace(self.clocked_plan, self.graph, checked(self.graph, inputs, "the call"), layers)
 
     def verify(self, data: Iterable[Any], *, progress: bool = True) -> Verification:
         """Compare every population and output with the source network.
@@ -133,17 +171,38 @@ class SpikingNetwork:
         Raises:
             DataError: if there is no data, or it does not fit.
         """
-        total: tuple[dict[str, Sums], dict[str, Sums]] | None = None
-        samples = 0
-        with torch.no_grad():
-            for inputs in track(batches(self.graph, data, "verification"), "verify", shown=progress):
-                for part in zip(*(torch.split(x, chunk_size(self.plan)) for x in inputs), strict=True):
-                    found = measure(self.plan, part)
-                    total = found if total is None else (added(total[0], found[0]), added(total[1], found[1]))
-                samples += len(inputs[0])
-        if total is None:
-            raise DataError("the verification data is empty: pass at least one batch of inputs")
-        return judge(self.plan, *total, samples)
+        return verify(self.clocked_plan, self.graph, data, progress=progress)
+
+    def to_precision(self, precision: Precision) -> "SpikingNetwork":
+        """Return the network at another precision. The source network stays that of the floats.
+
+        Args:
+            precision: "fp32" is the reference. "bf16" rounds the weights between populations to bfloat16, and the
+                currents with them. "int8" is a network of whole numbers: int8 weights, and integer currents,
+                membranes and thresholds, with the same spikes on every machine.
+
+        Raises:
+            DataError: if there is no such precision.
+            ConversionError: if the network cannot be had at it; the message names the layer.
+        """
+        require_precision(precision)
+        changed = replace(self, precision=precision)
+        _ = changed.clocked_plan  # what cannot be had is refused here
+        return changed
+
+    def compile(self) -> "SpikingNetwork":
+        """Return the network ready to run: what its first call would have to build is built.
+
+        On a processor that is a C program for each kind of population, a fraction of a second each, kept on disk. On a
+        GPU torch compiles the populations, some seconds each. Without a compiler a line in the log says so, and the
+        spikes are the same.
+        """
+        like = prototype(self.graph)
+        ready = replace(self, compiled=like.is_cuda and can_compile(like.device.type))
+        kinds = [self.graph[name].arguments.get("dtype", like.dtype) for name in self.graph.inputs]
+        shapes = [(2, *self.graph[name].shape) for name in self.graph.inputs]
+        ready(*(torch.zeros(shape, dtype=kind) for shape, kind in zip(shapes, kinds, strict=True)))
+        return ready
 
     def to(self, device: torch.device | str) -> "SpikingNetwork":
         """Return the network on another device."""
@@ -158,6 +217,7 @@ class SpikingNetwork:
             "depth": self.depth,
             "total steps": self.total_steps,
             "code": self.code.to_json(),
+            "precision": self.precision,
             **self.record,
         }
 
@@ -167,12 +227,12 @@ class SpikingNetwork:
         Raises:
             StorageError: if the file cannot be written.
         """
-        save_plan(path, self.plan, self.record)
+        save_plan(path, self.plan, {**self.record, "precision": self.precision})
 
     def __repr__(self) -> str:
         return "\n".join((table(self.plan), *self.record.get("notes", ())))
 
-    def _settling(self, stream: Float[Tensor, "time batch ..."], start: int) -> Float[Tensor, "steps batch ..."]:
+    def _settling(self, stream: Shaped[Tensor, "time batch ..."], start: int) -> Float[Tensor, "steps batch ..."]:
         settled = self.code.prefixes(lengthen(stream, self.code.steps))
         before = settled.new_zeros(start, *settled.shape[1:])
         held = settled[-1:].expand(self.total_steps - start - len(settled), *settled.shape[1:])
@@ -194,4 +254,5 @@ def load(path: str | PathLike[str], device: torch.device | str = "cpu") -> Spiki
         StorageError: if the file is missing, damaged, or of another kind.
     """
     plan, record = load_plan(path)
-    return SpikingNetwork(plan, record).to(device)
+    precision = record.pop("precision", "fp32")
+    return SpikingNetwork(plan, record, precision).to(device)

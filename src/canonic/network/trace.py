@@ -8,10 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from canonic.errors import DataError, nearest
-from canonic.network.graph import Node, Plan
-from canonic.network.layerwise import at_once, lengthen
+from canonic.network.fusion import current
+from canonic.network.graph import Graph, Node, Plan
+from canonic.network.layerwise import at_once
 from canonic.network.reference import reference
-from canonic.neurons import Scan, run
+from canonic.neurons import Scan, lengthen, run
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class LayerTrace:
     first: int
 
 
-def trace(plan: Plan, inputs: Sequence[Tensor], layers: Iterable[str] | None) -> dict[str, LayerTrace]:
+def trace(plan: Plan, graph: Graph, inputs: Sequence[Tensor], layers: Iterable[str] | None) -> dict[str, LayerTrace]:
     """Return the traces of the named populations, all if None."""
     known = [node.name for node in plan.graph.populations]
     wanted = {layers} if isinstance(layers, str) else set(known if layers is None else layers)
@@ -48,21 +49,24 @@ def trace(plan: Plan, inputs: Sequence[Tensor], layers: Iterable[str] | None) ->
         if node.name in wanted:
             source[node.name] = activation * node.tensors["theta"]
 
-    def keep(node: Node, currents: Tensor, result: Scan) -> None:
+    def keep(node: Node, terms: Sequence[Tensor], result: Scan) -> None:
         if node.name not in wanted or node.neurons is None:
             return
+        currents = current(node, terms)
         code = node.neurons.code or plan.code
-        steps = list(run(code, currents, signed=node.neurons.signed, start=node.tensors.get("start")))
+        start, whole = node.tensors.get("start"), node.tensors.get("threshold")
+        unit = 1 if whole is None else whole
+        steps = list(run(code, currents, signed=node.neurons.signed, start=start, theta=whole))
         quiet = torch.zeros_like(result.spikes[:1]).expand(code.silent, *result.spikes.shape[1:])
         traces[node.name] = LayerTrace(
-            spikes=torch.cat([quiet, result.spikes]),
-            currents=lengthen(currents, code.steps + code.silent),
-            membranes=torch.stack([state.potential for _, state, _ in steps]),
+            spikes=torch.cat([quiet, result.spikes]).to(currents.dtype),
+            currents=lengthen(currents, code.steps + code.silent) / unit,
+            membranes=torch.stack([state.potential for _, state, _ in steps]) / unit,
             decoded=code.decode(result.spikes, node.tensors["theta"]),
             source=source[node.name],
             first=plan.graph.first_steps[node.name] - code.silent,
         )
 
-    reference(plan.graph, inputs, keep_source)
+    reference(graph, inputs, keep_source)
     at_once(plan, inputs, keep)
     return traces

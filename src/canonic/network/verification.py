@@ -1,12 +1,18 @@
 """A verdict on a converted network: the error of every layer in dB, where it drops, and what to change."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import torch
+
+from canonic.errors import DataError
 from canonic.network.graph import Graph, Plan
-from canonic.network.health import Sums, decibels
+from canonic.network.health import Sums, added, decibels, measure
+from canonic.network.inputs import batches
+from canonic.network.layerwise import chunk_size
+from canonic.progress import track
 
 DROP = 6.0
 """Decibels that a layer must lose beyond what it inherits and rounds before it is named: half of its amplitude."""
@@ -74,6 +80,25 @@ class Verification:
             )
         outputs = ", ".join(f"{name} {value:.1f} dB" for name, value in self.outputs.items())
         return "\n".join((*lines, "", f"{self.samples} samples; outputs: {outputs}", self.advice))
+
+
+def verify(plan: Plan, source: Graph, data: Iterable[Any], *, progress: bool) -> Verification:
+    """Compare every population and output of a plan with the source network.
+
+    Raises:
+        DataError: if there is no data, or it does not fit.
+    """
+    total: tuple[dict[str, Sums], dict[str, Sums]] | None = None
+    samples = 0
+    with torch.no_grad():
+        for inputs in track(batches(source, data, "verification"), "verify", shown=progress):
+            for part in zip(*(torch.split(x, chunk_size(plan)) for x in inputs), strict=True):
+                found = measure(plan, source, part)
+                total = found if total is None else (added(total[0], found[0]), added(total[1], found[1]))
+            samples += len(inputs[0])
+    if total is None:
+        raise DataError("the verification data is empty: pass at least one batch of inputs")
+    return judge(replace(plan, graph=source), *total, samples)
 
 
 def judge(plan: Plan, populations: Mapping[str, Sums], outputs: Mapping[str, Sums], samples: int) -> Verification:

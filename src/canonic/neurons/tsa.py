@@ -10,6 +10,9 @@ A signed population has its gate open from the start; that of a ReLU population 
 what it has sent so far never stands for a negative number. Output digit m leaves at step m + k, and
 
     a_out = Z + beta v[0] - v[T+k] * beta^-(T-1+k)        (exact: all the error is the residual in the membrane).
+
+In an integer network currents are whole numbers, each channel has a whole threshold theta, theta' = beta^k theta,
+and membranes saturate at +-SATURATION, so that floats hold every sum exactly.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,11 +20,14 @@ from functools import cache
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.nn.functional import hardshrink
 
 from canonic.codes import CSS
+
+SATURATION = 2.0**22
+"""Largest membrane of an integer network: with currents up to 2^23, ``2 v + I`` stays in the 24 bits of a float."""
 
 
 class Membrane(NamedTuple):
@@ -32,10 +38,9 @@ class Membrane(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """What a population did: its spikes, its last state, and how many of its neurons were overloaded at each digit."""
+    """What a population did: its spikes, and how many of its neurons were overloaded at each digit."""
 
-    spikes: Float[Tensor, "time *shape"]
-    membrane: Membrane
+    spikes: Shaped[Tensor, "time *shape"]
     overloads: Int[Tensor, " time"]
 
 
@@ -53,37 +58,65 @@ def rest(like: Float[Tensor, "batch *shape"], *, signed: bool, start: Float[Tens
 
 
 def step(
-    code: CSS, t: int, state: Membrane, current: Float[Tensor, "*shape"] | None
+    code: CSS,
+    t: int,
+    state: Membrane,
+    current: Float[Tensor, "*shape"] | None,
+    theta: Float[Tensor, "..."] | None = None,
 ) -> tuple[Membrane, Float[Tensor, "*shape"] | None]:
-    """Advance a population by its step t = 1 .. T + k; a current or spikes of None mean silence."""
+    """Advance a population by its step t = 1 .. T + k; a current or spikes of None mean silence.
+
+    Args:
+        code: the population's code.
+        t: the step, in its own time.
+        state: after step t - 1.
+        current: in units of theta, or whole numbers if theta is given.
+        theta: whole thresholds of an integer network, broadcast against one sample; 1 if None.
+    """
     v, gate = state
     u = code.beta * v if current is None else torch.add(current, v, alpha=code.beta)
     if t <= code.silent:
-        return Membrane(u, gate), None
-    spikes = _ternary(u, gate, _below(_bar(code, t), u.dtype))
-    v = torch.sub(u, spikes, alpha=code.beta**code.silent)
-    return Membrane(v, torch.maximum(gate, spikes)), spikes
+        return Membrane(_saturated(u, theta), gate), None
+    spikes = _fired(u, gate, _bar(code, t), theta, inclusive=True)
+    top = code.beta**code.silent
+    v = torch.sub(u, spikes, alpha=top) if theta is None else u - spikes * (top * theta)
+    return Membrane(_saturated(v, theta), torch.maximum(gate, spikes)), spikes
 
 
-def overloaded(code: CSS, t: int, state: Membrane) -> Int[Tensor, ""]:
+def overloaded(code: CSS, t: int, state: Membrane, theta: Float[Tensor, "..."] | None = None) -> Int[Tensor, ""]:
     """Count the neurons for which the spike of step t was not enough: they would have to fire at once again.
 
     Their current was beyond what one spike can take back. While |v| <= phi theta' this cannot happen for
     ``|I| <= (1 - phi (beta - 1)) theta'``, and without it the output ends within half an LSB of its target.
     """
-    return _ternary(state.potential, state.gate, _bar(code, t)).count_nonzero()
+    return _fired(state.potential, state.gate, _bar(code, t), theta, inclusive=False).count_nonzero()
 
 
 def _bar(code: CSS, t: int) -> float:
     return code.fraction(t - code.silent) * code.beta**code.silent
 
 
-def _ternary(u: Float[Tensor, "*shape"], gate: Float[Tensor, "*shape"], bar: float) -> Float[Tensor, "*shape"]:
-    """Return +1 where u > bar, -1 where u < -bar and the gate is open, else 0.
+def _fired(
+    u: Float[Tensor, "*shape"],
+    gate: Float[Tensor, "*shape"],
+    bar: float,
+    theta: Float[Tensor, "..."] | None,
+    *,
+    inclusive: bool,
+) -> Float[Tensor, "*shape"]:
+    """Return +1 where u > bar, -1 where u < -bar and the gate is open, else 0; inclusive: also where |u| = bar.
 
     Written with operators that have vector instructions: comparisons and masks are five times slower.
     """
-    return torch.maximum(hardshrink(u, bar).sign(), -gate)
+    if theta is None:
+        return torch.maximum(hardshrink(u, _below(bar, u.dtype) if inclusive else bar).sign(), -gate)
+    bars = bar * theta
+    up, down = (u >= bars, u <= -bars) if inclusive else (u > bars, u < -bars)
+    return torch.maximum(up.to(u.dtype) - down.to(u.dtype), -gate)
+
+
+def _saturated(v: Float[Tensor, "*shape"], theta: Float[Tensor, "..."] | None) -> Float[Tensor, "*shape"]:
+    return v if theta is None else v.clamp(-SATURATION, SATURATION)
 
 
 @cache
@@ -98,11 +131,12 @@ def run(
     *,
     signed: bool,
     start: Float[Tensor, "..."] | None = None,
+    theta: Float[Tensor, "..."] | None = None,
 ) -> Iterator[tuple[int, Membrane, Float[Tensor, "*shape"] | None]]:
     """Yield (t, state, spikes) at each step t = 1 .. T + k; currents that are missing at the end are zero."""
     state = rest(currents[0], signed=signed, start=start)
     for t in range(1, code.steps + code.silent + 1):
-        state, spikes = step(code, t, state, currents[t - 1] if t <= len(currents) else None)
+        state, spikes = step(code, t, state, currents[t - 1] if t <= len(currents) else None, theta)
         yield t, state, spikes
 
 
@@ -117,6 +151,7 @@ def scan(
     *,
     signed: bool,
     start: Float[Tensor, "..."] | None = None,
+    theta: Float[Tensor, "..."] | None = None,
 ) -> Scan:
     """Run a population over all its steps.
 
@@ -125,6 +160,7 @@ def scan(
         currents: in units of theta, at most T steps; those that are missing are zero.
         signed: whether the gate is open from the start.
         start: initial potential, in units of theta; broadcast against one sample.
+        theta: whole thresholds of an integer network; 1 if None.
 
     >>> code = CSS(steps=4, silent=1)
     >>> result = scan(code, torch.tensor([[0.9]]), signed=False)
@@ -132,9 +168,8 @@ def scan(
     ([[1.0, 0.0, 0.0, -1.0]], [0, 0, 0, 0])
     """
     digits, overloads = [], []
-    for t, state, spikes in run(code, currents, signed=signed, start=start):
+    for t, state, spikes in run(code, currents, signed=signed, start=start, theta=theta):
         if spikes is not None:
             digits.append(spikes)
-            overloads.append(overloaded(code, t, state))
-    spikes = join(digits)
-    return Scan(spikes, state, torch.stack(overloads))
+            overloads.append(overloaded(code, t, state, theta))
+    return Scan(join(digits), torch.stack(overloads))

@@ -1,0 +1,76 @@
+"""Grids of whole numbers: how fine a layer's may be, and what its weights are in units of it."""
+
+from collections.abc import Callable
+from math import prod
+
+import torch
+from torch import Tensor
+
+from canonic.network.graph import SCALE, Node
+from canonic.network.weights import channel_axis, padded, scale_arguments
+
+LARGEST_WEIGHT, LARGEST_SCALE = 127, 32767
+"""A matrix has int8 weights; a scale, one number for each channel, has 16 bits."""
+
+
+def weight_unit(node: Node) -> Tensor:
+    """Return the 2^e of each output's weights, with the axes of the weights: 1 where they fit their type."""
+    limit = LARGEST_WEIGHT if node.weighted else LARGEST_SCALE
+    largest = over_inputs(node, node.tensors["weight"].abs(), torch.amax)
+    return torch.exp2((largest / limit).log2().ceil().clamp(min=0))
+
+
+def over_inputs(node: Node, weight: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
+    """Reduce weights over all that one output reads, with the axes kept."""
+    if node.is_scale:
+        return weight
+    output = int("conv_transpose" in node.operator)
+    return reduce(weight, [axis for axis in range(weight.dim()) if axis != output], keepdim=True)
+
+
+def finest_grid(node: Node) -> Tensor:
+    """Return the grid on which the largest weight of each output is the largest that fits."""
+    largest = over_inputs(node, node.tensors["weight"].abs(), torch.amax)
+    grid = (LARGEST_WEIGHT / largest).floor()
+    if node.is_scale:
+        return grid
+    axis, rank = channel_axis(node), len(node.shape)
+    return grid.reshape([-1 if i == axis else 1 for i in range(rank)])
+
+
+def rounding_scale(name: str, source: Node, factor: Tensor) -> Node:
+    """Return a diagonal synapse that rounds."""
+    tensors = {"weight": padded(factor, len(source.shape))}
+    return Node(
+        name,
+        "synapse",
+        SCALE,
+        (source.name,),
+        source.shape,
+        scale_arguments(),
+        tensors,
+        "weighs",
+        rounds=True,
+        origin=source.origin,
+    )
+
+
+def averaged(node: Node, shape: tuple[int, ...]) -> int | None:
+    """Return over how many elements a node takes an average; None where it differs from place to place."""
+    operator = node.operator.split(".")[1]
+    if operator == "sum" or "nearest" in operator:
+        return 1
+    if operator.startswith("avg_pool"):
+        kernel = node.arguments["kernel_size"]
+        spatial = len(shape) - 1
+        whole = prod(kernel) if isinstance(kernel, list) and len(kernel) > 1 else _only(kernel) ** spatial
+        ragged = node.arguments.get("ceil_mode") or not node.arguments.get("count_include_pad", True)
+        return int(node.arguments.get("divisor_override") or (0 if ragged else whole)) or None
+    if operator == "mean":
+        return prod(shape) // prod(node.shape)
+    even = "adaptive_avg" in operator and all(a % b == 0 for a, b in zip(shape, node.shape, strict=True))
+    return prod(shape) // prod(node.shape) if even else None
+
+
+def _only(kernel: int | list[int]) -> int:
+    return kernel if isinstance(kernel, int) else kernel[0]
