@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
@@ -12,6 +13,9 @@ from canonic.network.graph import Node, Plan, total_steps
 from canonic.network.inputs import prototype
 from canonic.network.kernels import multiply
 from canonic.neurons import Membrane, rest, step
+
+STATE = 2**26
+"""Bytes of the state of all layers, about, that are simulated at once."""
 
 Pulse = Tensor | None
 """One step of a stream, [batch, *shape]; None is silence and costs nothing."""
@@ -50,6 +54,23 @@ def clocked(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> Iterat
     for _ in range(total_steps(plan)):
         pulses, state = tick(plan, state, inputs)
         yield pulses, state
+
+
+def final_readout(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> list[Tensor]:
+    """Return what all digits of each output stand for.
+
+    Each tick is forgotten before the next, and the batch is cut so that the state of all layers stays near STATE bytes.
+    """
+    size = max(1, STATE // (8 * sum(node.size for node in plan.graph.nodes)))
+    chunks = [_final(plan, part) for part in zip(*(torch.split(x, size) for x in inputs), strict=True)]
+    return [torch.cat([chunk[name] for chunk in chunks]) for name in plan.graph.outputs]
+
+
+def _final(plan: Plan, inputs: Sequence[Tensor]) -> Mapping[str, Tensor]:
+    readout: Mapping[str, Tensor] = {}
+    for _, state in clocked(plan, inputs):
+        readout = state.readout
+    return readout
 
 
 def tick(plan: Plan, state: State, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> tuple[dict[str, Pulse], State]:

@@ -16,7 +16,7 @@ from canonic.neurons import Scan, lengthen
 
 log = logging.getLogger("canonic")
 
-CHUNK = 2**24
+CHUNK = 2**23
 """Bytes of the largest stream that is simulated at once: larger ones leave the cache and fault in new pages."""
 
 Observer = Callable[[Node, Sequence[Tensor], Scan], None]
@@ -57,9 +57,12 @@ def _lacks_memory(error: Exception) -> bool:
 
 
 def chunk_size(plan: Plan) -> int:
-    """Return how many samples are simulated at once."""
+    """Return how many samples are simulated at once: currents and spikes of one layer are near CHUNK bytes."""
+    float_size = prototype(plan.graph).element_size()
+    spike = plan.spikes.itemsize if plan.spikes else float_size
+    current = 2 if plan.spikes == torch.bfloat16 else float_size
     largest = max(node.size for node in plan.graph.nodes)
-    return max(1, CHUNK // (plan.code.steps * largest * prototype(plan.graph).element_size()))
+    return max(1, CHUNK // (plan.code.steps * largest * (current + spike)))
 
 
 def at_once(

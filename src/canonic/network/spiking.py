@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 
 from canonic.codes import CSS
 from canonic.errors import DataError
-from canonic.network.clocked import clocked
+from canonic.network.clocked import clocked, final_readout
 from canonic.network.early import Answer, answer
 from canonic.network.fusion import fuse
 from canonic.network.graph import Graph, Plan, Precision, depth, total_steps
@@ -100,8 +100,7 @@ class SpikingNetwork:
                         for s in layerwise(self.layerwise_plan, checked(self.graph, inputs, "the call"))
                     ]
                 )
-            *_, (_, state) = clocked(self.clocked_plan, checked(self.graph, inputs, "the call"))
-            return self._formed([state.readout[name] for name in self.clocked_plan.graph.outputs])
+            return self._formed(final_readout(self.clocked_plan, checked(self.graph, inputs, "the call")))
 
     def readout(
         self,

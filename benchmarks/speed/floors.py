@@ -1,0 +1,91 @@
+"""The two floors of each layer, bytes and operations, and how far the engine is from them.
+
+bytes: what must be moved between memory and processor if every stream is written once and read once: int8 spikes in,
+    float currents out and in again, int8 spikes out. At the speed of a copy in this process.
+operations: T times the multiplications of the layer, at the best speed of an int8 product in this process.
+"""
+
+import time
+from collections import defaultdict
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from canonic import SpikingNetwork
+from canonic.network import layerwise
+from canonic.network.graph import Node, Plan
+
+
+def layers(snn: SpikingNetwork, x: Tensor) -> list[dict[str, Any]]:
+    """Return for each matrix and population its floors and its time, in milliseconds."""
+    plan, given = snn.layerwise_plan, x.contiguous(memory_format=torch.channels_last)
+    rates, spent = best_rates(), times(plan, given)
+    rows = []
+    for node in plan.graph.nodes:
+        if node.weighted or node.neurons is not None:
+            operations, moved = work(plan, node, len(x))
+            rows.append(
+                {
+                    "layer": node.name,
+                    "operations ms": 1e3 * operations / rates["multiplications per second"],
+                    "bytes ms": 1e3 * moved / rates["bytes per second"],
+                    "measured ms": 1e3 * spent[node.name],
+                }
+            )
+    return rows
+
+
+def work(plan: Plan, node: Node, batch: int) -> tuple[float, float]:
+    """Return the multiplications, and the bytes that are read and written, for a batch."""
+    steps = plan.code.steps
+    if node.neurons is not None:
+        return 0.0, float(batch * steps * node.size * (4 + 1))
+    direct = plan.graph[node.inputs[0]].neurons is None
+    rows = batch * (1 if direct else steps)
+    weight = node.tensors["weight"]
+    read = plan.graph[node.inputs[0]].size * (4 if direct else 1)
+    return float(rows * node.size * prod(weight.shape[1:])), float(rows * (read + 4 * node.size))
+
+
+def times(plan: Plan, x: Tensor, rounds: int = 5) -> dict[str, float]:
+    """Return the seconds that each node takes, the fastest of some rounds."""
+    best: dict[str, float] = defaultdict(lambda: float("inf"))
+    original = layerwise.stream_of
+    spent: dict[str, float] = {}
+
+    def timed(plan: Plan, node: Node, *given: Any) -> Tensor:
+        start = time.perf_counter()
+        stream: Tensor = original(plan, node, *given)
+        spent[node.name] = spent.get(node.name, 0.0) + time.perf_counter() - start
+        return stream
+
+    layerwise.stream_of = timed  # type: ignore[assignment]
+    try:
+        for _ in range(rounds):
+            spent.clear()
+            with torch.inference_mode():
+                layerwise.layerwise(plan, [x])
+            best.update({name: min(best[name], seconds) for name, seconds in spent.items()})
+    finally:
+        layerwise.stream_of = original
+    return best
+
+
+def best_rates() -> dict[str, float]:
+    """Return the speed of an int8 product and of a copy of 64 MiB."""
+    a, b = torch.ones(1024, 1024, dtype=torch.int8), torch.ones(1024, 1024, dtype=torch.int8)
+    source, target = torch.ones(2**24), torch.ones(2**24)
+    product = _fastest(lambda: torch._int_mm(a, b))
+    copy = _fastest(lambda: target.copy_(source))
+    return {"multiplications per second": 1024**3 / product, "bytes per second": 2 * 4 * 2**24 / copy}
+
+
+def _fastest(run: Any, rounds: int = 20) -> float:
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
