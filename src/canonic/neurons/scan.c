@@ -34,7 +34,8 @@ static inline uint16_t to_uint16_t(int s) { return s == 0 ? 0 : s > 0 ? 0x3F80 :
 static inline __attribute__((always_inline)) void block(
     const void **terms, const float **weights, const float *restrict start, const float *restrict theta,
     SPIKE *restrict spikes, int64_t *restrict overloads, int64_t count, int64_t i, int64_t c, int n) {
-    float v[BLOCK], closed[BLOCK], scale[BLOCK], u[BLOCK], s[BLOCK];
+    float v[BLOCK], closed[BLOCK], scale[BLOCK], u[BLOCK];
+    int s[BLOCK];
     for (int j = 0; j < n; j++) {
         v[j] = START ? start[c + j] : 0.0f;
         closed[j] = SIGNED ? 0.0f : INFINITY;
@@ -45,17 +46,20 @@ static inline __attribute__((always_inline)) void block(
         ADD_TERMS
         for (int j = 0; j < n; j++) u[j] += BETA * v[j];
         if (t >= SILENT) {
-            const float last = t == STEPS + SILENT - 1 ? LAST_BAR : BAR;
+            const float part = t == STEPS + SILENT - 1 ? LAST_BAR : BAR;
+            for (int j = 0; j < n; j++) {
+                const float bar = part * scale[j], top = TOP * scale[j];
+                const int up = u[j] >= bar, down = u[j] <= -bar - closed[j];
+                s[j] = up - down;
+                closed[j] = up ? 0.0f : closed[j];
+                u[j] = up ? u[j] - top : down ? u[j] + top : u[j];
+            }
+            for (int j = 0; j < n; j++) spikes[(t - SILENT) * count + i + j] = SPIKE_OF(s[j]);
             int over = 0;
             for (int j = 0; j < n; j++) {
-                const float bar = last * scale[j];
-                const int up = u[j] >= bar, down = u[j] <= -bar - closed[j];
-                s[j] = up ? 1.0f : down ? -1.0f : 0.0f;
-                closed[j] = up ? 0.0f : closed[j];
-                u[j] -= s[j] * (TOP * scale[j]);
+                const float bar = part * scale[j];
                 over += (u[j] > bar) | (u[j] < -bar - closed[j]);
             }
-            for (int j = 0; j < n; j++) spikes[(t - SILENT) * count + i + j] = SPIKE_OF((int)s[j]);
             overloads[t - SILENT] += over;
         }
         for (int j = 0; j < n; j++) v[j] = !THETA ? u[j] : u[j] > LIMIT ? LIMIT : u[j] < -LIMIT ? -LIMIT : u[j];
