@@ -18,13 +18,11 @@ def correct_mean(
     code: CSS, node: Node, wanted: Float[Tensor, "batch ..."], currents: Float[Tensor, "_ batch ..."]
 ) -> Node:
     """Return a population that starts at the potentials that remove its mean error."""
-    error = mean_error(wanted, code.decode(currents), node.tensors["theta"])
+    error = channel_mean(wanted - code.decode(currents), node.tensors["theta"])
     return node.with_tensors(start=error / code.beta)
 
 
-def mean_error(
-    wanted: Float[Tensor, "batch ..."], given: Float[Tensor, "batch ..."], theta: Float[Tensor, "..."]
-) -> Float[Tensor, "..."]:
-    """Return the mean of the difference for each channel, in the shape of theta."""
+def channel_mean(values: Float[Tensor, "batch ..."], theta: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Return the mean for each channel, in the shape of theta."""
     axes = [0, *(axis + 1 for axis, size in enumerate(theta.shape) if size == 1)]
-    return (wanted - given).mean(axes, keepdim=True)[0]
+    return values.mean(axes, keepdim=True)[0]

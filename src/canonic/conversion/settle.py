@@ -11,12 +11,13 @@ from typing import Literal
 from jaxtyping import Shaped
 from torch import Tensor
 
-from canonic.conversion.correction import correct_mean
+from canonic.conversion.correction import channel_mean, correct_mean
 from canonic.conversion.settings import Override, Settings
 from canonic.conversion.silence import choose_silent
 from canonic.network.graph import Node, Plan
 from canonic.network.health import decibels, noise
 from canonic.network.lockstep import lockstep
+from canonic.network.reference import activate
 
 REPORTED = 64
 """Samples on which errors before and after the correction are compared."""
@@ -30,10 +31,9 @@ def settle(
     def settled(node: Node, wanted: Tensor, currents: Tensor) -> Node:
         if rules[node.name].silent == "auto":
             node = choose_silent(node, currents, settings.overload_limit)
+        node = node.with_tensors(mean=channel_mean(activate(node, wanted), node.tensors["theta"]))
         return correct_mean(plan.code, node, wanted, currents) if settings.correct else node
 
-    if not settings.correct and not any(rule.silent == "auto" for rule in rules.values()):
-        return plan
     nodes = {visit.node.name: visit.node for visit in lockstep(plan, inputs, settled)}
     graph = replace(plan.graph, nodes=tuple(nodes.get(node.name, node) for node in plan.graph.nodes))
     return replace(plan, graph=graph)

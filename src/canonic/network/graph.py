@@ -95,9 +95,9 @@ class Node:
         shape: of one sample, without the batch.
         arguments: of the operator by name: plain data, with Slot, Rows and Constant where those go.
         tensors: "weight" and "bias" (added once); of a function unit "gain" (its output is multiplied by it) and other
-            constants; of a population "theta" and "start", its initial potential in units of theta, in an integer
-            network "threshold", and "scale 0", ... where it weighs its terms itself. The bias, the gain and those of a
-            population broadcast against one sample.
+            constants; of a population "theta", and in units of it "start", its initial potential, and "mean", its mean
+            activation; in an integer network "threshold"; "scale 0", ... where it weighs its terms itself. The bias,
+            the gain and those of a population broadcast against one sample.
         scaling: how it treats a scale of its input.
         alone: its operator is applied to each sample by itself, because the model keeps the batch elsewhere than in
             front (sequence first, windows): its shape and those of its inputs are then those of a batch of one.

@@ -12,6 +12,9 @@ from canonic.network.weights import channel_axis, padded, scale_arguments
 LARGEST_WEIGHT, LARGEST_SCALE = 127, 32767
 """A matrix has int8 weights; a scale, one number for each channel, has 16 bits."""
 
+TINY = 16
+"""So many times smaller than those of half of the channels are tiny weights."""
+
 
 def weight_unit(node: Node) -> Tensor:
     """Return the 2^e of each output's weights, with the axes of the weights: 1 where they fit their type."""
@@ -29,8 +32,12 @@ def over_inputs(node: Node, weight: Tensor, reduce: Callable[..., Tensor]) -> Te
 
 
 def finest_grid(node: Node) -> Tensor:
-    """Return the grid on which the largest weight of each output is the largest that fits."""
+    """Return the grid on which the largest weight of each output is the largest that fits.
+
+    Outputs with weights that are tiny or zero get one near that of the others: their weights hardly matter.
+    """
     largest = over_inputs(node, node.tensors["weight"].abs(), torch.amax)
+    largest = largest.clamp(min=float(largest[largest > 0].median() / TINY) if bool(largest.any()) else 1.0)
     grid = (LARGEST_WEIGHT / largest).floor()
     if node.is_scale:
         return grid

@@ -3,14 +3,17 @@
 A stream holds whole numbers on a grid G, a tensor that broadcasts against one sample: the value is the number / G.
 Spikes lie on the grid 1. A matrix that spikes go through gets, for output channel c,
 
-    q = round(W G / 2^e) 2^e,   |q / 2^e| <= 127,       G_c = floor(127 / max |W_c|) of the channel's finest weights,
+    q = round(W G / 2^e) 2^e,   |q / 2^e| <= 127,       G_c = 2^f floor(127 / max |W_c|)
 
-so that e = 0 but where weights of other sizes add to the same sum. A population that reads a stream on the grid G has
-the whole threshold G: nothing else changes, as 1 in units of theta is G in units of the grid. Averages over n elements
-are sums on the grid n G. Only the answer is divided by its grid at the end.
+with the channel's finest weights, so that e = f but where weights of other sizes add to the same sum. The f bits below
+the weights are for biases and for the scales of shortcuts. What the rounding of weights adds to a sum on average,
+(q / G - W) E[x], is taken off the bias. A population that reads a stream on the grid G has the whole threshold G:
+nothing else changes, as 1 in units of theta is G in units of the grid. Averages over n elements are sums on the grid
+n G. Only the answer is divided by its grid at the end.
 """
 
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -20,7 +23,7 @@ from canonic.network.apply import apply
 from canonic.network.graph import Graph, Node, Plan, Slot
 from canonic.network.grids import LARGEST_WEIGHT, averaged, finest_grid, over_inputs, rounding_scale, weight_unit
 from canonic.network.kernels import pack
-from canonic.network.weights import compress, scale_input, scale_output
+from canonic.network.weights import compress, padded, scale_input, scale_output
 
 LARGEST_CURRENT = 2.0**23
 """With membranes up to 2^22 every sum stays below 2^24: a float holds it exactly, and so does an int32."""
@@ -28,6 +31,8 @@ LARGEST_THRESHOLD = 2.0**20
 """Largest theta' = 2^k theta: membranes, which saturate at 2^22, then hold four of them."""
 INPUT_BITS = (11, 10, 9, 8, 7)
 """Bits of the input beside its sign: as many as sums and thresholds leave room for."""
+FRACTION_BITS = (4, 2, 0)
+"""Bits below the weights, likewise."""
 
 
 class _TooLarge(Exception):
@@ -45,9 +50,9 @@ def to_integers(plan: Plan) -> Plan:
         raise ConversionError(f"int8 shifts membranes, and so needs beta = 2; the code has {plan.code.beta:g}")
     if plan.bias != "first":
         raise ConversionError("int8 adds a bias as one whole number: convert with Settings(bias='first')")
-    for bits in INPUT_BITS:
+    for fraction, bits in product(FRACTION_BITS, INPUT_BITS):
         try:
-            return replace(plan, graph=_lowered(plan.graph, bits), spikes=torch.int8)
+            return replace(plan, graph=_lowered(plan.graph, bits, fraction), spikes=torch.int8)
         except _TooLarge as error:
             reason = error
     raise ConversionError(
@@ -55,8 +60,8 @@ def to_integers(plan: Plan) -> Plan:
     )
 
 
-def _lowered(graph: Graph, bits: int) -> Graph:
-    lowering = _Lowering(graph, bits)
+def _lowered(graph: Graph, bits: int, fraction: int) -> Graph:
+    lowering = _Lowering(graph, bits, fraction)
     for node in graph.nodes:
         lowering.lower(node)
     outputs = tuple(lowering.readout(name) for name in graph.outputs)
@@ -68,12 +73,14 @@ def _lowered(graph: Graph, bits: int) -> Graph:
 class _Lowering:
     graph: Graph
     bits: int
+    fraction: int
     nodes: list[Node] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     grids: dict[str, Tensor] = field(default_factory=dict)
     bounds: dict[str, float] = field(default_factory=dict)
     ternary: set[str] = field(default_factory=set)
     plain: dict[str, Node] = field(default_factory=dict)
+    means: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -128,6 +135,8 @@ class _Lowering:
         grid = self.grids[node.inputs[0]].round().clamp(min=1)
         whole = {"start": (node.tensors["start"] * grid).round()} if "start" in node.tensors else {}
         self.put(node.with_tensors(threshold=grid, **whole), torch.ones(()), 1.0)
+        if "mean" in node.tensors:
+            self.means[node.name] = node.tensors["mean"]
         self.ternary.add(node.name)
 
     def lower_weights(self, node: Node) -> None:
@@ -139,7 +148,8 @@ class _Lowering:
         finest, room = finest_grid(plain), LARGEST_THRESHOLD / 2 ** self.graph.silent[1]
         if self.bits > INPUT_BITS[-1] and source not in self.ternary and float(finest.median()) > room:
             raise _TooLarge(node, LARGEST_WEIGHT * self.bounds[source])
-        self.put(*self.quantised(plain, finest.clamp(1, room)))
+        below = 2**self.fraction if source in self.ternary else 1
+        self.put(*self.quantised(plain, (finest * below).clamp(1, room)))
 
     def quantised(self, plain: Node, grid: Tensor) -> tuple[Node, Tensor, float]:
         """Return a node with its weights on a grid, the grid, and what its sums can reach."""
@@ -149,10 +159,22 @@ class _Lowering:
         weight = scaled.tensors["weight"]
         unit = weight_unit(scaled)
         whole = scaled.with_tensors(weight=(weight / unit).round() * unit)
-        bias = whole.tensors.get("bias", torch.zeros(())).round()
+        shift = self.mean_shift(whole, whole.tensors["weight"] - weight)
+        bias = (whole.tensors.get("bias", torch.zeros(())) - shift).round()
         whole = whole.with_tensors(bias=bias) if "bias" in whole.tensors else whole
         reach = over_inputs(whole, whole.tensors["weight"].abs(), torch.sum).max()
         return whole, grid, float(reach) * self.bounds[plain.inputs[0]] + float(bias.abs().max())
+
+    def mean_shift(self, node: Node, rounding: Tensor) -> Tensor:
+        """Return what the rounding of weights adds to the sums of each channel, on average over the calibration."""
+        mean = self.means.get(node.inputs[0])
+        if mean is None or "bias" not in node.tensors:
+            return torch.zeros(())
+        shape, bias = self.shapes[node.inputs[0]], node.tensors["bias"]
+        sums = apply(node.with_tensors(weight=rounding), [mean.expand(1, *shape).contiguous()], 1)[0]
+        kept = padded(bias, len(node.shape)).shape
+        axes = [axis for axis, size in enumerate(kept) if size == 1 and node.shape[axis] > 1]
+        return (sums.mean(axes, keepdim=True) if axes else sums).reshape(bias.shape)
 
     def lower_unit(self, node: Node) -> None:
         """Scale a current: the numbers stay, and the grid takes the scale up."""
