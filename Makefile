@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 
-.PHONY: demo test lint bench-conversion bench-coverage bench-peers clean
+.PHONY: demo test lint bench-conversion bench-coverage bench-peers bench-speed clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -39,6 +39,10 @@ bench-coverage: $(VENV)/.installed $(PEERS)/.installed  ## what converts, and ho
 
 bench-peers: $(VENV)/.installed $(PEERS)/.installed  ## small networks of every kind through other converters too
 	$(BIN)/python -m benchmarks.peers.run $(PEERS)/bin/python
+
+bench-speed: $(VENV)/.installed $(PEERS)/.installed  ## how fast, as ratios to the source and its peers; docs/performance.md
+	$(BIN)/python -m benchmarks.speed.run --peers $(PEERS)/bin/python
+	$(BIN)/python -m benchmarks.speed.page
 
 clean:
 	rm -rf $(VENV) $(PEERS)

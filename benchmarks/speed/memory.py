@@ -38,6 +38,7 @@ def main() -> None:
     ways: dict[str, Callable[[torch.Tensor], object]] = {
         "source": runs_source,
         "layerwise": snn,
+        "layerwise int8": snn.to_precision("int8"),
         "clocked": partial(snn, scheduler="clocked"),
     }
     run = ways[way]

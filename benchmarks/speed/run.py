@@ -40,10 +40,10 @@ def ratios(threads: int) -> list[dict[str, Any]]:
     for name, model, batch in (("resnet20", trained, 64), ("vgg16-bn", plain, 32)):
         x = networks.pictures(batch)
         snn = spiking(model, x, CSS(8, 1))
-        runs = {str(precision): runner(snn.to_precision(precision).compile(), x) for precision in PRECISIONS}
-        seconds = medians({"source": source(model, x), **runs})
         for precision in PRECISIONS:
-            ratio = seconds[precision] / seconds["source"]
+            run = runner(snn.to_precision(precision).compile(), x)
+            seconds = medians({"source": source(model, x), "spiking": run})
+            ratio = seconds["spiking"] / seconds["source"]
             row = {"network": name, "batch": batch, "threads": threads, "precision": precision, "ratio": ratio}
             rows.append(shown({**row, "target": TARGETS[precision], "source ms": 1e3 * seconds["source"]}))
     return rows
@@ -94,11 +94,11 @@ def growth() -> dict[str, Any]:
     by_steps = {t: runner(spiking(trained, x, CSS(t, 1)).to_precision("int8").compile(), x) for t in (2, 4, 8, 12, 16)}
     ready = spiking(trained, x, CSS(8, 1)).to_precision("int8").compile()
     by_batch = {b: runner(ready, networks.pictures(b)) for b in (16, 32, 64, 128, 256)}
-    by_width = {
-        4 * 1024 * w: runner(spiking(networks.narrow(w), x, CSS(8, 1)).to_precision("int8").compile(), x)
-        for w in (16, 32, 48, 64)
+    by_size = {
+        32 * 1024 * n: runner(spiking(networks.deep(n), x, CSS(8, 1)).to_precision("int8").compile(), x)
+        for n in (2, 4, 6, 8)
     }
-    return {name: line(runs) for name, runs in (("T", by_steps), ("batch", by_batch), ("neurons", by_width))}
+    return {name: line(runs) for name, runs in (("T", by_steps), ("batch", by_batch), ("neurons", by_size))}
 
 
 def line(runs: dict[int, Callable[[], Any]]) -> dict[str, Any]:
@@ -120,9 +120,11 @@ def line(runs: dict[int, Callable[[], Any]]) -> dict[str, Any]:
 
 def memory() -> dict[str, Any]:
     """Return the MiB that inference adds, and the ratios that matter."""
-    mib = {way: peak(way) for way in ("source", "layerwise", "clocked")} | {"clocked T = 24": peak("clocked", 24)}
+    ways = ("source", "layerwise", "layerwise int8", "clocked")
+    mib = {way: peak(way) for way in ways} | {"clocked T = 24": peak("clocked", 24)}
     ratios = {
         "layerwise / source": mib["layerwise"] / mib["source"],
+        "layerwise int8 / source": mib["layerwise int8"] / mib["source"],
         "clocked T = 24 / T = 8": mib["clocked T = 24"] / mib["clocked"],
     }
     return shown({"MiB": mib, **ratios})
