@@ -1,7 +1,6 @@
 """The regression check of make bench-speed: ratios against recorded ones, on the same kind of processor only."""
 
 import pytest
-
 from benchmarks.speed.run import SLOWER, slower
 
 
