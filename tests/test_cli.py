@@ -118,6 +118,14 @@ def test_silent_steps_by_measurement_and_verify(folder, tmp_path):
     assert machine["outputs"]["4"] > 30
 
 
+def test_a_network_of_whole_numbers(folder, tmp_path):
+    out = tmp_path / "n.safetensors"
+    options = ("--weights", "w.pt", "--data", "digits", "--limit", 200, "--precision", "int8", "--json", "--out", out)
+    assert json.loads(canonic("convert", "net:make", *options, cwd=folder, check=0).stdout)["precision"] == "int8"
+    machine = canonic("evaluate", out, "--data", "digits", "--limit", 100, "--json", cwd=folder, check=0)
+    assert json.loads(machine.stdout)["agreement"] >= 0.9
+
+
 def test_explain(folder):
     done = canonic("explain", "net:make", "--shape", "1,8,8", cwd=folder, check=0)
     assert "function unit" in done.stdout
@@ -139,6 +147,7 @@ WRONG_USE = [
         ("convert", "net:make", "--data", "digits", "-k", "9"),
         "silent must be a whole number from 0 to 8, got 9",
     ),
+    (("convert", "net:make", "--data", "digits", "--precision", "int4"), "precision must be one of fp32, bf16, int8"),
     (("convert", "net:make", "--data", "digits", "-k", "few"), "--silent must be a whole number or auto, got 'few'"),
     (("convert", "net:make", "--data", "digits", "--beta", "3"), "beta must lie between 1 and 3"),
     (("convert", "net:make", "--data", "digits", "--phi", "0.9"), "phi must lie in [0.5, 0.75]"),

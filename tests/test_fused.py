@@ -1,6 +1,7 @@
 """The scan in one pass: the same spikes and overloads as step by step, on a processor and as torch's loop."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -13,6 +14,9 @@ from canonic import CSS
 from canonic.neurons import fused_scan, lengthen, scan
 from canonic.neurons.fused import loop
 from canonic.neurons.native import native_scan
+
+needs_c = pytest.mark.skipif(not shutil.which(os.environ.get("CC", "cc")), reason="no C compiler: C is not tested")
+needs_cpp = pytest.mark.skipif(not shutil.which("g++"), reason="no C++ compiler: torch cannot compile")
 
 TYPES = [torch.float32, torch.bfloat16, torch.int8]
 
@@ -73,13 +77,15 @@ print(torch.equal(done.spikes.float(), scan(code, x, signed=False, start=start).
 """
 
 
+@needs_cpp
 def test_torch_compiles_the_loop():
     """In a process of its own: torch cannot compile functions whose types are checked."""
     done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True"
 
 
-def test_pieces_are_used_on_this_machine():
+@needs_c
+def test_the_c_program_runs_on_this_machine():
     """Else the tests above compare the reference with itself."""
     assert native_scan(CSS(), [torch.ones(8, 4, 16)], [None], torch.int8, signed=True, start=None, theta=None)
 
@@ -121,6 +127,7 @@ def test_a_compiler_that_fails_is_quoted(tmp_path):
     assert said[0].startswith("no C compiler for fast neurons (false: failed)")
 
 
+@needs_c
 def test_what_was_built_is_kept(tmp_path):
     assert run(tmp_path, os.environ.get("CC", "cc")) == ["True", "True"]
     assert len(list((tmp_path / "canonic").glob("scan-*.so"))) == 2

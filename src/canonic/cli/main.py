@@ -84,6 +84,7 @@ def convert(
     percentile: Annotated[float | None, typer.Option(help="For the rule of that name; 99.9 if not given.")] = None,
     input_code: Annotated[str, typer.Option("--input", help="direct (analog, first step) or css (spikes).")] = "direct",
     bias: Annotated[str, typer.Option(help="first (with the first digit) or spread (over all).")] = "first",
+    precision: Annotated[str, typer.Option(help="fp32, bf16 (rounded weights) or int8 (whole numbers).")] = "fp32",
     as_json: o.Json = False,
 ) -> None:
     """Turn a trained network into a spiking one, calibrated on some data, and save it."""
@@ -93,10 +94,12 @@ def convert(
     from canonic.cli.render import show_network
     from canonic.conversion import Settings
     from canonic.conversion import convert as convert_model
+    from canonic.network.precision import require_precision
 
     with o.usage():
         if percentile is not None and threshold != "percentile":
             raise ValueError(f"--percentile {percentile} has no effect on --threshold {threshold}")
+        require_precision(precision)
         k, chosen = o.silent_steps(silent)
         settings = Settings(threshold, percentile or 99.9, input_code, bias, silent=chosen)  # type: ignore[arg-type]
     o.require_writable(out)
@@ -104,7 +107,7 @@ def convert(
     opened, batches = open_model(model, weights), o.batches(data, prepare, limit, batch_size)
     snn = convert_model(opened, batches, code=code, settings=settings)
     # The network remembers its preprocessing, so that evaluate need not be told again.
-    snn = replace(snn, record={**snn.record, "preprocessing": asdict(prepare)})
+    snn = replace(snn, record={**snn.record, "preprocessing": asdict(prepare)}).to_precision(precision)  # type: ignore[arg-type]
     snn.save(out)
     _print_json({"file": str(out), **snn.describe()}) if as_json else show_network(snn, out)
 
