@@ -216,7 +216,7 @@ def test_what_int8_cannot_do_is_refused_with_the_layer(model, options, message):
 
 def test_sums_that_could_overflow_are_refused_with_the_layer():
     snn = convert(nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2)), [torch.rand(8, 5)], progress=False)
-    wide = {"2": {"weight": torch.ones(2, 70_000)}, "1": {"theta": torch.ones(70_000), "start": torch.zeros(70_000)}}
+    wide = {"2": {"weight": torch.ones(2, 70_000)}, "1": dict.fromkeys(("theta", "start", "mean"), torch.ones(70_000))}
     wide["0"] = {"weight": torch.ones(70_000, 5), "bias": torch.zeros(70_000)}
     shapes = {"0": (70_000,), "1": (70_000,)}
     nodes = tuple(
