@@ -330,6 +330,12 @@ def test_a_scheduler_that_does_not_exist():
         _require_scheduler("layrwise")
 
 
+@pytest.mark.parametrize("device", ["tpu", "meta:x", "cuda:99"])
+def test_a_device_that_is_not_there(device):
+    with pytest.raises(DataError, match=f"the device '{device}' cannot be used here .*: take 'cpu', or 'cuda' where"):
+        convert(GOOD, [X]).to(device)
+
+
 def test_one_cause_is_one_refusal():
     explanation = explain(Custom(lambda y: F.relu(F.relu(y.unsqueeze(1).transpose(0, 1)) * 2)), X)
     assert len(explanation.refused) == 1

@@ -21,6 +21,21 @@ def as_weights(tensor: Tensor, like: Tensor) -> Tensor:
     return tensor.to(like) if tensor.is_floating_point() else tensor.to(like.device)
 
 
+def known_device(device: torch.device | str) -> torch.device:
+    """Return a device that torch can use here.
+
+    Raises:
+        DataError: if it cannot.
+    """
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:  # no such word, no such hardware, a build without it
+        raise DataError(
+            f"the device {str(device)!r} cannot be used here ({str(error).splitlines()[0][:80]}): take 'cpu', or "
+            "'cuda' where torch.cuda.is_available()"
+        ) from error
+
+
 def checked(graph: Graph, inputs: Sequence[object], where: str) -> list[Tensor]:
     """Return the inputs on the device and in the type of the graph.
 

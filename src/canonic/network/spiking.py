@@ -17,7 +17,7 @@ from canonic.network.clocked import clocked, final_readout
 from canonic.network.early import Answer, answer
 from canonic.network.fusion import fuse
 from canonic.network.graph import Graph, Plan, Precision, depth, total_steps
-from canonic.network.inputs import channels_last, checked, prototype
+from canonic.network.inputs import channels_last, checked, known_device, prototype
 from canonic.network.layerwise import Observer, layerwise
 from canonic.network.precision import lowered, require_precision
 from canonic.network.reference import reference
@@ -204,8 +204,9 @@ class SpikingNetwork:
         return ready
 
     def to(self, device: torch.device | str) -> "SpikingNetwork":
-        """Return the network on another device."""
-        moved = self.graph.map_tensors(lambda tensor: channels_last(tensor.to(device)))
+        """Return the network on another device; raise a DataError if torch cannot use it here."""
+        place = known_device(device)
+        moved = self.graph.map_tensors(lambda tensor: channels_last(tensor.to(place)))
         return replace(self, plan=replace(self.plan, graph=moved))
 
     def describe(self) -> dict[str, Any]:
