@@ -20,7 +20,7 @@ def decompose_unknown(program: ExportedProgram) -> ExportedProgram:
     clutter. What is refused by name stays too, so that it is refused by its name.
 
     Raises:
-        ConversionError: if torch cannot decompose a program that was decomposed before.
+        ConversionError: if torch cannot, as with a program that was decomposed before, or a buffer changed twice.
     """
     known = default_decompositions()
     whole = decomposed = decompose(program, {})
@@ -40,9 +40,10 @@ def decompose(program: ExportedProgram, table: Mapping[OpOverload, Any]) -> Expo
         with quiet():
             decomposed: ExportedProgram = program.run_decompositions(dict(table))
             return decomposed
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:
+        cause = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConversionError(
-            f"torch cannot decompose the exported program ({str(error).splitlines()[0]}): give it as "
+            f"torch cannot decompose the exported program ({cause}): give it as "
             "torch.export.export made it, or the module itself"
         ) from error
 
