@@ -305,16 +305,6 @@ def test_a_decomposed_program_that_changes_its_input():
         convert(program, [X])
 
 
-class Counting(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("seen", torch.zeros(()))
-
-    def forward(self, x):
-        self.seen += 1
-        return x
-
-
 def test_a_buffer_that_is_changed_twice():
     counting = Counting()
     with pytest.raises(ConversionError, match="torch cannot decompose|the model changes its buffer"):
