@@ -23,7 +23,7 @@ Source = tuple[str, Node | None]
 def fuse(plan: Plan) -> Plan:
     """Return the plan with sums and scales taken into the populations that alone read them."""
     graph = plan.graph
-    terms = {node.name: _terms(graph, node.inputs[0], plan.bias == "first") for node in graph.populations}
+    terms = {node.name: _terms(graph, node.inputs[0]) for node in graph.populations}
     nodes = tuple(_reading(node, terms[node.name]) if node.name in terms else node for node in graph.nodes)
     needed, kept = set(graph.outputs) | set(graph.inputs), []
     for node in reversed(nodes):
@@ -33,12 +33,13 @@ def fuse(plan: Plan) -> Plan:
     return replace(plan, graph=replace(graph, nodes=tuple(reversed(kept))))
 
 
-def _terms(graph: Graph, name: str, whole: bool) -> tuple[Source, ...]:
+def _terms(graph: Graph, name: str) -> tuple[Source, ...]:
+    """Return the terms of a stream; the stream itself where others need it too."""
     node = graph[name]
     if name in graph.outputs or len(graph.consumers[name]) > 1:
         return ((name, None),)
     if _is_sum(graph, node):
-        return (*_terms(graph, node.inputs[0], whole), *_term(graph, node.inputs[1]))
+        return (*_terms(graph, node.inputs[0]), *_term(graph, node.inputs[1]))
     return _term(graph, name)
 
 
