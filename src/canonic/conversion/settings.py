@@ -44,8 +44,8 @@ class Settings:
         correct: start each channel at the membrane potential that removes its mean error on the calibration data.
         overrides: for populations by exact name or by a regular expression that matches the whole name; an exact
             name goes before an expression, an earlier expression before a later one.
-        silent: "auto" takes for every population the smallest k whose overload rate is under the limit; None leaves
-            them to the code.
+        silent: "auto" takes for every population the smallest k whose overload rate is under the limit, and whose
+            squared error is at most twice that of k = T; None leaves them to the code.
         overload_limit: the largest share of firing steps, above that of k = T, at which neurons may be overloaded.
 
     >>> Settings(overrides={"layer1.*": Override(threshold="max")}).threshold

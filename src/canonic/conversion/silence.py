@@ -1,4 +1,4 @@
-"""Silent steps by measurement: the smallest k at which a population is hardly ever overloaded."""
+"""Silent steps by measurement: the smallest k at which a population is hardly ever, and never badly, overloaded."""
 
 from dataclasses import replace
 
@@ -8,29 +8,39 @@ from torch import Tensor
 from canonic.codes import CSS
 from canonic.network.fusion import population_scan
 from canonic.network.graph import Node
+from canonic.network.reference import activate
+
+LARGEST_LOSS = 2.0
+"""How many times the squared error of k = T a population may make: 3 dB."""
 
 
 def choose_silent(node: Node, currents: Float[Tensor, "time batch ..."], limit: float) -> Node:
     """Return a population with the smallest k whose overload rate on these currents is under the limit.
 
     Numbers that are clipped on purpose overload a neuron at every digit, whatever k; so the rate is counted above
-    that of k = T, where a neuron sees all of its input before it fires.
+    that of k = T, where a neuron sees all of its input before it fires. A few overloads can be large, each residual
+    doubles with every digit that follows; so the squared error is limited as well, again by that of k = T.
     """
     neurons = node.neurons
     if neurons is None or neurons.code is None:
         return node
     code = neurons.code
-    allowed = limit + _rate(node, replace(code, silent=code.steps), currents)
+    wanted = activate(node, code.decode(currents))
+    allowed, error = _losses(node, replace(code, silent=code.steps), currents, wanted)
     for k in range(code.steps):
         chosen = replace(code, silent=k)
-        if _rate(node, chosen, currents) <= allowed:
+        rate, squares = _losses(node, chosen, currents, wanted)
+        if rate <= allowed + limit and squares <= LARGEST_LOSS * error:
             break
     else:
         chosen = replace(code, silent=code.steps)
     return replace(node, neurons=replace(neurons, code=chosen))
 
 
-def _rate(node: Node, code: CSS, currents: Float[Tensor, "time batch ..."]) -> float:
-    """Return the share of firing steps at which a neuron was overloaded."""
-    overloads = population_scan(node, [currents], code).overloads
-    return float(overloads.sum()) / (code.steps * currents[0].numel())
+def _losses(
+    node: Node, code: CSS, currents: Float[Tensor, "time batch ..."], wanted: Float[Tensor, "batch ..."]
+) -> tuple[float, float]:
+    """Return the share of firing steps at which a neuron was overloaded, and the squared error, summed."""
+    spikes, overloads = population_scan(node, [currents], code)
+    error = (code.decode(spikes) - wanted).double().square().sum()
+    return float(overloads.sum()) / (code.steps * wanted.numel()), float(error)
