@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "canonic"
 LAYERS = ["cli", "report", "measure", "conversion", "frontend", "network", "neurons", "codes", "datasets"]
-GROUND = ["progress", "errors"]
+GROUND = ["cluster", "progress", "errors"]
 FILES = sorted(SOURCE.rglob("*.py"))
 
 

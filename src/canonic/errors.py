@@ -20,6 +20,10 @@ class StorageError(CanonicError):
     """A file of weights or of a network that cannot be read or written."""
 
 
+class ClusterError(CanonicError):
+    """Another process of a group that ended, failed, or cannot be reached."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a hint with the known words nearest to one that is unknown.
 
