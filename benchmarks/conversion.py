@@ -19,6 +19,7 @@ from torch.export import ExportedProgram
 from torch.utils.data import DataLoader
 
 from benchmarks import cifar
+from benchmarks.rows import measures
 from canonic import CSS, Settings, convert, evaluate
 from canonic.datasets import Data, sample
 from canonic.frontend import export
@@ -28,8 +29,8 @@ TARGETS = {("resnet20", 8): 99.4, ("resnet20", 6): 97.8, ("resnet20", 4): 91.0}
 TARGETS |= {("resnet56", 8): 99.0, ("resnet56", 6): 97.0, ("resnet56", 4): 88.0}
 HEADINGS = (
     "network",
-    "pictures",
     "setting",
+    "pictures",
     "T",
     "k",
     "depth",
@@ -130,17 +131,9 @@ def run(
     overloads = evaluation.overload_rate.values()
     return {
         "network": name,
-        "pictures": evaluation.samples,
         "setting": setting.label,
-        "T": steps,
-        "k": evaluation.silent[1],
-        "depth": evaluation.depth,
-        "total steps": evaluation.total_steps,
-        "source accuracy": 100 * evaluation.source_accuracy,
-        "accuracy": 100 * evaluation.accuracy,
-        "drop": 100 * (evaluation.source_accuracy - evaluation.accuracy),
-        "agreement": 100 * evaluation.agreement,
-        "spikes per neuron": evaluation.spikes_per_neuron,
+        **measures(evaluation),
+        "k": evaluation.network.silent[1],
         "overload %": 100 * sum(overloads) / len(overloads),
         "conversion seconds": seconds,
     }

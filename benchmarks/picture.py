@@ -20,7 +20,7 @@ def main() -> None:
     results = {}
     for steps in (4, 6, 8):
         snn = convert(model, calibration, code=CSS(steps=steps, silent=1))
-        results[f"T = {steps}, {snn.total_steps} total steps"] = evaluate(snn, test, source=model)
+        results[f"T = {steps}, {snn.total_steps} total steps"] = evaluate(snn, test, reference=model)
     save_figure(accuracy_against_steps(results, "resnet20, CIFAR-10 test pictures as JPEG, k = 1, depth 19"), PATH)
     print(f"written to {PATH}")
 

@@ -9,6 +9,7 @@ from typing import Any
 from examples.networks import NETWORKS, trained
 from torch.utils.data import DataLoader
 
+from benchmarks.rows import measures
 from canonic import CSS, Settings, convert, evaluate
 from canonic.datasets import Preprocessing, open_data, sample
 
@@ -29,20 +30,11 @@ def measure(steps: int = 8, count: int | None = None) -> Iterator[dict[str, Any]
             start = time.perf_counter()
             snn = convert(trained(name), pictures("train", 1000), code=CSS(steps=steps), settings=settings)
             seconds = time.perf_counter() - start
-            evaluation = evaluate(snn, pictures("t10k", count))
+            found = measures(evaluate(snn, pictures("t10k", count)))
             yield {
                 "network": name,
-                "T": steps,
                 "silent": way,
-                "k": list(evaluation.silent),
-                "depth": evaluation.depth,
-                "total steps": evaluation.total_steps,
-                "pictures": evaluation.samples,
-                "source accuracy": 100 * evaluation.source_accuracy,
-                "accuracy": 100 * evaluation.accuracy,
-                "drop": 100 * (evaluation.source_accuracy - evaluation.accuracy),
-                "agreement": 100 * evaluation.agreement,
-                "spikes per neuron": evaluation.spikes_per_neuron,
+                **found,
                 "conversion seconds": seconds,
             }
 

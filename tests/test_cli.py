@@ -88,8 +88,8 @@ def test_convert_then_evaluate(folder, tmp_path):
     assert "100 samples; T = 6, k = 1, depth 1: 7 total steps" in done.stdout
     machine = canonic("evaluate", out, "--data", "digits", "--limit", 100, "--json", cwd=folder, check=0)
     result = json.loads(machine.stdout)
-    assert result["samples"] == 100
-    assert result["agreement"] >= 0.9  # the preprocessing is remembered
+    assert result["data"]["samples"] == 100
+    assert result["accuracy"]["agreement"] >= 0.9  # the preprocessing is remembered
 
 
 @pytest.mark.parametrize("weights", ["w.safetensors", "w.pt", "checkpoint.pt"])

@@ -1,22 +1,28 @@
 """The measures of a network, against a count by hand."""
 
+import json
+from fractions import Fraction
+
 import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, DataError, convert, evaluate
-from canonic.measure.evaluation import count_batch
+from canonic import CSS, DataError, Settings, convert, evaluate
+from canonic.cluster import Workers
+from canonic.measure.evaluation import measure_batch, meter_of
 from canonic.report import accuracy_against_steps, save_figure
 
 
 @pytest.fixture
 def snn():
+    torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3)).eval()
     return convert(model, [torch.randn(50, 6)], code=CSS(steps=5, silent=1))
 
 
 @pytest.fixture
 def data():
+    torch.manual_seed(1)
     return [(torch.randn(20, 6), torch.randint(3, (20,))), (torch.randn(7, 6), torch.randint(3, (7,)))]
 
 
@@ -30,29 +36,130 @@ def test_it_counts_what_a_loop_counts(snn, data):
         same = sum(int(a == b) for a, b in zip(answers[step], source, strict=True))
         assert evaluation.accuracy_by_step[step] == right / 27
         assert evaluation.agreement_by_step[step] == same / 27
-    spikes = sum(float(trace.spikes.abs().sum()) for trace in snn.trace(x).values())
-    assert evaluation.spikes_per_neuron == pytest.approx(spikes / (27 * 20))
     assert evaluation.source_accuracy == int((source == y).sum()) / 27
-    assert (evaluation.total_steps, evaluation.depth, evaluation.steps, evaluation.silent) == (7, 2, 5, (1, 1))
+    network = evaluation.network
+    assert (network.total_steps, network.depth, network.steps, network.silent) == (7, 2, 5, (1, 1))
+    assert (network.first_answer, network.between_samples) == (3, 6)
 
 
-def test_counts_of_parts_add_up_to_those_of_the_whole(snn, data):
+def test_spikes_are_counted_by_layer_digit_and_sign(snn, data):
+    evaluation = evaluate(snn, data)
+    x = torch.cat([x for x, _ in data])
+    for name, trace in snn.trace(x).items():
+        firing, spikes = evaluation.counts.firing[name], trace.spikes[1:].tolist()
+        positive = [sum(s == 1 for sample in digit for s in sample) for digit in spikes]
+        negative = [sum(s == -1 for sample in digit for s in sample) for digit in spikes]
+        silent = sum(all(spikes[t][b][n] == 0 for t in range(5)) for b in range(27) for n in range(len(spikes[0][0])))
+        assert (list(firing.positive), list(firing.negative), firing.silent) == (positive, negative, silent)
+    total = sum(float(trace.spikes.abs().sum()) for trace in snn.trace(x).values())
+    assert evaluation.spikes_per_neuron == pytest.approx(total / (27 * 20))
+
+
+def test_flips_and_the_five_best(data):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 9)).eval()
+    snn = convert(model, [torch.randn(50, 6)], code=CSS(steps=2, silent=0))
+    x, y = torch.randn(200, 6), torch.randint(9, (200,))
+    answers = evaluate(snn, [(x, y)]).counts.answers
+    ours, theirs = snn(x).argmax(-1) == y, model(x).argmax(-1) == y
+    pairs = list(zip(ours.tolist(), theirs.tolist(), strict=True))
+    assert (answers.lost, answers.won) == (pairs.count((False, True)), pairs.count((True, False)))
+    assert answers.lost > 0
+    assert answers.won > 0
+    assert answers.top5 == sum(int(c) in row.argsort(descending=True)[:5] for row, c in zip(snn(x), y, strict=True))
+
+
+def test_parts_add_up_to_the_whole(snn, data):
     (x1, y1), (x2, y2) = data
-    whole = count_batch(snn, torch.cat([x1, x2]), torch.cat([y1, y2]), snn.source)
-    assert count_batch(snn, x1, y1, snn.source) + count_batch(snn, x2, y2, snn.source) == whole
+    meter = meter_of(snn)
+    whole = measure_batch(meter, (torch.cat([x1, x2]), torch.cat([y1, y2])))
+    sum_of_parts = measure_batch(meter, (x1, y1)) + measure_batch(meter, (x2, y2))
+    assert sum_of_parts.counts.answers == whole.counts.answers
+    assert sum_of_parts.counts.firing == whole.counts.firing
+    assert sum_of_parts.counts.digest == whole.counts.digest
+    assert sum_of_parts.operations == whole.operations
+    assert sum_of_parts.source_operations == whole.source_operations
+    assert float(sum_of_parts.counts.errors.signal) == pytest.approx(float(whole.counts.errors.signal))
 
 
-def test_two_runs_give_the_same(snn, data):
-    assert evaluate(snn, data) == evaluate(snn, data)
+def test_sums_do_not_depend_on_the_order(snn, data):
+    meter = meter_of(snn)
+    parts = [measure_batch(meter, batch) for batch in data * 2]
+    assert (parts[0] + parts[1] + parts[2]).counts == (parts[2] + parts[1] + parts[0]).counts
+    assert isinstance(parts[0].counts.errors.signal, Fraction)
 
 
-def test_the_source_may_be_given(snn, data):
-    assert evaluate(snn, data, source=lambda x: torch.eye(3)[0].expand(len(x), 3)).agreement < 1
+def test_evaluations_of_different_networks_cannot_be_merged(snn, data):
+    other = snn.to_precision("int8")
+    with pytest.raises(DataError, match="evaluations of different networks cannot be merged: their fingerprints are"):
+        evaluate(snn, data) + evaluate(other, data)
 
 
-def test_a_source_in_training_mode_is_refused(snn, data):
-    with pytest.raises(DataError, match="the source network is in training mode"):
-        evaluate(snn, data, source=nn.Sequential(nn.Linear(6, 3)))
+def plain(evaluation):
+    found = evaluation.to_json()
+    found["latency"].pop("wall")
+    return json.dumps(found)
+
+
+def test_two_runs_give_the_same_json_but_for_times(snn, data):
+    assert plain(evaluate(snn, data, baselines=27)) == plain(evaluate(snn, data, baselines=27))
+
+
+def test_json_has_no_infinity_and_no_nan(snn, data):
+    json.dumps(evaluate(snn, data, baselines=27).to_json(), allow_nan=False)
+    json.dumps(evaluate(snn, [(data[0][0], snn.source(data[0][0]))]).to_json(), allow_nan=False)
+
+
+def test_processes_take_shares(snn, data):
+    shares = [evaluate(snn, data, group=Alone(rank, 2)) for rank in range(2)]
+    assert [share.samples for share in shares] == [20, 7]
+    assert (shares[0] + shares[1]).counts == evaluate(snn, data).counts
+
+
+class Alone(Workers):
+    """A process of a group that hears nothing of the others."""
+
+    def together(self, work):
+        return [work()]
+
+
+def test_another_reference_may_be_given(snn, data):
+    evaluation = evaluate(snn, data, reference=lambda x: torch.eye(3)[0].expand(len(x), 3))
+    assert evaluation.agreement < 1
+    assert evaluation.to_json()["operations"]["source"] is None
+
+
+def test_a_reference_in_training_mode_is_refused(snn, data):
+    with pytest.raises(DataError, match="the reference is in training mode"):
+        evaluate(snn, data, reference=nn.Sequential(nn.Linear(6, 3)))
+
+
+def test_a_regression_has_errors_and_no_accuracy():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 1)).eval()
+    x = torch.rand(12, 1, 5, 5)
+    snn, target = convert(model, [x]), torch.randn(12, 2, 5, 5)
+    found = evaluate(snn, [(x[:8], target[:8]), (x[8:], target[8:])]).to_json()
+    assert found["task"] == "regression"
+    assert found["accuracy"] is None
+    assert found["error"]["mse"] == pytest.approx(float((snn(x) - target).square().mean()), rel=1e-5)
+    assert found["error"]["source mse"] == pytest.approx(float((snn.source(x) - target).square().mean()), rel=1e-5)
+    noise = (snn(x) - snn.source(x)).square().sum() / snn.source(x).square().sum()
+    assert found["error"]["snr dB"] == pytest.approx(-10 * float(noise.log10()), abs=1e-3)
+
+
+def test_a_network_with_two_inputs():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(4, 6), nn.Linear(6, 3)
+
+        def forward(self, x, y):
+            return self.b(torch.relu(self.a(x) + y))
+
+    x, y = torch.randn(10, 4), torch.randn(10, 6)
+    snn = convert(Two().eval(), [(x, y)])
+    assert evaluate(snn, [(x, y, torch.zeros(10, dtype=torch.int64))]).samples == 10
 
 
 def test_overloads_fall_with_silent_steps():
@@ -78,10 +185,15 @@ def test_overloads_fall_with_silent_steps():
         ([(torch.zeros(2, 6), torch.tensor([-1, 0]))], "a label lies outside"),
         (
             [(torch.zeros(2, 6), torch.tensor([1]))],
-            r"one whole number for each of the 2 samples, got torch.int64 \[1\]",
+            r"a class or a target for each of their samples; its last one is torch.int64 \[1\]",
         ),
-        ([(torch.zeros(2, 6), torch.zeros(2))], "got torch.float32"),
+        ([(torch.zeros(2, 6), [0, 1])], "its last one is list"),
+        (
+            [(torch.zeros(2, 6), torch.zeros(2))],
+            r"the targets have the shape \[2\], the output of the network \[2, 3\]",
+        ),
         ([(torch.zeros(2, 6),)], "a batch holds no labels"),
+        ([(torch.full((2, 6), torch.nan), torch.tensor([0, 1]))], "the evaluation: input input holds NaN or infinity"),
     ],
 )
 def test_data_that_does_not_fit(snn, batches, message):
@@ -89,11 +201,55 @@ def test_data_that_does_not_fit(snn, batches, message):
         evaluate(snn, batches)
 
 
-def test_only_classifiers_are_evaluated():
-    model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU())
-    snn = convert(model, [torch.rand(2, 1, 4, 4)])
-    with pytest.raises(DataError, match=r"evaluate measures classifiers with one output \[batch, classes\]"):
-        evaluate(snn, [(torch.rand(2, 1, 4, 4), torch.zeros(2, dtype=torch.int64))])
+def test_networks_that_do_not_fit():
+    x = torch.rand(2, 1, 4, 4)
+    classes = torch.zeros(2, dtype=torch.int64)
+    picture = convert(nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU()), [x])
+    with pytest.raises(DataError, match=r"classes must be whole numbers \[batch\] for an output \[batch, classes\]"):
+        evaluate(picture, [(x, classes)])
+
+    class Pair(nn.Module):
+        def forward(self, x):
+            return x.relu(), x
+
+    with pytest.raises(DataError, match="one output, a tensor; this one returns another form"):
+        evaluate(convert(Pair(), [x]), [(x, classes)])
+
+
+class Interrupted(list):
+    def __iter__(self):
+        yield from list.__iter__(self)
+        raise KeyboardInterrupt
+
+
+class Shorter:
+    def __init__(self, batches):
+        self.batches = batches
+
+    def __iter__(self):
+        return iter(self.batches)
+
+    def __len__(self):
+        return 5
+
+
+def test_what_was_seen_before_an_interrupt_is_kept_and_marked(snn, data):
+    evaluation = evaluate(snn, Interrupted(data))
+    assert (evaluation.samples, evaluation.complete) == (27, False)
+    assert evaluation.to_json()["data"]["gap"] == "interrupted after 27 samples"
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(snn, Interrupted([]))
+
+
+def test_data_that_ends_early_is_marked(snn, data):
+    assert evaluate(snn, Shorter(data)).gap == "the data ended after 2 of 5 batches"
+
+
+def test_a_network_with_silent_steps_of_its_own_for_each_layer(data):
+    model = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3)).eval()
+    snn = convert(model, [torch.randn(50, 6)], settings=Settings(silent="auto"))
+    low, high = snn.graph.silent
+    assert evaluate(snn, data).to_json()["network"]["k"] == (low if low == high else [low, high])
 
 
 def test_the_picture_is_a_png_with_a_line_for_each_network(snn, data, tmp_path):

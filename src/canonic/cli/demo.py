@@ -70,7 +70,7 @@ def run_demo(out: Path, epochs: int = 15) -> dict[str, Evaluation]:
     results = {}
     for steps in track(STEPS, "convert and measure"):
         snn = convert(program, DataLoader(known, batch_size=100), code=CSS(steps=steps, silent=1))
-        results[f"T = {steps}"] = evaluate(snn, DataLoader(unseen, batch_size=100), source=model)
+        results[f"T = {steps}"] = evaluate(snn, DataLoader(unseen, batch_size=100), reference=model)
     snn.save(out / "network.safetensors")
     save_figure(accuracy_against_steps(results, "handwritten digits, k = 1"), out / "accuracy.png")
     return results

@@ -122,16 +122,22 @@ def evaluate(
     std: o.Std = "",
     size: o.Size = None,
     grey: o.Grey = False,
+    baselines: Annotated[
+        int, typer.Option(min=0, help="Measure a quantised network and a rate code too, on about so many samples.")
+    ] = 0,
     as_json: o.Json = False,
 ) -> None:
-    """Measure a spiking network against its source on labelled data, at every step."""
-    from canonic.cli.render import show_evaluation
+    """Measure a spiking network against its source on labelled data: accuracy at every step, spikes, energy."""
+    from canonic.cli.evaluation import show_evaluation
     from canonic.measure import evaluate as measure
     from canonic.network import load
 
     snn = load(network)
-    evaluation = measure(snn, o.batches(data, o.remembered(snn, mean, std, size, grey), limit, batch_size))
+    batches = o.batches(data, o.remembered(snn, mean, std, size, grey), limit, batch_size)
+    evaluation = measure(snn, batches, baselines=baselines)
     _print_json(evaluation.to_json()) if as_json else show_evaluation(evaluation)
+    if evaluation.gap.startswith("interrupted"):
+        raise typer.Exit(INTERRUPTED)
 
 
 @app.command()

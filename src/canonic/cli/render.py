@@ -24,7 +24,7 @@ def show_explanation(explanation: Explanation) -> None:
         if v.kind == "refused" and v.origin.source:
             remark += f"\n{v.origin.source}"
         table.add_row(v.name, v.kind, " x ".join(map(str, v.shape)), remark, style=STYLES.get(v.kind, ""))
-    _console().print(table, explanation.summary, sep="\n")
+    console().print(table, explanation.summary, sep="\n")
 
 
 def show_network(snn: SpikingNetwork, path: Path) -> None:
@@ -37,25 +37,6 @@ def show_network(snn: SpikingNetwork, path: Path) -> None:
     print(f"saved in {path}; measure it: canonic evaluate {path} --data ...")
 
 
-def show_evaluation(evaluation: Evaluation) -> None:
-    """Print the measures of one network."""
-    first = evaluation.total_steps - evaluation.steps
-    table = Table("step", "accuracy %", "agreement %", box=None, header_style="bold")
-    for step in range(first, evaluation.total_steps):
-        accuracy, agreement = evaluation.accuracy_by_step[step], evaluation.agreement_by_step[step]
-        table.add_row(str(step + 1), f"{100 * accuracy:.2f}", f"{100 * agreement:.2f}")
-    worst = max(evaluation.overload_rate.items(), key=lambda item: item[1])
-    _console().print(
-        table,
-        f"{evaluation.samples} samples; T = {evaluation.steps}, k = {spread(*evaluation.silent)}, "
-        f"depth {evaluation.depth}: {evaluation.total_steps} total steps",
-        f"source {100 * evaluation.source_accuracy:.2f} %, spiking {100 * evaluation.accuracy:.2f} %, "
-        f"agreement {100 * evaluation.agreement:.2f} %, {evaluation.spikes_per_neuron:.2f} spikes per neuron",
-        f"most overloaded: layer {worst[0]}, {100 * worst[1]:.2f} % of its firing steps",
-        sep="\n",
-    )
-
-
 def show_demo(results: Mapping[str, Evaluation], out: Path) -> None:
     """Print the comparison that the demo made."""
     first = next(iter(results.values()))
@@ -64,12 +45,14 @@ def show_demo(results: Mapping[str, Evaluation], out: Path) -> None:
     table.add_row("source", "", "", "", "", f"{100 * first.source_accuracy:.2f}", "", "", style="dim")
     for e in results.values():
         numbers = (f"{100 * e.accuracy:.2f}", f"{100 * e.agreement:.2f}", f"{e.spikes_per_neuron:.2f}")
-        table.add_row("spiking", str(e.steps), spread(*e.silent), str(e.depth), str(e.total_steps), *numbers)
-    _console().print(
+        network = e.network
+        sizes = (str(network.steps), spread(*network.silent), str(network.depth), str(network.total_steps))
+        table.add_row("spiking", *sizes, *numbers)
+    console().print(
         table,
         f"{first.samples} handwritten digits that the network was not trained on",
         f"{out / 'accuracy.png'}: accuracy against steps",
-        f"{out / 'network.safetensors'}: the network with T = {max(e.steps for e in results.values())}",
+        f"{out / 'network.safetensors'}: the network with T = {max(e.network.steps for e in results.values())}",
         sep="\n",
     )
 
@@ -80,6 +63,6 @@ def show_outcome(outcome: Outcome) -> None:
     print(f"{outcome.name:40} {outcome.verdict:9} {outcome.seconds:6.1f} s  {outcome.reason or size}", flush=True)
 
 
-def _console() -> Console:
+def console() -> Console:
     """Return a console that cuts nothing off where the output is no terminal."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else 240)

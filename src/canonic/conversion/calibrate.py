@@ -40,13 +40,16 @@ def calibrate(graph: Graph, data: Iterable[Any], *, progress: bool) -> Calibrati
     seen: dict[str, Histogram] = {}
     axes = {node.name: population_axis(graph, node) for node in graph.populations}
 
-    def observe(node: Node, x: Tensor, _: Tensor) -> None:
+    def observe(node: Node, given: Sequence[Tensor], _: Tensor) -> None:
+        if node.neurons is None:
+            return
+        x = given[0]
         if not bool(x.isfinite().all()):
             raise ConversionError(
                 f"the activations of {node.name} are not finite: the weights hold NaN or infinity, or overflow on the "
                 "calibration data; look for a diverged training"
             )
-        values = x.abs() if node.neurons and node.neurons.signed else x
+        values = x.abs() if node.neurons.signed else x
         by_channel = values.movedim(axes[node.name] + 1, 0).flatten(1)
         seen[node.name] = update(seen.get(node.name) or empty(len(by_channel), by_channel), by_channel)
 

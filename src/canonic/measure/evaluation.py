@@ -1,211 +1,202 @@
-"""How good, how sparse, how healthy: one pass over labelled data, at every step of the answer."""
+"""One pass over labelled data: how good, how sparse, how healthy a network is, at every step of its answer."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import time
+from collections.abc import Callable, Iterable, Sequence, Sized
+from dataclasses import dataclass, replace
+from functools import partial, reduce
+from operator import add
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
+from canonic.cluster import Workers, workers
 from canonic.errors import DataError
+from canonic.measure.baselines import measure_baselines
+from canonic.measure.counts import Counts, Firing
+from canonic.measure.energy import MODELS, Model
+from canonic.measure.facts import Facts, facts
+from canonic.measure.operations import Account
+from canonic.measure.result import Evaluation
+from canonic.measure.tally import (
+    compare_answers,
+    compare_outputs,
+    count_inputs,
+    digest,
+    firing_counter,
+    value_counter,
+)
 from canonic.network import SpikingNetwork
-from canonic.network.graph import Node
-from canonic.network.layerwise import Observer
-from canonic.neurons import Scan
+from canonic.network.inputs import checked
+from canonic.network.reference import reference as compute_source
 from canonic.progress import track
 
-Classifier = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Sums over samples; those of two runs over different samples add up.
-
-    Attributes:
-        samples: pictures seen.
-        source_correct: answers of the source network that were right.
-        correct: answers that were right after each step.
-        agreeing: answers that were those of the source network, after each step.
-        spikes: of each population.
-        overloads: steps at which a neuron of each population was overloaded.
-    """
-
-    samples: int
-    source_correct: int
-    correct: tuple[int, ...]
-    agreeing: tuple[int, ...]
-    spikes: Mapping[str, int]
-    overloads: Mapping[str, int]
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            self.samples + other.samples,
-            self.source_correct + other.source_correct,
-            tuple(a + b for a, b in zip(self.correct, other.correct, strict=True)),
-            tuple(a + b for a, b in zip(self.agreeing, other.agreeing, strict=True)),
-            {name: count + other.spikes[name] for name, count in self.spikes.items()},
-            {name: count + other.overloads[name] for name, count in self.overloads.items()},
-        )
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The measures of a network on a data set.
-
-    Attributes:
-        counts: the sums that everything else follows from.
-        neurons: of each population, for one sample.
-        steps: digits T of the code.
-        silent: smallest and largest number of silent steps k of a population.
-        depth: populations on the longest path.
-        total_steps: steps until the last digit of the answer.
-    """
-
-    counts: Counts
-    neurons: Mapping[str, int]
-    steps: int
-    silent: tuple[int, int]
-    depth: int
-    total_steps: int
-
-    @property
-    def samples(self) -> int:
-        """Pictures seen."""
-        return self.counts.samples
-
-    @property
-    def source_accuracy(self) -> float:
-        """Accuracy of the source network, 0 to 1."""
-        return self.counts.source_correct / self.samples
-
-    @property
-    def accuracy_by_step(self) -> tuple[float, ...]:
-        """Accuracy after each step, 0 to 1."""
-        return tuple(count / self.samples for count in self.counts.correct)
-
-    @property
-    def accuracy(self) -> float:
-        """Accuracy after the last step, 0 to 1."""
-        return self.accuracy_by_step[-1]
-
-    @property
-    def agreement_by_step(self) -> tuple[float, ...]:
-        """Share of answers that are those of the source network, after each step."""
-        return tuple(count / self.samples for count in self.counts.agreeing)
-
-    @property
-    def agreement(self) -> float:
-        """Share of answers that are those of the source network, after the last step."""
-        return self.agreement_by_step[-1]
-
-    @property
-    def spikes_per_neuron(self) -> float:
-        """Spikes of either sign of one neuron for one sample, on average over all populations."""
-        return sum(self.counts.spikes.values()) / (self.samples * sum(self.neurons.values()))
-
-    @property
-    def overload_rate(self) -> Mapping[str, float]:
-        """For each population, the share of its neurons' T firing steps that were overloaded."""
-        return {
-            name: count / (self.samples * self.neurons[name] * self.steps)
-            for name, count in self.counts.overloads.items()
-        }
-
-    def to_json(self) -> dict[str, Any]:
-        """Return all measures as plain data; null stands for the steps before the first digit of the answer."""
-        silent = self.total_steps - self.steps
-        return {
-            "samples": self.samples,
-            "T": self.steps,
-            "k": self.silent[0] if len(set(self.silent)) == 1 else list(self.silent),
-            "depth": self.depth,
-            "total steps": self.total_steps,
-            "source accuracy": self.source_accuracy,
-            "accuracy": self.accuracy,
-            "agreement": self.agreement,
-            "spikes per neuron": self.spikes_per_neuron,
-            "accuracy by step": [None] * silent + list(self.accuracy_by_step[silent:]),
-            "agreement by step": [None] * silent + list(self.agreement_by_step[silent:]),
-            "spikes": dict(self.counts.spikes),
-            "overload rate": dict(self.overload_rate),
-        }
+Reference = Callable[..., Tensor]
+"""A network that takes what the spiking network takes."""
 
 
 def evaluate(
     snn: SpikingNetwork,
-    data: Iterable[Sequence[Tensor]],
+    data: Iterable[Sequence[object]],
     *,
-    source: Classifier | None = None,
+    reference: Reference | None = None,
+    energy: Sequence[Model] = MODELS,
+    baselines: int = 0,
+    group: Workers | None = None,
     progress: bool = True,
 ) -> Evaluation:
-    """Measure a classifier on labelled data.
+    """Measure a network on labelled data.
+
+    Under ``torchrun`` each process measures a share of the batches, and all return the sums of all. After Ctrl-C what
+    was seen so far is returned, and marked: ``evaluation.gap`` then says why it is not all.
 
     Args:
-        snn: a network with one input and one output ``[batch, classes]``.
-        data: batches (x, y), with y the classes ``[batch]``.
-        source: the source network, for the agreement; computed on the network's own graph if None.
+        snn: a network with one output: ``[batch, classes]``, or any shape for a regression.
+        data: batches that begin with the inputs: (x, y), with y the classes ``[batch]``, or what the output should be.
+        reference: the network to compare with; the source network, computed on the network's own graph, if None. The
+            operations of another one are not counted.
+        energy: the models by which energy is estimated.
+        baselines: about how many samples a quantised network and a rate code are measured on too, for a classifier:
+            whole batches, evenly spaced. They take some 70 passes of the source network.
+        group: the processes that share the data; those of torch.distributed if None.
         progress: show a progress bar, on a terminal.
 
     Raises:
         DataError: if there is no data, or the network or a label does not fit.
+        ClusterError: if another process was lost.
     """
-    if isinstance(source, nn.Module) and source.training:
-        raise DataError("the source network is in training mode, where its answers depend on the batch: source.eval()")
-    total = None
-    for batch in track(data, "evaluate", shown=progress):
-        x, y = labelled(batch)
-        counts = count_batch(snn, x, y, source or snn.source)
-        total = counts if total is None else total + counts
-    if total is None:
+    if isinstance(reference, nn.Module) and reference.training:
+        raise DataError("the reference is in training mode, where its answers depend on the batch: reference.eval()")
+    group = group or workers()
+    meter = meter_of(snn, reference)
+    stride = _stride(data, baselines)
+    parts = group.together(partial(_measured, meter, group, group.share(data), stride, progress=progress))
+    found = [part for part in parts if part is not None]
+    if not found:
         raise DataError("the evaluation data is empty: pass at least one batch (x, y)")
-    return Evaluation(total, snn.graph.neurons, snn.code.steps, snn.graph.silent, snn.depth, snn.total_steps)
+    return replace(reduce(add, found), models=tuple(energy))
 
 
-def labelled(batch: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Return the inputs and the labels of a batch (x, y, ...).
+@dataclass(frozen=True)
+class Meter:
+    """What measures: a network, what it is compared with, and where the operations of both arise."""
+
+    snn: SpikingNetwork
+    network: Facts
+    reference: Reference | None
+    spiking: Account
+    source: Account
+
+
+def meter_of(snn: SpikingNetwork, reference: Reference | None = None) -> Meter:
+    """Return what measures a network."""
+    spiking = Account(snn.clocked_plan.graph, snn.code.steps, spiking=True)
+    return Meter(snn, facts(snn), reference, spiking, Account(snn.graph))
+
+
+def measure_batch(meter: Meter, batch: Sequence[object], *, baselines: bool = False) -> Evaluation:
+    """Return the measures of one batch.
 
     Raises:
-        DataError: if there is not one whole number for each sample.
+        DataError: if the batch, or the form of the network's output, does not fit.
     """
-    if isinstance(batch, Tensor) or len(batch) < 2:
-        raise DataError("a batch holds no labels: evaluate needs batches (x, y), with y the classes [batch]")
-    x, y = batch[0], batch[1]
-    if y.is_floating_point() or y.shape != x.shape[:1]:
-        raise DataError(f"y must hold one whole number for each of the {len(x)} samples, got {y.dtype} {list(y.shape)}")
-    return x, y
-
-
-def count_batch(
-    snn: SpikingNetwork, x: Float[Tensor, "batch ..."], y: Int[Tensor, " batch"], source: Classifier
-) -> Counts:
-    """Return the counts of one batch."""
-    spikes: dict[str, int] = dict.fromkeys((node.name for node in snn.graph.populations), 0)
-    overloads = dict(spikes)
-    readout = snn.readout(x, observe=_counter(spikes, overloads))
-    if not isinstance(readout, Tensor) or readout.dim() != 3:
-        raise DataError(
-            "evaluate measures classifiers with one output [batch, classes]; this network returns another form"
-        )
-    classes = readout.shape[2]
-    if not bool(((y >= 0) & (y < classes)).all()):
-        raise DataError(f"a label lies outside 0 .. {classes - 1}: the network tells {classes} classes apart")
+    snn, graph = meter.snn, meter.snn.graph
+    inputs, y = labelled(batch, len(graph.inputs))
+    inputs = checked(graph, inputs, "the evaluation")
+    firing: dict[str, Firing] = {}
+    activity = count_inputs(graph.inputs, inputs)
+    source_activity = dict(activity)
+    begin = time.perf_counter()
+    readout = snn.readout(*inputs, observe=firing_counter(firing, activity, meter.spiking.watched))
+    seconds = time.perf_counter() - begin
+    y = fitting(y, readout)
     with torch.no_grad():
-        expected = source(x).argmax(-1)
-    answers, y = readout.argmax(-1), y.to(readout.device)
-    return Counts(
+        if meter.reference is None:
+            (source,) = compute_source(graph, inputs, value_counter(source_activity, meter.source.watched))
+        else:
+            source = meter.reference(*inputs)
+    classes = not y.is_floating_point()
+    counts = Counts(
         samples=len(y),
-        source_correct=int((expected == y).sum()),
-        correct=tuple((answers == y).sum(1).tolist()),
-        agreeing=tuple((answers == expected).sum(1).tolist()),
-        spikes=spikes,
-        overloads=overloads,
+        digest=digest([*inputs, y]),
+        answers=compare_answers(readout, source, y) if classes else None,
+        errors=compare_outputs(readout, source, None if classes else y),
+        firing=firing,
     )
+    others = None
+    if baselines and classes:
+        others = measure_baselines(snn, inputs, y, source.argmax(-1), readout[-1].argmax(-1))
+    operations = meter.spiking.count(activity, len(y))
+    of_source = meter.source.count(source_activity, len(y)) if meter.reference is None else {}
+    return Evaluation(meter.network, counts, operations, of_source, seconds, baselines=others)
 
 
-def _counter(spikes: dict[str, int], overloads: dict[str, int]) -> Observer:
-    def observe(node: Node, _: Sequence[Tensor], result: Scan) -> None:
-        spikes[node.name] += int(result.spikes.count_nonzero())
-        overloads[node.name] += int(result.overloads.sum())
+def labelled(batch: Sequence[object], inputs: int) -> tuple[list[Tensor], Tensor]:
+    """Return the inputs of a batch, and what follows them: its labels or targets.
 
-    return observe
+    Raises:
+        DataError: if there is nothing, or not as much as there are samples.
+    """
+    if isinstance(batch, Tensor) or len(batch) <= inputs:
+        raise DataError("a batch holds no labels: evaluate needs batches (x, y), with y the classes [batch]")
+    given, y = [x for x in batch[:inputs] if isinstance(x, Tensor)], batch[inputs]
+    if len(given) < inputs or not isinstance(y, Tensor) or y.shape[:1] != given[0].shape[:1]:
+        found = f"{y.dtype} {list(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
+        raise DataError(
+            "a batch must hold tensors: the inputs, and then a class or a target for each of their samples; its last "
+            f"one is {found}"
+        )
+    return given, y
+
+
+def fitting(y: Shaped[Tensor, "batch ..."], readout: object) -> Shaped[Tensor, "batch ..."]:
+    """Return the labels on the device of the output.
+
+    Raises:
+        DataError: if they do not fit the output of the network.
+    """
+    if not isinstance(readout, Tensor):
+        raise DataError("evaluate measures networks with one output, a tensor; this one returns another form")
+    shape = list(readout.shape[1:])
+    if y.is_floating_point():
+        if list(y.shape) != shape:
+            raise DataError(
+                f"the targets have the shape {list(y.shape)}, the output of the network {shape}: give one number for "
+                "each output, or whole numbers [batch] as classes"
+            )
+    elif readout.dim() != 3 or y.dim() != 1:
+        raise DataError(
+            f"classes must be whole numbers [batch] for an output [batch, classes], got {list(y.shape)} for {shape}; "
+            "targets of a regression must be floating point"
+        )
+    elif not bool(((y >= 0) & (y < shape[1])).all()):
+        raise DataError(f"a label lies outside 0 .. {shape[1] - 1}: the network tells {shape[1]} classes apart")
+    return y.to(readout.device)
+
+
+def _measured(
+    meter: Meter, group: Workers, data: Iterable[Sequence[object]], stride: int, *, progress: bool
+) -> Evaluation | None:
+    """Return the measures of this process's batches; None if it has none."""
+    total: Evaluation | None = None
+    count = 0
+    try:
+        for batch in track(data, "evaluate", shown=progress and group.first):
+            chosen = stride > 0 and (count * group.world + group.rank) % stride == 0
+            part = measure_batch(meter, batch, baselines=chosen)
+            total, count = part if total is None else total + part, count + 1
+    except KeyboardInterrupt:
+        if total is None:
+            raise
+        return replace(total, gap=f"interrupted after {total.samples} samples")
+    if total is not None and isinstance(data, Sized) and count < len(data):
+        return replace(total, gap=f"the data ended after {count} of {len(data)} batches")
+    return total
+
+
+def _stride(data: object, samples: int) -> int:
+    """Return the distance between the batches on which baselines are measured; 0 for none, 1 if lengths are unknown."""
+    if samples < 1 or not isinstance(data, Sized):
+        return int(samples > 0)
+    size = getattr(data, "batch_size", None) or (len(data[0][0]) if isinstance(data, list | tuple) and data else 1)
+    return max(1, len(data) // -(-samples // size))

@@ -71,11 +71,13 @@ def measure(
     values: dict[str, Tensor] = {}
     populations: dict[str, Sums] = {}
 
-    def keep(node: Node, _: Tensor, activation: Tensor) -> None:
-        values[node.name] = activation
+    def keep(node: Node, _: Sequence[Tensor], value: Tensor) -> None:
+        if node.neurons is not None:
+            values[node.name] = value
 
-    def compare(node: Node, terms: Sequence[Tensor], did: Scan) -> None:
-        populations[node.name] = _sums(plan, node, values.pop(node.name), current(node, terms), did)
+    def compare(node: Node, terms: Sequence[Tensor], did: Scan | Tensor) -> None:
+        if isinstance(did, Scan):
+            populations[node.name] = _sums(plan, node, values.pop(node.name), current(node, terms), did)
 
     wanted = reference(source, inputs, keep)
     streams = at_once(plan, inputs, compare)

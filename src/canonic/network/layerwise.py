@@ -19,8 +19,9 @@ log = logging.getLogger("canonic")
 CHUNK = 2**23
 """Bytes of the largest stream that is simulated at once: larger ones leave the cache and fault in new pages."""
 
-Observer = Callable[[Node, Sequence[Tensor], Scan], None]
-"""Called for each population with the node, the terms of its current [time, batch, *shape] and what it did."""
+Observer = Callable[[Node, Sequence[Tensor], Scan | Tensor], None]
+"""Called for each node but the inputs, with the streams that it reads, [time, batch, *shape], and what came of them:
+what a population did, or the stream of another node."""
 
 
 def layerwise(
@@ -28,7 +29,7 @@ def layerwise(
 ) -> tuple[Shaped[Tensor, "time batch ..."], ...]:
     """Return the stream of each output, in its own time: digit m at index m - 1.
 
-    The batch is cut so that the streams of a layer stay near CHUNK bytes; populations are observed chunk by chunk.
+    The batch is cut so that the streams of a layer stay near CHUNK bytes; nodes are observed chunk by chunk.
     """
     chunks = zip(*(torch.split(x, chunk_size(plan)) for x in inputs), strict=True)
     streams = [_in_memory(plan, chunk, observe) for chunk in chunks]
@@ -77,7 +78,11 @@ def at_once(
     for node in plan.graph.nodes:
         if node.kind == "input":
             continue
-        streams[node.name] = stream_of(plan, node, [streams[name] for name in node.inputs], observe)
+        given = [streams[name] for name in node.inputs]
+        result = result_of(plan, node, given)
+        if observe:
+            observe(node, given, result)
+        streams[node.name] = result if isinstance(result, Tensor) else result.spikes
         for name in last.get(node.name, ()):
             del streams[name]
     return tuple(streams[name] for name in plan.graph.outputs)
@@ -93,16 +98,17 @@ def last_readers(graph: Graph) -> dict[str, tuple[str, ...]]:
     return dropped
 
 
-def stream_of(
-    plan: Plan, node: Node, inputs: Sequence[Shaped[Tensor, "_ batch ..."]], observe: Observer | None = None
-) -> Shaped[Tensor, "_ batch ..."]:
-    """Return the stream of one node from those of its inputs."""
+def result_of(plan: Plan, node: Node, inputs: Sequence[Shaped[Tensor, "_ batch ..."]]) -> Scan | Tensor:
+    """Return what a population does with the streams of its inputs, or the stream of another node."""
     if node.neurons is not None:
-        result = population_scan(node, inputs, node.neurons.code or plan.code, plan.spikes, compiled=plan.compiled)
-        if observe:
-            observe(node, inputs, result)
-        return result.spikes
+        return population_scan(node, inputs, node.neurons.code or plan.code, plan.spikes, compiled=plan.compiled)
     return _telescoping(plan, node, inputs) if node.kind == "function unit" else _linear(plan, node, inputs)
+
+
+def stream_of(plan: Plan, node: Node, inputs: Sequence[Shaped[Tensor, "_ batch ..."]]) -> Shaped[Tensor, "_ batch ..."]:
+    """Return the stream of one node from those of its inputs."""
+    result = result_of(plan, node, inputs)
+    return result if isinstance(result, Tensor) else result.spikes
 
 
 def _linear(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:

@@ -9,28 +9,11 @@ from canonic.network.apply import apply_whole
 from canonic.network.graph import Graph, Node
 from canonic.network.layerwise import last_readers
 
-ValueObserver = Callable[[Node, Tensor, Tensor], None]
-"""Called for each population with the node, its input and its activation, both [batch, *shape]."""
+Activation = Callable[[Node, Tensor], Tensor]
+"""What a population makes of its input, both [batch, *shape]."""
 
-
-def reference(
-    graph: Graph, inputs: Sequence[Shaped[Tensor, "batch ..."]], observe: ValueObserver | None = None
-) -> tuple[Float[Tensor, "batch ..."], ...]:
-    """Return the outputs of the source network, to float rounding."""
-    values = dict(zip(graph.inputs, inputs, strict=True))
-    last = last_readers(graph)
-    for node in graph.nodes:
-        if node.kind == "input":
-            continue
-        given = [values[name] for name in node.inputs]
-        values[node.name] = (
-            apply_whole(node, given, len(given[0])) if node.neurons is None else activate(node, given[0])
-        )
-        if observe and node.neurons is not None:
-            observe(node, given[0], values[node.name])
-        for name in last.get(node.name, ()):
-            del values[name]
-    return tuple(values[name] for name in graph.outputs)
+ValueObserver = Callable[[Node, Sequence[Tensor], Tensor], None]
+"""Called for each node but the inputs, with what it reads and its value, all [batch, *shape]."""
 
 
 def activate(node: Node, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
@@ -45,3 +28,25 @@ def activate(node: Node, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch 
         return x.clamp(min=0)
     theta = node.tensors.get("theta")
     return x.clamp(min=0, max=neurons.ceiling) if theta is None else x.clamp(min=0).minimum(neurons.ceiling / theta)
+
+
+def reference(
+    graph: Graph,
+    inputs: Sequence[Shaped[Tensor, "batch ..."]],
+    observe: ValueObserver | None = None,
+    population: Activation = activate,
+) -> tuple[Float[Tensor, "batch ..."], ...]:
+    """Return the outputs of the source network, to float rounding; or of one with other activations."""
+    values = dict(zip(graph.inputs, inputs, strict=True))
+    last = last_readers(graph)
+    for node in graph.nodes:
+        if node.kind == "input":
+            continue
+        given = [values[name] for name in node.inputs]
+        value = apply_whole(node, given, len(given[0])) if node.neurons is None else population(node, given[0])
+        if observe:
+            observe(node, given, value)
+        values[node.name] = value
+        for name in last.get(node.name, ()):
+            del values[name]
+    return tuple(values[name] for name in graph.outputs)

@@ -115,7 +115,7 @@ class SpikingNetwork:
         Args:
             inputs: as for a call.
             scheduler: as for a call.
-            observe: called by the layerwise scheduler with each population, its currents and what it did.
+            observe: called by the layerwise scheduler for each node, with the streams that it reads and its own.
         """
         _require_scheduler(scheduler)
         with torch.no_grad():

@@ -45,12 +45,12 @@ def trace(plan: Plan, graph: Graph, inputs: Sequence[Tensor], layers: Iterable[s
     source: dict[str, Tensor] = {}
     traces: dict[str, LayerTrace] = {}
 
-    def keep_source(node: Node, _: Tensor, activation: Tensor) -> None:
+    def keep_source(node: Node, _: Sequence[Tensor], activation: Tensor) -> None:
         if node.name in wanted:
             source[node.name] = activation * node.tensors["theta"]
 
-    def keep(node: Node, terms: Sequence[Tensor], result: Scan) -> None:
-        if node.name not in wanted or node.neurons is None:
+    def keep(node: Node, terms: Sequence[Tensor], result: Scan | Tensor) -> None:
+        if node.name not in wanted or node.neurons is None or isinstance(result, Tensor):
             return
         currents = current(node, terms)
         code = node.neurons.code or plan.code

@@ -1,0 +1,86 @@
+"""An evaluation as tables on a terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+
+from canonic.cli.render import console
+from canonic.measure import Evaluation
+from canonic.network.graph import spread
+
+
+def show_evaluation(evaluation: Evaluation) -> None:
+    """Print the measures of one network."""
+    found = evaluation.to_json()
+    parts = [
+        _steps(found),
+        *_sentences(evaluation, found),
+        _energies(found["energy"]["models"]),
+        found["energy"]["caveat"],
+    ]
+    if not evaluation.complete:
+        parts.insert(0, f"PARTIAL: {evaluation.gap}")
+    console().print(*parts, sep="\n")
+
+
+def _steps(found: Mapping[str, Any]) -> Table:
+    """Return the quality of the answer after each step."""
+    accuracy, ratios = found["accuracy"], found["error"]["snr dB by step"]
+    names = ("accuracy %", "agreement %") if accuracy else ()
+    table = Table("step", *names, "output against source, dB", box=None, header_style="bold")
+    for step in range(found["latency"]["first answer"] - 1, len(ratios)):
+        shares = [accuracy["by step"][step], accuracy["agreement by step"][step]] if accuracy else []
+        ratio = "exact" if ratios[step] is None else f"{ratios[step]:.1f}"
+        table.add_row(str(step + 1), *(f"{100 * share:.2f}" for share in shares), ratio)
+    return table
+
+
+def _sentences(evaluation: Evaluation, found: Mapping[str, Any]) -> list[str]:
+    network, spikes, operations = evaluation.network, found["spikes"], found["operations"]
+    worst = max(evaluation.overload_rate.items(), key=lambda item: item[1])
+    made, latency = operations["spiking"], found["latency"]
+    return [
+        f"{evaluation.samples} samples; T = {network.steps}, k = {spread(*network.silent)}, depth {network.depth}: "
+        f"{network.total_steps} total steps, first answer at step {latency['first answer']}, a new sample every "
+        f"{latency['between samples']} steps",
+        _quality(found),
+        f"{spikes['per neuron']:.2f} spikes per neuron, {100 * spikes['silent neurons']:.1f} % of the neurons silent; "
+        f"most overloaded: layer {worst[0]}, {100 * worst[1]:.2f} % of its firing steps",
+        f"{_millions(made['ACs'])} additions and {_millions(made['MACs'])} multiplications of synapses a sample, "
+        f"{_millions(made['membrane updates'])} membrane updates; the source network multiplies "
+        + (f"{_millions(operations['source']['dense MACs'])}" if operations["source"] else "unknown"),
+    ]
+
+
+def _quality(found: Mapping[str, Any]) -> str:
+    accuracy, error = found["accuracy"], found["error"]
+    if accuracy is None:
+        return f"mean squared error {error['mse']:.4g}, of the source network {error['source mse']:.4g}"
+    low, high = accuracy["interval"]
+    flips = accuracy["flips"]
+    return (
+        f"source {100 * accuracy['source']:.2f} %, spiking {100 * accuracy['network']:.2f} % "
+        f"(95 % sure: {100 * low:.2f} to {100 * high:.2f}), agreement {100 * accuracy['agreement']:.2f} %; "
+        f"{flips['lost']} answers lost and {flips['won']} won against the source (McNemar p = {flips['p']:.2g})"
+    )
+
+
+def _energies(models: Mapping[str, Any]) -> Table:
+    """Return the estimates of all models, a row for each form of the network."""
+    table = Table(
+        "energy of a sample, estimated",
+        "accuracy %",
+        *(f"{name}, uJ" for name in models),
+        box=None,
+        header_style="bold",
+    )
+    for rows in zip(*(model["rows"] for model in models.values()), strict=True):
+        accuracy = rows[0]["accuracy"]
+        shown = "not measured" if accuracy is None else f"{100 * accuracy:.2f}"
+        table.add_row(rows[0]["network"], shown, *(f"{row['total']:.4g}" for row in rows))
+    return table
+
+
+def _millions(count: float) -> str:
+    return f"{count / 1e6:.3g} M"

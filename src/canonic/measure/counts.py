@@ -1,0 +1,135 @@
+"""What an evaluation counts: sums over samples only, so that those of several batches or processes add up exactly."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from fractions import Fraction
+from typing import Any, TypeVar
+
+from jaxtyping import Int
+from torch import Tensor
+
+T = TypeVar("T")
+
+Activity = Mapping[str, Int[Tensor, "..."]]
+"""For some streams, how often each element was not zero, over all digits and samples: the shape of one sample."""
+
+
+@dataclass(frozen=True)
+class Firing:
+    """What the neurons of one population did.
+
+    Attributes:
+        positive: +1 spikes of each digit.
+        negative: -1 spikes of each digit.
+        silent: neurons that did not fire for a sample.
+        overloads: neurons that were overloaded, at each digit.
+    """
+
+    positive: tuple[int, ...]
+    negative: tuple[int, ...]
+    silent: int
+    overloads: tuple[int, ...]
+
+    @property
+    def spikes(self) -> int:
+        """Spikes of either sign."""
+        return sum(self.positive) + sum(self.negative)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answers of a classifier.
+
+    Attributes:
+        source_correct: answers of the source network that were right.
+        source_top5: samples whose class was among its five best.
+        correct: answers that were right after each step.
+        agreeing: answers that were those of the source network, after each step.
+        top5: samples whose class was among the five best after the last step.
+        lost: right in the source network, and wrong after the last step.
+        won: wrong in the source network, and right after the last step.
+    """
+
+    source_correct: int
+    source_top5: int
+    correct: tuple[int, ...]
+    agreeing: tuple[int, ...]
+    top5: int
+    lost: int
+    won: int
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Sums of squares of the outputs; fractions, whose sums do not depend on the order of the batches.
+
+    Attributes:
+        elements: numbers in all outputs.
+        signal: of the outputs of the source network.
+        noise: of the decoded output less that of the source network, after each step.
+        missed: of the decoded output less the target, after the last step; 0 for a classifier.
+        source_missed: of the output of the source network less the target.
+    """
+
+    elements: int
+    signal: Fraction
+    noise: tuple[Fraction, ...]
+    missed: Fraction
+    source_missed: Fraction
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Operations of one node.
+
+    Attributes:
+        additions: ACs that were made.
+        multiplications: MACs that were made.
+        dense_additions: ACs, were no number and no weight zero.
+        dense_multiplications: MACs, likewise.
+    """
+
+    additions: int = 0
+    multiplications: int = 0
+    dense_additions: int = 0
+    dense_multiplications: int = 0
+
+
+@dataclass(frozen=True)
+class Counts:
+    """All sums of an evaluation.
+
+    Attributes:
+        samples: how many were seen.
+        digest: sum of the hashes of all samples and labels.
+        answers: of a classifier; None of a regression.
+        errors: of the outputs.
+        firing: of each population.
+    """
+
+    samples: int
+    digest: int
+    answers: Answers | None
+    errors: Errors
+    firing: Mapping[str, Firing]
+
+
+def merged(a: T, b: T) -> T:
+    """Return the sum of two counts of any kind: number by number, name by name, field by field; None counts nothing.
+
+    >>> merged({"a": (1, 2)}, {"a": (10, 20)})
+    {'a': (11, 22)}
+    """
+    return _merged(a, b)  # type: ignore[no-any-return]
+
+
+def _merged(a: Any, b: Any) -> Any:
+    if a is None or b is None:
+        return b if a is None else a
+    if is_dataclass(a):
+        return type(a)(**{f.name: _merged(getattr(a, f.name), getattr(b, f.name)) for f in fields(a)})  # type: ignore[misc]
+    if isinstance(a, Mapping):
+        return {name: _merged(value, b[name]) for name, value in a.items()}
+    if isinstance(a, tuple):
+        return tuple(_merged(one, other) for one, other in zip(a, b, strict=True))
+    return a + b

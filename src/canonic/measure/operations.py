@@ -1,0 +1,167 @@
+"""Synaptic operations, exactly: every element that is not zero, at every digit, times its fan-out.
+
+A spike makes additions (ACs); an analog number, such as the input or what an average pooling has summed, makes
+multiplications (MACs). Streams that only move spikes are not looked at while the network runs: the counts of the
+populations are moved in their place, once, at the end.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from canonic.measure.counts import Activity, Operations, merged
+from canonic.measure.fanout import exact, fan_out
+from canonic.network.apply import apply, apply_whole
+from canonic.network.graph import Graph, Node
+
+Content = Literal["spikes", "analog", "current"]
+"""What a stream carries: ternary spikes, numbers, or sums on their way into a membrane."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One linear connection that costs operations.
+
+    Attributes:
+        node: the synapse.
+        stream: the stream that it reads.
+        fan: fan-out of each element.
+        dense: operations of one sample did no element and no weight vanish.
+        multiplies: whether its operations are MACs.
+    """
+
+    node: Node
+    stream: str
+    fan: Float[Tensor, "..."]
+    dense: int
+    multiplies: bool
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where a network's operations arise.
+
+    Attributes:
+        graph: of the network.
+        digits: of its code; 1 where every number is computed once.
+        spiking: whether populations send spikes; else they pass on numbers, as in the source network.
+    """
+
+    graph: Graph
+    digits: int = 1
+    spiking: bool = False
+
+    @cached_property
+    def content(self) -> Mapping[str, Content]:
+        """What each stream carries."""
+        known: dict[str, Content] = {}
+        for node in self.graph.nodes:
+            known[node.name] = _content(node, [known[name] for name in node.inputs], spiking=self.spiking)
+        return known
+
+    @cached_property
+    def lengths(self) -> Mapping[str, int]:
+        """How many digits each stream has: one behind an input, up to the first population."""
+        known: dict[str, int] = {}
+        for node in self.graph.nodes:
+            given = [known[name] for name in node.inputs]
+            known[node.name] = self.digits if node.neurons else max(given, default=1)
+        return known
+
+    @cached_property
+    def sites(self) -> tuple[Site, ...]:
+        """All connections that cost operations."""
+        return tuple(site for node in self.graph.nodes for site in self._sites(node))
+
+    @cached_property
+    def functions(self) -> Mapping[str, int]:
+        """Multiplications of each function unit for one sample: those of its products, and one for each number."""
+        units = [n for n in self.graph.nodes if n.kind == "function unit" and not _takes_maxima(n)]
+        return {node.name: self.lengths[node.name] * _multiplications(self.graph, node) for node in units}
+
+    @cached_property
+    def watched(self) -> frozenset[str]:
+        """The streams whose elements must be counted while the network runs."""
+        return frozenset(name for site in self.sites for name in self._roots(site.stream))
+
+    def count(self, activity: Activity, samples: int) -> dict[str, Operations]:
+        """Return the operations of each node, summed over samples, from the activity of the watched streams."""
+        found: dict[str, Operations] = {}
+        moved: dict[str, Tensor] = {}
+        for site in self.sites:
+            events = self._moved(site.stream, activity, moved)
+            made, dense = round(float((events.double() * site.fan).sum())), site.dense * samples
+            cost = Operations(0, made, 0, dense) if site.multiplies else Operations(made, 0, dense, 0)
+            found[site.node.name] = merged(found[site.node.name], cost) if site.node.name in found else cost
+        for name, each in self.functions.items():
+            found[name] = Operations(0, each * samples, 0, each * samples)
+        return found
+
+    def _sites(self, node: Node) -> list[Site]:
+        if not (node.kind == "synapse" or _takes_maxima(node)) or _moves(node) or self._is_free(node):
+            return []
+        sites = []
+        for index, name in enumerate(node.inputs):
+            content = self.content[name]
+            if content == "current" and (node.scaling == "sums" or _is_identity(node)):
+                continue  # it goes on into the same membrane
+            dense = fan_out(self.graph, node, index, dense=True)
+            multiplies = content != "spikes" and "weight" in node.tensors and not node.rounds and not _is_identity(node)
+            total = round(float(dense.sum())) * self.lengths[name]
+            sites.append(Site(node, name, fan_out(self.graph, node, index), total, multiplies))
+        return sites
+
+    def _is_free(self, node: Node) -> bool:
+        """Tell whether a node looks numbers up, or, in the source network, only brings streams into other units."""
+        unit = not self.spiking and node.origin.operator == "unit"
+        return unit or node.operator == "aten.embedding.default"
+
+    def _roots(self, name: str) -> list[str]:
+        node = self.graph[name]
+        return [root for source in node.inputs for root in self._roots(source)] if _moves(node) else [name]
+
+    def _moved(self, name: str, activity: Activity, known: dict[str, Tensor]) -> Tensor:
+        """Return the activity of a stream from that of the streams whose elements it moves."""
+        node = self.graph[name]
+        if name not in known:
+            if _moves(node):
+                given = [self._moved(source, activity, known).float().unsqueeze(0) for source in node.inputs]
+                known[name] = apply(node, given, 1)[0].double()
+            else:
+                known[name] = activity[name].double().cpu()
+        return known[name]
+
+
+def _content(node: Node, given: list[Content], *, spiking: bool) -> Content:
+    if node.neurons is not None:
+        return "spikes" if spiking else "analog"
+    if (_moves(node) or _takes_maxima(node)) and len(set(given)) == 1:
+        return given[0]
+    return "current" if node.kind == "synapse" and node.operator != "aten.embedding.default" else "analog"
+
+
+def _moves(node: Node) -> bool:
+    """Tell whether a node only moves or copies elements."""
+    return (node.kind == "structure" and "bias" not in node.tensors) or "nearest" in node.operator
+
+
+def _takes_maxima(node: Node) -> bool:
+    name = node.operator.removeprefix("aten.").split(".")[0]
+    return node.kind == "function unit" and (name in ("amax", "max") or "max_pool" in name)
+
+
+def _is_identity(node: Node) -> bool:
+    return node.is_scale and bool((node.tensors["weight"] == 1).all())
+
+
+def _multiplications(graph: Graph, node: Node) -> int:
+    given = [exact(graph).new_zeros(1, *graph[name].shape) for name in node.inputs]
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:  # others hide their products
+        apply_whole(node, given, 1)
+    return int(counter.get_total_flops()) // 2 + node.size

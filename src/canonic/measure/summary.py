@@ -1,0 +1,216 @@
+"""An evaluation as plain data, for JSON: every figure that follows from its sums."""
+
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from canonic.measure.comparison import energy_rows
+from canonic.measure.counts import Firing, Operations
+from canonic.measure.energy import SOURCES, constants
+from canonic.measure.statistics import interval, mcnemar
+from canonic.network.health import decibels
+
+if TYPE_CHECKING:
+    from canonic.measure.baselines import Coded
+    from canonic.measure.result import Evaluation
+
+FORMAT = "canonic evaluation 1"
+CAVEAT = (
+    "Estimates: operations that were counted, times the energy of one in a 45 nm process. They leave out clocks, "
+    "control, routing and leakage, and no chip was measured. Compare networks of the same accuracy."
+)
+
+
+def summary(evaluation: "Evaluation") -> dict[str, Any]:
+    """Return all measures of an evaluation; null where there is nothing to say."""
+    return {
+        "format": FORMAT,
+        "network": _network(evaluation),
+        "data": {
+            "samples": evaluation.samples,
+            "sha256": f"{evaluation.counts.digest % 2**256:064x}",
+            "complete": evaluation.complete,
+            "gap": evaluation.gap,
+        },
+        "task": "classification" if evaluation.counts.answers else "regression",
+        "accuracy": _accuracy(evaluation),
+        "error": _error(evaluation),
+        "spikes": _spikes(evaluation),
+        "operations": _operations(evaluation),
+        "neurobench": _neurobench(evaluation),
+        "latency": _latency(evaluation),
+        "energy": {"models": {name: _energy(evaluation, name) for name in evaluation.models}, "caveat": CAVEAT},
+        "baselines": _baselines(evaluation),
+    }
+
+
+def _network(evaluation: "Evaluation") -> dict[str, Any]:
+    facts = evaluation.network
+    low, high = facts.silent
+    return {
+        "fingerprint": facts.fingerprint,
+        "precision": facts.precision,
+        "T": facts.steps,
+        "k": low if low == high else [low, high],
+        "depth": facts.depth,
+        "total steps": facts.total_steps,
+        "populations": len(facts.neurons),
+        "neurons": evaluation.neurons,
+        "weights": sum(size.weights for size in facts.sizes.values()),
+    }
+
+
+def _accuracy(evaluation: "Evaluation") -> dict[str, Any] | None:
+    answers, samples = evaluation.counts.answers, evaluation.samples
+    if answers is None:
+        return None
+    return {
+        "source": evaluation.source_accuracy,
+        "source interval": interval(answers.source_correct, samples),
+        "network": evaluation.accuracy,
+        "interval": interval(answers.correct[-1], samples),
+        "by step": _known(evaluation, evaluation.accuracy_by_step),
+        "agreement": evaluation.agreement,
+        "agreement by step": _known(evaluation, evaluation.agreement_by_step),
+        "top5": {"source": answers.source_top5 / samples, "network": answers.top5 / samples},
+        "flips": {"lost": answers.lost, "won": answers.won, "p": mcnemar(answers.lost, answers.won)},
+    }
+
+
+def _error(evaluation: "Evaluation") -> dict[str, Any]:
+    errors = evaluation.counts.errors
+    ratios = [_decibels(errors.signal, noise) for noise in errors.noise]
+    regression = evaluation.counts.answers is None
+    return {
+        "mse": _ratio(errors.missed, errors.elements) if regression else None,
+        "source mse": _ratio(errors.source_missed, errors.elements) if regression else None,
+        "snr dB": ratios[-1],
+        "snr dB by step": _known(evaluation, ratios),
+    }
+
+
+def _spikes(evaluation: "Evaluation") -> dict[str, Any]:
+    layers, samples = evaluation.counts.firing, evaluation.samples
+    silent = sum(firing.silent for firing in layers.values())
+    return {
+        "per neuron": evaluation.spikes_per_neuron,
+        "silent neurons": silent / (samples * evaluation.neurons),
+        "layers": {name: _layer(evaluation, name, firing) for name, firing in layers.items()},
+    }
+
+
+def _layer(evaluation: "Evaluation", name: str, firing: Firing) -> dict[str, Any]:
+    neurons, samples = evaluation.network.neurons[name], evaluation.samples
+    return {
+        "neurons": neurons,
+        "positive": [count / samples for count in firing.positive],
+        "negative": [count / samples for count in firing.negative],
+        "per neuron": firing.spikes / (samples * neurons),
+        "silent neurons": firing.silent / (samples * neurons),
+        "overload rate": evaluation.overload_rate[name],
+    }
+
+
+def _operations(evaluation: "Evaluation") -> dict[str, Any]:
+    facts, samples = evaluation.network, evaluation.samples
+    updates = sum(facts.neurons[name] * steps for name, steps in facts.updates.items())
+    spiking, source = evaluation.operations, evaluation.source_operations
+    return {
+        "spiking": {**totals(spiking.values(), samples), "membrane updates": updates},
+        "layers": {name: totals([made], samples) for name, made in spiking.items()},
+        "source": totals(source.values(), samples) if source else None,
+    }
+
+
+def totals(operations: Iterable[Operations], samples: int) -> dict[str, float]:
+    """Return the operations of one sample, made and dense, on average."""
+    kept = list(operations)
+    return {
+        "ACs": sum(o.additions for o in kept) / samples,
+        "MACs": sum(o.multiplications for o in kept) / samples,
+        "dense ACs": sum(o.dense_additions for o in kept) / samples,
+        "dense MACs": sum(o.dense_multiplications for o in kept) / samples,
+    }
+
+
+def _neurobench(evaluation: "Evaluation") -> dict[str, Any]:
+    """Return the measures of NeuroBench (arXiv 2304.04640) under its names, of matrices and kernels as there."""
+    facts, samples = evaluation.network, evaluation.samples
+    read = [facts.sizes[name] for name in facts.connections]
+    made = totals([evaluation.operations[name] for name in facts.connections], samples)
+    weights = sum(size.weights for size in read)
+    return {
+        "footprint": facts.footprint,
+        "connection_sparsity": round(sum(size.zeros for size in read) / max(1, weights), 4),
+        "activation_sparsity": 1 - evaluation.spikes_per_neuron / facts.steps,
+        "membrane_updates": sum(facts.neurons[name] * steps for name, steps in facts.updates.items()),
+        "synaptic_operations": {
+            "Effective_MACs": made["MACs"],
+            "Effective_ACs": made["ACs"],
+            "Dense": made["dense ACs"] + made["dense MACs"],
+        },
+    }
+
+
+def _latency(evaluation: "Evaluation") -> dict[str, Any]:
+    facts = evaluation.network
+    return {
+        "total steps": facts.total_steps,
+        "first answer": facts.first_answer,
+        "between samples": facts.between_samples,
+        "wall": {
+            "seconds": evaluation.seconds,
+            "samples per second": evaluation.samples / evaluation.seconds if evaluation.seconds else None,
+        },
+    }
+
+
+def _energy(evaluation: "Evaluation", model: str) -> dict[str, Any]:
+    return {"source": SOURCES[model], "constants": constants(), "rows": energy_rows(evaluation, model)}
+
+
+def _baselines(evaluation: "Evaluation") -> dict[str, Any]:
+    found = evaluation.baselines
+    if found is None:
+        return {}
+    steps = evaluation.network.steps
+    return {
+        "samples": found.samples,
+        "source accuracy": found.source_correct / found.samples,
+        "spiking accuracy": found.spiking_correct / found.samples,
+        "quantised": {
+            "bits": steps,
+            "total steps": steps * evaluation.network.depth,
+            **_coded(found.quantised, found.samples, evaluation, last=True),
+        },
+        "rate": _coded(found.rate, found.samples, evaluation, last=False),
+    }
+
+
+def _coded(coded: "Coded", samples: int, evaluation: "Evaluation", *, last: bool) -> dict[str, Any]:
+    made = [totals(step.values(), samples) for step in coded.operations]
+    series: Mapping[str, list[float]] = {
+        "accuracy": [count / samples for count in coded.correct],
+        "agreement": [count / samples for count in coded.agreeing],
+        "spikes per neuron": [count / (samples * evaluation.neurons) for count in coded.spikes],
+        "ACs": [step["ACs"] for step in made],
+        "MACs": [step["MACs"] for step in made],
+    }
+    if last:
+        return {name: values[-1] for name, values in series.items() if name != "spikes per neuron"}
+    return {f"{name} by step": values for name, values in series.items()}
+
+
+def _known(evaluation: "Evaluation", values: Iterable[Any]) -> list[Any]:
+    """Return values by step, null before the first digit of the answer."""
+    before = evaluation.network.first_answer - 1
+    return [None] * before + list(values)[before:]
+
+
+def _decibels(signal: Fraction, noise: Fraction) -> float | None:
+    """Return a ratio in dB; null where there is no error at all, as JSON has no infinity."""
+    return decibels(float(signal), float(noise)) if noise else None
+
+
+def _ratio(total: Fraction, count: int) -> float:
+    return float(total / count)

@@ -1,0 +1,149 @@
+"""Synaptic operations against a count by brute force: every element, every digit, every coefficient."""
+
+import pytest
+import torch
+from torch import nn
+
+from canonic import CSS, convert
+from canonic.measure.counts import Operations
+from canonic.measure.fanout import fan_out
+from canonic.measure.operations import Account
+from canonic.measure.tally import count_inputs, firing_counter, value_counter
+from canonic.network.apply import apply
+from canonic.network.layerwise import at_once
+from canonic.network.reference import reference
+from tests.networks import CASES, build
+
+
+def converted(name, samples=3):
+    torch.manual_seed(0)
+    model, shape = build(name)
+    x = torch.rand(samples, *shape, dtype=torch.float64) - 0.3
+    return convert(model, [x], code=CSS(steps=4), progress=False), x
+
+
+def coefficients(graph, node, index):
+    """How many outputs each element of an input reaches: a one is sent from each in turn, with weights of one."""
+    shape = graph[node.inputs[index]].shape
+    ones = torch.eye(graph[node.inputs[index]].size, dtype=torch.float64).view(-1, *shape)
+    given = [torch.zeros(len(ones), *graph[name].shape, dtype=torch.float64) for name in node.inputs]
+    given[index] = ones
+    weight = {"weight": (node.tensors["weight"] != 0).double()} if "weight" in node.tensors else {}
+    return (apply(node.with_tensors(**weight), given, len(ones)) != 0).flatten(1).sum(1).tolist()
+
+
+def moves(node):
+    return node.kind in ("structure", "input") or "nearest" in node.operator
+
+
+def is_analog_function(node):
+    return node.kind == "function unit" and not any(word in node.operator for word in ("max_pool", "amax", ".max."))
+
+
+def by_brute_force(snn, x):
+    """ACs and MACs of each node: of every spike, of every digit, of every sample."""
+    graph, streams = snn.clocked_plan.graph, {snn.graph.inputs[0]: x.unsqueeze(0)}
+    at_once(
+        snn.clocked_plan,
+        [x],
+        lambda node, _, result: streams.update({node.name: result if torch.is_tensor(result) else result.spikes}),
+    )
+    found = {}
+    for node in graph.nodes:
+        if moves(node) or node.neurons or is_analog_function(node):
+            continue
+        identity = node.is_scale and bool((node.tensors["weight"] == 1).all())
+        for index, name in enumerate(node.inputs):
+            stream = streams[name]
+            ternary = bool(torch.isin(stream, torch.tensor([-1.0, 0.0, 1.0]).double()).all())
+            in_membrane = is_current(graph, graph[name])
+            if in_membrane and (node.operator.startswith(("aten.add", "aten.sub")) or identity):
+                continue
+            fan, total = coefficients(graph, node, index), 0
+            for digit in stream:
+                for sample in digit.flatten(1):
+                    for value, count in zip(sample.tolist(), fan, strict=True):
+                        total += count if value != 0 else 0
+            kind = 1 if "weight" in node.tensors and not ternary and not identity else 0
+            counts = found.setdefault(node.name, [0, 0])
+            counts[kind] += total
+    return found
+
+
+def is_current(graph, node):
+    """Sums on their way to a membrane: what a synapse gives, moved or not."""
+    if moves(node) and node.inputs and "bias" not in node.tensors:
+        return {is_current(graph, graph[name]) for name in node.inputs} == {True}
+    return node.kind == "synapse"
+
+
+SMALL = [name for name in CASES if name not in ("several outputs", "one output twice", "the input as output")]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_operation_is_counted(name):
+    snn, x = converted(name)
+    account, activity = Account(snn.clocked_plan.graph, 4, spiking=True), count_inputs(snn.graph.inputs, [x])
+    snn.readout(x, observe=firing_counter({}, activity, account.watched))
+    counted = account.count(activity, len(x))
+    for node, (additions, products) in by_brute_force(snn, x).items():
+        made = counted.get(node, Operations())
+        assert (made.additions, made.multiplications) == (additions, products), node
+
+
+@pytest.mark.parametrize("name", ["conv2d", "grouped", "max pooling", "residual", "average pooling", "linear bn"])
+def test_the_source_network_multiplies_what_is_not_zero(name):
+    snn, x = converted(name)
+    account, activity = Account(snn.graph), count_inputs(snn.graph.inputs, [x])
+    values = {snn.graph.inputs[0]: x}
+    count = value_counter(activity, account.watched)
+    reference(snn.graph, [x], lambda node, given, value: (values.update({node.name: value}), count(node, given, value)))
+    made = account.count(activity, len(x))
+    for node in snn.graph.nodes:
+        if node.weighted:
+            fan = torch.tensor(coefficients(snn.graph, node, 0))
+            wanted = int(((values[node.inputs[0]] != 0).flatten(1) * fan).sum())
+            assert made[node.name].multiplications == wanted
+            assert made[node.name].dense_multiplications == len(x) * int(fan.sum())
+
+
+def test_pruned_weights_cost_nothing():
+    layer = nn.Linear(6, 5)
+    layer.weight.data[:, 2] = 0
+    layer.weight.data[3] = 0
+    snn = convert(nn.Sequential(nn.Linear(4, 6), nn.ReLU(), layer).eval(), [torch.randn(20, 4)], progress=False)
+    node = snn.graph["2"]
+    assert fan_out(snn.graph, node).tolist() == [4, 4, 0, 4, 4, 4]
+    assert fan_out(snn.graph, node, dense=True).tolist() == [5] * 6
+
+
+@pytest.mark.parametrize(
+    ("module", "shape"),
+    [
+        (nn.AvgPool2d(3, 2, 1), (2, 7, 6)),
+        (nn.AvgPool2d(2, 3), (2, 8, 8)),
+        (nn.AvgPool1d(3, 2, 1, count_include_pad=False), (2, 9)),
+        (nn.AdaptiveAvgPool2d((3, 2)), (2, 7, 5)),
+        (nn.MaxPool2d(3, 2, 1, dilation=2), (2, 9, 8)),
+        (nn.Upsample(scale_factor=2.5, mode="bilinear"), (2, 4, 6)),
+        (nn.Upsample(scale_factor=2, mode="bicubic"), (2, 5, 5)),
+        (nn.Upsample(scale_factor=2, mode="nearest"), (2, 5, 4)),
+    ],
+)
+def test_fan_out_of_pooling_and_upsampling(module, shape):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.ReLU(), module, nn.Flatten(), nn.LazyLinear(3)).eval()
+    model(torch.rand(1, *shape))
+    snn = convert(model.double(), [torch.rand(4, *shape).double()], progress=False)
+    node = next(node for node in snn.graph.nodes if "pool" in node.operator or "upsample" in node.operator)
+    assert fan_out(snn.graph, node).flatten().tolist() == coefficients(snn.graph, node, 0)
+
+
+def test_attention_multiplies_at_every_digit():
+    attention, shape = build("attention")
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), attention.float())
+    snn = convert(model.eval(), [torch.randn(4, *shape)], code=CSS(steps=4), progress=False)
+    (unit,) = [n for n in snn.graph.nodes if "scaled_dot_product" in n.operator]
+    heads, length, width = 2, 5, 4
+    products = 2 * heads * length * length * width
+    assert Account(snn.graph, 4, spiking=True).functions[unit.name] == 4 * (products + heads * length * width)
