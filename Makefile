@@ -6,10 +6,11 @@ PEERS := .venv-peers
 
 .PHONY: demo test lint bench-conversion bench-coverage bench-peers bench-speed clean
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt tests/neurobench.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --no-deps --requirement tests/neurobench.txt
 	touch $@
 
 $(PEERS)/.installed: benchmarks/peers/requirements.txt
