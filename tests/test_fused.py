@@ -58,6 +58,28 @@ def test_one_pass_fires_as_step_by_step(case, dtype):
     assert torch.equal(ours.overloads, wanted.overloads)
 
 
+@needs_c
+@settings(max_examples=40)
+@given(populations(), st.sampled_from(TYPES), st.integers(1, 6), st.integers(1, 3))
+def test_spikes_are_counted_in_passing(case, dtype, samples, threads):
+    code, terms, signed, start, theta = case
+    rows = terms[0][0].shape[1]
+    terms = [(x.repeat(1, samples, 1), w) for x, w in terms]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        ours = fused_scan(
+            code, terms, dtype, signed=signed, start=start, theta=theta, neurons=rows * terms[0][0].shape[2]
+        )
+    finally:
+        torch.set_num_threads(before)
+    spikes = ours.spikes.float().view(code.steps, samples, -1)
+    assert ours.fired.positive.tolist() == [int((digit == 1).sum()) for digit in spikes]
+    assert ours.fired.negative.tolist() == [int((digit == -1).sum()) for digit in spikes]
+    assert ours.fired.silent == int((spikes.abs().sum(0) == 0).sum())
+    assert ours.fired.events.tolist() == spikes.abs().sum((0, 1)).tolist()
+
+
 @given(populations())
 def test_the_loop_for_gpus_fires_as_step_by_step(case):
     code, terms, signed, start, theta = case
@@ -87,7 +109,9 @@ def test_torch_compiles_the_loop():
 @needs_c
 def test_the_c_program_runs_on_this_machine():
     """Else the tests above compare the reference with itself."""
-    assert native_scan(CSS(), [torch.ones(8, 4, 16)], [None], torch.int8, signed=True, start=None, theta=None)
+    assert native_scan(
+        CSS(), [torch.ones(8, 4, 16)], [None], torch.int8, signed=True, start=None, theta=None, neurons=4 * 16
+    )
 
 
 def test_doubles_and_other_codes_run_as_they_always_did():

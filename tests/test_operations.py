@@ -84,8 +84,9 @@ SMALL = [name for name in CASES if name not in ("several outputs", "one output t
 def test_every_operation_is_counted(name):
     snn, x = converted(name)
     account, activity = Account(snn.clocked_plan.graph, 4, spiking=True), count_inputs(snn.graph.inputs, [x])
-    snn.readout(x, observe=firing_counter({}, activity, account.watched))
-    counted = account.count(activity, len(x))
+    scans = {}
+    snn.readout(x, observe=firing_counter(scans, activity, account.watched))
+    counted = account.count(activity | {name: fired.events for name, (_, fired) in scans.items()}, len(x))
     for node, (additions, products) in by_brute_force(snn, x).items():
         made = counted.get(node, Operations())
         assert (made.additions, made.multiplications) == (additions, products), node

@@ -41,6 +41,6 @@ def _losses(
     node: Node, code: CSS, currents: Float[Tensor, "time batch ..."], wanted: Float[Tensor, "batch ..."]
 ) -> tuple[float, float]:
     """Return the share of firing steps at which a neuron was overloaded, and the squared error, summed."""
-    spikes, overloads = population_scan(node, [currents], code)
-    error = (code.decode(spikes) - wanted).double().square().sum()
-    return float(overloads.sum()) / (code.steps * wanted.numel()), float(error)
+    did = population_scan(node, [currents], code)
+    error = (code.decode(did.spikes) - wanted).double().square().sum()
+    return float(did.overloads.sum()) / (code.steps * wanted.numel()), float(error)

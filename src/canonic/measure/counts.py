@@ -5,12 +5,12 @@ from dataclasses import dataclass, fields, is_dataclass
 from fractions import Fraction
 from typing import Any, TypeVar
 
-from jaxtyping import Int
+from jaxtyping import Shaped
 from torch import Tensor
 
 T = TypeVar("T")
 
-Activity = Mapping[str, Int[Tensor, "..."]]
+Activity = Mapping[str, Shaped[Tensor, "..."]]
 """For some streams, how often each element was not zero, over all digits and samples: the shape of one sample."""
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from canonic.cluster import Workers, workers
 from canonic.errors import DataError
 from canonic.measure.baselines import measure_baselines
-from canonic.measure.counts import Counts, Firing
+from canonic.measure.counts import Counts
 from canonic.measure.energy import MODELS, Model
 from canonic.measure.facts import Facts, facts
 from canonic.measure.operations import Account
@@ -24,11 +24,13 @@ from canonic.measure.tally import (
     count_inputs,
     digest,
     firing_counter,
+    firing_of,
     value_counter,
 )
 from canonic.network import SpikingNetwork
 from canonic.network.inputs import checked
 from canonic.network.reference import reference as compute_source
+from canonic.neurons import Fired
 from canonic.progress import track
 
 Reference = Callable[..., Tensor]
@@ -103,11 +105,11 @@ def measure_batch(meter: Meter, batch: Sequence[object], *, baselines: bool = Fa
     snn, graph = meter.snn, meter.snn.graph
     inputs, y = labelled(batch, len(graph.inputs))
     inputs = checked(graph, inputs, "the evaluation")
-    firing: dict[str, Firing] = {}
+    scans: dict[str, tuple[Tensor, Fired]] = {}
     activity = count_inputs(graph.inputs, inputs)
     source_activity = dict(activity)
     begin = time.perf_counter()
-    readout = snn.readout(*inputs, observe=firing_counter(firing, activity, meter.spiking.watched))
+    readout = snn.readout(*inputs, observe=firing_counter(scans, activity, meter.spiking.watched))
     seconds = time.perf_counter() - begin
     y = fitting(y, readout)
     with torch.no_grad():
@@ -121,11 +123,12 @@ def measure_batch(meter: Meter, batch: Sequence[object], *, baselines: bool = Fa
         digest=digest([*inputs, y]),
         answers=compare_answers(readout, source, y) if classes else None,
         errors=compare_outputs(readout, source, None if classes else y),
-        firing=firing,
+        firing={name: firing_of(*scan) for name, scan in scans.items()},
     )
     others = None
     if baselines and classes:
         others = measure_baselines(snn, inputs, y, source.argmax(-1), readout[-1].argmax(-1))
+    activity |= {name: fired.events for name, (_, fired) in scans.items()}
     operations = meter.spiking.count(activity, len(y))
     of_source = meter.source.count(source_activity, len(y)) if meter.reference is None else {}
     return Evaluation(meter.network, counts, operations, of_source, seconds, baselines=others)

@@ -7,57 +7,76 @@ from fractions import Fraction
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from canonic.measure.counts import Answers, Errors, Firing, merged
+from canonic.measure.counts import Answers, Errors, Firing
 from canonic.network.graph import Node
 from canonic.network.layerwise import Observer
 from canonic.network.reference import ValueObserver
-from canonic.neurons import Scan
+from canonic.neurons import Fired, Scan
 
 
 def firing_counter(
-    firing: dict[str, Firing], activity: dict[str, Int[Tensor, "..."]], watched: Container[str]
+    scans: dict[str, tuple[Tensor, Fired]], activity: dict[str, Shaped[Tensor, "..."]], watched: Container[str]
 ) -> Observer:
     """Return an observer of the layerwise scheduler that adds to these dictionaries, node by node."""
 
     def observe(node: Node, _: Sequence[Tensor], result: Scan | Tensor) -> None:
         if isinstance(result, Scan):
-            fired, events = count_spikes(result)
-            firing[node.name] = merged(firing[node.name], fired) if node.name in firing else fired
-            _add(activity, node.name, events)
+            fired = result.fired or counted(result.spikes)
+            before = scans.get(node.name)
+            scans[node.name] = (result.overloads, fired) if before is None else _sum(before, (result.overloads, fired))
         elif node.name in watched:
             _add(activity, node.name, (result != 0).sum((0, 1)))
 
     return observe
 
 
-def count_inputs(names: Sequence[str], inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> dict[str, Int[Tensor, "..."]]:
+def firing_of(overloads: Int[Tensor, " time"], fired: Fired) -> Firing:
+    """Return the counts of a population as plain data."""
+    return Firing(
+        positive=tuple(fired.positive.tolist()),
+        negative=tuple(fired.negative.tolist()),
+        silent=fired.silent,
+        overloads=tuple(overloads.tolist()),
+    )
+
+
+def _sum(a: tuple[Tensor, Fired], b: tuple[Tensor, Fired]) -> tuple[Tensor, Fired]:
+    (overloads, one), (more, other) = a, b
+    silent, events = one.silent + other.silent, one.events + other.events
+    return overloads + more, Fired(one.positive + other.positive, one.negative + other.negative, silent, events)
+
+
+def count_inputs(
+    names: Sequence[str], inputs: Sequence[Shaped[Tensor, "batch ..."]]
+) -> dict[str, Shaped[Tensor, "..."]]:
     """Return how often each element of each input was not zero."""
-    return {name: (x != 0).sum(0) for name, x in zip(names, inputs, strict=True)}
+    return {name: occurrences(x) for name, x in zip(names, inputs, strict=True)}
 
 
-def value_counter(activity: dict[str, Int[Tensor, "..."]], watched: Container[str]) -> ValueObserver:
+def value_counter(activity: dict[str, Shaped[Tensor, "..."]], watched: Container[str]) -> ValueObserver:
     """Return an observer of the source network that counts the numbers that are not zero."""
 
     def observe(node: Node, _: Sequence[Tensor], value: Tensor) -> None:
         if node.name in watched:
-            _add(activity, node.name, (value != 0).sum(0))
+            _add(activity, node.name, occurrences(value))
 
     return observe
 
 
-def count_spikes(scan: Scan) -> tuple[Firing, Int[Tensor, "..."]]:
-    """Return what a population did, and how often each neuron fired."""
-    spikes = scan.spikes
-    fired = spikes != 0
-    positive = (spikes > 0).flatten(1).sum(1)
-    events = fired.sum((0, 1))
-    firing = Firing(
-        positive=tuple(positive.tolist()),
-        negative=tuple((fired.flatten(1).sum(1) - positive).tolist()),
-        silent=int((~fired.any(0)).sum()),
-        overloads=tuple(scan.overloads.tolist()),
-    )
-    return firing, events
+def occurrences(values: Shaped[Tensor, "batch ..."]) -> Shaped[Tensor, "..."]:
+    """Return how often each element is not zero in a batch; pictures are added up in the order in which they lie."""
+    pictures = values.dim() == 4
+    there = values.sign().abs_() if values.is_floating_point() else values != 0
+    lying = there.movedim(1, -1) if pictures else there
+    counts = lying.flatten(1).sum(0).view(lying.shape[1:])
+    return counts.movedim(-1, 0) if pictures else counts
+
+
+def counted(spikes: Shaped[Tensor, "time batch ..."]) -> Fired:
+    """Return the spikes of each digit and sign, the neurons without any, and the spikes of each neuron."""
+    fired, positive = spikes != 0, (spikes > 0).flatten(1).sum(1)
+    negative = fired.flatten(1).sum(1) - positive
+    return Fired(positive, negative, int((~fired.any(0)).sum()), fired.sum((0, 1)))
 
 
 def compare_answers(
@@ -100,7 +119,7 @@ def digest(tensors: Sequence[Shaped[Tensor, "batch ..."]]) -> int:
     return sum(int.from_bytes(h.digest()) for h in hashes)
 
 
-def _add(activity: dict[str, Int[Tensor, "..."]], name: str, events: Int[Tensor, "..."]) -> None:
+def _add(activity: dict[str, Shaped[Tensor, "..."]], name: str, events: Shaped[Tensor, "..."]) -> None:
     activity[name] = activity[name] + events if name in activity else events
 
 

@@ -36,7 +36,8 @@ def _call(node: Node, inputs: Sequence[Tensor], rows: int) -> Tensor:
 def apply_whole(node: Node, inputs: Sequence[Tensor], rows: int) -> Tensor:
     """Apply a node to plain values, bias and gain included: what the source network computes, ``[rows, *shape]``."""
     result = apply(node, inputs, rows)
-    result = result + node.tensors["bias"] if "bias" in node.tensors else result
+    if "bias" in node.tensors:  # in place where the operator has certainly made a tensor of its own
+        result = result.add_(node.tensors["bias"]) if node.weighted else result + node.tensors["bias"]
     return result * node.tensors["gain"] if "gain" in node.tensors else result
 
 

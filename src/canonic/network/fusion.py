@@ -62,7 +62,13 @@ def _reading(node: Node, terms: tuple[Source, ...]) -> Node:
 
 
 def population_scan(
-    node: Node, streams: Sequence[Tensor], code: CSS, dtype: torch.dtype | None = None, *, compiled: bool = False
+    node: Node,
+    streams: Sequence[Tensor],
+    code: CSS,
+    dtype: torch.dtype | None = None,
+    *,
+    compiled: bool = False,
+    counted: bool = False,
 ) -> Scan:
     """Return what a population does with the streams of its terms: ``[time, batch, *shape]``.
 
@@ -72,6 +78,7 @@ def population_scan(
         code: to run it with.
         dtype: of the spikes; that of the first term if None.
         compiled: as for ``fused_scan``.
+        counted: count the spikes of each neuron, where that costs little.
     """
     signed = node.neurons is not None and node.neurons.signed
     names = [f"scale {index}" for index in range(len(streams))]
@@ -81,7 +88,7 @@ def population_scan(
     size = node.shape[0] if pictures and shared else node.size
     laid = {name: _vector(v, node.shape, pictures, size) for name, v in vectors.items()}
     terms = [(_rows(stream, pictures, size), laid[name]) for name, stream in zip(names, streams, strict=True)]
-    spikes, overloads = fused_scan(
+    spikes, overloads, fired = fused_scan(
         code,
         terms,
         dtype or streams[0].dtype,
@@ -89,10 +96,14 @@ def population_scan(
         start=laid["start"],
         theta=laid["threshold"],
         compiled=compiled,
+        neurons=node.size if counted else None,
     )
     inner = (*node.shape[1:], node.shape[0]) if pictures else node.shape
     whole = spikes.view(code.steps, streams[0].shape[1], *inner)
-    return Scan(whole.movedim(-1, 2) if pictures else whole, overloads)
+    if fired is not None:
+        events = fired.events.view(inner)
+        fired = fired._replace(events=events.movedim(-1, 0) if pictures else events)
+    return Scan(whole.movedim(-1, 2) if pictures else whole, overloads, fired)
 
 
 def current(node: Node, streams: Sequence[Tensor]) -> Tensor:

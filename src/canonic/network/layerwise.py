@@ -79,7 +79,7 @@ def at_once(
         if node.kind == "input":
             continue
         given = [streams[name] for name in node.inputs]
-        result = result_of(plan, node, given)
+        result = result_of(plan, node, given, counted=observe is not None)
         if observe:
             observe(node, given, result)
         streams[node.name] = result if isinstance(result, Tensor) else result.spikes
@@ -98,10 +98,13 @@ def last_readers(graph: Graph) -> dict[str, tuple[str, ...]]:
     return dropped
 
 
-def result_of(plan: Plan, node: Node, inputs: Sequence[Shaped[Tensor, "_ batch ..."]]) -> Scan | Tensor:
+def result_of(
+    plan: Plan, node: Node, inputs: Sequence[Shaped[Tensor, "_ batch ..."]], *, counted: bool = False
+) -> Scan | Tensor:
     """Return what a population does with the streams of its inputs, or the stream of another node."""
     if node.neurons is not None:
-        return population_scan(node, inputs, node.neurons.code or plan.code, plan.spikes, compiled=plan.compiled)
+        code = node.neurons.code or plan.code
+        return population_scan(node, inputs, code, plan.spikes, compiled=plan.compiled, counted=counted)
     return _telescoping(plan, node, inputs) if node.kind == "function unit" else _linear(plan, node, inputs)
 
 

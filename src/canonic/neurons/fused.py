@@ -36,6 +36,7 @@ def fused_scan(
     start: Float[Tensor, " size"] | None = None,
     theta: Float[Tensor, " size"] | None = None,
     compiled: bool = False,
+    neurons: int | None = None,
 ) -> Scan:
     """Run a population over all its steps; what ``scan`` gives for the sum of the terms.
 
@@ -47,10 +48,10 @@ def fused_scan(
         start: initial potential.
         theta: whole thresholds of an integer network; 1 if None.
         compiled: let torch compile the loop where it is not C; overloads are then not counted, and 0.
+        neurons: elements of one sample, some rows, if spikes are to be counted; the C program alone does it in passing.
     """
-    done = native_scan(
-        code, [x for x, _ in terms], [w for _, w in terms], dtype, signed=signed, start=start, theta=theta
-    )
+    streams, weights = [x for x, _ in terms], [w for _, w in terms]
+    done = native_scan(code, streams, weights, dtype, signed=signed, start=start, theta=theta, neurons=neurons)
     if done is not None:
         return done
     if compiled:

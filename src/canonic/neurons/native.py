@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from canonic.codes import CSS
-from canonic.neurons.tsa import SATURATION, Scan
+from canonic.neurons.tsa import SATURATION, Fired, Scan
 
 log = logging.getLogger("canonic")
 
@@ -43,6 +43,7 @@ def native_scan(
     signed: bool,
     start: Tensor | None,
     theta: Tensor | None,
+    neurons: int | None,
 ) -> Scan | None:
     """Return what a population does, ``[time, rows, size]``; None where the processor or the types do not allow it.
 
@@ -54,6 +55,7 @@ def native_scan(
         signed: whether the gate is open from the start.
         start: initial potential, ``[size]``.
         theta: whole thresholds of an integer network, ``[size]``.
+        neurons: elements of one sample, which rows lie behind each other, if their spikes are to be counted.
     """
     kinds = {dtype, *(x.dtype for x in terms)}
     if not kinds <= TYPES.keys() or any(x.device.type != "cpu" for x in terms):
@@ -61,18 +63,23 @@ def native_scan(
     lengths = tuple(len(x) for x in terms)
     vectors = [None if v is None else v.float().contiguous() for v in (*weights, start, theta)]
     kept = tuple(x.dtype for x in terms), tuple(w is not None for w in weights)
-    run = _kernel(_macros(code, signed, lengths, *kept, start is not None, theta is not None, dtype))
+    run = _kernel(
+        _macros(code, signed, lengths, *kept, start is not None, theta is not None, dtype, neurons is not None)
+    )
     if run is None:
         return None
     rows, size = terms[0].shape[1:]
-    repeat = _repeats(rows, size)
+    repeat = _repeats(rows if neurons is None else neurons // size, size)
     given, vectors = [x.contiguous() for x in terms], [v if v is None else v.repeat(repeat) for v in vectors]
     spikes = torch.empty(code.steps, rows, size, dtype=dtype)
-    overloads = torch.zeros(code.steps, dtype=torch.int64)
-    places = (_places(given), _places(vectors[: len(terms)]), *map(_place, vectors[len(terms) :]))
     threads = min(torch.get_num_threads(), 1 + rows * size // 4096)
-    run(*places, _place(spikes), _place(overloads), rows // repeat, size * repeat, threads)
-    return Scan(spikes, overloads)
+    counters = torch.zeros(3 * code.steps + 1, dtype=torch.int64)
+    events = torch.zeros(threads, neurons or 1, dtype=torch.int32)
+    places = (_places(given), _places(vectors[: len(terms)]), *map(_place, vectors[len(terms) :]))
+    run(*places, *map(_place, (spikes, counters, events)), neurons or 1, rows // repeat, size * repeat, threads)
+    overloads, positive, negative = counters[:-1].view(3, code.steps)
+    fired = None if neurons is None else Fired(positive, negative, int(counters[-1]), events.sum(0, dtype=torch.int32))
+    return Scan(spikes, overloads, fired)
 
 
 def _repeats(rows: int, size: int) -> int:
@@ -101,6 +108,7 @@ def _macros(
     start: bool,
     theta: bool,
     dtype: torch.dtype,
+    count: bool,
 ) -> tuple[str, ...]:
     """Return the macros that scan.c is compiled with."""
     added = [
@@ -118,6 +126,7 @@ def _macros(
         f"SIGNED={signed:d}",
         f"START={start:d}",
         f"THETA={theta:d}",
+        f"COUNT={count:d}",
         f"ADD_TERMS={' '.join(added)}",
         f"SPIKE={TYPES[dtype]}",
         f"SPIKE_OF=to_{TYPES[dtype]}",
@@ -135,7 +144,8 @@ def _kernel(macros: tuple[str, ...]) -> Kernel | None:
         return None
     run: Kernel = ctypes.CDLL(str(path)).scan
     pointer = ctypes.c_void_p
-    run.argtypes = [pointer, pointer, pointer, pointer, pointer, pointer, ctypes.c_int64, ctypes.c_int64, ctypes.c_int]  # type: ignore[attr-defined]
+    sizes = ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int
+    run.argtypes = [*[pointer] * 7, *sizes]  # type: ignore[attr-defined]
     return run
 
 

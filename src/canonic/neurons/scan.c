@@ -6,13 +6,27 @@
      LIMIT                                     where membranes saturate, if THETA
      ADD_TERMS                                 adds the terms of the current at step t, counted from 0, to u
      SPIKE, SPIKE_OF                           type of a spike (float, int8_t, uint16_t for bfloat16), and its number
+     COUNT                                     whether spikes are counted
+
+   Counters: overloads of each digit; if COUNT also +1 spikes of each digit, -1 spikes of each digit, and neurons that did
+   not fire. events[j] is how often neuron j of a sample fired, for each thread by itself.
 
    Elements are rows of `size`; weights, start and theta belong to the elements of a row. */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef _OPENMP
+#include <omp.h>
+#else
+#define omp_get_thread_num() 0
+#endif
 
 #define BLOCK 64
+#define LANES 16
+#define COUNTERS (COUNT ? 3 * STEPS + 1 : STEPS)
+
+/* Sums of spikes and of their sizes, for each digit: kept in as many lanes as a vector has, and added up at the end. */
+typedef struct { int32_t sums[STEPS][LANES], sizes[STEPS][LANES]; } Lanes;
 
 static inline float wide(uint16_t x) {
     uint32_t bits = (uint32_t)x << 16;
@@ -33,13 +47,15 @@ static inline uint16_t to_uint16_t(int s) { return s == 0 ? 0 : s > 0 ? 0x3F80 :
    whole blocks they know n, and keep the state in registers. */
 static inline __attribute__((always_inline)) void block(
     const void **terms, const float **weights, const float *restrict start, const float *restrict theta,
-    SPIKE *restrict spikes, int64_t *restrict overloads, int64_t count, int64_t i, int64_t c, int n) {
+    SPIKE *restrict spikes, int64_t *restrict counters, Lanes *restrict lanes, int32_t *restrict events, int64_t count,
+    int64_t i, int64_t c, int n) {
     float v[BLOCK], closed[BLOCK], scale[BLOCK], u[BLOCK];
-    int s[BLOCK];
+    int s[BLOCK], fired[BLOCK];
     for (int j = 0; j < n; j++) {
         v[j] = START ? start[c + j] : 0.0f;
         closed[j] = SIGNED ? 0.0f : INFINITY;
         scale[j] = THETA ? theta[c + j] : 1.0f;
+        fired[j] = 0;
     }
     for (int t = 0; t < STEPS + SILENT; t++) {
         for (int j = 0; j < n; j++) u[j] = 0.0f;
@@ -55,26 +71,52 @@ static inline __attribute__((always_inline)) void block(
                 u[j] = up ? u[j] - top : down ? u[j] + top : u[j];
             }
             for (int j = 0; j < n; j++) spikes[(t - SILENT) * count + i + j] = SPIKE_OF(s[j]);
+            if (COUNT) {
+                int32_t *sums = lanes->sums[t - SILENT], *sizes = lanes->sizes[t - SILENT];
+                for (int j = 0; j < n; j++) fired[j] += s[j] & 1;
+                if (n == BLOCK) {
+                    for (int l = 0; l < LANES; l++) sums[l] += s[l] + s[l + 16] + s[l + 32] + s[l + 48];
+                    for (int l = 0; l < LANES; l++)
+                        sizes[l] += (s[l] & 1) + (s[l + 16] & 1) + (s[l + 32] & 1) + (s[l + 48] & 1);
+                } else
+                    for (int j = 0; j < n; j++) sums[0] += s[j], sizes[0] += s[j] & 1;
+            }
             int over = 0;
             for (int j = 0; j < n; j++) {
                 const float bar = part * scale[j];
                 over += (u[j] > bar) | (u[j] < -bar - closed[j]);
             }
-            overloads[t - SILENT] += over;
+            counters[t - SILENT] += over;
         }
         for (int j = 0; j < n; j++) v[j] = !THETA ? u[j] : u[j] > LIMIT ? LIMIT : u[j] < -LIMIT ? -LIMIT : u[j];
+    }
+    if (COUNT) {
+        int silent = 0;
+        for (int j = 0; j < n; j++) silent += fired[j] == 0;
+        for (int j = 0; j < n; j++) events[j] += fired[j];
+        counters[3 * STEPS] += silent;
     }
 }
 
 void scan(const void **terms, const float **weights, const float *start, const float *theta, SPIKE *spikes,
-          int64_t *overloads, int64_t rows, int64_t size, int threads) {
+          int64_t *counters, int32_t *events, int64_t neurons, int64_t rows, int64_t size, int threads) {
     const int64_t count = rows * size, blocks = (size + BLOCK - 1) / BLOCK;
-#pragma omp parallel for num_threads(threads) schedule(static) reduction(+ : overloads[:STEPS])
-    for (int64_t b = 0; b < rows * blocks; b++) {
-        const int64_t c = b % blocks * BLOCK, i = b / blocks * size + c;
-        if (size - c >= BLOCK)
-            block(terms, weights, start, theta, spikes, overloads, count, i, c, BLOCK);
-        else
-            block(terms, weights, start, theta, spikes, overloads, count, i, c, (int)(size - c));
+#pragma omp parallel num_threads(threads) reduction(+ : counters[:COUNTERS])
+    {
+        Lanes lanes = {0};
+#pragma omp for schedule(static)
+        for (int64_t b = 0; b < rows * blocks; b++) {
+            const int64_t c = b % blocks * BLOCK, i = b / blocks * size + c;
+            int32_t *mine = COUNT ? events + omp_get_thread_num() * neurons + i % neurons : events;
+            if (size - c >= BLOCK)
+                block(terms, weights, start, theta, spikes, counters, &lanes, mine, count, i, c, BLOCK);
+            else
+                block(terms, weights, start, theta, spikes, counters, &lanes, mine, count, i, c, (int)(size - c));
+        }
+        for (int t = 0; COUNT && t < STEPS; t++)
+            for (int l = 0; l < LANES; l++) {
+                counters[STEPS + t] += (lanes.sizes[t][l] + lanes.sums[t][l]) / 2;
+                counters[2 * STEPS + t] += (lanes.sizes[t][l] - lanes.sums[t][l]) / 2;
+            }
     }
 }

@@ -37,11 +37,28 @@ class Membrane(NamedTuple):
     gate: Float[Tensor, "*shape"]
 
 
+class Fired(NamedTuple):
+    """The spikes of a population, counted.
+
+    Attributes:
+        positive: +1 spikes of each digit.
+        negative: -1 spikes of each digit.
+        silent: neurons without any, sample by sample.
+        events: spikes of each neuron, over all digits and samples.
+    """
+
+    positive: Int[Tensor, " time"]
+    negative: Int[Tensor, " time"]
+    silent: int
+    events: Int[Tensor, "..."]
+
+
 class Scan(NamedTuple):
-    """What a population did: its spikes, and how many of its neurons were overloaded at each digit."""
+    """What a population did: its spikes, how many neurons were overloaded at each digit, and its spikes counted."""
 
     spikes: Shaped[Tensor, "time *shape"]
     overloads: Int[Tensor, " time"]
+    fired: Fired | None = None
 
 
 def rest(like: Float[Tensor, "batch *shape"], *, signed: bool, start: Float[Tensor, "..."] | None = None) -> Membrane:
