@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 
-.PHONY: demo test lint bench-conversion bench-coverage bench-peers bench-speed clean
+.PHONY: demo test lint bench-conversion bench-coverage bench-evaluation bench-peers bench-speed clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt tests/neurobench.txt
 	$(PYTHON) -m venv $(VENV)
@@ -37,6 +37,9 @@ bench-conversion: $(VENV)/.installed  ## trained CIFAR-10 ResNets against their 
 bench-coverage: $(VENV)/.installed $(PEERS)/.installed  ## what converts, and how well; docs/coverage.md
 	$(BIN)/python -m benchmarks.coverage --peers $(PEERS)/bin/python --python $(BIN)/python
 	$(BIN)/python -m benchmarks.tables
+
+bench-evaluation: $(VENV)/.installed  ## what an evaluation costs beside plain inference
+	$(BIN)/python -m benchmarks.evaluation
 
 bench-peers: $(VENV)/.installed $(PEERS)/.installed  ## small networks of every kind through other converters too
 	$(BIN)/python -m benchmarks.peers.run $(PEERS)/bin/python

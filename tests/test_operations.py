@@ -140,6 +140,13 @@ def test_fan_out_of_pooling_and_upsampling(module, shape):
     assert fan_out(snn.graph, node).flatten().tolist() == coefficients(snn.graph, node, 0)
 
 
+def test_operations_are_counted_where_gradients_are_off():
+    snn, _ = converted("conv2d")
+    with torch.inference_mode():
+        inside = Account(snn.graph).sites
+    assert [site.dense for site in inside] == [site.dense for site in Account(snn.graph).sites]
+
+
 def test_attention_multiplies_at_every_digit():
     attention, shape = build("attention")
     model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), attention.float())

@@ -31,16 +31,22 @@ def fan_out(graph: Graph, node: Node, index: int = 0, *, dense: bool = False) ->
     shapes = [graph[name].shape for name in node.inputs]
     if "weight" not in node.tensors and any(part in node.operator for part in FRACTIONAL):
         return _axis_by_axis(node, shapes[index], exact(graph)).double().cpu()
-    marks = {name: torch.ones_like(t) if dense else (t != 0) for name, t in node.tensors.items() if name == "weight"}
-    like = exact(graph)
-    marked = replace(node, rounds=False).with_tensors(**{name: mark.to(like) for name, mark in marks.items()})
-    with torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():
+        like = exact(graph)
         given = [like.new_zeros(1, *shape, requires_grad=True) for shape in shapes]
-        outputs = apply(marked, given, 1).sum()
-    (sums,) = torch.autograd.grad(outputs, given[index])
+        outputs = apply(_marked(node, like, dense=dense), given, 1).sum()
+        (sums,) = torch.autograd.grad(outputs, given[index])
     factor = abs(float(node.arguments.get("alpha", 1))) if index == 1 else 1.0
     counts = (sums[0].abs() / factor).round() if factor else torch.zeros_like(sums[0])
     return counts.double().cpu()
+
+
+def _marked(node: Node, like: Tensor, *, dense: bool) -> Node:
+    """Return the node with ones as weights, but for those that are zero, unless all are counted."""
+    plain, weight = replace(node, rounds=False), node.tensors.get("weight")
+    if weight is None:
+        return plain
+    return plain.with_tensors(weight=(torch.ones_like(weight) if dense else (weight != 0)).to(like))
 
 
 def _axis_by_axis(node: Node, shape: tuple[int, ...], like: Tensor) -> Float[Tensor, "..."]:
