@@ -53,8 +53,9 @@ def test_files_and_functions_read_in_one_breath(path):
 
 def test_what_is_imported_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = [*project["dependencies"], *project["optional-dependencies"]["zoo"]]
-    names = {d.split(">")[0] for d in declared} | {"PIL", "sklearn", "canonic"}
+    extras = project["optional-dependencies"]
+    declared = [*project["dependencies"], *extras["zoo"], *extras["report"]]
+    names = {d.split(">")[0] for d in declared} | {"PIL", "sklearn", "vl_convert", "canonic"}
     names.add("torchvision")  # brought by timm
     used = {name.split(".")[0] for path in FILES for name in imports(path)}
     assert used - set(sys.stdlib_module_names) <= names

@@ -1,0 +1,183 @@
+"""The honest comparison: every row of every energy model in words, losses as plainly as gains."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from canonic.report import charts
+from canonic.report.markup import (
+    NONE,
+    SPACE,
+    Chart,
+    Section,
+    figure,
+    items,
+    number,
+    paragraph,
+    percent,
+    signed,
+    table,
+    times,
+)
+
+Data = Mapping[str, Any]
+SPIKING, REFERENCE = "spiking", "source, fp32"
+
+
+def glance_at_energy(evaluation: Data) -> tuple[str, str, str]:
+    """Return label, figure and note of the first model: against the source in fp32, and against what takes least."""
+    models = (evaluation.get("energy") or {}).get("models", {})
+    if not models:
+        return "Energy", NONE, "not estimated"
+    (name, model), *more = models.items()
+    own, others = _split(model)
+    if own is None or not others:
+        return "Energy", NONE, f"the model {name} has nothing to compare"
+    reference = next((row for row in others if row["network"] == REFERENCE), others[0])
+    least = min(others, key=lambda row: row["total"])
+    said = f"of the energy of {reference['network']}, estimated by the model {name}"
+    said += f"; {_versus(own, least)}" if least is not reference else ""
+    return "Energy", _times_of(own, reference), said + "".join(_also(name, model) for name, model in more)
+
+
+def _also(name: str, model: Data) -> str:
+    """Return the same ratio by another model."""
+    own, others = _split(model)
+    reference = next((row for row in others if row["network"] == REFERENCE), None)
+    return f". By the model {name}: {_times_of(own, reference)}" if own and reference else ""
+
+
+def _times_of(own: Data, reference: Data) -> str:
+    return f"{own['total'] / reference['total']:.2f}{SPACE}×" if reference["total"] else NONE
+
+
+def energy(evaluation: Data) -> Section:
+    """Return every energy model: its chart, its table, and what it says in words."""
+    estimated = evaluation.get("energy") or {}
+    models = list((estimated.get("models") or {}).items())
+    said = paragraph(
+        f"These are estimates, not measurements of a chip. {estimated.get('caveat', '')} The models differ in what "
+        "they count, so each stands by itself, with all of its rows.",
+        "note",
+    )
+    said += _samples_of(evaluation["baselines"])
+    parts = "".join(
+        f'<div class="model">{_model(index, name, model, _accuracies(evaluation))}</div>'
+        for index, (name, model) in enumerate(models)
+    )
+    drawn = {f"energy-{index}": charts.energy(model) for index, (_, model) in enumerate(models)}
+    operations, counted = _operations(evaluation)
+    return Section("energy", "Energy: an honest comparison", said + parts + operations, drawn | counted)
+
+
+def _samples_of(baselines: Data) -> str:
+    if not baselines:
+        return ""
+    return paragraph(
+        f"The accuracies of other codes are on {baselines['samples']:,} of the samples, on which that of the spiking "
+        f"network is {percent(baselines['spiking accuracy'])}; they are compared with this one.",
+        "note",
+    )
+
+
+Accuracy = Callable[[Data], float | None]
+"""The accuracy of the spiking network on the samples on which a row was measured."""
+
+
+def _accuracies(evaluation: Data) -> Accuracy:
+    accuracy, baselines = evaluation["accuracy"], evaluation["baselines"]
+
+    def comparable(row: Data) -> float | None:
+        other_code = row["network"].startswith(("quantised", "rate code"))
+        found: float | None = baselines["spiking accuracy"] if other_code else accuracy and accuracy["network"]
+        return found
+
+    return comparable
+
+
+def _model(index: int, name: str, model: Data, comparable: Accuracy) -> str:
+    own, others = _split(model)
+    headings = ("network", "accuracy", "compute µJ", "memory µJ", "total µJ", "spiking takes")
+    rows = [
+        (
+            row["network"],
+            percent(row["accuracy"]),
+            *(_microjoules(row[key]) for key in ("compute", "memory", "total")),
+            NONE if row is own or own is None else _ratio(own, row),
+        )
+        for row in model["rows"]
+    ]
+    text = f"Energy of a sample, and the accuracy that it buys. Costs: {model['source']}."
+    constants = f"<details><summary>Its constants, in picojoules</summary>{_constants(name, model)}</details>"
+    marked = [i for i, row in enumerate(model["rows"]) if row is own]
+    counted = table(f"Energy by the model {name}", headings, rows, marked=marked)
+    drawn = figure(f"energy-{index}", f"Model {name}.", text)
+    return drawn + counted + _verdict(name, own, others, comparable) + constants
+
+
+def _constants(name: str, model: Data) -> str:
+    rows = [
+        (
+            kind,
+            ", ".join(f"{key}: {number(cost)}" for key, cost in value.items())
+            if isinstance(value, Mapping)
+            else number(value),
+        )
+        for kind, value in model["constants"].items()
+    ]
+    return table(f"Costs of the model {name}", ("", "pJ"), rows)
+
+
+def _verdict(name: str, own: Data | None, others: list[Data], comparable: Accuracy) -> str:
+    """Return in words against what the spiking network loses, first, and against what it wins."""
+    if own is None or not others:
+        return ""
+    lost = [row for row in others if own["total"] > row["total"]]
+    said = f"By the model {name} the spiking network takes more energy than {len(lost)} of {len(others)} others:"
+    rows = sorted(others, key=lambda row: row["total"])
+    return paragraph(said) + items(((_kind(own, row), _in_words(own, row, comparable(row))) for row in rows), "verdict")
+
+
+def _kind(own: Data, other: Data) -> str:
+    return "lost" if own["total"] > other["total"] else "won"
+
+
+def _in_words(own: Data, other: Data, accuracy: float | None) -> str:
+    """Return one comparison, with the difference to the accuracy of the spiking network on the same samples."""
+    text = f"{'a loss' if _kind(own, other) == 'lost' else 'a gain'}: {_versus(own, other)}"
+    if accuracy is None or other["accuracy"] is None:
+        return text
+    return f"{text}, at {signed(100 * (accuracy - other['accuracy']))} points of accuracy"
+
+
+def _versus(own: Data, other: Data) -> str:
+    """Return how the spiking network compares with another row, in words."""
+    joint = "as" if _ratio(own, other) == "as much" else "than"
+    return f"{_ratio(own, other)} {joint} {other['network']}"
+
+
+def _ratio(own: Data, other: Data) -> str:
+    return times(own["total"] / other["total"]) if other["total"] else NONE
+
+
+def _microjoules(value: float | None) -> str:
+    """Return an energy in one unit for all rows, so that a column can be compared."""
+    return NONE if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+
+
+def _split(model: Data) -> tuple[Data | None, list[Data]]:
+    """Return the row of the spiking network, and all others."""
+    own = next((row for row in model["rows"] if row["network"] == SPIKING), None)
+    return own, [row for row in model["rows"] if row is not own]
+
+
+def _operations(evaluation: Data) -> tuple[str, dict[str, Chart]]:
+    layers = {n: x for n, x in evaluation["operations"]["layers"].items() if x["ACs"] + x["MACs"] > 0}
+    rows = [
+        (name, number(x["ACs"]), number(x["MACs"]), number(x["dense ACs"] + x["dense MACs"]))
+        for name, x in layers.items()
+    ]
+    headings = ("node", "additions (ACs)", "multiplications (MACs)", "if every input were there at every step")
+    counted = table("Operations of each node, mean of a sample", headings, rows)
+    text = "Additions of a weight for a spike, and multiplications where the input is no spike; mean of a sample."
+    chart = charts.bars({name: x["ACs"] + x["MACs"] for name, x in layers.items()}, "operations", ".3~s")
+    return figure("operations", "Operations of each node.", text, counted), {"operations": chart}

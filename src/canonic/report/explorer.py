@@ -1,0 +1,198 @@
+"""What the explorer of a report shows: for a few samples the spikes of every layer and the readout at every step."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from canonic.errors import DataError
+from canonic.network import SpikingNetwork
+from canonic.network.graph import Node
+from canonic.neurons import Scan
+from canonic.report.inputs import Picture, picture_of
+from canonic.report.sheets import Sheet, pack, part, sheet
+
+NEURONS = 4096
+"""Neurons of a layer that are shown at most."""
+
+DIGITS = 10_000_000
+"""Digits of all shown neurons and samples together; five fit into a byte, so that a report stays below 5 MB."""
+
+OUTPUTS = 12
+"""Elements of the output that are shown at most."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One population.
+
+    Attributes:
+        name: of the population.
+        first: steps before its first digit: digit m leaves at step ``first + m``.
+        silent: its silent steps k.
+        neurons: of one sample.
+        sheet: which of them are shown.
+    """
+
+    name: str
+    first: int
+    silent: int
+    neurons: int
+    sheet: Sheet
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One sample as the network sees and answers it.
+
+    Attributes:
+        label: its class; None where it has none.
+        picture: of the input, as far as it can be shown.
+        spikes: of all layers, packed; the digits of a layer are ``[T, shown]``.
+        positive: spikes +1 of each layer (all neurons) at each digit.
+        negative: spikes -1 likewise.
+        outputs: which elements of the output are shown.
+        readout: those after each step from the first answer on: ``[steps, outputs]``.
+        source: those of the source network.
+        answers: index of the largest of all outputs after each step, likewise ``[steps]``.
+        source_answer: that of the source network.
+    """
+
+    label: int | None
+    picture: Picture
+    spikes: str
+    positive: tuple[tuple[int, ...], ...]
+    negative: tuple[tuple[int, ...], ...]
+    outputs: tuple[int, ...]
+    readout: tuple[tuple[float, ...], ...]
+    source: tuple[float, ...]
+    answers: tuple[int, ...]
+    source_answer: int
+
+
+@dataclass(frozen=True)
+class ExplorerData:
+    """The layers, and what a few samples do in each.
+
+    Attributes:
+        weights: of the T digits.
+        total_steps: until the last digit of the answer.
+        first_answer: the step of its first digit.
+        layers: in order of computation.
+        samples: in the order in which they were given.
+        outputs: elements of the output; of the first one where there are several.
+        classes: their names; empty if they have none.
+        classifies: the largest output is the answer.
+    """
+
+    weights: tuple[float, ...]
+    total_steps: int
+    first_answer: int
+    layers: tuple[Layer, ...]
+    samples: tuple[Shown, ...]
+    outputs: int
+    classes: tuple[str, ...]
+    classifies: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
+
+
+def explore(
+    snn: SpikingNetwork, samples: Iterable[Sequence[Any]], classes: Sequence[str] = (), *, classifies: bool = True
+) -> ExplorerData:
+    """Run a few samples and keep what an explorer shows of them.
+
+    Args:
+        snn: a network with one input.
+        samples: (x, y) or (x,), without a batch axis: x is ``[*shape]``, y a class where it is a whole number.
+        classes: a name for each output; numbers are shown if there are none.
+        classifies: the largest output is the answer; else the outputs are values.
+
+    Raises:
+        DataError: if the network has several inputs, or the names are not as many as the outputs.
+    """
+    if len(snn.graph.inputs) != 1:
+        raise DataError(
+            f"the explorer shows networks with one input, this one takes {len(snn.graph.inputs)}: make the report "
+            "without it (explorer=None)"
+        )
+    given = list(samples)
+    limit = max(16, min(NEURONS, DIGITS // max(1, len(given) * len(snn.graph.populations) * snn.code.steps)))
+    layers = tuple(_layer(snn, node, limit) for node in snn.graph.populations)
+    shown = tuple(_shown(snn, layers, *sample[:2]) for sample in given)
+    outputs = _first_output(snn.source(given[0][0][None])).numel() if given else len(classes)
+    if classes and len(classes) != outputs:
+        raise DataError(f"the network has {outputs} outputs, but there are {len(classes)} class names: one for each")
+    first = _first_answer(snn)
+    return ExplorerData(snn.code.weights, snn.total_steps, first, layers, shown, outputs, tuple(classes), classifies)
+
+
+def _layer(snn: SpikingNetwork, node: Node, limit: int) -> Layer:
+    silent = node.neurons.silent if node.neurons else 0
+    return Layer(node.name, snn.graph.first_steps[node.name], silent, node.size, sheet(node.shape, limit))
+
+
+def _shown(snn: SpikingNetwork, layers: Sequence[Layer], x: Tensor, y: object = None) -> Shown:
+    streams: dict[str, Tensor] = {}
+
+    def keep(node: Node, _: Sequence[Tensor], result: Scan | Tensor) -> None:
+        if isinstance(result, Scan):
+            streams[node.name] = result.spikes[:, 0].cpu()
+
+    steps = [_first_output(step) for step in _by_step(snn.readout(x[None], observe=keep))][_first_answer(snn) - 1 :]
+    source = _first_output(snn.source(x[None]))
+    label = int(y) if isinstance(y, int) or (isinstance(y, Tensor) and not y.is_floating_point()) else None
+    answers = tuple(int(step.argmax()) for step in steps)
+    outputs = _most_telling(steps[-1], [*([] if label is None else [label]), int(source.argmax()), *reversed(answers)])
+    return Shown(
+        label=label,
+        picture=picture_of(x, snn.record.get("preprocessing", {})),
+        spikes=pack([part(layer.sheet, streams[layer.name]) for layer in layers]),
+        positive=tuple(_counted(streams[layer.name] > 0) for layer in layers),
+        negative=tuple(_counted(streams[layer.name] < 0) for layer in layers),
+        outputs=outputs,
+        readout=tuple(_rounded(step[list(outputs)]) for step in steps),
+        source=_rounded(source[list(outputs)]),
+        answers=answers,
+        source_answer=int(source.argmax()),
+    )
+
+
+def _first_answer(snn: SpikingNetwork) -> int:
+    """Return the step of the first digit of the first output."""
+    return snn.graph.first_steps[snn.graph.outputs[0]] + 1
+
+
+def _by_step(readout: Any) -> Iterable[Any]:
+    """Return the outputs after each step, from outputs that hold all steps."""
+    leaves, form = pytree.tree_flatten(readout)
+    return (pytree.tree_unflatten([leaf[step] for leaf in leaves], form) for step in range(len(leaves[0])))
+
+
+def _first_output(outputs: Any) -> Float[Tensor, " outputs"]:
+    """Return the first output of a batch of one, as a vector."""
+    first: Tensor = pytree.tree_leaves(outputs)[0]
+    return first[0].flatten().cpu()
+
+
+def _most_telling(final: Tensor, wanted: Sequence[int]) -> tuple[int, ...]:
+    """Return the elements of the output to show, in order: all, or those that are wanted and then the largest."""
+    if len(final) <= OUTPUTS:
+        return tuple(range(len(final)))
+    known = [index for index in wanted if index < len(final)]
+    chosen = dict.fromkeys([*known, *final.argsort(descending=True).tolist()])
+    return tuple(sorted(list(chosen)[:OUTPUTS]))
+
+
+def _counted(spikes: Tensor) -> tuple[int, ...]:
+    return tuple(spikes.flatten(1).sum(1).tolist())
+
+
+def _rounded(values: Tensor) -> tuple[float, ...]:
+    """Return numbers with five digits, which is what a chart can show."""
+    return tuple(float(f"{value:.5g}") for value in values.tolist())

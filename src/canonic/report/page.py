@@ -1,0 +1,115 @@
+"""The report as one HTML page: everything inlined, nothing loaded."""
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib import resources
+from string import Template
+from typing import Any
+
+from canonic.errors import CanonicError
+from canonic.report import comparison, sections
+from canonic.report.explorer import ExplorerData
+from canonic.report.markup import Section
+from canonic.report.record import record
+
+FORMAT = "canonic evaluation 1"
+
+
+def report(
+    evaluation: Mapping[str, Any],
+    verification: Mapping[str, Any],
+    description: Mapping[str, Any],
+    explorer: ExplorerData | None = None,
+    title: str = "Spiking network",
+) -> str:
+    """Return the report of a network as the text of an HTML page, without any reference to the network.
+
+    Args:
+        evaluation: ``evaluate(...).to_json()``.
+        verification: ``snn.verify(...).to_json()``.
+        description: ``snn.describe()``.
+        explorer: of a few samples; the page has no explorer without it.
+        title: the name of the network.
+
+    Raises:
+        CanonicError: if the evaluation has another form, or the library of the charts is not installed.
+    """
+    if evaluation.get("format") != FORMAT:
+        raise CanonicError(
+            f"the evaluation is of the format {evaluation.get('format')!r}, the report reads {FORMAT!r}: make it "
+            "again with this version, canonic evaluate --json"
+        )
+    parts = [
+        sections.glance(evaluation),
+        *([_explorer()] if explorer is not None and explorer.samples else ()),
+        sections.figures(evaluation),
+        sections.steps(evaluation),
+        sections.error(verification),
+        sections.spikes(evaluation),
+        comparison.energy(evaluation),
+        sections.overload(evaluation, verification),
+        record(evaluation, verification, description),
+    ]
+    charts = {name: chart for part in parts for name, chart in part.charts.items()}
+    return Template(_asset("page.html")).substitute(
+        title=escape(title),
+        subtitle=escape(_subtitle(evaluation["network"], description)),
+        partial=_partial(evaluation["data"]),
+        contents="".join(f'<li><a href="#{part.name}">{escape(_short(part.title))}</a></li>' for part in parts),
+        sections="".join(map(str, parts)),
+        style=_asset("page.css"),
+        charts=_script(charts),
+        explorer=_script(explorer.to_json() if explorer and explorer.samples else None),
+        library=_library(),
+        code=_asset("page.js") + _asset("explorer.js"),
+        licences=escape(_asset("licences.txt")),
+    )
+
+
+def _explorer() -> Section:
+    return Section("explorer", "Explorer: one sample, step by step", _asset("explorer.html"))
+
+
+def _subtitle(network: Mapping[str, Any], description: Mapping[str, Any]) -> str:
+    k = network["k"]
+    silent = f"{k[0]} to {k[1]}" if isinstance(k, Sequence) else str(k)
+    return (
+        f"A spiking network with canonic signed spikes: T = {network['T']}, k = {silent}, "
+        f"phi = {description['code']['phi']:.3g}, depth {network['depth']}, {network['populations']} populations, "
+        f"{network['neurons']:,} neurons, {network['precision']}"
+    )
+
+
+def _partial(data: Mapping[str, Any]) -> str:
+    """Return a warning if the evaluation was interrupted."""
+    if data["complete"]:
+        return ""
+    why = data.get("gap") or "the evaluation was interrupted"
+    text = f"{why[0].upper()}{why[1:]}: all figures are of {data['samples']:,} samples, not of all of the data."
+    return f'<div class="partial" role="alert"><strong>Partial</strong><p>{escape(text)}</p></div>'
+
+
+def _short(title: str) -> str:
+    return title.partition(":")[0]
+
+
+def _script(data: Any) -> str:
+    """Return data as JSON that can stand in a script element: nothing in it can end the element."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
+
+
+def _asset(name: str) -> str:
+    return resources.files("canonic.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _library() -> str:
+    """Return Vega, Vega-Lite and Vega-Embed as one script without imports."""
+    try:
+        from vl_convert import javascript_bundle
+    except ImportError:
+        raise CanonicError(
+            "the report draws its charts with vl-convert-python, which is not installed: pip install 'canonic[report]'"
+        ) from None
+    return javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")

@@ -1,0 +1,210 @@
+"""The sections of a report that say how good, how sparse and how healthy a network is."""
+
+from collections.abc import Iterator, Mapping
+from html import escape
+from typing import Any
+
+from canonic.report import charts
+from canonic.report.comparison import glance_at_energy
+from canonic.report.markup import NONE, Chart, Section, figure, number, paragraph, percent, signed, table
+
+Data = Mapping[str, Any]
+
+
+def glance(evaluation: Data) -> Section:
+    """Return what a person should see in five seconds: four figures and one chart."""
+    network, latency = evaluation["network"], evaluation["latency"]
+    tiles = [
+        _quality(evaluation),
+        (
+            "Steps",
+            str(network["total steps"]),
+            f"T = {network['T']} digits after {network['total steps'] - network['T']} silent steps of depth "
+            f"{network['depth']}; first answer at step {latency['first answer']}",
+        ),
+        (
+            "Spikes per neuron",
+            f"{evaluation['spikes']['per neuron']:.2f}",
+            f"for one sample, of {number(network['neurons'])} neurons; "
+            f"{percent(evaluation['spikes']['silent neurons'], 0)} stay silent",
+        ),
+        glance_at_energy(evaluation),
+    ]
+    items = "".join(f"<li><span>{_e(a)}</span><strong>{_e(b)}</strong><span>{_e(c)}</span></li>" for a, b, c in tiles)
+    drawn, chart = _settling(evaluation)
+    return Section("glance", "At a glance", f'<ul class="tiles">{items}</ul>{drawn}', {"settling": chart})
+
+
+def _quality(evaluation: Data) -> tuple[str, str, str]:
+    accuracy = evaluation["accuracy"]
+    if accuracy is None:
+        text = "of the outputs against those of the source network; 6 dB are one binary digit"
+        return "Signal to noise", f"{_decibels(evaluation['error']['snr dB'])}", text
+    points = signed(100 * (accuracy["network"] - accuracy["source"]))
+    text = f"{points} points; {percent(accuracy['agreement'])} of the answers are those of the source"
+    return "Accuracy, source → spiking", f"{100 * accuracy['source']:.2f} → {percent(accuracy['network'])}", text
+
+
+def _settling(evaluation: Data) -> tuple[str, Chart]:
+    accuracy, samples = evaluation["accuracy"], f"{evaluation['data']['samples']:,} samples"
+    if accuracy is None:
+        text = f"Each digit of the output sharpens it; {samples}."
+        chart = charts.by_step(evaluation["error"]["snr dB by step"], source=None, unit="dB", label="signal to noise")
+        return figure("settling", "The output settles.", text), chart
+    text = f"Accuracy after every step; the dashed line is the source network; {samples}."
+    chart = charts.by_step(accuracy["by step"], source=accuracy["source"], unit="%", label="accuracy")
+    return figure("settling", "The answer settles, digit by digit.", text), chart
+
+
+def figures(evaluation: Data) -> Section:
+    """Return the table of the headline figures, source and spiking network side by side."""
+    rows = list(_figures(evaluation))
+    body = table("Source and spiking network, side by side", ("", "source", "spiking"), rows)
+    return Section("figures", "Headline figures", body + _flips(evaluation))
+
+
+def _figures(evaluation: Data) -> Iterator[tuple[str, str, str]]:
+    network, spikes, operations = evaluation["network"], evaluation["spikes"], evaluation["operations"]
+    accuracy, error, latency = evaluation["accuracy"], evaluation["error"], evaluation["latency"]
+    if accuracy is not None:
+        yield "accuracy", percent(accuracy["source"]), percent(accuracy["network"])
+        yield "95 % interval (Wilson)", _interval(accuracy["source interval"]), _interval(accuracy["interval"])
+        if (top5 := accuracy["top5"]) and min(top5.values()) < 1:
+            yield "among the best five", percent(top5["source"]), percent(top5["network"])
+        yield "answers that agree", NONE, percent(accuracy["agreement"])
+    else:
+        yield "mean squared error against the targets", number(error["source mse"]), number(error["mse"])
+    yield "output, signal to noise against the source", NONE, _decibels(error["snr dB"])
+    yield "steps: digits T + silent steps", NONE, _steps(network)
+    yield "first answer, and a new sample every", NONE, f"{latency['first answer']}, {latency['between samples']} steps"
+    yield "spikes per neuron", NONE, f"{spikes['per neuron']:.3f}"
+    yield "silent neurons", NONE, percent(spikes["silent neurons"], 1)
+    source, spiking = operations["source"] or {}, operations["spiking"]
+    yield "multiplications with addition (MACs)", number(source.get("dense MACs")), number(spiking["MACs"])
+    yield "of these with an input that is not 0", number(source.get("MACs")), NONE
+    yield "additions of weights (ACs)", number(source.get("ACs")), number(spiking["ACs"])
+    yield "updates of membranes", NONE, number(spiking["membrane updates"])
+    yield "weights", number(network["weights"]), number(network["weights"])
+    if wall := latency.get("wall"):
+        yield "simulated on this machine", NONE, f"{number(wall['samples per second'], 3)} samples per second"
+
+
+def _flips(evaluation: Data) -> str:
+    if evaluation["accuracy"] is None:
+        return ""
+    flips = evaluation["accuracy"]["flips"]
+    verdict = "a difference that chance explains" if flips["p"] >= 0.05 else "more than chance explains"
+    return paragraph(
+        f"Of the samples that one of the two networks alone gets right, the spiking network loses {flips['lost']} and "
+        f"wins {flips['won']}: {verdict} (exact McNemar test, p = {flips['p']:.2g})."
+    )
+
+
+def steps(evaluation: Data) -> Section:
+    """Return how the answer settles, beside other codes where those were measured."""
+    accuracy, error = evaluation["accuracy"], evaluation["error"]
+    parts, drawn = [], {}
+    if accuracy is not None:
+        text = "The share of answers that are those of the source network, right or wrong."
+        parts.append(figure("agreement", "Agreement with the source.", text, _by_step(evaluation)))
+        drawn["agreement"] = charts.by_step(accuracy["agreement by step"], source=None, unit="%", label="agreement")
+    text = "Of the outputs, against those of the source network."
+    parts.append(figure("snr", "Signal to noise.", text, "" if accuracy else _by_step(evaluation)))
+    drawn["snr"] = charts.by_step(error["snr dB by step"], source=None, unit="dB", label="signal to noise")
+    body = f'<div class="pair">{"".join(parts)}</div>'
+    if accuracy is not None and evaluation["baselines"]:
+        drawn["codes"] = charts.against_codes(evaluation)
+        body += figure("codes", "Other codes.", _baselines(evaluation["baselines"]))
+    return Section("steps", "Accuracy against steps" if accuracy else "Error against steps", body, drawn)
+
+
+def _baselines(baselines: Data) -> str:
+    return (
+        f"The same network with a rate code, and quantised to {baselines['quantised']['bits']} bits, T steps a layer: "
+        f"on {baselines['samples']:,} samples, of which the source gets {percent(baselines['source accuracy'])} right "
+        f"and the spiking network {percent(baselines['spiking accuracy'])}. Further left is sooner, higher is better."
+    )
+
+
+def _by_step(evaluation: Data) -> str:
+    accuracy, snr = evaluation["accuracy"], evaluation["error"]["snr dB by step"]
+    if accuracy is None:
+        rows = [(str(step), _decibels(value)) for step, value in enumerate(snr, 1) if value is not None]
+        return table("After every step", ("step", "signal to noise"), rows)
+    columns = zip(accuracy["by step"], accuracy["agreement by step"], snr, strict=True)
+    rows3 = [
+        (str(step), percent(right), percent(same), _decibels(decibels))
+        for step, (right, same, decibels) in enumerate(columns, 1)
+        if right is not None
+    ]
+    return table("After every step", ("step", "accuracy", "agreement", "signal to noise"), rows3)
+
+
+def error(verification: Data) -> Section:
+    """Return the error of each layer in dB, and the advice of the verification."""
+    layers, first = verification["layers"], verification["first_drop"]
+    marked = [index for index, layer in enumerate(layers) if layer["name"] == first]
+    rows = [(x["name"], str(x["silent"]), *(_decibels(x[key]) for key in ("snr", "expected", "own"))) for x in layers]
+    headings = ("layer", "k", "measured", "if it only rounded", "made by this layer alone")
+    found = table("Signal to noise of each layer", headings, rows, marked=marked)
+    text = "What the spikes of each layer stand for against the activations of the source; "
+    text += f"{verification['samples']} samples."
+    outputs = ", ".join(f"{name} {_decibels(value)}" for name, value in verification["outputs"].items())
+    body = figure("error", "Each layer against the source.", text, found)
+    advice = verification["advice"].removesuffix(".")
+    body += paragraph(f"{advice[:1].upper()}{advice[1:]}. Outputs: {outputs}.")
+    return Section("error", "Error per layer", body, {"error": charts.error_per_layer(verification)})
+
+
+def spikes(evaluation: Data) -> Section:
+    """Return the spikes of each layer and digit, + and -."""
+    layers = evaluation["spikes"]["layers"]
+    totals = {n: (sum(x["positive"]) + sum(x["negative"])) / max(1, x["neurons"]) for n, x in layers.items()}
+    rows = [
+        (name, number(x["neurons"]), f"{totals[name]:.3f}", *_sums(x), percent(x["silent neurons"], 1))
+        for name, x in layers.items()
+    ]
+    headings = ("layer", "neurons", "spikes per neuron", "+1", "−1", "silent neurons")
+    counted = table("Spikes of each layer, mean of a sample", headings, rows)
+    plus = "Blue: spikes +1 of a neuron at each digit, the most significant first."
+    minus = "Orange: spikes −1, which take early ones back. The same scale."
+    body = f'<div class="pair">{figure("positive", "Spikes +1.", plus)}{figure("negative", "Spikes −1.", minus)}</div>'
+    body += figure("spikes", "Spikes per neuron.", "Of either sign, over all digits, for one sample.", counted)
+    drawn = {sign: charts.spikes_per_step(evaluation, sign) for sign in ("positive", "negative")}
+    return Section("spikes", "Spikes", body, drawn | {"spikes": charts.bars(totals, "spikes per neuron", ".2f")})
+
+
+def _sums(layer: Data) -> tuple[str, ...]:
+    """Return the spikes +1 and those -1 of a neuron."""
+    return tuple(f"{sum(layer[sign]) / max(1, layer['neurons']):.3f}" for sign in ("positive", "negative"))
+
+
+def overload(evaluation: Data, verification: Data) -> Section:
+    """Return the share of overloaded steps of each layer."""
+    rates = {name: layer["overload rate"] for name, layer in evaluation["spikes"]["layers"].items()}
+    silent = {layer["name"]: str(layer["silent"]) for layer in verification["layers"]}
+    rows = [(name, silent.get(name, NONE), percent(rate, 4)) for name, rate in rates.items()]
+    counted = table("Overloaded firing steps", ("layer", "k", "share of its firing steps"), rows)
+    worst = max(rates, key=lambda name: rates[name], default=None)
+    text = "A step is an overload if its current is beyond what the neuron can take back; silent steps make it rarer."
+    said = f"Most overloaded: {worst}, {percent(rates[worst], 3)} of its firing steps." if worst else "No populations."
+    drawn = charts.bars({name: 100 * rate for name, rate in rates.items()}, "% of firing steps", ".2~r", "var(--minus)")
+    body = figure("overload", "Overloaded steps.", text, counted) + paragraph(said)
+    return Section("overload", "Overload", body, {"overload": drawn})
+
+
+def _interval(bounds: tuple[float, float]) -> str:
+    return f"{100 * bounds[0]:.2f} to {percent(bounds[1])}"
+
+
+def _steps(network: Data) -> str:
+    return f"{network['T']} + {network['total steps'] - network['T']} = {network['total steps']}"
+
+
+def _decibels(value: float | None) -> str:
+    """Return a ratio in dB; none is one without an error."""
+    return "exact" if value is None else f"{value:.1f} dB"
+
+
+def _e(text: str) -> str:
+    return escape(text)
