@@ -161,6 +161,45 @@ def verify(
 
 
 @app.command()
+def report(
+    network: Annotated[Path, typer.Argument(help="File that canonic convert wrote.")],
+    data: o.DataName,
+    out: Annotated[Path, typer.Option(help="File for the page.")] = Path("report.html"),
+    evaluation: Annotated[
+        Path | None, typer.Option(help="What canonic evaluate --json printed; measured again if not given.")
+    ] = None,
+    pictures: Annotated[int, typer.Option(min=0, max=24, help="Samples that the explorer shows.")] = 8,
+    classes: Annotated[str, typer.Option(help="Names of the outputs, as cat,dog; those of the folders if any.")] = "",
+    limit: o.Limit = None,
+    batch_size: o.BatchSize = 100,
+    mean: o.Mean = "",
+    std: o.Std = "",
+    size: o.Size = None,
+    grey: o.Grey = False,
+) -> None:
+    """Write a page with all figures, charts, and an explorer of spikes: one HTML file. Needs vl-convert-python."""
+    from canonic.cli.report import make_report
+    from canonic.datasets import open_data, sample
+    from canonic.network import load
+    from canonic.network.storage import write_whole
+
+    o.require_writable(out)
+    snn = load(network)
+    samples = sample(open_data(data, o.remembered(snn, mean, std, size, grey)), limit)
+    page = make_report(
+        snn,
+        samples,
+        title=network.stem,
+        evaluation=evaluation,
+        pictures=pictures,
+        classes=[name.strip() for name in classes.split(",") if name.strip()],
+        batch_size=batch_size,
+    ).encode()
+    write_whole(out, page)
+    print(f"written to {out} ({len(page) / 1e6:.1f} MB): open it in a browser")
+
+
+@app.command()
 def zoo(
     pattern: Annotated[str, typer.Argument(help="Of the names of timm, as resnet*; all if left out.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Try at most this many, evenly spaced.")] = None,

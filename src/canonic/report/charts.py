@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from canonic.report.markup import Chart, percent
+from canonic.report.markup import Chart, Number, percent
 
 Data = Mapping[str, Any]
 Spec = dict[str, Any]
@@ -17,7 +17,7 @@ STROKE = "M0,-1.1V1.1"
 """The path of a point that is an upright stroke."""
 
 
-def by_step(values: Sequence[float | None], *, source: float | None, unit: str, label: str) -> Chart:
+def by_step(values: Sequence[Number | None], *, source: Number | None, unit: str, label: str) -> Chart:
     """Return a line over the steps of the network, with that of the source network and the steps without an answer.
 
     Args:
@@ -61,7 +61,7 @@ def _waiting(steps: int, axis: Data) -> Iterable[Chart]:
     }
 
 
-def _rule(value: float, name: str, axis: Data) -> Iterable[Chart]:
+def _rule(value: Number, name: str, axis: Data) -> Iterable[Chart]:
     """Yield the layers of a named line across the chart."""
     data = {"values": [{"value": value}]}
     line = {"type": "rule", "color": SOURCE, "strokeDash": [5, 4], "strokeWidth": 1.5}
@@ -100,7 +100,7 @@ def against_codes(evaluation: Data) -> Chart:
     return _chart(350, {"data": {"values": rows}, "layer": [*source, lines, points]})
 
 
-def _points(code: str, values: Sequence[float | None]) -> list[dict[str, Any]]:
+def _points(code: str, values: Sequence[Number | None]) -> list[dict[str, Any]]:
     return [{"code": code, "step": s, "value": 100 * v} for s, v in enumerate(values, 1) if v is not None]
 
 
@@ -151,11 +151,11 @@ def spikes_per_step(evaluation: Data, sign: str) -> Chart:
     return _chart(_height(len(layers)) + 45, {"data": {"values": rows}, "mark": mark, "encoding": encoding})
 
 
-def _per_neuron(layer: Data, sign: str) -> list[float]:
+def _per_neuron(layer: Data, sign: str) -> list[Number]:
     return [count / max(1, layer["neurons"]) for count in layer[sign]]
 
 
-def bars(values: Mapping[str, float], label: str, unit_format: str, colour: str = SPIKING) -> Chart:
+def bars(values: Mapping[str, Number], label: str, unit_format: str, colour: str = SPIKING) -> Chart:
     """Return a bar for each layer, with its value beside it."""
     rows = [{"layer": name, "value": value} for name, value in values.items()]
     most = max(values.values(), default=0) or 1

@@ -8,6 +8,7 @@ from canonic.report.markup import (
     NONE,
     SPACE,
     Chart,
+    Number,
     Section,
     figure,
     items,
@@ -79,16 +80,16 @@ def _samples_of(baselines: Data) -> str:
     )
 
 
-Accuracy = Callable[[Data], float | None]
+Accuracy = Callable[[Data], Number | None]
 """The accuracy of the spiking network on the samples on which a row was measured."""
 
 
 def _accuracies(evaluation: Data) -> Accuracy:
     accuracy, baselines = evaluation["accuracy"], evaluation["baselines"]
 
-    def comparable(row: Data) -> float | None:
+    def comparable(row: Data) -> Number | None:
         other_code = row["network"].startswith(("quantised", "rate code"))
-        found: float | None = baselines["spiking accuracy"] if other_code else accuracy and accuracy["network"]
+        found: Number | None = baselines.get("spiking accuracy") if other_code else accuracy and accuracy["network"]
         return found
 
     return comparable
@@ -141,7 +142,7 @@ def _kind(own: Data, other: Data) -> str:
     return "lost" if own["total"] > other["total"] else "won"
 
 
-def _in_words(own: Data, other: Data, accuracy: float | None) -> str:
+def _in_words(own: Data, other: Data, accuracy: Number | None) -> str:
     """Return one comparison, with the difference to the accuracy of the spiking network on the same samples."""
     text = f"{'a loss' if _kind(own, other) == 'lost' else 'a gain'}: {_versus(own, other)}"
     if accuracy is None or other["accuracy"] is None:
@@ -159,7 +160,7 @@ def _ratio(own: Data, other: Data) -> str:
     return times(own["total"] / other["total"]) if other["total"] else NONE
 
 
-def _microjoules(value: float | None) -> str:
+def _microjoules(value: Number | None) -> str:
     """Return an energy in one unit for all rows, so that a column can be compared."""
     return NONE if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 

@@ -125,7 +125,7 @@ def explore(
     limit = max(16, min(NEURONS, DIGITS // max(1, len(given) * len(snn.graph.populations) * snn.code.steps)))
     layers = tuple(_layer(snn, node, limit) for node in snn.graph.populations)
     shown = tuple(_shown(snn, layers, *sample[:2]) for sample in given)
-    outputs = _first_output(snn.source(given[0][0][None])).numel() if given else len(classes)
+    outputs = snn.graph[snn.graph.outputs[0]].size
     if classes and len(classes) != outputs:
         raise DataError(f"the network has {outputs} outputs, but there are {len(classes)} class names: one for each")
     first = _first_answer(snn)

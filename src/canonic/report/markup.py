@@ -8,6 +8,9 @@ from typing import Any
 Chart = Mapping[str, Any]
 """A Vega-Lite specification as plain data; a colour may be a variable of the style sheet, "var(--name)"."""
 
+Number = int | float
+"""A number as it comes from JSON, where one without a fraction is whole."""
+
 NONE = "–"
 SPACE = "\N{NO-BREAK SPACE}"
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -34,7 +37,7 @@ class Section:
         return f'<section id="{self.name}" aria-labelledby="{self.name}-title">{heading}{self.body}</section>'
 
 
-def percent(share: float | None, digits: int = 2) -> str:
+def percent(share: Number | None, digits: int = 2) -> str:
     """Return a share as a percentage, with a space that does not break.
 
     >>> percent(0.8096).replace(SPACE, "_"), percent(None)
@@ -43,7 +46,7 @@ def percent(share: float | None, digits: int = 2) -> str:
     return NONE if share is None else f"{100 * share:.{digits}f}{SPACE}%"
 
 
-def signed(value: float, digits: int = 2) -> str:
+def signed(value: Number, digits: int = 2) -> str:
     """Return a difference with its sign; nothing is written as plus or minus nothing.
 
     >>> signed(-0.07), signed(1.25, 1), signed(-0.001)
@@ -53,7 +56,7 @@ def signed(value: float, digits: int = 2) -> str:
     return text if float(text) == 0 else f"{'+' if value > 0 else '−'}{text}"
 
 
-def number(value: float | None, digits: int = 4) -> str:
+def number(value: Number | None, digits: int = 4) -> str:
     """Return a number with this many significant digits, large ones with a prefix.
 
     >>> [number(value).replace(SPACE, "_") for value in (188416, 91_000_000, 0.31, 2.0, None)]
@@ -67,7 +70,7 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
-def times(ratio: float) -> str:
+def times(ratio: Number) -> str:
     """Return how many times more or less one thing is than another.
 
     >>> times(0.5), times(3.04), times(1.004)

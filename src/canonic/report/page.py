@@ -10,6 +10,7 @@ from typing import Any
 from canonic.errors import CanonicError
 from canonic.report import comparison, sections
 from canonic.report.explorer import ExplorerData
+from canonic.report.library import bundle
 from canonic.report.markup import Section
 from canonic.report.record import record
 
@@ -61,7 +62,7 @@ def report(
         style=_asset("page.css"),
         charts=_script(charts),
         explorer=_script(explorer.to_json() if explorer and explorer.samples else None),
-        library=_library(),
+        library=bundle(),
         code=_asset("page.js") + _asset("explorer.js"),
         licences=escape(_asset("licences.txt")),
     )
@@ -102,14 +103,3 @@ def _script(data: Any) -> str:
 
 def _asset(name: str) -> str:
     return resources.files("canonic.report").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-def _library() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed as one script without imports."""
-    try:
-        from vl_convert import javascript_bundle
-    except ImportError:
-        raise CanonicError(
-            "the report draws its charts with vl-convert-python, which is not installed: pip install 'canonic[report]'"
-        ) from None
-    return javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")

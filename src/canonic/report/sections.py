@@ -1,12 +1,12 @@
 """The sections of a report that say how good, how sparse and how healthy a network is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
 from canonic.report import charts
 from canonic.report.comparison import glance_at_energy
-from canonic.report.markup import NONE, Chart, Section, figure, number, paragraph, percent, signed, table
+from canonic.report.markup import NONE, Chart, Number, Section, figure, number, paragraph, percent, signed, table
 
 Data = Mapping[str, Any]
 
@@ -193,7 +193,7 @@ def overload(evaluation: Data, verification: Data) -> Section:
     return Section("overload", "Overload", body, {"overload": drawn})
 
 
-def _interval(bounds: tuple[float, float]) -> str:
+def _interval(bounds: Sequence[Number]) -> str:
     return f"{100 * bounds[0]:.2f} to {percent(bounds[1])}"
 
 
@@ -201,7 +201,7 @@ def _steps(network: Data) -> str:
     return f"{network['T']} + {network['total steps'] - network['T']} = {network['total steps']}"
 
 
-def _decibels(value: float | None) -> str:
+def _decibels(value: Number | None) -> str:
     """Return a ratio in dB; none is one without an error."""
     return "exact" if value is None else f"{value:.1f} dB"
 

@@ -45,7 +45,7 @@ function paint(canvas, layer, digits, step) {
   const gap = maps > 1 ? 1 : 0;
   canvas.width = columns * (width + gap) - gap;
   canvas.height = rows * (height + gap) - gap;
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true }); // pixels are put, nothing is drawn
   const image = context.createImageData(canvas.width, canvas.height);
   const plus = rgb("plus"), minus = rgb("minus"), value = rgb("value"), surface = rgb("shade");
   const now = digitAt(layer, step);
@@ -164,7 +164,7 @@ function linesSpec(sample) {
     layer: [
       { data: { name: "cursor", values: [{ step: state.step }] }, mark: { type: "rule", color: "var(--minus)", strokeWidth: 2, clip: true }, encoding: { x } },
       { data: { values }, mark: { type: "line", strokeWidth: 1.5, point: { size: 16 } }, encoding },
-      { data: { values }, transform: [{ filter: "datum.kind === 'answer'" }], mark: { type: "line", strokeWidth: 3 }, encoding },
+      ...(data.classifies ? [{ data: { values: values.filter(({ kind }) => kind === "answer") }, mark: { type: "line", strokeWidth: 3 }, encoding }] : []),
     ],
   };
 }

@@ -1,0 +1,71 @@
+"""The report of a network, from a file of it and some data."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from canonic.datasets import Data, collate, sample
+from canonic.errors import DataError
+from canonic.measure import evaluate
+from canonic.network import SpikingNetwork
+from canonic.report.explorer import explore
+from canonic.report.library import bundle
+from canonic.report.page import report
+
+VERIFIED = 100
+"""Samples on which the layers are compared with the source network."""
+
+
+def make_report(
+    snn: SpikingNetwork,
+    data: Data,
+    *,
+    title: str,
+    evaluation: Path | None,
+    pictures: int,
+    classes: Sequence[str],
+    batch_size: int,
+) -> str:
+    """Return a report as HTML.
+
+    Args:
+        snn: the network.
+        data: samples with labels.
+        title: the name of the network.
+        evaluation: a file that ``canonic evaluate --json`` wrote; the network is evaluated if None.
+        pictures: how many samples the explorer shows.
+        classes: their names; those of the data if there are none.
+        batch_size: samples at once.
+    """
+    bundle()  # what is not installed is said before minutes of measuring
+    found = _read(evaluation) if evaluation else evaluate(snn, _batches(data, batch_size)).to_json()
+    verification = snn.verify(_batches(sample(data, VERIFIED), batch_size)).to_json()
+    shown = sample(data, max(1, pictures))
+    samples = [shown[index] for index in range(len(shown))] if pictures else []  # type: ignore[arg-type]
+    named = classes or _classes_of(data, snn.graph[snn.graph.outputs[0]].size)
+    explorer = explore(snn, samples, named, classifies=found.get("task") == "classification")
+    return report(found, verification, snn.describe(), explorer, title)
+
+
+def _batches(data: Data, size: int) -> DataLoader[Any]:
+    return DataLoader(data, batch_size=size, collate_fn=collate)
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read the evaluation {path} ({error}): write it with canonic evaluate --json") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{path} holds no evaluation: write it with canonic evaluate --json > {path}")
+    return found
+
+
+def _classes_of(data: Data, outputs: int) -> Sequence[str]:
+    """Return the names of the classes where they come from folders, one for each output of the network."""
+    whole = getattr(data, "dataset", data)
+    names: Sequence[str] = getattr(whole, "classes", ())
+    return names if len(names) == outputs else ()

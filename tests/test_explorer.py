@@ -1,0 +1,138 @@
+"""What the explorer shows of a network: the spikes that a trace has, and the readout at every step."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from canonic import CSS, DataError, convert
+from canonic.report import explorer, inputs
+from canonic.report.explorer import explore
+from canonic.report.sheets import pack, part, sheet, unpack
+
+
+@pytest.fixture
+def snn():
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(4, 6, 3, stride=2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.LazyLinear(5),
+    )
+    model(torch.zeros(1, 3, 8, 8))
+    return convert(model.eval(), [torch.rand(60, 3, 8, 8)], code=CSS(steps=5, silent=1))
+
+
+shapes = st.lists(st.integers(1, 40), min_size=1, max_size=4).map(tuple)
+
+
+@given(shape=shapes, limit=st.integers(16, 400), steps=st.integers(1, 4))
+def test_a_sheet_shows_at_most_its_limit_and_the_digits_that_it_says(shape, limit, steps):
+    found = sheet(shape, limit)
+    assert 1 <= found.shown <= limit
+    spikes = torch.randint(-1, 2, (steps, *shape))
+    shown = part(found, spikes)
+    assert shown.shape == (steps, found.shown)
+    assert found.maps * found.height * found.width >= found.shown
+    if found.stride == 1 and found.maps == found.channels:
+        assert shown.tolist() == spikes.flatten(1).tolist()  # all of them, in order
+
+
+@given(st.lists(st.lists(st.integers(-1, 1), max_size=23), max_size=4))
+def test_unpacking_gives_what_was_packed(rows):
+    arrays = [np.array(row, np.int8) for row in rows]
+    assert unpack(pack(arrays), [len(row) for row in rows]) == rows
+
+
+def test_it_shows_the_spikes_of_a_trace_and_the_readout_of_the_network(snn):
+    samples = [(torch.rand(3, 8, 8), index) for index in range(2)]
+    data = explore(snn, samples, ["a", "b", "c", "d", "e"])
+    assert [layer.name for layer in data.layers] == [node.name for node in snn.graph.populations]
+    assert (data.total_steps, data.first_answer, len(data.weights)) == (7, 3, 5)
+    for (x, label), sample in zip(samples, data.samples, strict=True):
+        traces, readout = snn.trace(x[None]), snn.readout(x[None])[:, 0]
+        unpacked = unpack(sample.spikes, [layer.sheet.shown * 5 for layer in data.layers])
+        for index, layer in enumerate(data.layers):
+            spikes = traces[layer.name].spikes[layer.silent :, 0]
+            assert layer.first == traces[layer.name].first + layer.silent
+            assert unpacked[index] == spikes.flatten().int().tolist()
+            assert sample.positive[index] == tuple((spikes > 0).flatten(1).sum(1).tolist())
+            assert sample.negative[index] == tuple((spikes < 0).flatten(1).sum(1).tolist())
+        np.testing.assert_allclose(sample.readout, readout[2:].numpy(), rtol=1e-4)
+        np.testing.assert_allclose(sample.source, snn.source(x[None])[0].numpy(), rtol=1e-4)
+        assert sample.answers == tuple(readout[2:].argmax(1).tolist())
+        assert sample.source_answer == int(snn.source(x[None]).argmax())
+        assert (sample.label, sample.outputs) == (label, (0, 1, 2, 3, 4))
+    assert data.to_json()["layers"][0]["sheet"]["maps"] == 4
+
+
+def test_a_layer_that_is_too_large_is_shown_in_part(snn, monkeypatch):
+    monkeypatch.setattr(explorer, "NEURONS", 128)
+    data = explore(snn, [(torch.rand(3, 8, 8), 0)])
+    assert (data.layers[0].neurons, data.layers[0].sheet.shown, data.layers[0].sheet.maps) == (256, 128, 2)
+
+
+def test_the_more_samples_the_fewer_neurons(snn, monkeypatch):
+    monkeypatch.setattr(explorer, "DIGITS", 4000)
+    data = explore(snn, [(torch.rand(3, 8, 8), 0)] * 4)
+    assert sum(layer.sheet.shown for layer in data.layers) * 5 * 4 <= 4000
+
+
+def test_of_many_classes_those_are_shown_that_tell_most():
+    model = nn.Sequential(nn.Linear(6, 20), nn.ReLU(), nn.Linear(20, 1000)).eval()
+    snn = convert(model, [torch.rand(50, 6)])
+    (sample,) = explore(snn, [(torch.rand(6), 999)]).samples
+    assert len(sample.outputs) == len(sample.readout[0]) == 12
+    assert {999, sample.source_answer, sample.answers[-1]} <= set(sample.outputs)
+
+
+def test_a_picture_is_shown_as_it_was_before_its_preprocessing():
+    x = torch.tensor([[[0.0, 1.0], [0.2, 0.6]]])
+    known = inputs.picture_of((x - 0.5) / 0.25, {"mean": [0.5], "std": [0.25]})
+    assert known == inputs.picture_of(x, {})
+    assert (known.width, known.height, known.note) == (2, 2, "")
+    assert "scaled to its own range" in inputs.picture_of(x * 5, {}).note
+
+
+@pytest.mark.parametrize("shape", [(), (7,), (200,), (5, 9), (4, 6, 6), (2, 3, 4, 5)])
+def test_an_input_that_is_no_picture_is_drawn_as_its_values(shape):
+    picture = inputs.picture_of(torch.randn(shape), {})
+    assert picture.url.startswith("data:image/png;base64,")
+    assert "no picture" in picture.note
+
+
+def test_tokens_are_named():
+    assert inputs.picture_of(torch.tensor([5, 17]), {}).note == "its numbers: 5 17"
+    assert inputs.picture_of(torch.arange(100), {}).note.endswith("39 ...")
+
+
+def test_values_are_shown_without_labels_or_classes():
+    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2)).eval()
+    snn = convert(model, [torch.rand(50, 6)])
+    data = explore(snn, [(torch.rand(6), torch.rand(2)), (torch.rand(6),)], classifies=False)
+    assert [sample.label for sample in data.samples] == [None, None]
+    assert not data.classifies
+
+
+def test_names_that_are_not_as_many_as_the_outputs(snn):
+    with pytest.raises(DataError, match="the network has 5 outputs, but there are 2 class names: one for each"):
+        explore(snn, [(torch.rand(3, 8, 8), 0)], ["a", "b"])
+
+
+class Sum(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, x, y):
+        return torch.relu(self.layer(x + y))
+
+
+def test_a_network_with_two_inputs():
+    snn = convert(Sum().eval(), [(torch.rand(9, 3), torch.rand(9, 3))])
+    with pytest.raises(DataError, match="the explorer shows networks with one input, this one takes 2"):
+        explore(snn, [(torch.rand(3), torch.rand(3))])

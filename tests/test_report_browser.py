@@ -1,0 +1,256 @@
+"""The report as a person meets it: in a browser, with a mouse, a keyboard or a phone, in light and dark.
+
+It needs a browser that is installed (Debian's chromium) and downloads none. Screenshots are kept in test-output/.
+"""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from canonic import CSS, convert
+from canonic.report.explorer import explore
+from canonic.report.page import report
+from tests.evaluations import made_up, verdict
+
+driver = pytest.importorskip("playwright.sync_api", reason="no playwright: the report is not tested in a browser")
+
+CHROMIUM = Path("/usr/bin/chromium")
+SHOTS = Path(__file__).resolve().parents[1] / "test-output"
+NAMES = [f"digit {index}" for index in range(9)] + ["a nine, which has a name that is far too long for a label"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM.exists():
+        pytest.skip(f"no {CHROMIUM}: the report is not tested in a browser (apt-get install chromium)")
+    SHOTS.mkdir(exist_ok=True)
+    with driver.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features_of_the_first_stage = nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 8, 3), nn.ReLU()
+        )
+        self.classifier = nn.Sequential(nn.Flatten(), nn.Linear(8 * 36, 30), nn.ReLU(), nn.Linear(30, 10))
+
+    def forward(self, x):
+        return self.classifier(self.features_of_the_first_stage(x))
+
+
+@pytest.fixture(scope="module")
+def snn():
+    torch.manual_seed(0)
+    return convert(Net().eval(), [torch.rand(60, 1, 8, 8)], code=CSS(steps=6, silent=1))
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return [(torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(seed)), seed) for seed in range(3)]
+
+
+def written(path, snn, explorer, **rest):
+    """Write a report and return its address."""
+    layers = dict(snn.graph.neurons)
+    evaluation = made_up(layers, steps=snn.code.steps, **rest)
+    path.write_text(report(evaluation, verdict(layers), snn.describe(), explorer, "digits"), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def address(snn, samples, tmp_path_factory):
+    return written(tmp_path_factory.mktemp("report") / "report.html", snn, explore(snn, samples, NAMES))
+
+
+@pytest.fixture
+def opened(browser):
+    """Open a page and return it once all is drawn; at the end it must have said and loaded nothing."""
+    contexts, said, asked = [], [], []
+
+    def open_page(address, *, width=1280, theme="light", **rest):
+        context = browser.new_context(viewport={"width": width, "height": 860}, color_scheme=theme, **rest)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(address)
+        page.wait_for_selector("html[data-ready]", timeout=60_000)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert len([url for url in asked if url.startswith("file:")]) == len(contexts)  # the page alone
+
+
+LOOKS = [("light", 1280, "light"), ("dark", 1280, "dark"), ("phone", 390, "light")]
+
+
+@pytest.mark.parametrize(("name", "width", "theme"), LOOKS, ids=[name for name, *_ in LOOKS])
+def test_it_is_drawn_in_light_and_dark_and_on_a_phone(opened, address, name, width, theme):
+    page = opened(address, width=width, theme=theme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width  # nothing sticks out
+    charts = page.locator(".chart")
+    assert charts.count() > 8
+    for index in range(charts.count()):
+        box = charts.nth(index).locator("svg.marks").bounding_box()
+        assert box["width"] > 100
+        assert box["height"] > 60
+    page.screenshot(path=SHOTS / f"report-{name}.png", full_page=True)
+
+
+def pictures(page):
+    """Return the pixels of all layers."""
+    return page.evaluate("[...document.querySelectorAll('#layers canvas')].map((canvas) => canvas.toDataURL())")
+
+
+def colours(page, index):
+    """Return the pixels of a layer: how many have the colour of a spike +1, and of a spike -1."""
+    return page.evaluate(
+        """(index) => {
+            const canvas = document.querySelectorAll("#layers canvas")[index];
+            const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+            const key = [...document.querySelectorAll(".key i")].slice(0, 2).map((i) => getComputedStyle(i).backgroundColor);
+            const counts = [0, 0];
+            for (let at = 0; at < pixels.length; at += 4) {
+                const which = key.indexOf(`rgb(${pixels[at]}, ${pixels[at + 1]}, ${pixels[at + 2]})`);
+                if (which >= 0) counts[which]++;
+            }
+            return counts;
+        }""",
+        index,
+    )
+
+
+def test_the_slider_shows_the_spikes_of_every_step(opened, address, snn, samples):
+    page = opened(address)
+    traces = snn.trace(samples[0][0][None])
+    seen = []
+    for step in range(1, snn.total_steps + 1):
+        page.get_by_role("slider", name="Step").fill(str(step))
+        assert f"step {step} of {snn.total_steps}" in page.locator("#step-now").inner_text()
+        for index, name in enumerate(traces):
+            at = step - 1 - traces[name].first
+            spikes = traces[name].spikes[at, 0] if 0 <= at < len(traces[name].spikes) else torch.zeros(1)
+            assert colours(page, index) == [int((spikes > 0).sum()), int((spikes < 0).sum())], (name, step)
+        seen.append(str(pictures(page)))
+    assert len(set(seen)) == snn.total_steps  # each step has its own picture
+
+
+def test_the_readout_and_the_words_follow_the_step(opened, address, snn, samples):
+    page = opened(address)
+    readout, slider = snn.readout(samples[0][0][None])[:, 0], page.get_by_role("slider", name="Step")
+    slider.fill("1")
+    assert "No digit of the answer yet: the first comes with step 4" in page.locator("#says").inner_text()
+    for step in range(4, snn.total_steps + 1):
+        slider.fill(str(step))
+        answer = int(readout[step - 1].argmax())
+        assert (
+            f"The answer now: {NAMES[answer]}, {'right' if answer == 0 else 'wrong'}"
+            in page.locator("#says").inner_text()
+        )
+    assert "0 layers silent" in page.locator("#live").inner_text()
+
+
+def test_by_keyboard(opened, address, snn):
+    page = opened(address)
+    slider = page.get_by_role("slider", name="Step")
+    slider.focus()
+    page.keyboard.press("Home")
+    assert slider.input_value() == "1"
+    page.keyboard.press("ArrowRight")
+    assert slider.input_value() == "2"
+    page.keyboard.press("Space")
+    page.wait_for_function("Number(document.getElementById('step').value) > 2")
+    assert page.locator("#play").inner_text() == "Pause"
+    page.keyboard.press("Space")
+    assert page.locator("#play").inner_text() == "Play"
+    page.keyboard.press("End")
+    assert slider.input_value() == str(snn.total_steps)
+    page.keyboard.press("Space")  # from the end it begins again
+    page.wait_for_function(f"document.getElementById('step').value === '{snn.total_steps}'", timeout=30_000)
+    page.wait_for_function("document.getElementById('play').textContent === 'Play'")
+
+
+def test_another_sample(opened, address):
+    page = opened(address)
+    before = pictures(page)
+    page.get_by_role("radio").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.getElementById('input').alt === 'Sample 2, digit 1'")
+    page.wait_for_timeout(300)
+    assert pictures(page) != before
+    assert page.get_by_role("radio", name="digit 1").is_checked()
+
+
+def test_the_tab_key_goes_through_the_page_in_order_and_is_seen(opened, address):
+    page = opened(address)
+    order = []
+    for _ in range(14):
+        page.keyboard.press("Tab")
+        order.append(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
+        seen = page.evaluate(
+            "getComputedStyle(document.activeElement.closest('label') ?? document.activeElement).outlineStyle"
+        )
+        assert seen == "solid", order[-1]
+    assert order[:4] == ["Skip to the report", "At a glance", "Explorer", "Headline figures"]
+    assert order.index("theme") < order.index("play") < order.index("step")
+
+
+def test_the_button_changes_the_theme_of_the_page_and_of_its_charts(opened, address):
+    page = opened(address, theme="dark")
+    colour = "getComputedStyle(document.body).backgroundColor"
+    line = "document.querySelector('#chart-settling .mark-line path').getAttribute('stroke')"
+    dark = page.evaluate(colour), page.evaluate(line), pictures(page)
+    page.get_by_role("button", name="Change to the light theme").click()
+    page.get_by_role("button", name="Change to the dark theme").wait_for()
+    page.wait_for_function(f"{line} !== '{dark[1]}'")
+    page.wait_for_function(f"document.querySelector('#layers canvas').toDataURL() !== '{dark[2][0]}'")
+    assert page.evaluate(colour) != dark[0]
+
+
+def test_everything_that_can_be_used_has_a_name(opened, address):
+    page = opened(address)
+    for role in ("button", "slider", "radio", "region", "img"):
+        for element in page.get_by_role(role).all():
+            assert element.evaluate(
+                "e => e.ariaLabel || e.alt || e.textContent.trim() || e.labels?.[0]?.textContent || e.ariaLabelledByElements?.length"
+            ), (role, element.evaluate("e => e.outerHTML"))
+
+
+def test_motion_is_reduced_where_a_person_asks_for_it(opened, address):
+    page = opened(address, reduced_motion="reduce")
+    assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
+    page.get_by_role("slider", name="Step").fill("1")
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_timeout(900)  # twice the time of a step without the wish
+    assert page.get_by_role("slider", name="Step").input_value() == "1"
+
+
+def test_values_of_vectors_and_an_evaluation_that_was_interrupted(opened, tmp_path):
+    model = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 2)).eval()
+    snn = convert(model, [torch.randn(50, 6)], code=CSS(steps=4, silent=1))
+    explorer = explore(snn, [(torch.randn(6), torch.zeros(2)), (torch.randn(6), torch.zeros(2))], classifies=False)
+    rest = {"task": "regression", "complete": False, "samples": 300}
+    page = opened(written(tmp_path / "report.html", snn, explorer, **rest), width=390)
+    alert = page.get_by_role("alert")
+    assert "Interrupted after 300 samples" in alert.inner_text()
+    assert float(alert.locator("strong").evaluate("e => getComputedStyle(e).fontSize").removesuffix("px")) >= 24
+    assert "Largest difference to the source network" in page.locator("#says").inner_text()
+    assert "no picture: values of an input of shape 6" in page.locator("#input-note").inner_text()
+    page.screenshot(path=SHOTS / "report-regression.png", full_page=True)
+
+
+def test_without_an_explorer(opened, snn, tmp_path):
+    page = opened(written(tmp_path / "report.html", snn, None))
+    assert page.locator("#explorer").count() == 0
+    page.screenshot(path=SHOTS / "report-without-explorer.png")
