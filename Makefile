@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 
-.PHONY: demo test lint bench-conversion bench-coverage bench-evaluation bench-peers bench-speed clean
+.PHONY: demo test lint report bench-conversion bench-coverage bench-evaluation bench-peers bench-speed clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt tests/neurobench.txt
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,9 @@ lint: $(VENV)/.installed
 
 test: lint  ## style, types and all tests
 	$(BIN)/pytest
+
+report: $(VENV)/.installed  ## resnet20 on all test pictures as one page: build/report/resnet20.html
+	$(BIN)/python -m benchmarks.report
 
 bench-conversion: $(VENV)/.installed  ## trained CIFAR-10 ResNets against their sources
 	$(BIN)/python -m benchmarks.conversion

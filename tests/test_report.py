@@ -52,7 +52,8 @@ def test_no_row_of_an_energy_model_is_hidden_and_losses_are_said():
     assert "a loss: 16.5 times more than quantised to 8 bits, zeros skipped, at +0.02 points of accuracy" in text
     assert "a gain: 2.2 times less than source, fp32, at −0.26 points of accuracy" in text
     assert "By the model traffic45: 2.23 ×" in text  # a loss stands at the top, too
-    assert "estimates, not measurements of a chip" in text
+    assert "Estimates: operations that were counted, times the energy of one. No chip was measured." in text
+    assert "* Other codes are measured on 1,000 of the samples" in text
 
 
 def test_every_chart_has_its_place_a_description_and_its_figures():

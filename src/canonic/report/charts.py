@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from canonic.report.markup import Chart, Number, percent
+from canonic.report.markup import Chart, Number, accuracy_of, percent
 
 Data = Mapping[str, Any]
 Spec = dict[str, Any]
@@ -75,7 +75,7 @@ def _rule(value: Number, name: str, axis: Data) -> Iterable[Chart]:
         "color": SOURCE,
         "text": name,
     }
-    yield {"data": data, "mark": text, "encoding": {"y": axis, "x": {"value": "width"}}}
+    yield {"data": data, "mark": text, "encoding": {"y": axis, "x": {"value": 0}}}
 
 
 def against_codes(evaluation: Data) -> Chart:
@@ -160,7 +160,7 @@ def bars(values: Mapping[str, Number], label: str, unit_format: str, colour: str
     rows = [{"layer": name, "value": value} for name, value in values.items()]
     most = max(values.values(), default=0) or 1
     value: Spec = {"field": "value", "type": "quantitative", "title": label, "scale": {"domain": [0, 1.18 * most]}}
-    value |= {"axis": {"tickCount": 5}}
+    value |= {"axis": {"tickCount": 5, **({"format": unit_format} if unit_format.endswith("s") else {})}}
     tips = [{"field": "layer"}, {"field": "value", "title": label, "format": unit_format}]
     shared: Spec = {"y": _layers(list(values)), "x": value, "tooltip": tips}
     text: Spec = {"text": {"field": "value", "format": unit_format}}
@@ -207,8 +207,7 @@ def energy(model: Data) -> Chart:
 
 
 def _end(row: Data) -> str:
-    accuracy = "" if row["accuracy"] is None else f" · {percent(row['accuracy'])}"
-    return f"{row['total']:.4g} µJ{accuracy}"
+    return f"{row['total']:.4g} µJ" + ("" if row["accuracy"] is None else f" · {accuracy_of(row)}")
 
 
 def _layers(names: Sequence[str]) -> dict[str, Any]:

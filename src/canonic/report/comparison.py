@@ -10,7 +10,9 @@ from canonic.report.markup import (
     Chart,
     Number,
     Section,
+    accuracy_of,
     figure,
+    is_other_code,
     items,
     number,
     paragraph,
@@ -56,8 +58,8 @@ def energy(evaluation: Data) -> Section:
     estimated = evaluation.get("energy") or {}
     models = list((estimated.get("models") or {}).items())
     said = paragraph(
-        f"These are estimates, not measurements of a chip. {estimated.get('caveat', '')} The models differ in what "
-        "they count, so each stands by itself, with all of its rows.",
+        f"{estimated.get('caveat') or 'No energy was estimated.'} The models differ in what they count, so each stands "
+        "by itself, with all of its rows.",
         "note",
     )
     said += _samples_of(evaluation["baselines"])
@@ -74,8 +76,8 @@ def _samples_of(baselines: Data) -> str:
     if not baselines:
         return ""
     return paragraph(
-        f"The accuracies of other codes are on {baselines['samples']:,} of the samples, on which that of the spiking "
-        f"network is {percent(baselines['spiking accuracy'])}; they are compared with this one.",
+        f"* Other codes are measured on {baselines['samples']:,} of the samples. There the accuracy of the spiking "
+        f"network is {percent(baselines['spiking accuracy'])}, and with this one theirs is compared.",
         "note",
     )
 
@@ -88,8 +90,8 @@ def _accuracies(evaluation: Data) -> Accuracy:
     accuracy, baselines = evaluation["accuracy"], evaluation["baselines"]
 
     def comparable(row: Data) -> Number | None:
-        other_code = row["network"].startswith(("quantised", "rate code"))
-        found: Number | None = baselines.get("spiking accuracy") if other_code else accuracy and accuracy["network"]
+        measured = baselines.get("spiking accuracy") if is_other_code(row) else accuracy and accuracy["network"]
+        found: Number | None = measured
         return found
 
     return comparable
@@ -101,7 +103,7 @@ def _model(index: int, name: str, model: Data, comparable: Accuracy) -> str:
     rows = [
         (
             row["network"],
-            percent(row["accuracy"]),
+            accuracy_of(row),
             *(_microjoules(row[key]) for key in ("compute", "memory", "total")),
             NONE if row is own or own is None else _ratio(own, row),
         )

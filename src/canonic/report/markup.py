@@ -46,6 +46,19 @@ def percent(share: Number | None, digits: int = 2) -> str:
     return NONE if share is None else f"{100 * share:.{digits}f}{SPACE}%"
 
 
+def is_other_code(row: Mapping[str, Any]) -> bool:
+    """Return whether a row of an energy model is of another code, which was measured on fewer samples."""
+    name: str = row["network"]
+    return name.startswith(("quantised", "rate code"))
+
+
+def accuracy_of(row: Mapping[str, Any]) -> str:
+    """Return the accuracy of a row of an energy model, with a star where it was measured on fewer samples."""
+    if row["accuracy"] is None:
+        return "not measured"
+    return f"{percent(row['accuracy'])}{' *' if is_other_code(row) else ''}"
+
+
 def signed(value: Number, digits: int = 2) -> str:
     """Return a difference with its sign; nothing is written as plus or minus nothing.
 

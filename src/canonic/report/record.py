@@ -30,6 +30,7 @@ def _facts(evaluation: Data, description: Data) -> Iterator[tuple[str, Any]]:
     yield "precision", network["precision"]
     yield "samples evaluated", f"{data['samples']:,}" + ("" if data["complete"] else " (not all)")
     yield "hash of the data (SHA-256)", data["sha256"]
+    yield "seed", "none: no random numbers are drawn"
     told = {"populations", "neurons", "depth", "total steps", "precision", "repair dB"}
     for name, value in description.items():
         if name not in told:

@@ -102,20 +102,21 @@ def _flips(evaluation: Data) -> str:
 
 def steps(evaluation: Data) -> Section:
     """Return how the answer settles, beside other codes where those were measured."""
-    accuracy, error = evaluation["accuracy"], evaluation["error"]
-    parts, drawn = [], {}
-    if accuracy is not None:
-        text = "The share of answers that are those of the source network, right or wrong."
-        parts.append(figure("agreement", "Agreement with the source.", text, _by_step(evaluation)))
-        drawn["agreement"] = charts.by_step(accuracy["agreement by step"], source=None, unit="%", label="agreement")
-    text = "Of the outputs, against those of the source network."
-    parts.append(figure("snr", "Signal to noise.", text, "" if accuracy else _by_step(evaluation)))
-    drawn["snr"] = charts.by_step(error["snr dB by step"], source=None, unit="dB", label="signal to noise")
-    body = f'<div class="pair">{"".join(parts)}</div>'
-    if accuracy is not None and evaluation["baselines"]:
-        drawn["codes"] = charts.against_codes(evaluation)
+    accuracy, snr = evaluation["accuracy"], evaluation["error"]["snr dB by step"]
+    if accuracy is None:
+        return Section("steps", "Error against steps", _by_step(evaluation))
+    same = "The share of answers that are those of the source network, right or wrong."
+    noise = "Of the outputs, against those of the source network."
+    pair = figure("agreement", "Agreement with the source.", same) + figure("snr", "Signal to noise.", noise)
+    body = f'<div class="pair">{pair}</div><details><summary>The figures</summary>{_by_step(evaluation)}</details>'
+    drawn = {
+        "agreement": charts.by_step(accuracy["agreement by step"], source=None, unit="%", label="agreement"),
+        "snr": charts.by_step(snr, source=None, unit="dB", label="signal to noise"),
+    }
+    if evaluation["baselines"]:
         body += figure("codes", "Other codes.", _baselines(evaluation["baselines"]))
-    return Section("steps", "Accuracy against steps" if accuracy else "Error against steps", body, drawn)
+        drawn["codes"] = charts.against_codes(evaluation)
+    return Section("steps", "Accuracy against steps", body, drawn)
 
 
 def _baselines(baselines: Data) -> str:

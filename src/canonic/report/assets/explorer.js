@@ -78,7 +78,8 @@ function cards() {
   find("layers").replaceChildren(...data.layers.map((layer) => {
     const card = document.createElement("li");
     const name = document.createElement("strong");
-    name.textContent = name.title = layer.name;
+    name.textContent = short(layer.name);
+    name.title = layer.name;
     const canvas = document.createElement("canvas");
     canvas.setAttribute("role", "img");
     const ticks = document.createElement("span");
@@ -90,6 +91,11 @@ function cards() {
     card.append(name, canvas, ticks, text, part);
     return card;
   }));
+}
+
+// Layer names begin alike: the end of a long one tells more.
+function short(name) {
+  return name.length > 21 ? `…${name.slice(-20)}` : name;
 }
 
 function partOf({ neurons, sheet }) {
@@ -130,7 +136,7 @@ function rowsNow(sample) {
   return sample.outputs.map((output, index) => ({
     name: named(output) + (output === sample.label ? " (label)" : ""),
     value: values ? values[index] : 0, source: sample.source[index],
-    kind: output === answer ? "answer" : "other",
+    kind: output === answer || !data.classifies ? "answer" : "other",
   }));
 }
 
@@ -154,13 +160,13 @@ function barsSpec(sample) {
 function linesSpec(sample) {
   const last = data.classifies ? sample.answers.at(-1) : null;
   const values = sample.readout.flatMap((row, m) => sample.outputs.map((output, index) => ({
-    step: data.first_answer + m, name: named(output), value: row[index], kind: output === last ? "answer" : "other",
+    step: data.first_answer + m, name: named(output), value: row[index], kind: output === last || !data.classifies ? "answer" : "other",
   })));
   const x = { field: "step", type: "quantitative", title: "step", scale: { domain: [data.first_answer - 1, data.total_steps], nice: false }, axis: { tickMinStep: 1, grid: false } };
   const tooltip = [{ field: "name" }, { field: "step" }, { field: "value", title: "readout" }];
   const encoding = { x, y: { field: "value", type: "quantitative", title: "readout" }, detail: { field: "name" }, color: { field: "kind", type: "nominal", scale: KINDS, legend: null }, tooltip };
   return {
-    ...FIT, height: 50 + 22 * sample.outputs.length,
+    ...FIT, height: Math.max(180, 50 + 22 * sample.outputs.length),
     layer: [
       { data: { name: "cursor", values: [{ step: state.step }] }, mark: { type: "rule", color: "var(--minus)", strokeWidth: 2, clip: true }, encoding: { x } },
       { data: { values }, mark: { type: "line", strokeWidth: 1.5, point: { size: 16 } }, encoding },
@@ -233,14 +239,9 @@ function samples() {
 function play() {
   const slow = matchMedia("(prefers-reduced-motion: reduce)").matches;
   if (state.playing) clearInterval(state.playing);
-  else if (state.step === data.total_steps) state.step = 0;
+  else if (state.step === data.total_steps) state.step = 1; // from the end it begins again
   state.playing = state.playing ? null : setInterval(advance, slow ? 1500 : 450);
   find("play").textContent = state.playing ? "Pause" : "Play";
-  show_unless_zero();
-}
-
-function show_unless_zero() {
-  if (state.step === 0) state.step = 1;
   show();
 }
 
