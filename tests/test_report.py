@@ -51,7 +51,7 @@ def test_no_row_of_an_energy_model_is_hidden_and_losses_are_said():
     assert "By the model horowitz45 the spiking network takes more energy than 2 of 4 others" in text
     assert "a loss: 16.5 times more than quantised to 8 bits, zeros skipped, at +0.02 points of accuracy" in text
     assert "a gain: 2.2 times less than source, fp32, at −0.26 points of accuracy" in text
-    assert "By the model traffic45: 2.23 ×" in text  # a loss stands at the top, too
+    assert "By the model traffic45: 2.23 × (a loss)" in text  # a loss stands at the top, too
     assert "Estimates: operations that were counted, times the energy of one. No chip was measured." in text
     assert "* Other codes are measured on 1,000 of the samples" in text
 

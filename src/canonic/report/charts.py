@@ -10,8 +10,8 @@ Spec = dict[str, Any]
 """A part of a specification."""
 
 SPIKING, SOURCE, MUTED, PLUS, MINUS = "var(--spiking)", "var(--source)", "var(--muted)", "var(--plus)", "var(--minus)"
-SHORT = "length(datum.label) > 22 ? '…' + slice(datum.label, -21) : datum.label"
-"""Layer names begin alike: the end of a long one tells more."""
+SHORT = "length(datum.label) > 23 ? slice(datum.label, 0, 9) + '…' + slice(datum.label, -13) : datum.label"
+"""Layers are told apart by how their names begin, as layers.4, and how they end."""
 
 STROKE = "M0,-1.1V1.1"
 """The path of a point that is an upright stroke."""
@@ -68,10 +68,10 @@ def _rule(value: Number, name: str, axis: Data) -> Iterable[Chart]:
     yield {"data": data, "mark": line, "encoding": {"y": axis}}
     text: Spec = {
         "type": "text",
-        "align": "right",
+        "align": "left",
         "baseline": "bottom",
-        "dx": -4,
-        "dy": -3,
+        "dx": 8,
+        "dy": -4,
         "color": SOURCE,
         "text": name,
     }

@@ -37,7 +37,8 @@ def glance_at_energy(evaluation: Data) -> tuple[str, str, str]:
         return "Energy", NONE, f"the model {name} has nothing to compare"
     reference = next((row for row in others if row["network"] == REFERENCE), others[0])
     least = min(others, key=lambda row: row["total"])
-    said = f"of the energy of {reference['network']}, estimated by the model {name}"
+    loss = " (a loss)" if own["total"] > reference["total"] else ""
+    said = f"of the energy of {reference['network']}{loss}, estimated by the model {name}"
     said += f"; {_versus(own, least)}" if least is not reference else ""
     return "Energy", _times_of(own, reference), said + "".join(_also(name, model) for name, model in more)
 
@@ -46,7 +47,11 @@ def _also(name: str, model: Data) -> str:
     """Return the same ratio by another model."""
     own, others = _split(model)
     reference = next((row for row in others if row["network"] == REFERENCE), None)
-    return f". By the model {name}: {_times_of(own, reference)}" if own and reference else ""
+    if not (own and reference):
+        return ""
+    return (
+        f". By the model {name}: {_times_of(own, reference)}{' (a loss)' if own['total'] > reference['total'] else ''}"
+    )
 
 
 def _times_of(own: Data, reference: Data) -> str:

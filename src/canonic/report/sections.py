@@ -93,6 +93,8 @@ def _flips(evaluation: Data) -> str:
     if evaluation["accuracy"] is None:
         return ""
     flips = evaluation["accuracy"]["flips"]
+    if not flips["lost"] + flips["won"]:
+        return paragraph("Both networks are right on the same samples.")
     verdict = "a difference that chance explains" if flips["p"] >= 0.05 else "more than chance explains"
     return paragraph(
         f"Of the samples that one of the two networks alone gets right, the spiking network loses {flips['lost']} and "

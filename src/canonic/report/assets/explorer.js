@@ -93,9 +93,9 @@ function cards() {
   }));
 }
 
-// Layer names begin alike: the end of a long one tells more.
+// Layers are told apart by how their names begin, as layers.4, and how they end.
 function short(name) {
-  return name.length > 21 ? `…${name.slice(-20)}` : name;
+  return name.length > 21 ? `${name.slice(0, 8)}…${name.slice(-12)}` : name;
 }
 
 function partOf({ neurons, sheet }) {
