@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, convert
+from canonic import CSS, convert, evaluate
 from canonic.errors import CanonicError
 from canonic.report import library, plots
 from canonic.report.explorer import explore
@@ -137,6 +137,28 @@ def test_the_explorer_is_part_of_the_page():
     snn = convert(model, [torch.rand(50, 6)])
     data = explore(snn, [(torch.rand(6), 3)])
     assert data_of(page(explorer=data), "explorer-data") == json.loads(json.dumps(data.to_json()))
+
+
+def forms(data):
+    """Return the names in an evaluation, without those of layers and costs, and the kinds of its figures."""
+    if isinstance(data, dict):
+        free = {"layers", "constants", "baselines", "source", "neurobench"}
+        return {name: None if name in free else forms(value) for name, value in data.items()}
+    return None
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_evaluations_that_are_made_up_have_the_form_of_measured_ones(task):
+    model = nn.Sequential(nn.Linear(6, 20), nn.ReLU(), nn.Linear(20, 10)).eval()
+    snn = convert(model, [torch.rand(50, 6)])
+    y = torch.arange(30) % 10 if task == "classification" else torch.rand(30, 10)
+    real, made = evaluate(snn, [(torch.rand(30, 6), y)], baselines=30).to_json(), made_up(POPULATIONS, task=task)
+    assert forms(real) == forms(made)
+    for name in ("quantised", "rate"):
+        assert made["baselines"].get(name, {}).keys() <= real["baselines"].get(name, {}).keys()
+    for part in ("spikes", "operations"):
+        (one, *_), (other, *_) = (list(data[part]["layers"].values()) for data in (real, made))
+        assert one.keys() >= other.keys()
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])

@@ -3,16 +3,16 @@
 It needs a browser that is installed (Debian's chromium) and downloads none. Screenshots are kept in test-output/.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, convert
+from canonic import CSS, convert, evaluate
 from canonic.report.explorer import explore
 from canonic.report.page import report
-from tests.evaluations import made_up, verdict
 
 driver = pytest.importorskip("playwright.sync_api", reason="no playwright: the report is not tested in a browser")
 
@@ -55,17 +55,22 @@ def samples():
     return [(torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(seed)), seed) for seed in range(3)]
 
 
-def written(path, snn, explorer, **rest):
+def written(path, snn, evaluation, x, explorer):
     """Write a report and return its address."""
-    layers = dict(snn.graph.neurons)
-    evaluation = made_up(layers, steps=snn.code.steps, **rest)
-    path.write_text(report(evaluation, verdict(layers), snn.describe(), explorer, "digits"), encoding="utf-8")
+    text = report(evaluation.to_json(), snn.verify([x]).to_json(), snn.describe(), explorer, "digits")
+    path.write_text(text, encoding="utf-8")
     return path.as_uri()
 
 
 @pytest.fixture(scope="module")
-def address(snn, samples, tmp_path_factory):
-    return written(tmp_path_factory.mktemp("report") / "report.html", snn, explore(snn, samples, NAMES))
+def evaluation(snn):
+    return evaluate(snn, [(torch.rand(40, 1, 8, 8), torch.arange(40) % 10)], baselines=20)
+
+
+@pytest.fixture(scope="module")
+def address(snn, evaluation, samples, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    return written(path, snn, evaluation, torch.rand(20, 1, 8, 8), explore(snn, samples, NAMES))
 
 
 @pytest.fixture
@@ -239,18 +244,19 @@ def test_motion_is_reduced_where_a_person_asks_for_it(opened, address):
 def test_values_of_vectors_and_an_evaluation_that_was_interrupted(opened, tmp_path):
     model = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 2)).eval()
     snn = convert(model, [torch.randn(50, 6)], code=CSS(steps=4, silent=1))
-    explorer = explore(snn, [(torch.randn(6), torch.zeros(2)), (torch.randn(6), torch.zeros(2))], classifies=False)
-    rest = {"task": "regression", "complete": False, "samples": 300}
-    page = opened(written(tmp_path / "report.html", snn, explorer, **rest), width=390)
+    x, y = torch.randn(30, 6), torch.randn(30, 2)
+    explorer = explore(snn, zip(x[:2], y[:2], strict=True), classifies=False)
+    evaluation = replace(evaluate(snn, [(x, y)]), gap="interrupted after 30 samples")
+    page = opened(written(tmp_path / "report.html", snn, evaluation, x, explorer), width=390)
     alert = page.get_by_role("alert")
-    assert "Interrupted after 300 samples" in alert.inner_text()
+    assert "Interrupted after 30 samples" in alert.inner_text()
     assert float(alert.locator("strong").evaluate("e => getComputedStyle(e).fontSize").removesuffix("px")) >= 24
     assert "Largest difference to the source network" in page.locator("#says").inner_text()
     assert "no picture: values of an input of shape 6" in page.locator("#input-note").inner_text()
     page.screenshot(path=SHOTS / "report-regression.png", full_page=True)
 
 
-def test_without_an_explorer(opened, snn, tmp_path):
-    page = opened(written(tmp_path / "report.html", snn, None))
+def test_without_an_explorer(opened, snn, evaluation, tmp_path):
+    page = opened(written(tmp_path / "report.html", snn, evaluation, torch.rand(20, 1, 8, 8), None))
     assert page.locator("#explorer").count() == 0
     page.screenshot(path=SHOTS / "report-without-explorer.png")

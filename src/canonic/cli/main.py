@@ -122,9 +122,7 @@ def evaluate(
     std: o.Std = "",
     size: o.Size = None,
     grey: o.Grey = False,
-    baselines: Annotated[
-        int, typer.Option(min=0, help="Measure a quantised network and a rate code too, on about so many samples.")
-    ] = 0,
+    baselines: o.Baselines = 0,
     as_json: o.Json = False,
 ) -> None:
     """Measure a spiking network against its source on labelled data: accuracy at every step, spikes, energy."""
@@ -169,6 +167,7 @@ def report(
         Path | None, typer.Option(help="What canonic evaluate --json printed; measured again if not given.")
     ] = None,
     pictures: Annotated[int, typer.Option(min=0, max=24, help="Samples that the explorer shows.")] = 8,
+    baselines: o.Baselines = 100,
     classes: Annotated[str, typer.Option(help="Names of the outputs, as cat,dog; those of the folders if any.")] = "",
     limit: o.Limit = None,
     batch_size: o.BatchSize = 100,
@@ -178,7 +177,7 @@ def report(
     grey: o.Grey = False,
 ) -> None:
     """Write a page with all figures, charts, and an explorer of spikes: one HTML file. Needs vl-convert-python."""
-    from canonic.cli.report import make_report
+    from canonic.cli.report import make_report, measured, read_evaluation
     from canonic.datasets import open_data, sample
     from canonic.network import load
     from canonic.network.storage import write_whole
@@ -186,17 +185,14 @@ def report(
     o.require_writable(out)
     snn = load(network)
     samples = sample(open_data(data, o.remembered(snn, mean, std, size, grey)), limit)
-    page = make_report(
-        snn,
-        samples,
-        title=network.stem,
-        evaluation=evaluation,
-        pictures=pictures,
-        classes=[name.strip() for name in classes.split(",") if name.strip()],
-        batch_size=batch_size,
-    ).encode()
+    found = read_evaluation(evaluation, snn) if evaluation else measured(snn, samples, batch_size, baselines)
+    names = [name.strip() for name in classes.split(",") if name.strip()]
+    shown = {"title": network.stem, "pictures": pictures, "classes": names, "batch_size": batch_size}
+    page = make_report(snn, samples, found, **shown).encode()  # type: ignore[arg-type]
     write_whole(out, page)
     print(f"written to {out} ({len(page) / 1e6:.1f} MB): open it in a browser")
+    if evaluation is None and found["data"]["gap"].startswith("interrupted"):
+        raise typer.Exit(INTERRUPTED)
 
 
 @app.command()

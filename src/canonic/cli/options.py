@@ -22,6 +22,9 @@ DataName = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option(help="Use at most this many samples, evenly spaced.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Samples at once.")]
+Baselines = Annotated[
+    int, typer.Option(min=0, help="Measure a quantised network and a rate code too, on about so many samples.")
+]
 Mean = Annotated[str, typer.Option(help="Mean of each channel, as .485,.456,.406.")]
 Std = Annotated[str, typer.Option(help="Standard deviation of each channel, likewise.")]
 Size = Annotated[int | None, typer.Option(min=1, help="Height and width of the pictures in pixels.")]

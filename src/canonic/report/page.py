@@ -8,13 +8,12 @@ from string import Template
 from typing import Any
 
 from canonic.errors import CanonicError
+from canonic.measure.summary import FORMAT
 from canonic.report import comparison, sections
 from canonic.report.explorer import ExplorerData
 from canonic.report.library import bundle
 from canonic.report.markup import Section
 from canonic.report.record import record
-
-FORMAT = "canonic evaluation 1"
 
 
 def report(
@@ -36,11 +35,7 @@ def report(
     Raises:
         CanonicError: if the evaluation has another form, or the library of the charts is not installed.
     """
-    if evaluation.get("format") != FORMAT:
-        raise CanonicError(
-            f"the evaluation is of the format {evaluation.get('format')!r}, the report reads {FORMAT!r}: make it "
-            "again with this version, canonic evaluate --json"
-        )
+    require_format(evaluation)
     parts = [
         sections.glance(evaluation),
         *([_explorer()] if explorer is not None and explorer.samples else ()),
@@ -66,6 +61,15 @@ def report(
         code=_asset("page.js") + _asset("explorer.js"),
         licences=escape(_asset("licences.txt")),
     )
+
+
+def require_format(evaluation: Mapping[str, Any]) -> None:
+    """Raise a CanonicError unless an evaluation has the form that a report reads."""
+    if evaluation.get("format") != FORMAT:
+        raise CanonicError(
+            f"the evaluation is of the format {evaluation.get('format')!r}, the report reads {FORMAT!r}: make it "
+            "again with this version, canonic evaluate --json"
+        )
 
 
 def _explorer() -> Section:
