@@ -1,13 +1,15 @@
 """The report of resnet20 on all CIFAR-10 test pictures: ``make report``. Writes build/report/resnet20.html.
 
-With ``--picture`` the figure of the README is made from it too, by a browser that is installed.
+With ``--photograph`` the pictures of the README are made from that page, by a browser that is installed.
 """
 
 import argparse
+import io
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from PIL import Image
 from torch.utils.data import DataLoader
 
 from benchmarks import cifar
@@ -19,25 +21,26 @@ from canonic.report.page import report
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build" / "report"
-PICTURE = ROOT / "docs" / "images" / "report.png"
+IMAGES = ROOT / "docs" / "images"
 CHROMIUM = Path("/usr/bin/chromium")
 PICTURES = 10
 """Test pictures that the explorer shows."""
 
 
 def main() -> None:
-    """Convert, measure, write the page, and its picture if asked."""
+    """Convert, measure and write the page, or photograph the one that is there."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=10_000, help="to evaluate")
     parser.add_argument("--baselines", type=int, default=1000, help="pictures for other codes; 0 for none")
-    parser.add_argument("--picture", action="store_true", help=f"write {PICTURE.relative_to(ROOT)} too")
+    parser.add_argument("--photograph", action="store_true", help="only make the pictures of the README")
     arguments = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     page = FOLDER / "resnet20.html"
+    if arguments.photograph:
+        photograph(page)
+        return
     write_whole(page, made(arguments.pictures, arguments.baselines).encode())
     print(f"written to {page} ({page.stat().st_size / 1e6:.1f} MB): open it in a browser")
-    if arguments.picture:
-        photograph(page)
 
 
 def made(pictures: int, baselines: int) -> str:
@@ -57,17 +60,27 @@ def made(pictures: int, baselines: int) -> str:
 
 
 def photograph(page: Path) -> None:
-    """Write the picture of the README: the top of the page, and the explorer."""
+    """Write the pictures of the README: the top of the page, and the explorer at a step at which layers fire."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        opened = browser.new_page(viewport={"width": 1280, "height": 1560})
+        opened = browser.new_page(viewport={"width": 1180, "height": 800})
         opened.goto(page.as_uri())
         opened.wait_for_selector("html[data-ready]")
-        opened.screenshot(path=PICTURE)
+        small(opened.screenshot(), IMAGES / "report.png")
+        opened.get_by_role("slider", name="Step").fill("22")
+        opened.add_style_tag(content=".controls { position: static !important; } nav { display: none !important; }")
+        small(opened.locator("#explorer").screenshot(), IMAGES / "report-explorer.png")
         browser.close()
-    print(f"written to {PICTURE}")
+
+
+def small(png: bytes, path: Path) -> None:
+    """Write a picture with 256 colours, which is a third of its size."""
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(256).save(buffer, "PNG", optimize=True)
+    write_whole(path, buffer.getvalue())
+    print(f"written to {path}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from torch import nn
 from canonic import CSS, DataError, convert
 from canonic.report import explorer, inputs
 from canonic.report.explorer import explore
+from canonic.report.library import bundle
 from canonic.report.sheets import pack, part, sheet, unpack
 
 
@@ -46,6 +47,13 @@ def test_a_sheet_shows_at_most_its_limit_and_the_digits_that_it_says(shape, limi
 def test_unpacking_gives_what_was_packed(rows):
     arrays = [np.array(row, np.int8) for row in rows]
     assert unpack(pack(arrays), [len(row) for row in rows]) == rows
+
+
+def test_the_largest_explorer_leaves_a_report_below_five_megabytes():
+    digits = np.random.default_rng(0).integers(-1, 2, 500_000).astype(np.int8)  # nothing to deflate
+    whole = len(pack([digits])) * explorer.DIGITS / len(digits)
+    picture = len(inputs.picture_of(torch.rand(3, 500, 500), {}).url)
+    assert whole + 24 * picture + len(bundle()) < 4.7e6  # and figures of a few thousand bytes a layer
 
 
 def test_it_shows_the_spikes_of_a_trace_and_the_readout_of_the_network(snn):

@@ -20,7 +20,14 @@ def test_the_five_minute_path_works_in_an_empty_folder(tmp_path):
     make = "import torch, net; torch.save(net.make().state_dict(), 'weights.pt')"
     subprocess.run([sys.executable, "-c", make], cwd=tmp_path, check=True)
     commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("canonic ")]
-    assert [command.split()[1] for command in commands] == ["demo", "explain", "convert", "evaluate", "verify"]
+    assert [command.split()[1] for command in commands] == [
+        "demo",
+        "explain",
+        "convert",
+        "evaluate",
+        "verify",
+        "report",
+    ]
     for command in commands[1:]:
         program = [
             sys.executable,

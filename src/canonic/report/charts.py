@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from canonic.report.markup import Chart, Number, accuracy_of, percent
+from canonic.report.markup import Chart, Number, accuracy_of, microjoules, percent
 
 Data = Mapping[str, Any]
 Spec = dict[str, Any]
@@ -186,7 +186,7 @@ def energy(model: Data) -> Chart:
     ends = [{"network": r["network"], "total": r["total"], "text": _end(r)} for r in rows]
     most = max((row["total"] for row in rows), default=1) or 1
     y: Spec = {"field": "network", "type": "nominal", "sort": [row["network"] for row in rows], "axis": None}
-    x: Spec = {"type": "quantitative", "title": "µJ per sample", "scale": {"domain": [0, 1.55 * most], "nice": False}}
+    x: Spec = {"type": "quantitative", "title": "µJ per sample", "scale": {"domain": [0, 1.75 * most], "nice": False}}
     x |= {"axis": {"grid": False, "tickCount": 6}}
     kinds = {"compute": SPIKING, "memory": "var(--memory)"} if any(p["part"] == "memory" for p in parts) else {}
     colour: Spec = {"field": "part", "type": "nominal", "legend": {"orient": "top", "title": None} if kinds else None}
@@ -207,7 +207,7 @@ def energy(model: Data) -> Chart:
 
 
 def _end(row: Data) -> str:
-    return f"{row['total']:.4g} µJ" + ("" if row["accuracy"] is None else f" · {accuracy_of(row)}")
+    return f"{microjoules(row['total'], 3)} µJ" + ("" if row["accuracy"] is None else f" · {accuracy_of(row)}")
 
 
 def _layers(names: Sequence[str]) -> dict[str, Any]:

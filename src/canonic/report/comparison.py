@@ -14,6 +14,7 @@ from canonic.report.markup import (
     figure,
     is_other_code,
     items,
+    microjoules,
     number,
     paragraph,
     percent,
@@ -109,7 +110,7 @@ def _model(index: int, name: str, model: Data, comparable: Accuracy) -> str:
         (
             row["network"],
             accuracy_of(row),
-            *(_microjoules(row[key]) for key in ("compute", "memory", "total")),
+            *(microjoules(row[key]) for key in ("compute", "memory", "total")),
             NONE if row is own or own is None else _ratio(own, row),
         )
         for row in model["rows"]
@@ -165,11 +166,6 @@ def _versus(own: Data, other: Data) -> str:
 
 def _ratio(own: Data, other: Data) -> str:
     return times(own["total"] / other["total"]) if other["total"] else NONE
-
-
-def _microjoules(value: Number | None) -> str:
-    """Return an energy in one unit for all rows, so that a column can be compared."""
-    return NONE if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def _split(model: Data) -> tuple[Data | None, list[Data]]:

@@ -83,6 +83,15 @@ def number(value: Number | None, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
+def microjoules(value: Number | None, digits: int = 4) -> str:
+    """Return an energy in one unit, however large, so that a column can be compared.
+
+    >>> microjoules(5.3213), microjoules(1987.3, 3)
+    ('5.321', '1,987')
+    """
+    return NONE if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.{digits}g}"
+
+
 def times(ratio: Number) -> str:
     """Return how many times more or less one thing is than another.
 

@@ -151,7 +151,7 @@ function barsSpec(sample) {
   return {
     ...FIT, height: 50 + 22 * sample.outputs.length, data: { name: "now", values: rowsNow(sample) },
     layer: [
-      { mark: { type: "bar", height: { band: 0.66 } }, encoding: { ...shared, x: { field: "value", type: "quantitative", scale, title: "readout" }, color: { field: "kind", type: "nominal", scale: KINDS, legend: null } } },
+      { mark: { type: "bar", height: { band: 0.66 } }, encoding: { ...shared, x: { field: "value", type: "quantitative", scale, title: "readout", axis: { tickCount: 5 } }, color: { field: "kind", type: "nominal", scale: KINDS, legend: null } } },
       { mark: { type: "tick", color: "var(--source)", thickness: 2, size: 16 }, encoding: { ...shared, x: { field: "source", type: "quantitative", scale } } },
     ],
   };
