@@ -73,7 +73,8 @@ def make_report(
     shown = sample(data, max(1, pictures))
     samples = [shown[index] for index in range(len(shown))] if pictures else []  # type: ignore[arg-type]
     named = classes or _classes_of(data, snn.graph[snn.graph.outputs[0]].size)
-    explorer = explore(snn, samples, named, classifies=evaluation["task"] == "classification")
+    classifies = evaluation["task"] == "classification"
+    explorer = explore(snn, samples, named, classifies=classifies) if samples else None
     return report(evaluation, verification, snn.describe(), explorer, title)
 
 

@@ -119,7 +119,7 @@ def explore(
     if len(snn.graph.inputs) != 1:
         raise DataError(
             f"the explorer shows networks with one input, this one takes {len(snn.graph.inputs)}: make the report "
-            "without it (explorer=None)"
+            "without it (explorer=None, --pictures 0)"
         )
     given = list(samples)
     limit = max(16, min(NEURONS, DIGITS // max(1, len(given) * len(snn.graph.populations) * snn.code.steps)))
