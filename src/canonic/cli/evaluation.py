@@ -47,9 +47,9 @@ def _sentences(evaluation: Evaluation, found: Mapping[str, Any]) -> list[str]:
         _quality(found),
         f"{spikes['per neuron']:.2f} spikes per neuron, {100 * spikes['silent neurons']:.1f} % of the neurons silent; "
         f"most overloaded: layer {worst[0]}, {100 * worst[1]:.2f} % of its firing steps",
-        f"{_millions(made['ACs'])} additions and {_millions(made['MACs'])} multiplications of synapses a sample, "
-        f"{_millions(made['membrane updates'])} membrane updates; the source network multiplies "
-        + (f"{_millions(operations['source']['dense MACs'])}" if operations["source"] else "unknown"),
+        f"{short(made['ACs'])} additions and {short(made['MACs'])} multiplications of synapses a sample, "
+        f"{short(made['membrane updates'])} membrane updates; the source network multiplies "
+        + (f"{short(operations['source']['dense MACs'])}" if operations["source"] else "unknown"),
     ]
 
 
@@ -82,5 +82,13 @@ def _energies(models: Mapping[str, Any]) -> Table:
     return table
 
 
-def _millions(count: float) -> str:
-    return f"{count / 1e6:.3g} M"
+def short(count: float) -> str:
+    """Return a number in three digits.
+
+    >>> short(950.0), short(12_345), short(40_810_000)
+    ('950', '12.3 k', '40.8 M')
+    """
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.3g}"
