@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Container, Sequence
 from fractions import Fraction
 
+import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
@@ -66,7 +67,7 @@ def value_counter(activity: dict[str, Shaped[Tensor, "..."]], watched: Container
 def occurrences(values: Shaped[Tensor, "batch ..."]) -> Shaped[Tensor, "..."]:
     """Return how often each element is not zero in a batch; pictures are added up in the order in which they lie."""
     pictures = values.dim() == 4
-    there = values.sign().abs_() if values.is_floating_point() else values != 0
+    there = torch.ne(values, 0, out=torch.empty_like(values))  # sums of floats are vectorised, those of bools are not
     lying = there.movedim(1, -1) if pictures else there
     counts = lying.flatten(1).sum(0).view(lying.shape[1:])
     return counts.movedim(-1, 0) if pictures else counts
