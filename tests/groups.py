@@ -1,69 +1,74 @@
-"""Groups of processes for tests: started as torchrun starts them, each running one function of a test file."""
+"""Groups of processes for tests: told of each other as torchrun tells them, each running one function of a test file."""
 
+import multiprocessing
 import os
 import pickle
 import socket
-import subprocess
-import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-
-RUN = """
-import pickle, sys
-from importlib import import_module
 import torch
-torch.set_num_threads(1)
+
 from canonic.cluster import cluster
 from canonic.errors import CanonicError
-module, name, arguments, out = sys.argv[1:]
-work = getattr(import_module(module), name)
-with cluster() as workers:
-    try:
-        result = work(workers, *pickle.loads(bytes.fromhex(arguments)))
-    except CanonicError as error:
-        result = error
-with open(f"{out}.{workers.rank}", "wb") as file:
-    pickle.dump(result, file)
-"""
+
+# One process imports torch, and all others are forked from it: a group of four starts in a second.
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["torch._inductor", "canonic.measure", "tests.groups"])
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How one process of a group ended: what its function returned or raised, its exit code, what it printed."""
+    """How one process of a group ended: what its function returned or raised, None if it was lost; its exit code."""
 
     result: Any
-    code: int
-    output: str
+    code: int | None
 
 
-def in_group(world: int, work, *arguments, timeout: float = 60) -> list[Ended]:
+def in_group(world: int, work: Callable[..., Any], *arguments: Any, timeout: float = 60) -> list[Ended]:
     """Run ``work(workers, *arguments)`` in this many processes, and return how each ended."""
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-        listener.close()
-        out = Path(folder) / "result"
-        command = [sys.executable, "-c", RUN, work.__module__, work.__name__, pickle.dumps(arguments).hex(), str(out)]
-        group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(world)}
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / str(rank) for rank in range(world)]
+        group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(world)}
         started = [
-            subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env={**os.environ, **group, "RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1"},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
+            CONTEXT.Process(target=_run, args=({**group, "RANK": str(rank)}, files[rank], work, arguments))
             for rank in range(world)
         ]
-        outputs = [process.communicate(timeout=timeout)[0] for process in started]
-        results = [_read(Path(f"{out}.{rank}")) for rank in range(world)]
-    return [Ended(*how) for how in zip(results, (p.returncode for p in started), outputs, strict=True)]
+        for process in started:
+            process.start()
+        for process in started:
+            process.join(timeout)
+            process.kill()
+            process.join()
+        return [
+            Ended(pickle.loads(file.read_bytes()) if file.exists() else None, process.exitcode)
+            for file, process in zip(files, started, strict=True)
+        ]
 
 
-def _read(path: Path):
-    return pickle.loads(path.read_bytes()) if path.exists() else None
+def results(world: int, work: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """Return what ``work(workers, *arguments)`` returned in each process of a group of which none was lost."""
+    ended = in_group(world, work, *arguments)
+    assert [process.code for process in ended] == [0] * world
+    return [process.result for process in ended]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _run(group: dict[str, str], file: Path, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    os.environ.update(group)
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    with cluster() as workers:
+        try:
+            result = work(workers, *arguments)
+        except (CanonicError, ZeroDivisionError) as error:
+            result = error
+    file.write_bytes(pickle.dumps(result))

@@ -1,15 +1,22 @@
-"""Several processes: shares of whole batches, values that all get, and errors that reach all instead of a hang."""
+"""Several processes: shares of whole batches, the same results for any number, errors that reach all, no hang."""
 
 import os
 import time
 
 import pytest
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from canonic import CSS, Settings
 from canonic.cluster import ALONE, Workers, cluster, workers
+from canonic.conversion.calibrate import calibrate
+from canonic.conversion.convert import examine, spiking
+from canonic.conversion.populations import set_codes
+from canonic.conversion.samples import Samples, merged
+from canonic.conversion.settings import resolve
 from canonic.errors import ClusterError, DataError
-from tests.groups import in_group
+from tests.groups import in_group, results
 
 
 def test_a_process_alone_does_everything():
@@ -50,13 +57,63 @@ def share_of_loaders(group):
 
 
 def test_a_loader_loads_only_the_samples_of_its_share():
-    for rank, ended in enumerate(in_group(2, share_of_loaders)):
-        batches, singles = ended.result[0]
-        assert batches == [[[0, 1], [4, 5], [8, 9]], [[2, 3], [6, 7], [10]]][rank], ended.output
+    for rank, (shares, asked, ranks, total) in enumerate(results(2, share_of_loaders)):
+        batches, singles = shares
+        assert batches == [[[0, 1], [4, 5], [8, 9]], [[2, 3], [6, 7], [10]]][rank]
         assert singles == list(range(rank, 11, 2))
-        assert ended.result[1] == [*(i for batch in batches for i in batch), *singles]
-        assert ended.result[2] == [0, 1]
-        assert ended.result[3].tolist() == [2, 1]
+        assert asked == [*(i for batch in batches for i in batch), *singles]
+        assert ranks == [0, 1]
+        assert total.tolist() == [2, 1]
+
+
+def network():
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(4, 9), nn.ReLU(), nn.Linear(9, 7), nn.ReLU(), nn.Linear(7, 3)).eval()
+
+
+def uneven_batches():
+    """Ten batches of 1 to 40 samples, of growing size and range, and one process more than half of them."""
+    generator = torch.Generator().manual_seed(2)
+    sizes = [30, 7, 30, 1, 40, 12, 30, 30, 5]
+    return [torch.randn(size, 4, generator=generator) * 1.7**index for index, size in enumerate(sizes)]
+
+
+def made(group, examined):
+    """Return the tensors of the spiking network, and its record."""
+    code, settings = CSS(4, 1), Settings()
+    graph = set_codes(examined.graph, code, resolve(settings, [node.name for node in examined.graph.populations]))
+    seen = calibrate(graph, examined.data, first=examined.first, workers=group)
+    snn = spiking(graph, seen, code, settings)
+    return {f"{node.name}/{key}": t for node in snn.graph.nodes for key, t in node.tensors.items()}, snn.record
+
+
+@pytest.mark.parametrize(("world", "number"), [(2, 9), (4, 9), (4, 2)], ids=["two", "four", "more than batches"])
+def test_calibration_ends_the_same_for_any_number_of_processes(world, number):
+    data = uneven_batches()[:number]
+    examined = examine(network(), data, "direct", CSS())
+    tensors, record = made(ALONE, examined)
+    assert record["calibration samples"] == sum(map(len, data))
+    for others, told in results(world, made, examined):
+        assert told == record
+        assert others.keys() == tensors.keys()
+        assert all(torch.equal(others[name], tensors[name]) for name in tensors)
+
+
+def kept_of(group, sizes):
+    """Return the numbers of the samples that are kept, where the batches hold the numbers 0, 1, 2, ..."""
+    batches = torch.arange(float(sum(sizes))).split(sizes)
+    kept = Samples(sizes[0], 10)
+    for number in range(group.rank, len(batches), group.world):
+        kept = kept.add(number, [batches[number]])
+    return merged(kept, group).inputs[0].tolist()
+
+
+def test_the_kept_samples_are_those_of_one_process_and_evenly_spaced():
+    assert kept_of(ALONE, [7] * 11 + [3]) == list(range(0, 80, 8))
+    for sizes in ([7] * 11 + [3], [40], [1, 30, 2, 2, 60, 5, 5]):
+        alone = kept_of(ALONE, sizes)
+        assert 5 <= len(alone) <= 10
+        assert all(kept == alone for kept in results(3, kept_of, sizes))
 
 
 def shuffled(group):
@@ -65,9 +122,9 @@ def shuffled(group):
 
 
 def test_batches_that_differ_between_processes_are_refused():
-    for ended in in_group(2, shuffled):
-        assert isinstance(ended.result, DataError), ended.output
-        assert "differ from process to process: use shuffle=False" in str(ended.result)
+    for error in results(2, shuffled):
+        assert isinstance(error, DataError)
+        assert "differ from process to process: use shuffle=False" in str(error)
 
 
 def fails(group, kind):
@@ -78,17 +135,23 @@ def fails(group, kind):
     group.together(work)
 
 
-@pytest.mark.parametrize("kind", [DataError, KeyError])
+@pytest.mark.parametrize("kind", [DataError, ZeroDivisionError])
 def test_an_error_in_one_process_is_raised_in_all(kind):
-    first, second, third = in_group(3, fails, kind)
-    for ended in (first, third):
-        assert isinstance(ended.result, DataError if kind is DataError else ClusterError), ended.output
-        assert "a picture is damaged" in str(ended.result)
-        assert "process 2 of 3" in str(ended.result)
-    if kind is DataError:
-        assert str(second.result) == "a picture is damaged"
-    else:
-        assert "KeyError: 'a picture is damaged'" in second.output
+    first, second, third = results(3, fails, kind)
+    assert isinstance(second, kind)
+    assert str(second) == "a picture is damaged"
+    for error in (first, third):
+        assert isinstance(error, DataError if kind is DataError else ClusterError)
+        assert "a picture is damaged" in str(error)
+        assert "process 2 of 3" in str(error)
+
+
+def test_a_bad_batch_in_the_share_of_one_process_is_named_by_all():
+    data = uneven_batches()
+    data[3][0, 0] = torch.nan
+    for error in results(2, made, examine(network(), data, "direct", CSS())):
+        assert isinstance(error, DataError)
+        assert "calibration batch 3: input input holds NaN" in str(error)
 
 
 def dies(group):
@@ -99,10 +162,10 @@ def dies(group):
 
 def test_a_lost_process_ends_the_others_with_an_error_and_soon():
     start = time.monotonic()
-    lost, *others = sorted(in_group(4, dies), key=lambda ended: ended.code != 7)
-    assert lost.code == 7
-    for ended in others:
-        assert isinstance(ended.result, ClusterError), ended.output
+    first, lost, *others = in_group(4, dies)
+    assert (lost.result, lost.code) == (None, 7)
+    for ended in (first, *others):
+        assert isinstance(ended.result, ClusterError)
         assert "lost contact with the others: one of them ended" in str(ended.result)
         assert "start all of them again" in str(ended.result)
-    assert time.monotonic() - start < 40
+    assert time.monotonic() - start < 30

@@ -37,6 +37,25 @@ def test_a_stream_gives_the_counts_of_the_whole(batches, growth, seed):
     assert seen.total == 50 * batches
 
 
+@given(st.permutations(range(5)), st.floats(1e-20, 1e20), st.integers(0, 2**31))
+def test_the_order_of_the_values_changes_nothing(order, growth, seed):
+    """Ranges are powers of two: a pair of bins of one is a bin of the next, for whoever widens them, and when."""
+    generator = torch.Generator().manual_seed(seed)
+    parts = [torch.randn(3, 20, generator=generator) * min(growth, 1e37 ** (1 / 4)) ** i for i in range(5)]
+    seen, other = histogram_of(*parts), histogram_of(*(parts[i] for i in order))
+    assert torch.equal(seen.counts, other.counts)
+    assert torch.equal(seen.span, other.span)
+    assert torch.equal(seen.peak, other.peak)
+    assert bool(((seen.peak <= seen.span) & (seen.span <= 2 * seen.peak.clamp(min=1e-16))).all())
+
+
+def test_the_largest_and_smallest_numbers_of_a_type_have_a_range():
+    extremes = torch.tensor([[torch.finfo(torch.float32).max], [torch.finfo(torch.float32).tiny / 8], [0.0]])
+    seen = histogram_of(extremes, extremes / 2)
+    assert seen.counts.sum(1).tolist() == [2, 2, 0]
+    assert bool(seen.span.isfinite().all())
+
+
 def test_its_size_does_not_depend_on_the_data():
     small, large = histogram_of(torch.rand(4, 10)), histogram_of(*[torch.rand(4, 1000)] * 20)
     assert small.counts.shape == large.counts.shape == (4, BINS)
@@ -59,7 +78,7 @@ def test_mse_finds_the_least_squared_error(steps):
         lsbs = tops / (2**steps - 1)
         errors = [np.mean((np.clip(np.round(a / lsb), 0, 2**steps - 1) * lsb - a) ** 2) for lsb in lsbs]
         chosen = np.argmin(np.abs(tops - float(top[channel])))
-        assert errors[chosen] <= 1.25 * min(errors)  # a little more, for what was not seen
+        assert errors[chosen] <= 1.5 * min(errors)  # a step or two of the grid more, for what was not seen
 
 
 def test_max_clips_nothing_and_percentile_a_known_share():

@@ -1,16 +1,22 @@
 """Calibration: run the source network over the data and keep a histogram for each population."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
 
+from canonic.cluster import ALONE, Workers
 from canonic.conversion.histogram import Histogram, empty, update
-from canonic.errors import ConversionError
+from canonic.conversion.histogram import merged as merge_histograms
+from canonic.conversion.samples import Samples
+from canonic.conversion.samples import merged as merge_samples
+from canonic.errors import ConversionError, DataError
 from canonic.network.graph import Graph, Node
-from canonic.network.inputs import batches
+from canonic.network.inputs import batches, channels_last, prototype
 from canonic.network.reference import reference
 from canonic.network.weights import channel_axis
 from canonic.progress import track
@@ -31,39 +37,103 @@ class Calibration:
     kept: tuple[Tensor, ...]
 
 
-def calibrate(graph: Graph, data: Iterable[Any], *, progress: bool) -> Calibration:
-    """Run the source network over the data.
+def calibrate(
+    graph: Graph, data: Iterable[Any], *, first: int, workers: Workers = ALONE, progress: bool = False
+) -> Calibration:
+    """Run the source network over the data; each process takes a share, and all get the same result.
+
+    Args:
+        graph: of the source network.
+        data: batches of inputs, the same in every process.
+        first: size of the first batch.
+        workers: the processes that share the batches.
+        progress: show a progress bar, on a terminal.
 
     Raises:
-        DataError: if a batch does not fit the model or is not finite.
+        DataError: if a batch does not fit the model or is not finite, or the data end before their length.
+        ConversionError: if an activation is not finite.
+        ClusterError: if a process was lost.
     """
-    seen: dict[str, Histogram] = {}
-    axes = {node.name: population_axis(graph, node) for node in graph.populations}
+    mine = workers.share(data)
+    local = _Pass(graph, Samples(first, sample_capacity(graph)))
+    numbered = zip(
+        count(workers.rank, workers.world),
+        track(
+            batches(graph, mine, "calibration", workers.rank, workers.world),
+            "calibrate",
+            shown=progress and workers.first,
+            total=_length(mine),
+        ),
+        strict=False,
+    )
+    told = workers.together(lambda: local.over(numbered))
+    _require_all(data, sum(part.batches for part in told))
+    like = prototype(graph)
+    channels = next((part.channels for part in told if part.channels), {})
+    histograms = {
+        name: merge_histograms(local.histograms.get(name) or empty(size, like), workers)
+        for name, size in channels.items()
+    }
+    kept = merge_samples(local.kept, workers).inputs
+    return Calibration(
+        histograms, sum(part.samples for part in told), tuple(channels_last(x.to(like.device)) for x in kept)
+    )
 
-    def observe(node: Node, given: Sequence[Tensor], _: Tensor) -> None:
-        if node.neurons is None:
-            return
-        x = given[0]
-        if not bool(x.isfinite().all()):
-            raise ConversionError(
-                f"the activations of {node.name} are not finite: the weights hold NaN or infinity, or overflow on the "
-                "calibration data; look for a diverged training"
-            )
-        values = x.abs() if node.neurons.signed else x
-        by_channel = values.movedim(axes[node.name] + 1, 0).flatten(1)
-        seen[node.name] = update(seen.get(node.name) or empty(len(by_channel), by_channel), by_channel)
 
-    kept: list[Tensor] = []
-    samples, stride, capacity = 0, 1, sample_capacity(graph)
-    with torch.no_grad():
-        for batch in track(batches(graph, data, "calibration"), "calibrate", shown=progress, total=_length(data)):
-            reference(graph, batch, observe)
-            fresh = [x[-samples % stride :: stride] for x in batch]
-            kept = [torch.cat(pair) for pair in zip(kept, fresh, strict=True)] if kept else fresh
-            while len(kept[0]) > capacity:
-                kept, stride = [x[::2] for x in kept], 2 * stride
-            samples += len(batch[0])
-    return Calibration(seen, samples, tuple(kept))
+@dataclass(frozen=True)
+class _Told:
+    """What a process tells the others of its share."""
+
+    batches: int
+    samples: int
+    channels: Mapping[str, int]
+
+
+@dataclass
+class _Pass:
+    """What one process sees of the calibration data."""
+
+    graph: Graph
+    kept: Samples
+    histograms: dict[str, Histogram] = field(default_factory=dict)
+
+    def over(self, numbered: Iterable[tuple[int, Sequence[Tensor]]]) -> _Told:
+        axes = {node.name: population_axis(self.graph, node) for node in self.graph.populations}
+
+        def observe(node: Node, given: Sequence[Tensor], _: Tensor) -> None:
+            if node.neurons is None:
+                return
+            values = _finite(node, given[0]).movedim(axes[node.name] + 1, 0).flatten(1)
+            self.histograms[node.name] = update(self.histograms.get(node.name) or empty(len(values), values), values)
+
+        sizes = []
+        with torch.no_grad():
+            for number, batch in numbered:
+                reference(self.graph, batch, observe)
+                self.kept = self.kept.add(number, batch)
+                sizes.append(len(batch[0]))
+        return _Told(len(sizes), sum(sizes), {name: len(h.span) for name, h in self.histograms.items()})
+
+
+def _finite(node: Node, x: Tensor) -> Tensor:
+    """Return the values that a population's code has to reach."""
+    if not bool(x.isfinite().all()):
+        raise ConversionError(
+            f"the activations of {node.name} are not finite: the weights hold NaN or infinity, or overflow on the "
+            "calibration data; look for a diverged training"
+        )
+    return x.abs() if node.neurons and node.neurons.signed else x
+
+
+def _require_all(data: Iterable[Any], seen: int) -> None:
+    """Raise if there were fewer batches than the length of the data announces."""
+    expected = _length(data)
+    guessed = isinstance(data, DataLoader) and isinstance(data.dataset, IterableDataset)
+    if expected is not None and seen < expected and not guessed:
+        raise DataError(
+            f"the calibration data ended after {seen} of {expected} batches: its __len__ is wrong, or it can be read "
+            "only once"
+        )
 
 
 def with_ranges(graph: Graph, inputs: Sequence[Tensor]) -> Graph:

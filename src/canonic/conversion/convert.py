@@ -2,7 +2,8 @@
 
 import inspect
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import chain
 from typing import Any
@@ -10,17 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from canonic.cluster import workers as here
 from canonic.codes import CSS
-from canonic.conversion.calibrate import calibrate, with_ranges
+from canonic.conversion.calibrate import Calibration, calibrate, with_ranges
 from canonic.conversion.explain import analyse, require_convertible
 from canonic.conversion.populations import code_inputs, set_codes, set_thresholds
-from canonic.conversion.settings import Settings, resolve
+from canonic.conversion.settings import InputCode, Settings, resolve
 from canonic.conversion.settle import repair_report, settle
 from canonic.conversion.units import fold_thresholds
 from canonic.errors import DataError
 from canonic.frontend import Model
 from canonic.network import SpikingNetwork
-from canonic.network.graph import Plan
+from canonic.network.graph import Graph, Plan
 from canonic.network.inputs import channels_last
 from canonic.progress import waiting
 
@@ -35,6 +37,8 @@ def convert(
 ) -> SpikingNetwork:
     """Turn a trained network into a spiking one, without training.
 
+    In a group of processes (torch.distributed) each calibrates with a share of the batches, and all return the same.
+
     Args:
         model: a module, which is left as it is and converted in evaluation mode, or an ``ExportedProgram`` with a
             free batch axis.
@@ -47,29 +51,64 @@ def convert(
     Raises:
         ConversionError: if the model or a setting cannot be used; it names every refused operator.
         DataError: if the calibration data cannot be used.
+        ClusterError: if one of several processes that share the calibration was lost.
 
     >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
     >>> snn = convert(model, [torch.rand(64, 4)])
     >>> snn(torch.rand(5, 4)).shape, snn.total_steps
     (torch.Size([5, 2]), 9)
     """
-    settings = settings or Settings()
-    example, calibration = _first(calibration, arity(model))
+    settings, workers = settings or Settings(), here()
+    examined = examine(model, calibration, settings.input, code)
+    rules = resolve(settings, [node.name for node in examined.graph.populations])
+    graph = set_codes(examined.graph, code, rules)  # before the calibration: what cannot be is said at once
+    seen = calibrate(graph, examined.data, first=examined.first, workers=workers, progress=progress)
+    with waiting("settle silent steps and mean errors, layer by layer", shown=progress and workers.first):
+        return spiking(graph, seen, code, settings, notes=examined.notes)
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A model that can be converted.
+
+    Attributes:
+        graph: of the source network, folded; without codes and thresholds.
+        data: all batches of the calibration data.
+        first: samples in the first of them.
+        notes: what was done that the user did not ask for.
+    """
+
+    graph: Graph
+    data: Iterable[Any]
+    first: int
+    notes: Sequence[str]
+
+
+def examine(model: Model, calibration: Iterable[Any], kind: InputCode, code: CSS) -> Examined:
+    """Return the graph of a model, checked on the first samples of the calibration data.
+
+    Raises:
+        ConversionError, DataError: as ``convert``.
+    """
+    first, data = _first(calibration, arity(model))
+    example = tuple(x[:3] if isinstance(x, Tensor) and x.dim() else x for x in first)
     graph, explanation = analyse(model, example, code)
     require_convertible(explanation)
     graph = graph.map_tensors(channels_last)
-    if settings.input == "css":
-        graph = code_inputs(graph)
+    return Examined(code_inputs(graph) if kind == "css" else graph, data, len(first[0]), _notes(model))
+
+
+def spiking(
+    graph: Graph, seen: Calibration, code: CSS, settings: Settings, *, notes: Sequence[str] = ()
+) -> SpikingNetwork:
+    """Return the spiking network of a graph whose populations have codes, from what calibration has seen of it."""
     rules = resolve(settings, [node.name for node in graph.populations])
-    graph = set_codes(graph, code, rules)
-    seen = calibrate(graph, calibration, progress=progress)
-    spiking, dead = set_thresholds(with_ranges(graph, seen.kept), rules, seen.histograms)
-    plan = Plan(fold_thresholds(spiking).map_tensors(channels_last), code, settings.bias)
-    with torch.no_grad(), waiting("settle silent steps and mean errors, layer by layer", shown=progress):
+    with_theta, dead = set_thresholds(with_ranges(graph, seen.kept), rules, seen.histograms)
+    plan = Plan(fold_thresholds(with_theta).map_tensors(channels_last), code, settings.bias)
+    with torch.no_grad():
         plan = settle(plan, seen.kept, settings, rules)
         repair = repair_report(plan, seen.kept) if settings.correct else {}
-    record = {**_record(settings, seen.samples, dead), "repair dB": repair, "notes": _notes(model)}
-    return SpikingNetwork(plan, record)
+    return SpikingNetwork(plan, {**_record(settings, seen.samples, dead), "repair dB": repair, "notes": list(notes)})
 
 
 def arity(model: Model) -> int:
@@ -105,7 +144,7 @@ def _record(settings: Settings, samples: int, dead: Mapping[str, int]) -> dict[s
 
 
 def _first(calibration: Iterable[Any], count: int) -> tuple[tuple[Tensor, ...], Iterable[Any]]:
-    """Return up to three samples of the first batch, and all batches."""
+    """Return the inputs of the first batch, and all batches."""
     if isinstance(calibration, Tensor):
         raise DataError("calibration must be an iterable of batches, got one tensor: pass [x], or a DataLoader")
     iterator = iter(calibration)
@@ -113,6 +152,4 @@ def _first(calibration: Iterable[Any], count: int) -> tuple[tuple[Tensor, ...], 
     if first is None:
         raise DataError("the calibration data is empty: pass at least one batch of typical inputs, 100 to 1000 samples")
     inputs = (first,) if isinstance(first, Tensor) else tuple(first)[:count]
-    example = tuple(x[:3] if isinstance(x, Tensor) and x.dim() else x for x in inputs)
-    whole = calibration if iter(calibration) is not iterator else chain([first], iterator)
-    return example, whole
+    return inputs, calibration if iter(calibration) is not iterator else chain([first], iterator)

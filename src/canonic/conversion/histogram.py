@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from canonic.cluster import Workers
+
 BINS = 2048
 
 
@@ -13,9 +15,12 @@ BINS = 2048
 class Histogram:
     """Counts of the positive values of each channel, in equal bins from 0 to its range.
 
+    A range is a power of two, so that bins of one range are halves, quarters, ... of those of another: counts do not
+    depend on the order in which the values came, nor on the process that counted them.
+
     Attributes:
         counts: values in each bin.
-        span: the range of each channel: its first peak, doubled as often as later data asked for.
+        span: the range of each channel: the smallest power of two above its peak; 0 where no value was positive.
         peak: the largest value of each channel; 0 where none was positive.
         total: values seen in each channel, positive or not.
     """
@@ -40,27 +45,39 @@ def empty(channels: int, like: Tensor) -> Histogram:
 
 def update(histogram: Histogram, values: Float[Tensor, "channels values"]) -> Histogram:
     """Return the histogram with more values."""
-    peak = values.amax(1).clamp(min=0)
-    histogram = _widen(histogram, peak)
-    scale = BINS / torch.where(histogram.span > 0, histogram.span, torch.inf)
+    peak = torch.maximum(histogram.peak, values.amax(1))
+    span = torch.maximum(histogram.span, _span(peak))
+    scale = BINS / torch.where(span > 0, span, torch.inf)
     # Bin 0 takes what is not positive and is dropped.
     bins = (values * scale[:, None]).ceil_().clamp_(0, BINS).to(torch.int64)
     bins += torch.arange(len(bins), device=bins.device)[:, None] * (BINS + 1)
     counts = torch.bincount(bins.flatten(), minlength=len(bins) * (BINS + 1)).view(len(bins), BINS + 1)[:, 1:]
-    return Histogram(
-        histogram.counts + counts,
-        histogram.span,
-        torch.maximum(histogram.peak, peak),
-        histogram.total + values.shape[1],
-    )
+    return Histogram(_widened(histogram, span) + counts, span, peak, histogram.total + values.shape[1])
 
 
-def _widen(histogram: Histogram, peak: Tensor) -> Histogram:
-    """Return the histogram with its range doubled until it holds the peak; pairs of bins become one."""
-    counts, span = histogram.counts, torch.where(histogram.span > 0, histogram.span, peak)
-    while bool((short := span < peak).any()):
-        merged = torch.zeros_like(counts)
-        merged[:, : BINS // 2] = counts.view(len(counts), -1, 2).sum(2)
-        counts = torch.where(short[:, None], merged, counts)
-        span = torch.where(short, 2 * span, span)
-    return Histogram(counts, span, histogram.peak, histogram.total)
+def merged(histogram: Histogram, workers: Workers) -> Histogram:
+    """Return the histogram of what all processes have seen; each must have the same channels."""
+    if workers.world == 1:
+        return histogram
+    theirs = workers.gathered((histogram.span.cpu(), histogram.peak.cpu(), histogram.total))
+    spans, peaks, totals = zip(*theirs, strict=True)
+    span, peak = (torch.stack(parts).amax(0).to(histogram.span) for parts in (spans, peaks))
+    return Histogram(workers.summed(_widened(histogram, span)), span, peak, sum(totals))
+
+
+def _span(peak: Float[Tensor, " channels"]) -> Float[Tensor, " channels"]:
+    """Return the smallest power of two above each peak, as far as the type reaches; 0 for 0."""
+    largest = int(torch.tensor(torch.finfo(peak.dtype).max, dtype=peak.dtype).frexp().exponent) - 1
+    exponent = peak.frexp().exponent.clamp(-largest // 2, largest)
+    return torch.where(peak > 0, torch.ldexp(torch.ones_like(peak), exponent), 0)
+
+
+def _widened(histogram: Histogram, span: Float[Tensor, " channels"]) -> Int[Tensor, "channels bins"]:
+    """Return the counts in the bins of a range that is at least as large; pairs of bins become one, and again."""
+    counts, own = histogram.counts, torch.where(histogram.span > 0, histogram.span, span)
+    while bool((short := own < span).any()):
+        halved = torch.zeros_like(counts)
+        halved[:, : BINS // 2] = counts.view(len(counts), -1, 2).sum(2)
+        counts = torch.where(short[:, None], halved, counts)
+        own = torch.where(short, 2 * own, own)
+    return counts

@@ -1,6 +1,7 @@
 """The border: what a network accepts as input."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import torch
@@ -54,11 +55,22 @@ def checked(graph: Graph, inputs: Sequence[object], where: str) -> list[Tensor]:
     return [channels_last(x) for x in ready]
 
 
-def batches(graph: Graph, data: Iterable[Any], purpose: str) -> Iterator[list[Tensor]]:
-    """Yield the inputs of each batch, checked; whatever follows them in a batch, such as labels, is left out."""
+def batches(graph: Graph, data: Iterable[Any], purpose: str, first: int = 0, every: int = 1) -> Iterator[list[Tensor]]:
+    """Yield the inputs of each batch, checked; whatever follows them in a batch, such as labels, is left out.
+
+    Args:
+        graph: of the network.
+        data: batches.
+        purpose: for errors.
+        first: number of the first batch, for errors; a share of the data begins with another, and leaves out some.
+        every: distance to the next.
+
+    Raises:
+        DataError: if a batch does not fit the graph or is not finite.
+    """
     if isinstance(data, Tensor):
         raise DataError(f"{purpose} data must be an iterable of batches, got one tensor: pass [x], or a DataLoader")
-    for index, batch in enumerate(data):
+    for index, batch in zip(count(first, every), data, strict=False):
         given = [batch] if isinstance(batch, Tensor) else list(batch)
         yield checked(graph, given[: len(graph.inputs)], f"{purpose} batch {index}")
 
