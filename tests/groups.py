@@ -7,6 +7,7 @@ import socket
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ import torch
 from canonic.cluster import cluster
 from canonic.errors import CanonicError
 
-# One process imports torch, and all others are forked from it: a group of four starts in a second.
+# One process imports torch and converts once; all others are forked from it, and start in a tenth of a second.
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["torch._inductor", "canonic.measure", "tests.groups"])
+CONTEXT.set_forkserver_preload(["tests.warm", "tests.groups"])
 
 
 @dataclass(frozen=True)
@@ -28,19 +29,21 @@ class Ended:
     code: int | None
 
 
-def in_group(world: int, work: Callable[..., Any], *arguments: Any, timeout: float = 60) -> list[Ended]:
+def in_group(
+    world: int, work: Callable[..., Any], *arguments: Any, patience: timedelta = timedelta(seconds=60)
+) -> list[Ended]:
     """Run ``work(workers, *arguments)`` in this many processes, and return how each ended."""
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / str(rank) for rank in range(world)]
         group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(world)}
         started = [
-            CONTEXT.Process(target=_run, args=({**group, "RANK": str(rank)}, files[rank], work, arguments))
+            CONTEXT.Process(target=_run, args=({**group, "RANK": str(rank)}, patience, files[rank], work, arguments))
             for rank in range(world)
         ]
         for process in started:
             process.start()
         for process in started:
-            process.join(timeout)
+            process.join(60)
             process.kill()
             process.join()
         return [
@@ -62,11 +65,13 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _run(group: dict[str, str], file: Path, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _run(
+    group: dict[str, str], patience: timedelta, file: Path, work: Callable[..., Any], arguments: tuple[Any, ...]
+) -> None:
     os.environ.update(group)
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    with cluster() as workers:
+    with cluster(patience) as workers:
         try:
             result = work(workers, *arguments)
         except (CanonicError, ZeroDivisionError) as error:

@@ -1,14 +1,16 @@
 """Several processes: shares of whole batches, the same results for any number, errors that reach all, no hang."""
 
 import os
+import signal
 import time
+from datetime import timedelta
 
 import pytest
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from canonic import CSS, Settings
+from canonic import CSS, Settings, convert, evaluate
 from canonic.cluster import ALONE, Workers, cluster, workers
 from canonic.conversion.calibrate import calibrate
 from canonic.conversion.convert import examine, spiking
@@ -82,7 +84,7 @@ def made(group, examined):
     """Return the tensors of the spiking network, and its record."""
     code, settings = CSS(4, 1), Settings()
     graph = set_codes(examined.graph, code, resolve(settings, [node.name for node in examined.graph.populations]))
-    seen = calibrate(graph, examined.data, first=examined.first, workers=group)
+    seen = calibrate(graph, examined.data, first=examined.first, group=group)
     snn = spiking(graph, seen, code, settings)
     return {f"{node.name}/{key}": t for node in snn.graph.nodes for key, t in node.tensors.items()}, snn.record
 
@@ -97,6 +99,46 @@ def test_calibration_ends_the_same_for_any_number_of_processes(world, number):
         assert told == record
         assert others.keys() == tensors.keys()
         assert all(torch.equal(others[name], tensors[name]) for name in tensors)
+
+
+def labelled_batches(number):
+    generator = torch.Generator().manual_seed(3)
+    sizes = [20, 20, 20, 20, 20, 20, 3][-number:]
+    return [(torch.randn(n, 4, generator=generator), torch.randint(3, (n,), generator=generator)) for n in sizes]
+
+
+def measured(group, snn, data):
+    found = evaluate(snn, data, progress=False).to_json()
+    found["latency"].pop("wall")
+    return found
+
+
+@pytest.mark.parametrize(("world", "number"), [(2, 7), (4, 7), (4, 2)], ids=["two", "four", "more than batches"])
+def test_an_evaluation_ends_the_same_for_any_number_of_processes(world, number):
+    snn, data = convert(network(), uneven_batches(), code=CSS(4, 1)), labelled_batches(number)
+    alone = measured(ALONE, snn, data)
+    assert alone["data"]["samples"] == sum(len(y) for _, y in data)
+    assert results(world, measured, snn, data) == [alone] * world
+
+
+def interrupted(group, snn, data):
+    """Ctrl-C in all processes, in the second batch of each; those that have none wait for the others."""
+
+    def some():
+        for number, batch in enumerate(data):
+            if number == 2 + group.rank:
+                signal.raise_signal(signal.SIGINT)
+            yield batch
+
+    return evaluate(snn, some(), progress=False).to_json()["data"]
+
+
+def test_after_ctrl_c_the_parts_of_all_are_kept_and_marked():
+    snn, data = convert(network(), uneven_batches(), code=CSS(4, 1)), labelled_batches(7)
+    for found in results(2, interrupted, snn, data):
+        assert not found["complete"]
+        assert found["samples"] == 40
+        assert "interrupted" in found["gap"]
 
 
 def kept_of(group, sizes):
@@ -169,3 +211,15 @@ def test_a_lost_process_ends_the_others_with_an_error_and_soon():
         assert "lost contact with the others: one of them ended" in str(ended.result)
         assert "start all of them again" in str(ended.result)
     assert time.monotonic() - start < 30
+
+
+def sleeps(group):
+    if group.rank == 1:
+        time.sleep(6)
+    return group.gathered(group.rank)
+
+
+def test_a_process_that_keeps_the_others_waiting_for_too_long_is_given_up():
+    for ended in in_group(2, sleeps, patience=timedelta(seconds=2)):
+        assert isinstance(ended.result, ClusterError)
+        assert "was silent for too long" in str(ended.result)

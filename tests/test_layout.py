@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "canonic"
-LAYERS = ["cli", "report", "measure", "conversion", "frontend", "network", "neurons", "codes", "datasets"]
+LAYERS = ["cli", "report", "sweep", "measure", "conversion", "frontend", "network", "neurons", "codes", "datasets"]
 GROUND = ["cluster", "progress", "errors"]
 FILES = sorted(SOURCE.rglob("*.py"))
 

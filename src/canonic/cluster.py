@@ -5,6 +5,8 @@
 
 import hashlib
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -125,9 +127,13 @@ class Workers:
 
     @contextmanager
     def _contact(self) -> Iterator[None]:
-        """Turn what torch says of a lost process into an error with a remedy."""
+        """Turn what torch says of a lost process into an error with a remedy, and let Ctrl-C not cut an exchange.
+
+        Ctrl-C reaches all processes: those at work end, tell what they have, and so end the wait of the others.
+        """
         try:
-            yield
+            with _uninterrupted():
+                yield
         except RuntimeError as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ClusterError(
@@ -147,6 +153,19 @@ class Workers:
         mine = chosen[self.rank :: self.world]
         order = {"batch_sampler": mine} if loader.batch_sampler is not None else {"batch_size": None, "sampler": mine}
         return DataLoader(loader.dataset, **order, **{name: getattr(loader, name) for name in _KEPT})
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Drop Ctrl-C, where this thread gets it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
 
 
 _KEPT = (

@@ -1,13 +1,17 @@
 """The command line of ``canonic``. Exit codes: 0 done, 1 it could not be done, 2 wrong usage."""
 
 import json
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from canonic.cli import options as o
+from canonic.cli.sweep import sweep
 
 INTERRUPTED = 130
 """The exit code that typer gives to Ctrl-C."""
@@ -92,6 +96,7 @@ def convert(
 
     from canonic.cli.models import open_model
     from canonic.cli.render import show_network
+    from canonic.cluster import workers
     from canonic.conversion import Settings
     from canonic.conversion import convert as convert_model
     from canonic.network.precision import require_precision
@@ -108,7 +113,8 @@ def convert(
     snn = convert_model(opened, batches, code=code, settings=settings)
     # The network remembers its preprocessing, so that evaluate need not be told again.
     snn = replace(snn, record={**snn.record, "preprocessing": asdict(prepare)}).to_precision(precision)  # type: ignore[arg-type]
-    snn.save(out)
+    if workers().first:
+        snn.save(out)
     _print_json({"file": str(out), **snn.describe()}) if as_json else show_network(snn, out)
 
 
@@ -156,6 +162,9 @@ def verify(
     snn = load(network)
     found = snn.verify(o.batches(data, o.remembered(snn, mean, std, size, grey), limit, batch_size))
     _print_json(found.to_json()) if as_json else print(found)
+
+
+app.command()(sweep)
 
 
 @app.command()
@@ -222,16 +231,33 @@ def _print_json(value: object) -> None:
     print(json.dumps(value, indent=2))
 
 
+@contextmanager
+def _group() -> Iterator[None]:
+    """Join the processes that torchrun started, where it did; only the first of them prints results."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        yield  # without torch, which takes seconds to load
+        return
+    from canonic.cluster import cluster
+
+    with ExitStack() as stack:
+        if not stack.enter_context(cluster()).first:
+            stack.enter_context(redirect_stdout(stack.enter_context(Path(os.devnull).open("w"))))
+        yield
+
+
 def main() -> None:
     """Run the command line."""
     from canonic.errors import CanonicError
 
+    world, rank = os.environ.get("WORLD_SIZE", "1"), int(os.environ.get("RANK", "0"))
+    name = "canonic" if world == "1" else f"canonic (process {rank + 1} of {world})"
     try:
-        app()
+        with _group():
+            app()
     except CanonicError as error:
-        print(f"canonic: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         sys.exit(1)
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
-            print("canonic: interrupted; nothing was left half-written", file=sys.stderr)
+            print(f"{name}: interrupted; nothing was left half-written", file=sys.stderr)
         raise

@@ -38,7 +38,7 @@ class Calibration:
 
 
 def calibrate(
-    graph: Graph, data: Iterable[Any], *, first: int, workers: Workers = ALONE, progress: bool = False
+    graph: Graph, data: Iterable[Any], *, first: int, group: Workers = ALONE, progress: bool = False
 ) -> Calibration:
     """Run the source network over the data; each process takes a share, and all get the same result.
 
@@ -46,7 +46,7 @@ def calibrate(
         graph: of the source network.
         data: batches of inputs, the same in every process.
         first: size of the first batch.
-        workers: the processes that share the batches.
+        group: the processes that share the batches.
         progress: show a progress bar, on a terminal.
 
     Raises:
@@ -54,27 +54,27 @@ def calibrate(
         ConversionError: if an activation is not finite.
         ClusterError: if a process was lost.
     """
-    mine = workers.share(data)
+    mine = group.share(data)
     local = _Pass(graph, Samples(first, sample_capacity(graph)))
     numbered = zip(
-        count(workers.rank, workers.world),
+        count(group.rank, group.world),
         track(
-            batches(graph, mine, "calibration", workers.rank, workers.world),
+            batches(graph, mine, "calibration", group.rank, group.world),
             "calibrate",
-            shown=progress and workers.first,
+            shown=progress and group.first,
             total=_length(mine),
         ),
         strict=False,
     )
-    told = workers.together(lambda: local.over(numbered))
+    told = group.together(lambda: local.over(numbered))
     _require_all(data, sum(part.batches for part in told))
     like = prototype(graph)
     channels = next((part.channels for part in told if part.channels), {})
     histograms = {
-        name: merge_histograms(local.histograms.get(name) or empty(size, like), workers)
+        name: merge_histograms(local.histograms.get(name) or empty(size, like), group)
         for name, size in channels.items()
     }
-    kept = merge_samples(local.kept, workers).inputs
+    kept = merge_samples(local.kept, group).inputs
     return Calibration(
         histograms, sum(part.samples for part in told), tuple(channels_last(x.to(like.device)) for x in kept)
     )

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from canonic.cluster import workers as here
+from canonic.cluster import Workers, workers
 from canonic.codes import CSS
 from canonic.conversion.calibrate import Calibration, calibrate, with_ranges
 from canonic.conversion.explain import analyse, require_convertible
@@ -33,11 +33,12 @@ def convert(
     *,
     code: CSS = CSS(steps=8, silent=1),
     settings: Settings | None = None,
+    group: Workers | None = None,
     progress: bool = True,
 ) -> SpikingNetwork:
     """Turn a trained network into a spiking one, without training.
 
-    In a group of processes (torch.distributed) each calibrates with a share of the batches, and all return the same.
+    Under ``torchrun`` each process calibrates with a share of the batches, and all return the same network.
 
     Args:
         model: a module, which is left as it is and converted in evaluation mode, or an ``ExportedProgram`` with a
@@ -46,6 +47,7 @@ def convert(
             the inputs, such as those of a DataLoader of (x, y). A hundred samples or more; no labels are used.
         code: of all populations.
         settings: ``Settings()`` if None.
+        group: the processes that share the calibration; those of torch.distributed if None.
         progress: show a progress bar, on a terminal.
 
     Raises:
@@ -58,12 +60,12 @@ def convert(
     >>> snn(torch.rand(5, 4)).shape, snn.total_steps
     (torch.Size([5, 2]), 9)
     """
-    settings, workers = settings or Settings(), here()
+    settings, group = settings or Settings(), group or workers()
     examined = examine(model, calibration, settings.input, code)
     rules = resolve(settings, [node.name for node in examined.graph.populations])
     graph = set_codes(examined.graph, code, rules)  # before the calibration: what cannot be is said at once
-    seen = calibrate(graph, examined.data, first=examined.first, workers=workers, progress=progress)
-    with waiting("settle silent steps and mean errors, layer by layer", shown=progress and workers.first):
+    seen = calibrate(graph, examined.data, first=examined.first, group=group, progress=progress)
+    with waiting("settle silent steps and mean errors, layer by layer", shown=progress and group.first):
         return spiking(graph, seen, code, settings, notes=examined.notes)
 
 

@@ -1,0 +1,5 @@
+"""``python -m canonic``: what ``torchrun -m canonic`` starts."""
+
+from canonic.cli.main import main
+
+main()

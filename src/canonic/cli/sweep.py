@@ -1,0 +1,101 @@
+"""The command that sweeps, and its results as a table."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from canonic.cli import options as o
+
+if TYPE_CHECKING:
+    from canonic.sweep import Outcome, Setting, Sweep
+
+CALIBRATION = 1000
+"""Samples that calibrate, at most: as many as ``canonic convert`` takes."""
+
+
+def sweep(
+    model: o.Model,
+    data: o.DataName,
+    calibration: Annotated[str, typer.Option(help="Data for the calibration, in the same forms; 1,000 samples of it.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results; the same command goes on with what is there.")],
+    weights: o.Weights = None,
+    limit: o.Limit = None,
+    batch_size: o.BatchSize = 100,
+    mean: o.Mean = "",
+    std: o.Std = "",
+    size: o.Size = None,
+    grey: o.Grey = False,
+    steps: Annotated[str, typer.Option("--steps", "-T", help="Values of T, as 4,6,8.")] = "8",
+    silent: Annotated[str, typer.Option("--silent", "-k", help="Values of k, as 0,1,2,auto.")] = "1",
+    phi: Annotated[str, typer.Option(help="Values of phi, as 0.5,0.55.")] = "0.5",
+    threshold: Annotated[str, typer.Option(help="Threshold rules, as mse,max.")] = "mse",
+    precision: Annotated[str, typer.Option(help="Precisions, as fp32,bf16,int8.")] = "fp32",
+    as_json: o.Json = False,
+) -> None:
+    """Convert and measure a network in all combinations of settings; find those that no other beats."""
+    from canonic.cli.models import open_model
+    from canonic.cluster import workers
+    from canonic.report import save_figure
+    from canonic.report.fronts import pareto_fronts
+    from canonic.sweep import sweep as run
+
+    settings = _settings(steps, silent, phi, threshold, precision)
+    prepare, opened = o.preprocessing(mean, std, size, grey), open_model(model, weights)
+    known, unseen = o.batches(calibration, prepare, CALIBRATION, batch_size), o.batches(data, prepare, limit, batch_size)
+    try:
+        found = run(opened, known, unseen, settings, out)
+    except KeyboardInterrupt as stop:
+        print(f"canonic: {stop}", file=sys.stderr)
+        raise
+    if workers().first:
+        save_figure(pareto_fronts(found, f"{model} on {data}"), out / "fronts.png")
+    _print(found, out, as_json=as_json)
+    if not any(outcome.evaluation for outcome in found.outcomes):
+        raise typer.Exit(1)
+
+
+def _settings(steps: str, silent: str, phi: str, threshold: str, precision: str) -> "tuple[Setting, ...]":
+    """Return the settings that the lists of the options make."""
+    from canonic.sweep import grid
+
+    ks = tuple(k if chosen is None else chosen for k, chosen in map(o.silent_steps, _words(silent)))
+    with o.usage():
+        return grid(tuple(map(int, _words(steps))), ks, o.numbers(phi), _words(threshold), _words(precision))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _print(found: "Sweep", out: Path, *, as_json: bool) -> None:
+    from rich.table import Table
+
+    from canonic.cli.render import console
+
+    if as_json:
+        print(json.dumps(found.to_json(), indent=2))
+        return
+    columns = ("T", "k", "phi", "threshold", "precision", "total steps", "accuracy %", "agreement %", "energy uJ")
+    table = Table(*columns, "not beaten in", box=None, header_style="bold")
+    for outcome in found.outcomes:
+        table.add_row(*_row(outcome, found), style="" if outcome.evaluation else "dim")
+    console().print(
+        table,
+        "energy: estimated, of the arithmetic for one sample; not beaten in energy, or in steps: no other setting has",
+        f"as much accuracy for less; {out}: a file with all measures of each setting, and fronts.png",
+        sep="\n",
+    )
+
+
+def _row(outcome: "Outcome", found: "Sweep") -> tuple[str, ...]:
+    s = outcome.setting
+    setting = (str(s.steps), str(s.silent), f"{s.phi:g}", s.threshold, s.precision)
+    if outcome.accuracy is None or outcome.agreement is None or outcome.energy is None:
+        return (*setting, "", "refused", "", "", outcome.refused)
+    fronts = {"energy": found.saving_energy, "steps": found.saving_steps}
+    best = ", ".join(name for name, front in fronts.items() if outcome in front)
+    measured = (f"{100 * outcome.accuracy:.2f}", f"{100 * outcome.agreement:.2f}", f"{outcome.energy:.4g}")
+    return (*setting, str(outcome.total_steps), *measured, best)

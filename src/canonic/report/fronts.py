@@ -1,0 +1,42 @@
+"""The picture of a sweep: accuracy against what it costs, with the settings that no other beats."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from canonic.sweep import Outcome, Sweep
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def pareto_fronts(sweep: Sweep, title: str = "") -> "Figure":
+    """Return a figure of the accuracy against energy and against total steps, each with its Pareto front.
+
+    Args:
+        sweep: its settings are dots; those on a front are named and joined.
+        title: what was swept.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.6), dpi=150, layout="constrained")
+    energy, steps = figure.subplots(1, 2, sharey=True)
+    measured = [o for o in sweep.outcomes if o.accuracy is not None]
+    _draw(energy, measured, lambda outcome: outcome.energy, sweep.saving_energy)
+    energy.set(xlabel="energy a sample (uJ), estimated", ylabel="accuracy (%)", xscale="log")
+    _draw(steps, measured, lambda outcome: outcome.total_steps, sweep.saving_steps)
+    steps.set(xlabel="total steps")
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def _draw(
+    axes: "Axes", measured: Sequence[Outcome], cost: Callable[[Outcome], float | None], front: Sequence[Outcome]
+) -> None:
+    points = [(x, 100 * (o.accuracy or 0), o) for o in measured if (x := cost(o)) is not None]
+    axes.plot([x for x, _, _ in points], [y for _, y, _ in points], "o", color="0.75", markersize=4)
+    best = sorted({(x, y): o for x, y, o in points if o in front}.items())
+    axes.plot([x for (x, _), _ in best], [y for (_, y), _ in best], "o-", drawstyle="steps-post", markersize=5)
+    for place, outcome in best:
+        axes.annotate(str(outcome.setting), place, xytext=(4, -9), textcoords="offset points", fontsize=6)
+    axes.grid(alpha=0.25)

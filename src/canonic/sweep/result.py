@@ -1,0 +1,109 @@
+"""What came of each setting, and which of them no other beats."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from canonic.errors import StorageError
+from canonic.sweep.grid import Setting
+from canonic.sweep.pareto import front
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one setting.
+
+    Attributes:
+        setting: what was tried.
+        evaluation: the measures, plain data as ``Evaluation.to_json`` gives them; None if it was refused.
+        refused: why it cannot be; "" if it can.
+        seconds: that converting and evaluating took.
+    """
+
+    setting: Setting
+    evaluation: Mapping[str, Any] | None
+    refused: str
+    seconds: Mapping[str, float]
+
+    @property
+    def accuracy(self) -> float | None:
+        """Accuracy after the last step, 0 to 1."""
+        return None if self.evaluation is None else float(self.evaluation["accuracy"]["network"])
+
+    @property
+    def agreement(self) -> float | None:
+        """Share of answers that are those of the source network, 0 to 1."""
+        return None if self.evaluation is None else float(self.evaluation["accuracy"]["agreement"])
+
+    @property
+    def total_steps(self) -> int | None:
+        """Steps until the last digit of the answer."""
+        return None if self.evaluation is None else int(self.evaluation["network"]["total steps"])
+
+    @property
+    def energy(self) -> float | None:
+        """Energy of the spiking network for one sample in microjoules, by the model of arithmetic alone."""
+        if self.evaluation is None:
+            return None
+        rows = self.evaluation["energy"]["models"]["horowitz45"]["rows"]
+        return next(float(row["total"]) for row in rows if row["network"] == "spiking")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the outcome as plain data."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> "Outcome":
+        """Return the outcome that plain data stand for."""
+        return Outcome(Setting(**data["setting"]), data["evaluation"], data["refused"], data["seconds"])
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What came of all settings of a sweep, in their order.
+
+    Raises:
+        StorageError: if they were not measured on the same data.
+    """
+
+    outcomes: tuple[Outcome, ...]
+
+    def __post_init__(self) -> None:
+        if len({o.evaluation["data"]["sha256"] for o in self.outcomes if o.evaluation is not None}) > 1:
+            raise StorageError(
+                "the settings of this sweep were measured on different data: it changed on the way; begin in another "
+                "folder"
+            )
+
+    @property
+    def saving_energy(self) -> tuple[Outcome, ...]:
+        """The Pareto front of accuracy against energy."""
+        return self._front(lambda outcome: outcome.energy)
+
+    @property
+    def saving_steps(self) -> tuple[Outcome, ...]:
+        """The Pareto front of accuracy against total steps."""
+        return self._front(lambda outcome: outcome.total_steps)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return a row for each setting, as plain data; energy in microjoules a sample."""
+        return [
+            {
+                **asdict(outcome.setting),
+                "total steps": outcome.total_steps,
+                "accuracy": outcome.accuracy,
+                "agreement": outcome.agreement,
+                "energy": outcome.energy,
+                "on the front of energy": outcome in self.saving_energy,
+                "on the front of steps": outcome in self.saving_steps,
+                "refused": outcome.refused,
+            }
+            for outcome in self.outcomes
+        ]
+
+    def _front(self, cost: Callable[[Outcome], float | None]) -> tuple[Outcome, ...]:
+        points = [
+            (o, o.accuracy, price) for o in self.outcomes if o.accuracy is not None and (price := cost(o)) is not None
+        ]
+        best = front([(gain, float(price)) for _, gain, price in points])
+        return tuple(outcome for (outcome, _, _), kept in zip(points, best, strict=True) if kept)

@@ -1,0 +1,150 @@
+"""A sweep: calibrate once, then convert and measure in every setting; each process takes a setting at a time."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from canonic.cluster import ALONE, Workers, workers
+from canonic.codes import CSS
+from canonic.conversion.calibrate import Calibration, calibrate
+from canonic.conversion.convert import examine, spiking
+from canonic.conversion.populations import set_codes
+from canonic.conversion.settings import resolve
+from canonic.errors import ClusterError, ConversionError, DataError
+from canonic.frontend import Model
+from canonic.measure import Evaluation, evaluate
+from canonic.network import SpikingNetwork
+from canonic.network.graph import Graph
+from canonic.progress import track
+from canonic.sweep.folder import Folder, identity_of, open_folder
+from canonic.sweep.grid import Setting
+from canonic.sweep.result import Outcome, Sweep
+
+
+def sweep(
+    model: Model,
+    calibration: Iterable[Any],
+    data: Iterable[Any],
+    settings: Sequence[Setting],
+    folder: str | Path,
+    *,
+    group: Workers | None = None,
+    progress: bool = True,
+) -> Sweep:
+    """Convert and measure a classifier in every setting; what a killed sweep has finished is not done again.
+
+    Args:
+        model: as for ``convert``.
+        calibration: as for ``convert``; used for all settings.
+        data: batches (x, y), with y the classes ``[batch]``, to be read once for every setting.
+        settings: such as ``grid(steps=(4, 6, 8), silent=(0, 1, "auto"))``.
+        folder: for the results; it may hold some of the same model and data, which are then taken as they are. All
+            processes write to it: several machines need a common disk.
+        group: the processes that share the work; those of torch.distributed if None.
+        progress: show progress bars, on a terminal.
+
+    Raises:
+        ConversionError: if the model cannot be converted. A single setting that cannot be had is recorded as refused.
+        DataError: if the data cannot be used.
+        StorageError: if the folder cannot be used, or holds results of another model, other data, another version.
+        ClusterError: if another process was lost.
+        KeyboardInterrupt: after Ctrl-C; it says how many settings are done.
+    """
+    group = group or workers()
+    examined = examine(model, calibration, "direct", CSS())
+    seen = calibrate(examined.graph, examined.data, first=examined.first, group=group, progress=progress)
+    place = Folder(Path(folder), _common(group.together(partial(identity_of, examined.graph, seen, data))))
+    done = group.together(lambda: _finished(place, settings) if group.first else {})[0]
+    bench = Bench(examined.graph, seen, data, examined.notes, place)
+    try:
+        for part in track(_rounds(settings, done, group.world), "sweep", shown=progress and group.first):
+            found = group.together(partial(bench.outcome, part[group.rank] if group.rank < len(part) else None))
+            done |= {outcome.setting: outcome for outcome in found if outcome is not None}
+    except ClusterError as error:
+        raise ClusterError(f"{error}; {_kept(place, settings)}") from error
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted: {_kept(place, settings)}") from None
+    return Sweep(tuple(done[setting] for setting in settings))
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every setting is tried on."""
+
+    graph: Graph
+    seen: Calibration
+    data: Iterable[Any]
+    notes: Sequence[str]
+    folder: Folder
+
+    def outcome(self, setting: Setting | None) -> Outcome | None:
+        """Try a setting, write what came of it, and return what is written."""
+        if setting is None:
+            return None
+        start = time.perf_counter()
+        try:
+            snn = self.converted(setting)
+        except ConversionError as error:
+            outcome = Outcome(setting, None, str(error), {"convert": time.perf_counter() - start})
+        else:
+            middle = time.perf_counter()
+            found = _whole(evaluate(snn, self.data, group=ALONE, progress=False))
+            outcome = Outcome(setting, found, "", {"convert": middle - start, "evaluate": time.perf_counter() - middle})
+        self.folder.write(outcome)
+        return self.folder.read(setting)
+
+    def converted(self, setting: Setting) -> SpikingNetwork:
+        """Return the spiking network."""
+        rules = resolve(setting.settings, [node.name for node in self.graph.populations])
+        graph = set_codes(self.graph, setting.code, rules)
+        snn = spiking(graph, self.seen, setting.code, setting.settings, notes=self.notes)
+        return snn.to_precision(setting.precision)
+
+
+def _whole(evaluation: Evaluation) -> dict[str, Any]:
+    """Return the measures of all the data; a sweep compares no parts."""
+    if "interrupted" in evaluation.gap:
+        raise KeyboardInterrupt
+    if evaluation.gap:
+        raise DataError(f"{evaluation.gap}: its __len__ is wrong, or it can be read only once")
+    found = evaluation.to_json()
+    if found["accuracy"] is None:
+        raise DataError("a sweep compares accuracies: y must hold classes, one whole number for each sample")
+    return found
+
+
+def _common(identities: Sequence[Mapping[str, str]]) -> Mapping[str, str]:
+    """Return what all processes sweep.
+
+    Raises:
+        ClusterError: if it is not the same.
+    """
+    first = identities[0]
+    others = sorted({name for identity in identities for name in first if identity[name] != first[name]})
+    if others:
+        raise ClusterError(f"the processes differ in the {' and the '.join(others)}: give all of them the same")
+    return first
+
+
+def _finished(folder: Folder, settings: Sequence[Setting]) -> dict[Setting, Outcome]:
+    """Return what came of the settings that were tried before."""
+    open_folder(folder.path, folder.identity)
+    found = ((setting, folder.read(setting)) for setting in settings)
+    return {setting: outcome for setting, outcome in found if outcome is not None}
+
+
+def _rounds(settings: Sequence[Setting], done: Mapping[Setting, Outcome], world: int) -> list[Sequence[Setting]]:
+    """Return what is still to be done, one setting for each process at a time, those of like duration together."""
+    missing = [setting for setting in settings if setting not in done]
+    missing.sort(key=lambda setting: (setting.precision, setting.steps, str(setting.silent)), reverse=True)
+    return [missing[start : start + world] for start in range(0, len(missing), world)]
+
+
+def _kept(folder: Folder, settings: Sequence[Setting]) -> str:
+    count = sum(folder.file(setting).exists() for setting in settings)
+    return (
+        f"{count} of {len(settings)} settings are done and kept in {folder.path}; the same command goes on from there"
+    )
