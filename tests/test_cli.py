@@ -138,6 +138,8 @@ def test_explain(folder):
     assert machine["neurons"] == 384
 
 
+SWEEP = ("--data", "digits", "--calibration", "digits", "--out", "absent")
+
 WRONG_USE = [
     (
         ("convert", "net:make", "--data", "digits", "-T", "25"),
@@ -158,6 +160,9 @@ WRONG_USE = [
     (("convert", "net:make", "--data", "digits", "--out", "absent/n"), "--out must be a file in a folder that exists"),
     (("convert", "net:make", "--data", "digits", "--percentile", "90"), "has no effect on --threshold mse"),
     (("explain", "net:make", "--shape", "1x8x8"), "--shape must be sizes such as 3,32,32"),
+    (("sweep", "net:make", *SWEEP, "-T", "4,x"), "invalid literal for int() with base 10: 'x'"),
+    (("sweep", "net:make", *SWEEP, "-k", "1,few"), "--silent must be a whole number or auto, got 'few'"),
+    (("sweep", "net:make", *SWEEP, "--threshold", "best"), "threshold must be one of"),
     (("nothing",), "No such command 'nothing'"),
 ]
 

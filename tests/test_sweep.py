@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 from typer.testing import CliRunner
 
-from canonic import CSS, ConversionError, DataError, Settings, StorageError, convert, evaluate
+from canonic import CSS, DataError, Settings, StorageError, convert, evaluate
 from canonic.cli.main import app
 from canonic.errors import ClusterError
 from canonic.report import save_figure
@@ -99,7 +99,9 @@ def raise_interrupt():
 
 def test_after_an_interrupt_it_goes_on_where_it_stopped(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "evaluate", Interrupted(4, raise_interrupt))
-    with pytest.raises(KeyboardInterrupt, match=r"interrupted: 3 of 12 settings are done and kept in .*; the same comm"):
+    with pytest.raises(
+        KeyboardInterrupt, match=r"interrupted: 3 of 12 settings are done and kept in .*; the same comm"
+    ):
         swept(tmp_path)
     before = {file: file.stat().st_mtime_ns for file in tmp_path.glob("T*")}
     assert len(before) == 3
@@ -211,7 +213,15 @@ def test_data_that_does_not_fit(tmp_path, data, message):
         sweep(model(), known(), data, GRID[:1], tmp_path)
 
 
-class Short(list):
+class Short:
+    """Data that announces more than it holds."""
+
+    def __init__(self, batches):
+        self.batches = batches
+
+    def __iter__(self):
+        return iter(self.batches)
+
     def __len__(self):
         return 9
 
@@ -235,15 +245,9 @@ def test_a_damaged_file_is_named(tmp_path):
         swept(blocked)
 
 
-def test_a_grid_has_each_combination_once_and_knows_its_words():
+def test_a_grid_has_each_combination_once():
     assert len(GRID) == 12
     assert grid(steps=(4, 4)) == (Setting(4),)
-    with pytest.raises(ConversionError, match="threshold must be one of mse, max, percentile, got 'best'"):
-        grid(threshold=("best",))
-    with pytest.raises(ConversionError, match='silent of settings must be a whole number or "auto"'):
-        grid(silent=("few",))
-    with pytest.raises(DataError, match="precision must be one of"):
-        grid(precision=("int4",))
 
 
 POINTS = st.lists(st.tuples(st.sampled_from([0.1, 0.5, 0.7, 0.9]), st.sampled_from([1.0, 2.0, 3.0, 4.0])), max_size=12)
@@ -305,18 +309,3 @@ def test_the_command_under_torchrun_prints_once_and_what_one_process_prints(tmp_
     assert (tmp_path / "two" / "fronts.png").exists()
     rows = json.loads(CliRunner().invoke(app, [*options, "--out", "two", "--json"]).stdout)
     assert [(row["steps"], row["silent"]) for row in rows] == [(2, 1), (2, "auto"), (4, 1), (4, "auto")]
-
-
-@pytest.mark.parametrize(
-    ("option", "message"),
-    [
-        (("-T", "4,x"), "invalid literal for int"),
-        (("-k", "few"), "--silent must be a whole number or auto"),
-        (("--threshold", "best"), "threshold must be one of"),
-        (("--precision", "int4"), "precision must be one of"),
-    ],
-)
-def test_wrong_usage_of_the_command(option, message):
-    done = CliRunner().invoke(app, ["sweep", "net:make", *DIGITS, "--out", "o", *option])
-    assert done.exit_code == 2
-    assert message in done.output

@@ -44,7 +44,10 @@ def sweep(
 
     settings = _settings(steps, silent, phi, threshold, precision)
     prepare, opened = o.preprocessing(mean, std, size, grey), open_model(model, weights)
-    known, unseen = o.batches(calibration, prepare, CALIBRATION, batch_size), o.batches(data, prepare, limit, batch_size)
+    known, unseen = (
+        o.batches(calibration, prepare, CALIBRATION, batch_size),
+        o.batches(data, prepare, limit, batch_size),
+    )
     try:
         found = run(opened, known, unseen, settings, out)
     except KeyboardInterrupt as stop:
