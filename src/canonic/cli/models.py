@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from canonic.cluster import workers
 from canonic.errors import ConversionError, StorageError
 from canonic.frontend import quiet
 
@@ -30,9 +31,9 @@ def open_model(name: str, weights: Path | None) -> nn.Module | ExportedProgram:
             raise ConversionError(f"{name} holds its own weights: leave out --weights {weights}")
         return _program(Path(name))
     model = _made(name)
-    if weights is None:
+    if weights is None and workers().first:
         print(f"canonic: no --weights: the network is as {name} makes it", file=sys.stderr)
-    else:
+    if weights is not None:
         _fill(model, read_weights(weights), weights)
     return model.eval()
 

@@ -51,7 +51,8 @@ def sweep(
     try:
         found = run(opened, known, unseen, settings, out)
     except KeyboardInterrupt as stop:
-        print(f"canonic: {stop}", file=sys.stderr)
+        if workers().first:
+            print(f"canonic: {stop}", file=sys.stderr)
         raise
     if workers().first:
         save_figure(pareto_fronts(found, f"{model} on {data}"), out / "fronts.png")
