@@ -55,17 +55,18 @@ def share_of_loaders(group):
     data = Told(torch.arange(11))
     loaders = [DataLoader(data, batch_size=2), DataLoader(data, batch_size=None)]
     shares = [[x.tolist() for (x,) in group.share(loader)] for loader in loaders]
-    return shares, data.asked, group.gathered(group.rank), group.summed(torch.tensor([1, group.rank]))
+    exchanged = group.gathered(group.rank), group.sent(group.rank, 1), group.summed(torch.tensor([1, group.rank]))
+    return shares, data.asked, exchanged
 
 
-def test_a_loader_loads_only_the_samples_of_its_share():
-    for rank, (shares, asked, ranks, total) in enumerate(results(2, share_of_loaders)):
+def test_a_loader_loads_only_the_samples_of_its_share_and_values_travel():
+    for rank, (shares, asked, exchanged) in enumerate(results(2, share_of_loaders)):
         batches, singles = shares
         assert batches == [[[0, 1], [4, 5], [8, 9]], [[2, 3], [6, 7], [10]]][rank]
         assert singles == list(range(rank, 11, 2))
         assert asked == [*(i for batch in batches for i in batch), *singles]
-        assert ranks == [0, 1]
-        assert total.tolist() == [2, 1]
+        assert exchanged[:2] == ([0, 1], 1)
+        assert exchanged[2].tolist() == [2, 1]
 
 
 def network():

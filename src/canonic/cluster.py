@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -93,6 +93,19 @@ class Workers:
                 self._exchange(None, error)
             raise
         return self._exchange(value, None)
+
+    def sent(self, value: T | None, sender: int) -> T:
+        """Return in every process the value of one of them; what the others give is not looked at.
+
+        Raises:
+            ClusterError: as ``gathered``.
+        """
+        if self.world == 1:
+            return cast(T, value)
+        parcel = [value]
+        with self._contact():
+            dist.broadcast_object_list(parcel, src=sender)
+        return cast(T, parcel[0])
 
     def summed(self, tensor: Tensor) -> Tensor:
         """Return the sum over all processes of a tensor of whole numbers, of the same shape in each.

@@ -1,13 +1,18 @@
-"""A sweep: calibrate once, then convert and measure in every setting; each process takes a setting at a time."""
+"""A sweep: calibrate once, then convert and measure in every setting.
 
+Several processes share both: each converts a setting of its own, and then all measure them one after the other, each
+on its share of the data. So they finish together however long a setting takes, and only the first writes files.
+"""
+
+import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from canonic.cluster import ALONE, Workers, workers
+from canonic.cluster import Workers, workers
 from canonic.codes import CSS
 from canonic.conversion.calibrate import Calibration, calibrate
 from canonic.conversion.convert import examine, spiking
@@ -41,8 +46,8 @@ def sweep(
         calibration: as for ``convert``; used for all settings.
         data: batches (x, y), with y the classes ``[batch]``, to be read once for every setting.
         settings: such as ``grid(steps=(4, 6, 8), silent=(0, 1, "auto"))``.
-        folder: for the results; it may hold some of the same model and data, which are then taken as they are. All
-            processes write to it: several machines need a common disk.
+        folder: for the results, written by the first process; it may hold some of the same model and data, which are
+            then taken as they are.
         group: the processes that share the work; those of torch.distributed if None.
         progress: show progress bars, on a terminal.
 
@@ -58,13 +63,12 @@ def sweep(
     seen = calibrate(examined.graph, examined.data, first=examined.first, group=group, progress=progress)
     place = Folder(Path(folder), _common(group.together(partial(identity_of, examined.graph, seen, data))))
     done = group.together(lambda: _finished(place, settings) if group.first else {})[0]
-    bench = Bench(examined.graph, seen, data, examined.notes, place)
+    bench = Bench(examined.graph, seen, data, examined.notes, place, group)
     try:
         for part in track(_rounds(settings, done, group.world), "sweep", shown=progress and group.first):
-            found = group.together(partial(bench.outcome, part[group.rank] if group.rank < len(part) else None))
-            done |= {outcome.setting: outcome for outcome in found if outcome is not None}
+            done |= {outcome.setting: outcome for outcome in bench.outcomes(part)}
     except ClusterError as error:
-        raise ClusterError(f"{error}; {_kept(place, settings)}") from error
+        raise ClusterError(f"{error}; {_kept(place, settings)}" if group.first else str(error)) from error
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted: {_kept(place, settings)}") from None
     return Sweep(tuple(done[setting] for setting in settings))
@@ -79,22 +83,35 @@ class Bench:
     data: Iterable[Any]
     notes: Sequence[str]
     folder: Folder
+    group: Workers
 
-    def outcome(self, setting: Setting | None) -> Outcome | None:
-        """Try a setting, write what came of it, and return what is written."""
-        if setting is None:
-            return None
+    def outcomes(self, settings: Sequence[Setting]) -> Iterator[Outcome]:
+        """Try at most as many settings as there are processes; yield what came of each, once it is written."""
+        mine: list[SpikingNetwork] = []
+        told = self.group.together(lambda: self.attempt(settings[self.group.rank : self.group.rank + 1], mine))
+        for rank, setting in enumerate(settings):
+            refused, seconds = told[rank]
+            outcome = Outcome(setting, None, refused, {"convert": seconds})
+            if not refused:
+                outcome = self.measured(outcome, self.group.sent(mine[0] if mine else None, rank))
+            if self.group.first:
+                self.folder.write(outcome)
+            yield outcome
+
+    def attempt(self, setting: Sequence[Setting], made: list[SpikingNetwork]) -> tuple[str, float]:
+        """Convert in one setting, or none; return why it cannot be, "" if it can, and the seconds that it took."""
         start = time.perf_counter()
         try:
-            snn = self.converted(setting)
+            made.extend(map(self.converted, setting))
         except ConversionError as error:
-            outcome = Outcome(setting, None, str(error), {"convert": time.perf_counter() - start})
-        else:
-            middle = time.perf_counter()
-            found = _whole(evaluate(snn, self.data, group=ALONE, progress=False))
-            outcome = Outcome(setting, found, "", {"convert": middle - start, "evaluate": time.perf_counter() - middle})
-        self.folder.write(outcome)
-        return self.folder.read(setting)
+            return str(error), time.perf_counter() - start
+        return "", time.perf_counter() - start
+
+    def measured(self, outcome: Outcome, snn: SpikingNetwork) -> Outcome:
+        """Return an outcome with the measures of its network."""
+        start = time.perf_counter()
+        found = _whole(evaluate(snn, self.data, group=self.group, progress=False))
+        return replace(outcome, evaluation=found, seconds={**outcome.seconds, "evaluate": time.perf_counter() - start})
 
     def converted(self, setting: Setting) -> SpikingNetwork:
         """Return the spiking network."""
@@ -113,7 +130,7 @@ def _whole(evaluation: Evaluation) -> dict[str, Any]:
     found = evaluation.to_json()
     if found["accuracy"] is None:
         raise DataError("a sweep compares accuracies: y must hold classes, one whole number for each sample")
-    return found
+    return dict(json.loads(json.dumps(found)))  # as a file gives it back
 
 
 def _common(identities: Sequence[Mapping[str, str]]) -> Mapping[str, str]:
@@ -137,9 +154,9 @@ def _finished(folder: Folder, settings: Sequence[Setting]) -> dict[Setting, Outc
 
 
 def _rounds(settings: Sequence[Setting], done: Mapping[Setting, Outcome], world: int) -> list[Sequence[Setting]]:
-    """Return what is still to be done, one setting for each process at a time, those of like duration together."""
+    """Return what is still to be done, one setting for each process at a time; those that convert slowly together."""
     missing = [setting for setting in settings if setting not in done]
-    missing.sort(key=lambda setting: (setting.precision, setting.steps, str(setting.silent)), reverse=True)
+    missing.sort(key=lambda setting: (str(setting.silent), setting.steps), reverse=True)
     return [missing[start : start + world] for start in range(0, len(missing), world)]
 
 
