@@ -1,4 +1,6 @@
-"""What the parts of an evaluation and of a sweep cost: seconds of one core, for resnet20; docs/scale.md reckons on.
+"""What the parts of an evaluation and of a sweep cost, in seconds of one core, for resnet20; docs/scale.md reckons on.
+
+    python -m benchmarks.scale > benchmarks/results/scale.json
 
 Processor time, not time on the clock, so that other jobs on the machine disturb it little.
 """

@@ -18,6 +18,7 @@ def pareto_fronts(sweep: Sweep, title: str = "") -> "Figure":
         title: what was swept.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogFormatter, MaxNLocator
 
     figure = Figure(figsize=(11, 4.6), dpi=150, layout="constrained")
     energy, steps = figure.subplots(1, 2, sharey=True)
@@ -25,7 +26,10 @@ def pareto_fronts(sweep: Sweep, title: str = "") -> "Figure":
     _draw(energy, measured, lambda outcome: outcome.energy, sweep.saving_energy)
     energy.set(xlabel="energy a sample (uJ), estimated", ylabel="accuracy (%)", xscale="log")
     _draw(steps, measured, lambda outcome: outcome.total_steps, sweep.saving_steps)
+    energy.xaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
+    energy.xaxis.set_major_formatter(LogFormatter())
     steps.set(xlabel="total steps")
+    steps.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.suptitle(title, fontsize=10)
     return figure
 
@@ -39,4 +43,5 @@ def _draw(
     axes.plot([x for (x, _), _ in best], [y for (_, y), _ in best], "o-", drawstyle="steps-post", markersize=5)
     for place, outcome in best:
         axes.annotate(str(outcome.setting), place, xytext=(4, -9), textcoords="offset points", fontsize=6)
+    axes.margins(x=0.15)
     axes.grid(alpha=0.25)
