@@ -123,7 +123,7 @@ def test_a_network_of_whole_numbers(folder, tmp_path):
     options = ("--weights", "w.pt", "--data", "digits", "--limit", 200, "--precision", "int8", "--json", "--out", out)
     assert json.loads(canonic("convert", "net:make", *options, cwd=folder, check=0).stdout)["precision"] == "int8"
     machine = canonic("evaluate", out, "--data", "digits", "--limit", 100, "--json", cwd=folder, check=0)
-    assert json.loads(machine.stdout)["agreement"] >= 0.9
+    assert json.loads(machine.stdout)["accuracy"]["agreement"] >= 0.9
 
 
 def test_explain(folder):

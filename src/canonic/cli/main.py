@@ -1,16 +1,14 @@
 """The command line of ``canonic``. Exit codes: 0 done, 1 it could not be done, 2 wrong usage."""
 
 import json
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from canonic.cli import options as o
+from canonic.cli.group import in_group, name_of_process
 from canonic.cli.sweep import sweep
 
 INTERRUPTED = 130
@@ -231,28 +229,13 @@ def _print_json(value: object) -> None:
     print(json.dumps(value, indent=2))
 
 
-@contextmanager
-def _group() -> Iterator[None]:
-    """Join the processes that torchrun started, where it did; only the first of them prints results."""
-    if os.environ.get("WORLD_SIZE", "1") == "1":
-        yield  # without torch, which takes seconds to load
-        return
-    from canonic.cluster import cluster
-
-    with ExitStack() as stack:
-        if not stack.enter_context(cluster()).first:
-            stack.enter_context(redirect_stdout(stack.enter_context(Path(os.devnull).open("w"))))
-        yield
-
-
 def main() -> None:
     """Run the command line."""
     from canonic.errors import CanonicError
 
-    world, rank = os.environ.get("WORLD_SIZE", "1"), int(os.environ.get("RANK", "0"))
-    name = "canonic" if world == "1" else f"canonic (process {rank + 1} of {world})"
+    name = name_of_process()
     try:
-        with _group():
+        with in_group():
             app()
     except CanonicError as error:
         print(f"{name}: {error}", file=sys.stderr)
