@@ -185,6 +185,7 @@ def report(
 ) -> None:
     """Write a page with all figures, charts, and an explorer of spikes: one HTML file. Needs vl-convert-python."""
     from canonic.cli.report import make_report, measured, read_evaluation
+    from canonic.cluster import workers
     from canonic.datasets import open_data, sample
     from canonic.network import load
     from canonic.network.storage import write_whole
@@ -196,7 +197,8 @@ def report(
     names = [name.strip() for name in classes.split(",") if name.strip()]
     shown = {"title": network.stem, "pictures": pictures, "classes": names, "batch_size": batch_size}
     page = make_report(snn, samples, found, **shown).encode()  # type: ignore[arg-type]
-    write_whole(out, page)
+    if workers().first:
+        write_whole(out, page)
     print(f"written to {out} ({len(page) / 1e6:.1f} MB): open it in a browser")
     if evaluation is None and found["data"]["gap"].startswith("interrupted"):
         raise typer.Exit(INTERRUPTED)
