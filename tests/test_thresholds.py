@@ -69,16 +69,18 @@ def test_nothing_positive_leaves_it_empty():
 
 @pytest.mark.parametrize("steps", [2, 4, 8])
 def test_mse_finds_the_least_squared_error(steps):
-    """Against a search over the raw values with a plain uniform quantiser."""
-    values = torch.randn(3, 20_000, dtype=torch.float64).abs() ** torch.tensor([[0.5], [1.0], [2.0]])
-    top = least_error(histogram_of(values), CSS(steps=steps))
+    """Against a search with a plain uniform quantiser, on values that the calibration has not seen."""
+    power = torch.tensor([[0.5], [1.0], [2.0]])
+    seen = torch.randn(3, 20_000, dtype=torch.float64).abs() ** power
+    fresh = torch.randn(3, 400_000, dtype=torch.float64).abs() ** power
+    top = least_error(histogram_of(seen), CSS(steps=steps))
     for channel in range(3):
-        a = values[channel].numpy()
-        tops = a.max() * FRACTIONS.numpy()
+        a = fresh[channel].numpy()
+        tops = float(seen[channel].max()) * FRACTIONS.numpy()
         lsbs = tops / (2**steps - 1)
         errors = [np.mean((np.clip(np.round(a / lsb), 0, 2**steps - 1) * lsb - a) ** 2) for lsb in lsbs]
         chosen = np.argmin(np.abs(tops - float(top[channel])))
-        assert errors[chosen] <= 1.5 * min(errors)  # a step or two of the grid more, for what was not seen
+        assert errors[chosen] <= 1.25 * min(errors)
 
 
 def test_max_clips_nothing_and_percentile_a_known_share():
