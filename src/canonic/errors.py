@@ -24,6 +24,15 @@ class ClusterError(CanonicError):
     """Another process of a group that ended, failed, or cannot be reached."""
 
 
+def first_line(error: Exception) -> str:
+    r"""Return the first line of what an error says; the name of its type if it says nothing.
+
+    >>> first_line(RuntimeError("no such file\nand a stack")), first_line(AssertionError())
+    ('no such file', 'AssertionError')
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a hint with the known words nearest to one that is unknown.
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from canonic.cluster import workers
-from canonic.errors import ConversionError, StorageError
+from canonic.errors import ConversionError, StorageError, first_line
 from canonic.frontend import quiet
 
 
@@ -58,7 +58,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             "torch.save(model.state_dict(), path)"
         ) from None
     except (RuntimeError, EOFError, OSError) as error:
-        raise StorageError(f"{path} is truncated or no file of torch.save ({str(error).splitlines()[0]})") from None
+        raise StorageError(f"{path} is truncated or no file of torch.save ({first_line(error)})") from None
     state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
     if state is None or not all(isinstance(value, Tensor) for value in state.values()):
         raise StorageError(f"{path} holds no state dict: save one, torch.save(model.state_dict(), path)")
@@ -72,9 +72,8 @@ def _program(path: Path) -> ExportedProgram:
         with quiet():
             return torch.export.load(path)
     except Exception as error:  # noqa: BLE001 - torch raises many types for a damaged archive
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise StorageError(
-            f"{path} is damaged or no exported program ({reason}): write it with torch.export.save"
+            f"{path} is damaged or no exported program ({first_line(error)}): write it with torch.export.save"
         ) from None
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from canonic.conversion import Explanation, explain
-from canonic.errors import ConversionError
+from canonic.errors import ConversionError, first_line
 from canonic.frontend import quiet
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _outcome(name: str) -> Outcome:
             model = _timm().create_model(name, pretrained=False).eval()
             size, explanation = _explained(model)
     except Exception as error:  # noqa: BLE001 - the code of an architecture may raise anything
-        reason = (str(error).strip().splitlines() or [""])[0]
+        reason = first_line(error)
         said = reason if isinstance(error, ConversionError) else f"{type(error).__name__}: {reason}"
         return Outcome(name, "failed", said, size, 0, 0, time.perf_counter() - start)
     seconds = time.perf_counter() - start

@@ -6,7 +6,7 @@ from typing import Any
 from torch._ops import OpOverload
 from torch.export import ExportedProgram, default_decompositions
 
-from canonic.errors import ConversionError
+from canonic.errors import ConversionError, first_line
 from canonic.frontend.capture import quiet
 from canonic.frontend.functions import REFUSED
 from canonic.frontend.structure import BOOKKEEPING, SPLITS
@@ -41,9 +41,8 @@ def decompose(program: ExportedProgram, table: Mapping[OpOverload, Any]) -> Expo
             decomposed: ExportedProgram = program.run_decompositions(dict(table))
             return decomposed
     except (RuntimeError, AssertionError) as error:
-        cause = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConversionError(
-            f"torch cannot decompose the exported program ({cause}): give it as "
+            f"torch cannot decompose the exported program ({first_line(error)}): give it as "
             "torch.export.export made it, or the module itself"
         ) from error
 

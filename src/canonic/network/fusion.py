@@ -36,19 +36,20 @@ def fuse(plan: Plan) -> Plan:
 def _terms(graph: Graph, name: str) -> tuple[Source, ...]:
     """Return the terms of a stream; the stream itself where others need it too."""
     node = graph[name]
-    if name in graph.outputs or len(graph.consumers[name]) > 1:
-        return ((name, None),)
-    if _is_sum(graph, node):
-        return (*_terms(graph, node.inputs[0]), *_term(graph, node.inputs[1]))
-    return _term(graph, name)
+    if _is_sum(graph, node) and _read_once(graph, name):
+        return (*_terms(graph, node.inputs[0]), _term(graph, node.inputs[1]))
+    return (_term(graph, name),)
 
 
-def _term(graph: Graph, name: str) -> tuple[Source, ...]:
+def _term(graph: Graph, name: str) -> Source:
+    """Return a stream as the one that its scale reads, and that scale, where nothing else needs the product."""
     node = graph[name]
-    alone = name not in graph.outputs and len(graph.consumers[name]) == 1
-    if alone and node.is_scale and "bias" not in node.tensors and graph[node.inputs[0]].shape == node.shape:
-        return ((node.inputs[0], node),)
-    return ((name, None),)
+    plain = node.is_scale and "bias" not in node.tensors and graph[node.inputs[0]].shape == node.shape
+    return (node.inputs[0], node) if plain and _read_once(graph, name) else (name, None)
+
+
+def _read_once(graph: Graph, name: str) -> bool:
+    return name not in graph.outputs and len(graph.consumers[name]) == 1
 
 
 def _is_sum(graph: Graph, node: Node) -> bool:

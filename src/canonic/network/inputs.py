@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from canonic.errors import DataError
+from canonic.errors import DataError, first_line
 from canonic.network.graph import Graph
 
 
@@ -32,7 +32,7 @@ def known_device(device: torch.device | str) -> torch.device:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:  # no such word, no such hardware, a build without it
         raise DataError(
-            f"the device {str(device)!r} cannot be used here ({str(error).splitlines()[0][:80]}): take 'cpu', or "
+            f"the device {str(device)!r} cannot be used here ({first_line(error)[:80]}): take 'cpu', or "
             "'cuda' where torch.cuda.is_available()"
         ) from error
 

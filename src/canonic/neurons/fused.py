@@ -15,6 +15,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from canonic.codes import CSS
+from canonic.errors import first_line
 from canonic.neurons.native import native_scan
 from canonic.neurons.tsa import SATURATION, Scan, scan
 
@@ -89,9 +90,10 @@ def can_compile(device: str) -> bool:
     try:
         torch.compile(torch.neg, fullgraph=True)(torch.ones(2, device=device))
     except Exception as error:  # noqa: BLE001 - whatever torch and the compilers behind it raise
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         log.warning(
-            "torch cannot compile for %s (%s): neurons run as its operators, with the same spikes", device, reason
+            "torch cannot compile for %s (%s): neurons run as its operators, with the same spikes",
+            device,
+            first_line(error),
         )
         return False
     return True
