@@ -149,7 +149,10 @@ WRONG_USE = [
         ("convert", "net:make", "--data", "digits", "-k", "9"),
         "silent must be a whole number from 0 to 8, got 9",
     ),
-    (("convert", "net:make", "--data", "digits", "--precision", "int4"), "precision must be one of fp32, bf16, int8"),
+    (
+        ("convert", "net:make", "--data", "digits", "--precision", "int4"),
+        "precision must be one of fp32, bf16x2, bf16, int8",
+    ),
     (("convert", "net:make", "--data", "digits", "-k", "few"), "--silent must be a whole number or auto, got 'few'"),
     (("convert", "net:make", "--data", "digits", "--beta", "3"), "beta must lie between 1 and 3"),
     (("convert", "net:make", "--data", "digits", "--phi", "0.9"), "phi must lie in [0.5, 0.75]"),

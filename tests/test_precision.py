@@ -4,15 +4,21 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from canonic import CSS, ConversionError, DataError, Settings, convert, load
+from canonic.network.graph import Precision
 from canonic.network.integer import to_integers
+from canonic.network.kernels import multiply
+from canonic.network.precision import two_bfloat16
 from tests.integers import convolve, population
 from tests.lambdas import Lambda, conv
 
@@ -104,11 +110,12 @@ def ratio(a, b):
 def test_each_precision_is_as_close_as_its_weights_allow(snn):
     exact = snn.source(X)
     assert ratio(snn.to_precision("bf16")(X), exact) > ratio(snn(X), exact) - 6
+    assert ratio(snn.to_precision("bf16x2")(X), snn(X)) > 70
     assert ratio(snn.to_precision("int8")(X), exact) > 20
 
 
 def test_the_source_stays_that_of_the_floats(snn):
-    for precision in ("bf16", "int8"):
+    for precision in ("bf16x2", "bf16", "int8"):
         assert torch.equal(snn.to_precision(precision).source(X), snn.source(X))
         assert snn.to_precision(precision).to_precision("fp32").precision == "fp32"
 
@@ -129,7 +136,26 @@ def test_bf16_rounds_the_weights_between_populations_only(snn):
     }
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
+@given(st.floats(-(2.0**60), 2.0**60, width=32).filter(lambda w: not 0 < abs(w) < 2.0**-60))
+def test_two_terms_hold_a_weight_to_seventeen_bits(weight):
+    w = torch.tensor(weight)
+    both, high = two_bfloat16(w).double(), w.bfloat16().double()
+    assert abs(both - w.double()) <= 2**-17 * abs(w.double())
+    assert (both - high).bfloat16().double() == both - high
+
+
+def test_bf16x2_rounds_no_current(snn):
+    """Against two products, of the high terms and of the low ones, in float64."""
+    x, plan = torch.randint(-1, 2, (5, 8, 6, 6)).float(), snn.to_precision("bf16x2").clocked_plan
+    weight = snn.graph["second"].tensors["weight"]
+    high = weight.bfloat16().float()
+    low = (weight - high).bfloat16()
+    exact = sum(F.conv2d(x.double(), term.double(), padding=1) for term in (high, low))
+    assert torch.allclose(multiply(plan.graph["second"], [x]).double(), exact, rtol=0, atol=1e-5)
+    assert torch.equal(plan.graph["head"].tensors["weight"], snn.graph["head"].tensors["weight"])
+
+
+@pytest.mark.parametrize("precision", get_args(Precision))
 def test_a_file_keeps_its_precision(snn, precision, tmp_path):
     snn.to_precision(precision).save(tmp_path / "net.snn")
     again = load(tmp_path / "net.snn")
@@ -138,7 +164,7 @@ def test_a_file_keeps_its_precision(snn, precision, tmp_path):
     assert torch.equal(again(X), snn.to_precision(precision)(X))
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
+@pytest.mark.parametrize("precision", get_args(Precision))
 def test_batches_of_none_and_of_one(snn, precision):
     ready = snn.to_precision(precision)
     assert ready(X[:1]).shape == (1, 4)
@@ -249,4 +275,4 @@ except ValueError as error:
 def test_an_unknown_precision_names_the_known():
     """In a process of its own: here the types are checked first, which users do not do."""
     done = subprocess.run([sys.executable, "-c", UNKNOWN], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "precision must be one of fp32, bf16, int8, got 'int4'"
+    assert done.stdout.strip() == "precision must be one of fp32, bf16x2, bf16, int8, got 'int4'"

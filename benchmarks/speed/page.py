@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 
 from benchmarks.peers.run import ROOT
-from benchmarks.speed.run import RESULTS
+from benchmarks.speed.run import RESULTS, TARGETS
 from benchmarks.tables import replaced, rows
 
 PAGE, PICTURE = ROOT / "docs" / "performance.md", ROOT / "docs" / "images" / "speed.png"
@@ -29,10 +29,9 @@ def ratios(found: list[dict[str, Any]]) -> Iterator[str]:
     kinds = list(dict.fromkeys((r["network"], r["batch"], r["threads"]) for r in found))
     known = {(r["network"], r["threads"], r["precision"]): r["ratio"] for r in found}
     cells = [
-        (name, batch, threads, *(f"{known[name, threads, p]:.2f}" for p in ("fp32", "bf16", "int8")))
-        for name, batch, threads in kinds
+        (name, batch, threads, *(f"{known[name, threads, p]:.2f}" for p in TARGETS)) for name, batch, threads in kinds
     ]
-    yield from rows(("network", "batch", "threads", "fp32", "bf16", "int8"), cells)
+    yield from rows(("network", "batch", "threads", *TARGETS), cells)
 
 
 def accuracies(found: list[dict[str, Any]]) -> Iterator[str]:

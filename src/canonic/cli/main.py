@@ -86,7 +86,7 @@ def convert(
     percentile: Annotated[float | None, typer.Option(help="For the rule of that name; 99.9 if not given.")] = None,
     input_code: Annotated[str, typer.Option("--input", help="direct (analog, first step) or css (spikes).")] = "direct",
     bias: Annotated[str, typer.Option(help="first (with the first digit) or spread (over all).")] = "first",
-    precision: Annotated[str, typer.Option(help="fp32, bf16 (rounded weights) or int8 (whole numbers).")] = "fp32",
+    precision: Annotated[str, typer.Option(help="fp32, bf16x2, bf16 (rounded weights) or int8 (integers).")] = "fp32",
     as_json: o.Json = False,
 ) -> None:
     """Turn a trained network into a spiking one, calibrated on some data, and save it."""

@@ -16,8 +16,8 @@ Kind = Literal["input", "synapse", "population", "function unit", "structure"]
 Bias = Literal["first", "spread"]
 """Whether a bias is injected whole with the first digit or spread over all."""
 
-Precision = Literal["fp32", "bf16", "int8"]
-"""What weights and currents are held in: floats, weights rounded to bfloat16, or whole numbers."""
+Precision = Literal["fp32", "bf16x2", "bf16", "int8"]
+"""What weights and currents are held in: floats, weights of two or of one bfloat16 number, or whole numbers."""
 
 SCALE = "aten.mul.Tensor"
 """The operator of a diagonal synapse: every element times its own weight."""

@@ -1,12 +1,14 @@
 """Precisions: the same network in floats, in bfloat16 products, or in whole numbers."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import get_args
 
 import torch
+from torch import Tensor
 
 from canonic.errors import DataError
-from canonic.network.graph import Graph, Node, Plan, Precision
+from canonic.network.graph import Graph, Plan, Precision
 from canonic.network.integer import to_integers
 
 
@@ -18,7 +20,9 @@ def lowered(plan: Plan, precision: Precision) -> Plan:
     """
     if precision == "int8":
         return to_integers(plan)
-    return to_bfloat16(plan) if precision == "bf16" else plan
+    if precision == "bf16":
+        return to_bfloat16(plan)
+    return to_two_bfloat16(plan) if precision == "bf16x2" else plan
 
 
 def require_precision(precision: str) -> None:
@@ -33,13 +37,36 @@ def to_bfloat16(plan: Plan) -> Plan:
     Currents are bfloat16 too, membranes float32. Layers that read the input or give the output stay as they are:
     they cost little, and their rounding would go straight into the answer.
     """
+    return replace(_rounded(plan, lambda weight: weight.to(torch.bfloat16)), spikes=torch.bfloat16)
+
+
+def to_two_bfloat16(plan: Plan) -> Plan:
+    """Return the plan with the same weights rounded to a sum of two bfloat16 numbers, and currents in float32.
+
+    The name is that of Intel's oneMKL for such products: each term is what bfloat16 units multiply, and spikes are
+    exact. hi + lo fits in a float32, so that one product in float32 stands for the two: torch returns those of
+    bfloat16 in bfloat16, and so rounds every current to 8 bits again.
+    """
+    return _rounded(plan, two_bfloat16)
+
+
+def two_bfloat16(weight: Tensor) -> Tensor:
+    """Return hi + lo, with hi = bf16(W) and lo = bf16(W - hi): within 2^-17 |W| of W, where hi is within 2^-8 |W|.
+
+    >>> two_bfloat16(torch.tensor([1 + 2**-9, 1 + 2**-9 + 2**-18])).sub(1).mul(2**9).tolist()
+    [1.0, 1.0]
+    """
+    high = weight.to(torch.bfloat16).to(weight)
+    return high + (weight - high).to(torch.bfloat16).to(weight)
+
+
+def _rounded(plan: Plan, rounding: Callable[[Tensor], Tensor]) -> Plan:
     inner = _between_populations(plan.graph)
-    nodes = tuple(_rounded(node) if node.name in inner else node for node in plan.graph.nodes)
-    return replace(plan, graph=replace(plan.graph, nodes=nodes), spikes=torch.bfloat16)
-
-
-def _rounded(node: Node) -> Node:
-    return node.with_tensors(weight=node.tensors["weight"].to(torch.bfloat16))
+    nodes = tuple(
+        node.with_tensors(weight=rounding(node.tensors["weight"])) if node.name in inner else node
+        for node in plan.graph.nodes
+    )
+    return replace(plan, graph=replace(plan.graph, nodes=nodes))
 
 
 def _between_populations(graph: Graph) -> set[str]:

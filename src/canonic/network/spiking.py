@@ -177,7 +177,8 @@ class SpikingNetwork:
 
         Args:
             precision: "fp32" is the reference. "bf16" rounds the weights between populations to bfloat16, and the
-                currents with them. "int8" is a network of whole numbers: int8 weights, and integer currents,
+                currents with them. "bf16x2" rounds these weights to the sum of two bfloat16 numbers, and no current:
+                near fp32, and as slow. "int8" is a network of whole numbers: int8 weights, and integer currents,
                 membranes and thresholds, with the same spikes on every machine.
 
         Raises:
