@@ -6,14 +6,13 @@ import os
 
 import pytest
 import torch
-from torch import nn
 
 import canonic
 from canonic import CSS, Override, Settings, StorageError, convert
 from canonic.network import storage
 from canonic.network.clocked import clocked
 from canonic.network.layerwise import chunk_size
-from tests.networks import build, conv
+from tests.networks import build
 
 
 @pytest.fixture(scope="module")
@@ -210,22 +209,6 @@ def test_damaged_files_are_refused(snn, tmp_path):
     save_file({"weight": torch.zeros(2)}, path)
     with pytest.raises(StorageError, match="holds no network of this version"):
         canonic.load(path)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: CUDA is not tested")
-def test_cuda_gives_the_same_spikes(snn, x):
-    moved = snn.to("cuda")
-    assert torch.allclose(moved.readout(x).cpu(), snn.readout(x), rtol=1e-9, atol=1e-12)
-    assert moved(x).device.type == "cuda"
-    clock = moved.readout(x, scheduler="clocked")
-    assert torch.allclose(clock.cpu(), snn.readout(x), rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: CUDA is not tested")
-def test_a_model_on_a_gpu_is_converted_there():
-    model = nn.Sequential(conv(3, 6), nn.ReLU(), conv(6, 2)).cuda()
-    x = torch.randn(4, 3, 8, 8, device="cuda")
-    assert convert(model, [x])(x).device.type == "cuda"
 
 
 def test_the_public_names_are_few_and_there():

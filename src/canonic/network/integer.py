@@ -22,6 +22,7 @@ from canonic.errors import ConversionError
 from canonic.network.apply import apply
 from canonic.network.graph import Graph, Node, Plan, Slot
 from canonic.network.grids import LARGEST_WEIGHT, averaged, finest_grid, over_inputs, rounding_scale, weight_unit
+from canonic.network.inputs import prototype
 from canonic.network.kernels import pack
 from canonic.network.weights import compress, padded, scale_input, scale_output
 
@@ -43,6 +44,8 @@ class _TooLarge(Exception):
 def to_integers(plan: Plan) -> Plan:
     """Return the plan in whole numbers, for any scheduler; the readout is in plain units again.
 
+    The numbers are worked out on the processor, so that they are the same on every device.
+
     Raises:
         ConversionError: if a sum could overflow, or a node cannot compute in whole numbers; the message names it.
     """
@@ -61,12 +64,14 @@ def to_integers(plan: Plan) -> Plan:
 
 
 def _lowered(graph: Graph, bits: int, fraction: int) -> Graph:
-    lowering = _Lowering(graph, bits, fraction)
-    for node in graph.nodes:
+    device = prototype(graph).device
+    lowering = _Lowering(graph.map_tensors(Tensor.cpu), bits, fraction)
+    for node in lowering.graph.nodes:
         lowering.lower(node)
     outputs = tuple(lowering.readout(name) for name in graph.outputs)
-    nodes = [pack(node) if node.weighted and node.inputs[0] in lowering.ternary else node for node in lowering.nodes]
-    return replace(graph, nodes=tuple(nodes), outputs=outputs)
+    whole = replace(graph, nodes=tuple(lowering.nodes), outputs=outputs).map_tensors(lambda t: t.to(device))
+    nodes = [pack(node) if node.weighted and node.inputs[0] in lowering.ternary else node for node in whole.nodes]
+    return replace(whole, nodes=tuple(nodes))
 
 
 @dataclass
