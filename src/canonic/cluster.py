@@ -19,7 +19,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from canonic.errors import CanonicError, ClusterError, DataError
+from canonic.errors import CanonicError, ClusterError, DataError, first_line
 
 T = TypeVar("T")
 
@@ -148,10 +148,9 @@ class Workers:
             with _uninterrupted():
                 yield
         except RuntimeError as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ClusterError(
-                f"{self} lost contact with the others: one of them ended, or was silent for too long ({reason}); look "
-                "for the first error among the outputs of all, and start all of them again"
+                f"{self} lost contact with the others: one of them ended, or was silent for too long "
+                f"({first_line(error)}); look for the first error among the outputs of all, and start all of them again"
             ) from error
 
     def _shared_loader(self, loader: "DataLoader[T]") -> "DataLoader[T]":
