@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from canonic.cli.models import open_model
+
 NET = """
 from torch import nn
 def make():
@@ -101,6 +103,17 @@ def test_weights_in_several_forms_make_the_same_network(folder, tmp_path, weight
     assert described["total steps"] == 9
     program = canonic("convert", "m.pt2", "--data", "data.npz", "--out", tmp_path / "p", cwd=folder, check=0)
     assert "9 total steps" in program.stdout
+
+
+def test_weights_without_the_counters_of_batch_norm(tmp_path, monkeypatch):
+    (tmp_path / "bn_net.py").write_text(
+        "from torch import nn\ndef make(): return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))"
+    )
+    state = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).state_dict()
+    save_file({name: t for name, t in state.items() if "num_batches" not in name}, tmp_path / "w.safetensors")
+    monkeypatch.syspath_prepend(tmp_path)
+    opened = open_model("bn_net:make", tmp_path / "w.safetensors")
+    assert torch.equal(opened.state_dict()["0.weight"], state["0.weight"])
 
 
 def test_silent_steps_by_measurement_and_verify(folder, tmp_path):

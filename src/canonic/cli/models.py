@@ -105,7 +105,8 @@ def _made(name: str) -> nn.Module:
 
 def _fill(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     own = model.state_dict()
-    missing = sorted(name for name in own if name not in state)
+    counters = "num_batches_tracked"  # of training; torch too takes state dicts without them
+    missing = sorted(name for name in own if name not in state and not name.endswith(counters))
     unknown = sorted(name for name in state if name not in own)
     misfits = [n for n, t in own.items() if n in state and t.shape != state[n].shape]
     problems = [
