@@ -1,6 +1,7 @@
 """The energy models against the same arithmetic written out, and the statistics against their definitions."""
 
 from itertools import product
+from typing import get_args
 
 import pytest
 import torch
@@ -9,8 +10,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from canonic import CSS, convert, evaluate
-from canonic.measure.energy import FLOATS, INTEGERS, Work, access, compute, traffic
+from canonic.measure.energy import ARITHMETIC, FLOATS, INTEGERS, Work, access, compute, traffic
 from canonic.measure.statistics import interval, mcnemar
+from canonic.network.graph import Precision
+
+
+def test_every_precision_has_its_arithmetic():
+    assert ARITHMETIC.keys() == set(get_args(Precision))
 
 
 def test_arithmetic_in_picojoules():

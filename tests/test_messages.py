@@ -239,7 +239,7 @@ SETTINGS = [
     ("Settings(silent='automatic')", "silent of settings must be a whole number or \"auto\", got 'automatic'"),
     ("grid(threshold=['best'])", "threshold must be one of mse, max, percentile, got 'best'"),
     ("grid(silent=[1, 'few'])", "silent of settings must be a whole number or \"auto\", got 'few'"),
-    ("grid(precision=['int4'])", "precision must be one of fp32, bf16, int8, got 'int4'"),
+    ("grid(precision=['int4'])", "precision must be one of fp32, bf16x2, bf16, int8, got 'int4'"),
     ("CSS(steps=4.0)", "steps must be a whole number from 1 to 24, got 4.0"),
 ]
 

@@ -52,6 +52,7 @@ FLOATS = Arithmetic(ADD["fp32"], MULTIPLY["fp32"], 32, 32)
 INTEGERS = Arithmetic(ADD["int32"], MULTIPLY["int8"], 8, 32)
 ARITHMETIC: dict[str, Arithmetic] = {
     "fp32": FLOATS,
+    "bf16x2": FLOATS,
     "bf16": Arithmetic(ADD["fp32"], MULTIPLY["fp16"], 16, 32),
     "int8": INTEGERS,
 }
