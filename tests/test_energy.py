@@ -9,14 +9,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from canonic import CSS, convert, evaluate
-from canonic.measure.energy import ARITHMETIC, FLOATS, INTEGERS, Work, access, compute, traffic
+from canonic import CSS, DataError, convert, evaluate
+from canonic.measure.energy import (
+    FLOATS,
+    HALVES,
+    INTEGERS,
+    MIXED,
+    Work,
+    access,
+    arithmetic_of,
+    compute,
+    require_models,
+    traffic,
+    whole,
+)
 from canonic.measure.statistics import interval, mcnemar
 from canonic.network.graph import Precision
 
 
 def test_every_precision_has_its_arithmetic():
-    assert ARITHMETIC.keys() == set(get_args(Precision))
+    found = {name: (arithmetic_of(name, 16), arithmetic_of(name, 32)) for name in get_args(Precision)}
+    floats, whole_numbers = (FLOATS, FLOATS), (MIXED, MIXED)
+    assert found == {"fp32": floats, "bf16x2": floats, "bf16": (HALVES, FLOATS), "int8": whole_numbers}
 
 
 def test_arithmetic_in_picojoules():
@@ -34,12 +48,12 @@ def test_access_lies_on_straight_lines_between_the_published_memories(size, pico
 
 
 def test_a_spike_reads_a_weight_and_reads_and_writes_a_membrane():
-    work = Work(additions=1e6, multiplications=0.0, weights=2048, outputs=2048, event_driven=True)
+    work = Work(additions=1e6, weights=2048, outputs=2048, event_driven=True)
     assert traffic(work, FLOATS) == pytest.approx(1 * 5 + 2 * 5)  # 8 KiB each, words of 32 bits: 5 pJ
 
 
 def test_a_frame_reads_weight_and_activation_and_writes_each_output_once():
-    work = Work(additions=0.0, multiplications=1e6, weights=2048, outputs=2048)
+    work = Work(multiplications=1e6, weights=2048, inputs=2048, outputs=2048)
     assert traffic(work, FLOATS) == pytest.approx((1e6 * (5 + 5) + 2048 * 5) * 1e-6)
 
 
@@ -53,11 +67,53 @@ def test_rows_are_estimated_for_every_form_of_the_network():
     assert list(rows)[:3] == ["spiking", "source, fp32", "source, fp32, zeros skipped"]
     assert rows["source, fp32"]["total"] == pytest.approx((4 * 16 + 16 * 3) * 4.6e-6)
     made = evaluation.to_json()["operations"]["spiking"]
-    wanted = made["ACs"] * 0.9 + made["MACs"] * 4.6 + 16 * 7 * 0.9
+    wanted = made["ACs"] * 0.9 + made["MACs"] * 4.6 + (16 * 7 + 3 * 6) * 0.9
     assert rows["spiking"]["total"] == pytest.approx(wanted * 1e-6)
-    assert rows["quantised to 6 bits"]["total"] == pytest.approx((4 * 16 + 16 * 3) * 0.3e-6)
+    assert rows["quantised to 6 bits"]["total"] == pytest.approx((4 * 16 + 16 * 3) * (0.2 * 6 / 8 + 0.1) * 1e-6)
     assert all(row["memory"] is None for row in rows.values())
     assert all(row["total"] == row["compute"] + row["memory"] for row in models["traffic45"]["rows"])
+
+
+def test_a_spike_is_written_once_and_read_by_each_reader():
+    work = Work(outputs=256, spikes=1e6, readers=2, event_driven=True)
+    assert traffic(work, FLOATS) == pytest.approx(3 * access(256.0, 8))
+
+
+def test_a_layer_without_weights_reads_none():
+    assert traffic(Work(additions=1e6, outputs=2048, event_driven=True), FLOATS) == pytest.approx(2 * 5)
+
+
+def test_a_multiplier_grows_with_the_bits_of_both_numbers():
+    assert whole(4).multiply == whole(8).multiply / 2
+    assert whole(16).multiply == 2 * INTEGERS.multiply
+
+
+def test_outer_layers_of_a_bf16_network_are_charged_as_floats():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 3)).eval()
+    x = torch.randn(40, 4)
+    snn = convert(model, [x], code=CSS(steps=6))
+    energies = []
+    for precision in ("fp32", "bf16"):
+        found = evaluate(snn.to_precision(precision), [(x, model(x).argmax(1))]).to_json()
+        made, row = found["operations"]["spiking"], found["energy"]["models"]["horowitz45"]["rows"][0]
+        energies.append(row["compute"] - 0.9e-6 * made["ACs"])
+    assert energies[0] == pytest.approx(energies[1])  # all of its multiplications read the input
+
+
+def test_what_a_maximum_and_a_function_remember_is_counted():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 6), nn.GELU(), nn.Linear(6, 3)).eval()
+    x = torch.randn(40, 4)
+    found = evaluate(convert(model, [x], code=CSS(steps=5)), [(x, model(x).argmax(1))]).to_json()
+    assert found["operations"]["spiking"]["other updates"] == 5 * (6 + 6) + 5 * 3
+    assert found["operations"]["spiking"]["membrane updates"] == (8 + 6) * 6
+
+
+@pytest.mark.parametrize("wrong", [["foo"], "foo", ["horowitz45", "joule"]])
+def test_unknown_models_are_refused(wrong):
+    with pytest.raises(DataError, match="energy must be a list of horowitz45 and traffic45, got"):
+        require_models(wrong)
 
 
 def test_only_the_models_that_are_asked_for():

@@ -95,6 +95,17 @@ def test_evaluations_of_different_networks_cannot_be_merged(snn, data):
         evaluate(snn, data) + evaluate(other, data)
 
 
+def test_what_was_measured_in_another_way_cannot_be_merged(snn, data):
+    x, y = data[0]
+    classes = evaluate(snn, [(x, y)])
+    with pytest.raises(DataError, match="evaluations with different kinds of task cannot be merged"):
+        evaluate(snn, [(x, y), (x, snn.source(x))])
+    with pytest.raises(DataError, match="evaluations with different references cannot be merged"):
+        classes + evaluate(snn, [(x, y)], reference=snn.source)
+    with pytest.raises(DataError, match="evaluations with different energy models cannot be merged"):
+        classes + evaluate(snn, [(x, y)], energy=["horowitz45"])
+
+
 def plain(evaluation):
     found = evaluation.to_json()
     found["latency"].pop("wall")
@@ -132,6 +143,17 @@ def test_another_reference_may_be_given(snn, data):
 def test_a_reference_in_training_mode_is_refused(snn, data):
     with pytest.raises(DataError, match="the reference is in training mode"):
         evaluate(snn, data, reference=nn.Sequential(nn.Linear(6, 3)))
+
+
+@pytest.mark.parametrize("answer", [lambda x: (x, x), lambda x: torch.zeros(len(x), 2), lambda x: None])
+def test_a_reference_of_another_form_is_refused(snn, data, answer):
+    with pytest.raises(DataError, match=r"the reference must return what the network returns, \[20, 3\], got"):
+        evaluate(snn, data, reference=answer)
+
+
+def test_baselines_are_a_number_of_samples(snn, data):
+    with pytest.raises(DataError, match="baselines must be a number of samples, 0 for none, got -1"):
+        evaluate(snn, data, baselines=-1)
 
 
 def test_a_regression_has_errors_and_no_accuracy():
@@ -214,6 +236,25 @@ def test_networks_that_do_not_fit():
 
     with pytest.raises(DataError, match="one output, a tensor; this one returns another form"):
         evaluate(convert(Pair(), [x]), [(x, classes)])
+
+
+def test_targets_that_are_not_numbers_are_refused(snn, data):
+    x, _ = data[0]
+    with pytest.raises(DataError, match="the targets hold NaN or infinity"):
+        evaluate(snn, [(x, torch.full((20, 3), torch.nan))])
+
+
+class Failing(list):
+    def __iter__(self):
+        yield from list.__iter__(self)
+        raise OSError("the disk is gone")
+
+
+def test_what_was_seen_before_the_data_failed_is_kept_and_marked(snn, data):
+    evaluation = evaluate(snn, Failing(data))
+    assert evaluation.gap == "the data failed (OSError: the disk is gone) after 27 samples"
+    with pytest.raises(OSError, match="the disk is gone"):
+        evaluate(snn, Failing([]))
 
 
 class Interrupted(list):

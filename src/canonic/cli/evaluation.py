@@ -16,7 +16,7 @@ def show_evaluation(evaluation: Evaluation) -> None:
     parts = [
         _steps(found),
         *_sentences(evaluation, found),
-        _energies(found["energy"]["models"]),
+        _energies(found),
         found["energy"]["caveat"],
     ]
     if not evaluation.complete:
@@ -48,8 +48,12 @@ def _sentences(evaluation: Evaluation, found: Mapping[str, Any]) -> list[str]:
         f"{spikes['per neuron']:.2f} spikes per neuron, {100 * spikes['silent neurons']:.1f} % of the neurons silent; "
         f"most overloaded: layer {worst[0]}, {100 * worst[1]:.2f} % of its firing steps",
         f"{short(made['ACs'])} additions and {short(made['MACs'])} multiplications of synapses a sample, "
-        f"{short(made['membrane updates'])} membrane updates; the source network multiplies "
-        + (f"{short(operations['source']['dense MACs'])}" if operations["source"] else "unknown"),
+        f"{short(made['membrane updates'])} membrane updates"
+        + (
+            f"; the source network takes {short(operations['source']['dense MACs'])} multiplications"
+            if operations["source"]
+            else ""
+        ),
     ]
 
 
@@ -61,31 +65,38 @@ def _quality(found: Mapping[str, Any]) -> str:
     flips = accuracy["flips"]
     return (
         f"source {100 * accuracy['source']:.2f} %, spiking {100 * accuracy['network']:.2f} % "
-        f"(95 % sure: {100 * low:.2f} to {100 * high:.2f}), agreement {100 * accuracy['agreement']:.2f} %; "
+        f"(95 % interval: {100 * low:.2f} to {100 * high:.2f}), agreement {100 * accuracy['agreement']:.2f} %; "
         f"{flips['lost']} answers lost and {flips['won']} won against the source (McNemar p = {flips['p']:.2g})"
     )
 
 
-def _energies(models: Mapping[str, Any]) -> Table:
+def _energies(found: Mapping[str, Any]) -> Table:
     """Return the estimates of all models, a row for each form of the network."""
-    table = Table(
-        "energy of a sample, estimated",
-        "accuracy %",
-        *(f"{name}, uJ" for name in models),
-        box=None,
-        header_style="bold",
-    )
+    models, others = found["energy"]["models"], found["baselines"]
+    shares = ["accuracy %"] if found["accuracy"] else []
+    units = [f"{name}, uJ" for name in models]
+    table = Table("energy of a sample, estimated", *shares, *units, box=None, header_style="bold")
+    marked = others and others["samples"] < found["data"]["samples"]
     for rows in zip(*(model["rows"] for model in models.values()), strict=True):
-        accuracy = rows[0]["accuracy"]
-        shown = "not measured" if accuracy is None else f"{100 * accuracy:.2f}"
-        table.add_row(rows[0]["network"], shown, *(f"{row['total']:.4g}" for row in rows))
+        accuracy, star = rows[0]["accuracy"], "*" if marked and is_baseline(rows[0]["network"]) else ""
+        shown = "not measured" if accuracy is None else f"{100 * accuracy:.2f}{star}"
+        table.add_row(rows[0]["network"], *[shown for _ in shares], *(f"{row['total']:.4g}" for row in rows))
+    if marked:
+        there = f"* on {others['samples']} of the samples, where the spiking network has"
+        table.caption = f"{there} {100 * others['spiking accuracy']:.2f} %"
+        table.caption_justify = "left"
     return table
+
+
+def is_baseline(name: str) -> bool:
+    """Tell whether a row is of another code, measured by itself."""
+    return name.startswith(("quantised", "rate code"))
 
 
 def short(count: float) -> str:
     """Return a number in three digits.
 
-    >>> short(950.0), short(12_345), short(40_810_000)
+    >>> short(950.0), short(12_345.0), short(40_810_000.0)
     ('950', '12.3 k', '40.8 M')
     """
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):

@@ -138,8 +138,8 @@ def evaluate(
     batches = o.batches(data, o.remembered(snn, mean, std, size, grey), limit, batch_size)
     evaluation = measure(snn, batches, baselines=baselines)
     _print_json(evaluation.to_json()) if as_json else show_evaluation(evaluation)
-    if evaluation.gap.startswith("interrupted"):
-        raise typer.Exit(INTERRUPTED)
+    if evaluation.gap:
+        raise typer.Exit(INTERRUPTED if evaluation.gap.startswith("interrupted") else 1)
 
 
 @app.command()

@@ -107,13 +107,13 @@ def eight_bits(node: Node) -> Node:
 
 
 def _rate(snn: SpikingNetwork, inputs: Sequence[Tensor], y: Tensor, expected: Tensor) -> Coded:
-    account = Account(snn.graph, spiking=True)
+    account, lengths = Account(snn.graph, spiking=True), Account(snn.graph, 2, spiking=True).lengths
     operations: list[dict[str, Operations]] = []
     spikes, correct, agreeing = [0], [], []
     for step, (output, activity, fired) in enumerate(rate_coded(snn.graph, inputs, snn.code.largest, account)):
-        if step:  # the current of a constant input is computed once
-            activity = {name: n * (snn.graph[name].kind != "input") for name, n in activity.items()}
         made = account.count(activity, len(y))
+        if step:  # what follows from a constant input alone is computed once
+            made = {name: Operations() if lengths[name] == 1 else o for name, o in made.items()}
         operations.append(merged(operations[-1], made) if operations else made)
         spikes.append(spikes[-1] + fired)
         found = output.argmax(-1)

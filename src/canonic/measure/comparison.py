@@ -1,16 +1,19 @@
 """The energy of a spiking network beside that of the same network in other forms, each with its accuracy."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from canonic.measure.baselines import Baselines
 from canonic.measure.counts import Operations
-from canonic.measure.energy import FLOATS, INTEGERS, Arithmetic, Work, arithmetic_of, compute, traffic
+from canonic.measure.energy import FLOATS, INTEGERS, Arithmetic, Work, arithmetic_of, compute, traffic, whole
+from canonic.measure.facts import Facts
 
 if TYPE_CHECKING:
     from canonic.measure.result import Evaluation
 
 CLOSE = 0.005
-"""A rate code has arrived when its accuracy is within half a point of that of the spiking network."""
+"""A rate code has arrived when its accuracy stays within half a point of that of the spiking network."""
 
 
 def energy_rows(evaluation: "Evaluation", model: str) -> list[dict[str, Any]]:
@@ -20,19 +23,17 @@ def energy_rows(evaluation: "Evaluation", model: str) -> list[dict[str, Any]]:
         evaluation: of the network.
         model: "horowitz45" counts the arithmetic, "traffic45" what moves to and from memory too.
     """
-    return [
-        _row(name, accuracy, works, kind, model)
-        for name, accuracy, works, kind in (*_own(evaluation), *_source(evaluation), *_baselines(evaluation))
-    ]
+    forms = (*_own(evaluation), *_source(evaluation), *_baselines(evaluation))
+    return [_row(name, accuracy, works, model) for name, accuracy, works in forms]
 
 
-Form = tuple[str, float | None, list[Work], Arithmetic]
-"""A name, an accuracy, the work of each layer, and what it computes with."""
+Form = tuple[str, float | None, list[tuple[Work, Arithmetic]]]
+"""A name, an accuracy, and the work of each layer with what it computes with."""
 
 
-def _row(name: str, accuracy: float | None, works: list[Work], kind: Arithmetic, model: str) -> dict[str, Any]:
-    arithmetic = sum(compute(work, kind) for work in works)
-    memory = sum(traffic(work, kind) for work in works) if model == "traffic45" else None
+def _row(name: str, accuracy: float | None, works: list[tuple[Work, Arithmetic]], model: str) -> dict[str, Any]:
+    arithmetic = sum(compute(work, kind) for work, kind in works)
+    memory = sum(traffic(work, kind) for work, kind in works) if model == "traffic45" else None
     return {
         "network": name,
         "accuracy": accuracy,
@@ -43,12 +44,14 @@ def _row(name: str, accuracy: float | None, works: list[Work], kind: Arithmetic,
 
 
 def _own(evaluation: "Evaluation") -> Iterator[Form]:
-    facts, samples = evaluation.network, evaluation.samples
+    network, samples = evaluation.network, evaluation.samples
     accuracy = evaluation.accuracy if evaluation.counts.answers else None
     fired = {name: firing.spikes / samples for name, firing in evaluation.counts.firing.items()}
-    works = _layers(evaluation, evaluation.operations, samples, event_driven=True)
-    works += _neurons(evaluation, fired, facts.updates)
-    yield "spiking", accuracy, works, arithmetic_of(facts.precision)
+    works = [
+        (_work(network, name, made, samples, event_driven=True), _arithmetic(network, name))
+        for name, made in evaluation.operations.items()
+    ]
+    yield "spiking", accuracy, [*works, *_state(network, fired, network.updates)]
 
 
 def _source(evaluation: "Evaluation") -> Iterator[Form]:
@@ -56,58 +59,84 @@ def _source(evaluation: "Evaluation") -> Iterator[Form]:
     if not operations:
         return
     accuracy = evaluation.source_accuracy if evaluation.counts.answers else None
-    made, dense = _layers(evaluation, operations, samples), _layers(evaluation, operations, samples, dense=True)
-    yield "source, fp32", accuracy, dense, FLOATS
-    yield "source, fp32, zeros skipped", accuracy, made, FLOATS
-    yield "source, int8 arithmetic", None, dense, INTEGERS
-    yield "source, int8 arithmetic, zeros skipped", None, made, INTEGERS
+    made = [_work(evaluation.network, name, o, samples) for name, o in operations.items()]
+    dense = [_work(evaluation.network, name, all_of(o), samples) for name, o in operations.items()]
+    yield "source, fp32", accuracy, [(work, FLOATS) for work in dense]
+    yield "source, fp32, zeros skipped", accuracy, [(work, FLOATS) for work in made]
+    yield "source, int8 arithmetic", None, [(work, INTEGERS) for work in dense]
+    yield "source, int8 arithmetic, zeros skipped", None, [(work, INTEGERS) for work in made]
 
 
 def _baselines(evaluation: "Evaluation") -> Iterator[Form]:
-    found, steps = evaluation.baselines, evaluation.network.steps
+    found, network = evaluation.baselines, evaluation.network
     if found is None:
         return
-    operations = found.quantised.operations[-1]
+    name, kind = f"quantised to {network.steps} bits", whole(network.steps)
     accuracy = found.quantised.correct[-1] / found.samples
-    kind = INTEGERS if steps <= 8 else FLOATS
-    yield f"quantised to {steps} bits", accuracy, _layers(evaluation, operations, found.samples, dense=True), kind
-    works = _layers(evaluation, operations, found.samples)
-    yield f"quantised to {steps} bits, zeros skipped", accuracy, works, kind
-    wanted = found.spiking_correct / found.samples - CLOSE
-    shares = [count / found.samples for count in found.rate.correct]
-    step = next((index for index, share in enumerate(shares) if share >= wanted), len(shares) - 1)
-    works = _layers(evaluation, found.rate.operations[step], found.samples, event_driven=True)
-    spikes = {"": found.rate.spikes[step] / found.samples}
-    works += _neurons(evaluation, spikes, dict.fromkeys(evaluation.network.neurons, step + 1))
-    yield f"rate code, {step + 1} steps", shares[step], works, arithmetic_of(evaluation.network.precision)
+    operations = found.quantised.operations[-1].items()
+    dense = [(_work(network, n, all_of(o), found.samples), kind) for n, o in operations]
+    yield name, accuracy, dense
+    yield f"{name}, zeros skipped", accuracy, [(_work(network, n, o, found.samples), kind) for n, o in operations]
+    yield _rate(network, found)
 
 
-def _layers(
-    evaluation: "Evaluation",
-    operations: Mapping[str, Operations],
-    samples: int,
-    *,
-    dense: bool = False,
-    event_driven: bool = False,
-) -> list[Work]:
-    sizes = evaluation.network.sizes
-    works = []
-    for name, o in operations.items():
-        additions, products = (
-            (o.dense_additions, o.dense_multiplications) if dense else (o.additions, o.multiplications)
-        )
-        size = sizes[name]
-        works.append(
-            Work(additions / samples, products / samples, size.weights, size.outputs, event_driven=event_driven)
-        )
-    return works
-
-
-def _neurons(evaluation: "Evaluation", spikes: Mapping[str, float], updates: Mapping[str, int]) -> list[Work]:
-    """Return what the membranes cost, and the spikes that are sent."""
-    neurons = evaluation.network.neurons
+def _rate(network: Facts, found: Baselines) -> Form:
+    """Return the rate code, stopped at the step from which on it stays as good as the spiking network, or nearly."""
+    wanted = found.spiking_correct - CLOSE * found.samples
+    short = [step for step, count in enumerate(found.rate.correct) if count < wanted]
+    last = min(len(found.rate.correct) - 1, short[-1] + 1 if short else 0)
     works = [
-        Work(0.0, 0.0, 0, count, float(count * updates[name]), event_driven=True) for name, count in neurons.items()
+        (_work(network, name, made, found.samples, event_driven=True), _arithmetic(network, name))
+        for name, made in found.rate.operations[last].items()
     ]
-    total = sum(neurons.values())
-    return [*works, Work(0.0, 0.0, 0, total, 0.0, float(sum(spikes.values())), event_driven=True)]
+    share = found.rate.spikes[last] / (found.samples * sum(network.neurons.values()))
+    spikes = {name: share * count for name, count in network.neurons.items()}
+    updates = {name: count * (last + 1) for name, count in network.neurons.items()}
+    return (
+        f"rate code, {last + 1} steps",
+        found.rate.correct[last] / found.samples,
+        [
+            *works,
+            *_state(network, spikes, updates, (last + 1) / network.steps),
+        ],
+    )
+
+
+def all_of(made: Operations) -> Operations:
+    """Return the operations, were no number and no weight zero."""
+    return replace(made, additions=made.dense_additions, multiplications=made.dense_multiplications)
+
+
+def _work(network: Facts, name: str, made: Operations, samples: int, *, event_driven: bool = False) -> Work:
+    size = network.sizes[name]
+    return Work(
+        additions=made.additions / samples,
+        multiplications=made.multiplications / samples,
+        weights=size.weights,
+        inputs=size.inputs,
+        outputs=size.outputs,
+        event_driven=event_driven,
+    )
+
+
+def _arithmetic(network: Facts, name: str) -> Arithmetic:
+    return arithmetic_of(network.precision, network.sizes[name].bits)
+
+
+def _state(
+    network: Facts, spikes: Mapping[str, float], updates: Mapping[str, int], share: float = 1.0
+) -> list[tuple[Work, Arithmetic]]:
+    """Return what membranes, spikes and other state cost; the last for a share of the T digits."""
+    kind = arithmetic_of(network.precision)
+    works = [
+        Work(
+            outputs=count,
+            updates=float(updates[name]),
+            spikes=spikes[name],
+            readers=network.sizes[name].readers,
+            event_driven=True,
+        )
+        for name, count in network.neurons.items()
+    ]
+    other = [Work(outputs=n // network.steps, updates=n * share, event_driven=True) for n in network.state.values()]
+    return [(work, kind) for work in (*works, *other)]

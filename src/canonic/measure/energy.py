@@ -7,14 +7,16 @@ traffic45    the same, and what moves between memory and arithmetic, after Lemai
              spiking neural networks energy efficiency", ICONIP 2022): a word of b bits from a memory of S bytes
              costs b / 64 times an access of 64 bits. A frame-based network reads a weight and an activation for each
              MAC and writes each output once; a spiking one reads a weight, and reads and writes a membrane, for each
-             spike and synapse, reads and writes every membrane at every step, and writes and reads every spike as an
-             address.
+             spike and synapse, reads and writes every membrane and other state at every step, and writes every spike
+             as an address that each layer behind it reads.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, log2
 from typing import Any, Literal, get_args
 
+from canonic.errors import DataError
 from canonic.network.graph import Precision
 
 HOROWITZ = "M. Horowitz, Computing's energy problem (and what we can do about it), ISSCC 2014: 45 nm, 0.9 V"
@@ -33,29 +35,40 @@ MODELS: tuple[Model, ...] = get_args(Model)
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What a network computes with.
+    """What a layer computes with.
 
     Attributes:
         add: picojoules of an addition to a membrane or accumulator.
         multiply: picojoules of a product.
         weight: bits of a weight.
-        number: bits of an activation, a membrane or a sum.
+        activation: bits of a number between two layers that is no spike.
+        state: bits of a membrane or a sum.
     """
 
     add: float
     multiply: float
     weight: int
-    number: int
+    activation: int
+    state: int
 
 
-FLOATS = Arithmetic(ADD["fp32"], MULTIPLY["fp32"], 32, 32)
-INTEGERS = Arithmetic(ADD["int32"], MULTIPLY["int8"], 8, 32)
-ARITHMETIC: dict[str, Arithmetic] = {
-    "fp32": FLOATS,
-    "bf16x2": FLOATS,
-    "bf16": Arithmetic(ADD["fp32"], MULTIPLY["fp16"], 16, 32),
-    "int8": INTEGERS,
-}
+def whole(activation: int) -> Arithmetic:
+    """Return arithmetic of 8-bit weights and activations of so many bits: a multiplier grows with both widths."""
+    return Arithmetic(ADD["int32"], MULTIPLY["int8"] * activation / 8, 8, activation, 32)
+
+
+FLOATS = Arithmetic(ADD["fp32"], MULTIPLY["fp32"], 32, 32, 32)
+HALVES = Arithmetic(ADD["fp32"], MULTIPLY["fp16"], 16, 16, 32)
+INTEGERS = whole(8)
+MIXED = whole(16)
+"""Of an integer spiking network: its input, and what an average pooling has summed, may have up to 16 bits."""
+
+
+def arithmetic_of(precision: Precision, weight: int = 32) -> Arithmetic:
+    """Return what a layer with weights of so many bits computes with: in bf16 the outer layers stay in fp32."""
+    if precision == "int8":
+        return MIXED
+    return HALVES if precision == "bf16" and weight == 16 else FLOATS
 
 
 @dataclass(frozen=True)
@@ -66,24 +79,23 @@ class Work:
         additions: ACs.
         multiplications: MACs.
         weights: how many it has.
+        inputs: elements that it reads.
         outputs: elements of its output: membranes, or sums.
-        updates: of membranes, one for each neuron and step.
-        spikes: that its neurons send.
+        updates: of membranes and other state, beside those by operations.
+        spikes: that are written, and read by each reader.
+        readers: of the spikes.
         event_driven: whether sums are kept in memory between two operations, as membranes are.
     """
 
-    additions: float
-    multiplications: float
-    weights: int
-    outputs: int
+    additions: float = 0.0
+    multiplications: float = 0.0
+    weights: int = 0
+    inputs: int = 0
+    outputs: int = 0
     updates: float = 0.0
     spikes: float = 0.0
+    readers: int = 1
     event_driven: bool = False
-
-
-def arithmetic_of(precision: Precision) -> Arithmetic:
-    """Return what a network at this precision computes with."""
-    return ARITHMETIC[precision]
 
 
 def compute(work: Work, kind: Arithmetic) -> float:
@@ -95,14 +107,15 @@ def compute(work: Work, kind: Arithmetic) -> float:
 def traffic(work: Work, kind: Arithmetic) -> float:
     """Return the energy of the memory traffic of a layer in microjoules."""
     operations = work.additions + work.multiplications
-    weights = operations * access(work.weights * kind.weight / 8, kind.weight)
-    state = access(work.outputs * kind.number / 8, kind.number)
-    address = ceil(log2(max(2, work.outputs)))
+    weights = operations * access(work.weights * kind.weight / 8, kind.weight) if work.weights else 0.0
     if work.event_driven:
-        moved = 2 * (operations + work.updates) * state
+        moved = 2 * (operations + work.updates) * access(work.outputs * kind.state / 8, kind.state)
     else:
-        moved = work.outputs * state + operations * access(work.outputs * kind.weight / 8, kind.weight)
-    return (weights + moved + 2 * work.spikes * access(work.outputs * address / 8, address)) * 1e-6
+        moved = operations * access(work.inputs * kind.activation / 8, kind.activation)
+        moved += work.outputs * access(work.outputs * kind.activation / 8, kind.activation)
+    address = ceil(log2(max(2, work.outputs)))
+    events = (1 + work.readers) * work.spikes * access(work.outputs * address / 8, address)
+    return (weights + moved + events) * 1e-6
 
 
 def access(size: float, bits: int) -> float:
@@ -113,6 +126,14 @@ def access(size: float, bits: int) -> float:
     """
     (x0, y0), (x1, y1) = ACCESS[:2] if size <= ACCESS[1][0] else ACCESS[1:]
     return max(0.0, y0 + (size - x0) * (y1 - y0) / (x1 - x0)) * bits / 64
+
+
+def require_models(models: Sequence[str]) -> tuple[Model, ...]:
+    """Return the models of these names; raise a DataError if there is no such model."""
+    for name in [models] if isinstance(models, str) else models:
+        if name not in MODELS:
+            raise DataError(f"energy must be a list of {' and '.join(MODELS)}, got {name!r}")
+    return tuple(name for name in MODELS if name in ([models] if isinstance(models, str) else models))
 
 
 def constants() -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """One pass over labelled data: how good, how sparse, how healthy a network is, at every step of its answer."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
@@ -11,10 +11,10 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from canonic.cluster import Workers, workers
-from canonic.errors import DataError
+from canonic.errors import DataError, first_line
 from canonic.measure.baselines import measure_baselines
 from canonic.measure.counts import Counts
-from canonic.measure.energy import MODELS, Model
+from canonic.measure.energy import MODELS, Model, require_models
 from canonic.measure.facts import Facts, facts
 from canonic.measure.operations import Account
 from canonic.measure.result import Evaluation
@@ -69,14 +69,15 @@ def evaluate(
     """
     if isinstance(reference, nn.Module) and reference.training:
         raise DataError("the reference is in training mode, where its answers depend on the batch: reference.eval()")
-    group = group or workers()
-    meter = meter_of(snn, reference)
+    if not isinstance(baselines, int) or baselines < 0:
+        raise DataError(f"baselines must be a number of samples, 0 for none, got {baselines!r}")
+    models, group, meter = require_models(energy), group or workers(), meter_of(snn, reference)
     stride = _stride(data, baselines)
     parts = group.together(partial(_measured, meter, group, group.share(data), stride, progress=progress))
     found = [part for part in parts if part is not None]
     if not found:
         raise DataError("the evaluation data is empty: pass at least one batch (x, y)")
-    return replace(reduce(add, found), models=tuple(energy))
+    return replace(reduce(add, found), models=models)
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def measure_batch(meter: Meter, batch: Sequence[object], *, baselines: bool = Fa
         if meter.reference is None:
             (source,) = compute_source(graph, inputs, value_counter(source_activity, meter.source.watched))
         else:
-            source = meter.reference(*inputs)
+            source = _alike(meter.reference(*inputs), readout[-1])
     classes = not y.is_floating_point()
     counts = Counts(
         samples=len(y),
@@ -132,6 +133,14 @@ def measure_batch(meter: Meter, batch: Sequence[object], *, baselines: bool = Fa
     operations = meter.spiking.count(activity, len(y))
     of_source = meter.source.count(source_activity, len(y)) if meter.reference is None else {}
     return Evaluation(meter.network, counts, operations, of_source, seconds, baselines=others)
+
+
+def _alike(source: object, output: Tensor) -> Tensor:
+    """Return the output of a reference; raise a DataError unless it has the form of the network's own."""
+    if not isinstance(source, Tensor) or source.shape != output.shape:
+        found = list(source.shape) if isinstance(source, Tensor) else type(source).__name__
+        raise DataError(f"the reference must return what the network returns, {list(output.shape)}, got {found}")
+    return source
 
 
 def labelled(batch: Sequence[object], inputs: int) -> tuple[list[Tensor], Tensor]:
@@ -167,6 +176,8 @@ def fitting(y: Shaped[Tensor, "batch ..."], readout: object) -> Shaped[Tensor, "
                 f"the targets have the shape {list(y.shape)}, the output of the network {shape}: give one number for "
                 "each output, or whole numbers [batch] as classes"
             )
+        if not bool(y.isfinite().all()):
+            raise DataError("the targets hold NaN or infinity: clean the data first (torch.isfinite finds them)")
     elif readout.dim() != 3 or y.dim() != 1:
         raise DataError(
             f"classes must be whole numbers [batch] for an output [batch, classes], got {list(y.shape)} for {shape}; "
@@ -182,19 +193,30 @@ def _measured(
 ) -> Evaluation | None:
     """Return the measures of this process's batches; None if it has none."""
     total: Evaluation | None = None
-    count = 0
+    count, gap = 0, ""
     try:
-        for batch in track(data, "evaluate", shown=progress and group.first):
+        for batch in _read(track(data, "evaluate", shown=progress and group.first)):
             chosen = stride > 0 and (count * group.world + group.rank) % stride == 0
             part = measure_batch(meter, batch, baselines=chosen)
             total, count = part if total is None else total + part, count + 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, _Unreadable) as error:
         if total is None:
-            raise
-        return replace(total, gap=f"interrupted after {total.samples} samples")
-    if total is not None and isinstance(data, Sized) and count < len(data):
-        return replace(total, gap=f"the data ended after {count} of {len(data)} batches")
-    return total
+            raise error.__cause__ or error from None
+        gap = f"{str(error) or 'interrupted'} after {total.samples} samples"
+    if total is not None and not gap and isinstance(data, Sized) and count < len(data):
+        gap = f"the data ended after {count} of {len(data)} batches"
+    return None if total is None else replace(total, gap=gap)
+
+
+class _Unreadable(Exception):
+    """Raised when the data fails, not the measuring."""
+
+
+def _read(batches: Iterable[Sequence[object]]) -> Iterator[Sequence[object]]:
+    try:
+        yield from batches
+    except Exception as error:
+        raise _Unreadable(f"the data failed ({type(error).__name__}: {first_line(error)})") from error
 
 
 def _stride(data: object, samples: int) -> int:

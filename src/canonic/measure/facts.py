@@ -4,20 +4,33 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from canonic.measure.operations import Account
 from canonic.network import SpikingNetwork
 from canonic.network.graph import Graph, Node, Precision
 
-AUXILIARY = ("theta", "mean")
-"""Tensors of a population that no scheduler reads: they are folded into the weights, or describe."""
+AUXILIARY = ("theta", "mean", "packed", "unit")
+"""Tensors that describe, or that hold the weights once more in the layout of a processor."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """The weights of a node, how many of them are zero, and the elements of its output."""
+    """What a node has and moves.
+
+    Attributes:
+        weights: how many.
+        zeros: how many of them are zero.
+        bits: that a weight is stored in.
+        inputs: elements that it reads.
+        outputs: elements of its output.
+        readers: nodes that read it.
+    """
 
     weights: int
     zeros: int
+    bits: int
+    inputs: int
     outputs: int
+    readers: int
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,8 @@ class Facts:
         depth: populations on the longest path.
         total_steps: steps until the last digit of the answer.
         neurons: of each population, for one sample.
-        updates: steps at which the membranes of each population are updated, T + k.
+        updates: of the membranes of each population, for one sample: neurons times T + k steps.
+        state: of what else is remembered between two steps: prefixes of function units and maxima, the readout.
         sizes: of each synapse.
         connections: the synapses that are matrices or kernels.
         footprint: bytes of all tensors that are needed to run it.
@@ -46,6 +60,7 @@ class Facts:
     total_steps: int
     neurons: Mapping[str, int]
     updates: Mapping[str, int]
+    state: Mapping[str, int]
     sizes: Mapping[str, Size]
     connections: tuple[str, ...]
     footprint: int
@@ -63,19 +78,20 @@ class Facts:
 
 def facts(snn: SpikingNetwork) -> Facts:
     """Return the figures of a network, as it runs at its precision."""
-    graph = snn.clocked_plan.graph
+    graph, steps = snn.clocked_plan.graph, snn.code.steps
     return Facts(
         fingerprint=fingerprint(snn),
         precision=snn.precision,
-        steps=snn.code.steps,
+        steps=steps,
         silent=snn.graph.silent,
         depth=snn.depth,
         total_steps=snn.total_steps,
         neurons=dict(snn.graph.neurons),
-        updates={n.name: snn.code.steps + (n.neurons.silent if n.neurons else 0) for n in snn.graph.populations},
-        sizes={node.name: _size(node) for node in graph.nodes if node.kind != "input"},
+        updates={n.name: n.size * (steps + (n.neurons.silent if n.neurons else 0)) for n in snn.graph.populations},
+        state=_state(graph, steps),
+        sizes={**_sizes(snn.graph, snn.precision), **_sizes(graph, snn.precision)},
         connections=tuple(node.name for node in graph.nodes if node.weighted),
-        footprint=_footprint(graph),
+        footprint=sum(_bytes(node, snn.precision) for node in graph.nodes),
     )
 
 
@@ -91,13 +107,37 @@ def fingerprint(snn: SpikingNetwork) -> str:
     return seen.hexdigest()
 
 
-def _size(node: Node) -> Size:
+def _state(graph: Graph, steps: int) -> dict[str, int]:
+    """Return the updates of what a chip must remember of a sample beside membranes.
+
+    A function unit keeps the prefix of every input and its last output, a maximum those of its window, and the readout
+    adds up; each is updated with every digit. What comes at once, behind the input, is not remembered.
+    """
+    lengths = Account(graph, steps, spiking=True).lengths
+    units = [node for node in graph.nodes if node.kind == "function unit" and lengths[node.name] > 1]
+    state = {node.name: steps * (node.size + sum(graph[name].size for name in node.inputs)) for node in units}
+    return {**state, "readout": steps * sum(graph[name].size for name in graph.outputs)}
+
+
+def _sizes(graph: Graph, precision: Precision) -> dict[str, Size]:
+    return {node.name: _size(graph, node, precision) for node in graph.nodes if node.kind != "input"}
+
+
+def _size(graph: Graph, node: Node, precision: Precision) -> Size:
     weight = node.tensors.get("weight")
+    inputs, readers = sum(graph[name].size for name in node.inputs), len(graph.consumers[node.name])
     if weight is None:
-        return Size(0, 0, node.size)
-    return Size(weight.numel(), int((weight == 0).sum()), node.size)
+        return Size(0, 0, 0, inputs, node.size, readers)
+    bits = 8 * _width(node, "weight", precision)
+    return Size(weight.numel(), int((weight == 0).sum()), bits, inputs, node.size, readers)
 
 
-def _footprint(graph: Graph) -> int:
-    tensors = [t for node in graph.nodes for name, t in node.tensors.items() if name not in AUXILIARY]
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+def _bytes(node: Node, precision: Precision) -> int:
+    """Return the bytes of the tensors that are needed to run a node."""
+    kept = [name for name in node.tensors if name not in AUXILIARY]
+    return sum(node.tensors[name].numel() * _width(node, name, precision) for name in kept)
+
+
+def _width(node: Node, name: str, precision: Precision) -> int:
+    """Return the bytes of a number of a tensor: whole weights take one, though schedulers may hold them in floats."""
+    return 1 if precision == "int8" and name == "weight" and node.weighted else node.tensors[name].element_size()

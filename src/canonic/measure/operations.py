@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -32,15 +33,21 @@ class Site:
         node: the synapse.
         stream: the stream that it reads.
         fan: fan-out of each element.
-        dense: operations of one sample did no element and no weight vanish.
-        multiplies: whether its operations are MACs.
+        dense: operations of each element, over all digits of a sample, were it and no weight ever zero.
+        products: whether an operation on each element is a MAC, 1, or an AC, 0.
     """
 
     node: Node
     stream: str
     fan: Float[Tensor, "..."]
-    dense: int
-    multiplies: bool
+    dense: Float[Tensor, "..."]
+    products: Float[Tensor, "..."]
+
+    def count(self, events: Float[Tensor, "..."], samples: int) -> Operations:
+        """Return the operations of all samples, from how often each element was not zero."""
+        made, dense = events * self.fan, samples * self.dense
+        sums = [made * (1 - self.products), made * self.products, dense * (1 - self.products), dense * self.products]
+        return Operations(*(round(float(part.sum())) for part in sums))
 
 
 @dataclass(frozen=True)
@@ -95,9 +102,7 @@ class Account:
         found: dict[str, Operations] = {}
         moved: dict[str, Tensor] = {}
         for site in self.sites:
-            events = self._moved(site.stream, activity, moved)
-            made, dense = round(float((events.double() * site.fan).sum())), site.dense * samples
-            cost = Operations(0, made, 0, dense) if site.multiplies else Operations(made, 0, dense, 0)
+            cost = site.count(self._moved(site.stream, activity, moved), samples)
             found[site.node.name] = merged(found[site.node.name], cost) if site.node.name in found else cost
         for name, each in self.functions.items():
             found[name] = Operations(0, each * samples, 0, each * samples)
@@ -108,14 +113,26 @@ class Account:
             return []
         sites = []
         for index, name in enumerate(node.inputs):
-            content = self.content[name]
-            if content == "current" and (node.scaling == "sums" or _is_identity(node)):
-                continue  # it goes on into the same membrane
-            dense = fan_out(self.graph, node, index, dense=True)
-            multiplies = content != "spikes" and "weight" in node.tensors and not node.rounds and not _is_identity(node)
-            total = round(float(dense.sum())) * self.lengths[name]
-            sites.append(Site(node, name, fan_out(self.graph, node, index), total, multiplies))
+            if self.content[name] == "current" and self._meets(node):
+                continue
+            dense = fan_out(self.graph, node, index, dense=True) * self.lengths[name]
+            multiplies = "weight" in node.tensors and not _is_identity(node) and not _shifts(node)
+            products = (1 - self._ternary(name)) * multiplies
+            sites.append(Site(node, name, fan_out(self.graph, node, index), dense, products))
         return sites
+
+    def _meets(self, node: Node) -> bool:
+        """Tell whether what a node adds goes on into one membrane or readout, where it is added anyway."""
+        onward = (reader.neurons is not None or reader.scaling == "sums" for reader in self.graph.consumers[node.name])
+        return _is_identity(node) or (node.scaling == "sums" and all(onward))
+
+    def _ternary(self, name: str) -> Float[Tensor, "..."]:
+        """Return 1 for each element of a stream that carries spikes, and 0 for each that carries numbers."""
+        node = self.graph[name]
+        if _moves(node):
+            given = [self._ternary(source).float().unsqueeze(0) for source in node.inputs]
+            return apply(node, given, 1)[0].double()
+        return torch.full(node.shape, float(self.content[name] == "spikes"), dtype=torch.float64)
 
     def _is_free(self, node: Node) -> bool:
         """Tell whether a node looks numbers up, or, in the source network, only brings streams into other units."""
@@ -158,6 +175,11 @@ def _takes_maxima(node: Node) -> bool:
 
 def _is_identity(node: Node) -> bool:
     return node.is_scale and bool((node.tensors["weight"] == 1).all())
+
+
+def _shifts(node: Node) -> bool:
+    """Tell whether a node of an integer network only rounds after a shift: all its factors are powers of two."""
+    return node.rounds and bool((node.tensors["weight"].abs().log2() % 1 == 0).all())
 
 
 def _multiplications(graph: Graph, node: Node) -> int:

@@ -48,6 +48,13 @@ class Evaluation:
                 f"evaluations of different networks cannot be merged: their fingerprints are {one} and {another}; "
                 "evaluate one network on both parts of the data"
             )
+        for what, differs in (
+            ("kinds of task", (self.counts.answers is None) != (other.counts.answers is None)),
+            ("references", (not self.source_operations) != (not other.source_operations)),
+            ("energy models", self.models != other.models),
+        ):
+            if differs:
+                raise DataError(f"evaluations with different {what} cannot be merged: evaluate both parts alike")
         return Evaluation(
             self.network,
             merged(self.counts, other.counts),

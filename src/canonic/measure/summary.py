@@ -113,10 +113,10 @@ def _layer(evaluation: "Evaluation", name: str, firing: Firing) -> dict[str, Any
 
 def _operations(evaluation: "Evaluation") -> dict[str, Any]:
     facts, samples = evaluation.network, evaluation.samples
-    updates = sum(facts.neurons[name] * steps for name, steps in facts.updates.items())
     spiking, source = evaluation.operations, evaluation.source_operations
+    updates = {"membrane updates": sum(facts.updates.values()), "other updates": sum(facts.state.values())}
     return {
-        "spiking": {**totals(spiking.values(), samples), "membrane updates": updates},
+        "spiking": {**totals(spiking.values(), samples), **updates},
         "layers": {name: totals([made], samples) for name, made in spiking.items()},
         "source": totals(source.values(), samples) if source else None,
     }
@@ -143,7 +143,7 @@ def _neurobench(evaluation: "Evaluation") -> dict[str, Any]:
         "footprint": facts.footprint,
         "connection_sparsity": round(sum(size.zeros for size in read) / max(1, weights), 4),
         "activation_sparsity": 1 - evaluation.spikes_per_neuron / facts.steps,
-        "membrane_updates": sum(facts.neurons[name] * steps for name, steps in facts.updates.items()),
+        "membrane_updates": sum(facts.updates.values()),
         "synaptic_operations": {
             "Effective_MACs": made["MACs"],
             "Effective_ACs": made["ACs"],
