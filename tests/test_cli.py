@@ -224,6 +224,8 @@ CANNOT = [
     ),
     (("evaluate", "absent.safetensors", "--data", "digits"), "there is no file absent.safetensors"),
     (("evaluate", "w.safetensors", "--data", "digits"), "w.safetensors holds no network of this version"),
+    (("evaluate", "net.py", "--data", "digits"), "net.py is no network that canonic convert wrote, or it is damaged ("),
+    (("sweep", "net:make", *SWEEP[2:], "--data", "unlabelled.npz"), "unlabelled.npz holds no labels: add the array y"),
     (("explain", "net:make"), "the shape of one sample is not known: give it, for example --shape 3,32,32"),
 ]
 

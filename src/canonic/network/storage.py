@@ -74,7 +74,10 @@ def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
     except FileNotFoundError:
         raise StorageError(f"there is no file {path}") from None
     except (SafetensorError, OSError) as error:
-        raise StorageError(f"{path} is damaged or no safetensors file ({error}): save the network again") from None
+        raise StorageError(
+            f"{path} is no network that canonic convert wrote, or it is damaged ({error}): make one with canonic "
+            "convert"
+        ) from None
     if header.get("format") != FORMAT:
         raise StorageError(
             f"{path} holds no network of this version ({header.get('format')}): make one with canonic convert"
