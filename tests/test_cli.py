@@ -61,6 +61,7 @@ def folder(tmp_path_factory):
     )
     (path / "damaged.pt2").write_bytes(b"nothing")
     np.savez(path / "data.npz", x=np.random.default_rng(0).random((30, 1, 8, 8)), y=np.arange(30) % 10)
+    np.savez(path / "unlabelled.npz", x=np.random.default_rng(0).random((30, 1, 8, 8)))
     np.savez(path / "labels.npz", x=np.zeros((3, 1, 8, 8)), y=np.array([0, 1, 10]))
     return path
 
@@ -253,6 +254,35 @@ def test_a_label_that_the_network_does_not_know(folder, tmp_path):
     canonic("convert", "net:make", "--data", "digits", "--limit", 50, "--out", out, cwd=folder, check=0)
     done = canonic("evaluate", out, "--data", "labels.npz", cwd=folder, check=1)
     assert "a label lies outside 0 .. 9" in done.stderr
+
+
+def test_a_regression(tmp_path):
+    make = "import torch\ndef make(): return torch.nn.Sequential(torch.nn.Linear(6, 9), torch.nn.ReLU(), last)"
+    (tmp_path / "fit.py").write_text(f"{make}\nlast = torch.nn.Linear(9, 2)")
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 9), nn.ReLU(), nn.Linear(9, 2))
+    torch.save(model.state_dict(), tmp_path / "w.pt")
+    x = torch.randn(40, 6)
+    np.savez(tmp_path / "d.npz", x=x.numpy(), y=model(x).detach().double().numpy())
+    canonic("convert", "fit:make", "--weights", "w.pt", "--data", "d.npz", "--out", "n", cwd=tmp_path, check=0)
+    assert "mean squared error" in canonic("evaluate", "n", "--data", "d.npz", cwd=tmp_path, check=0).stdout
+    found = json.loads(canonic("evaluate", "n", "--data", "d.npz", "--json", cwd=tmp_path, check=0).stdout)
+    assert found["task"] == "regression"
+    assert found["error"]["source mse"] < 1e-12
+    assert found["error"]["mse"] < 1e-3
+
+
+def test_data_without_labels_converts_and_verifies(folder, tmp_path):
+    out = tmp_path / "n.safetensors"
+    data = ("--data", "unlabelled.npz")
+    canonic("convert", "net:make", *data, "--out", out, cwd=folder, check=0)
+    assert "30 samples; outputs: 4" in canonic("verify", out, *data, cwd=folder, check=0).stdout
+    for command in ("evaluate", "report"):
+        done = canonic(command, out, *data, cwd=folder, check=1)
+        assert done.stderr == (
+            "canonic: unlabelled.npz holds no labels: add the array y to it, whole numbers [samples] as classes, or "
+            "floating point [samples, ...] as what the output should be\n"
+        )
 
 
 def test_help_comes_in_well_under_a_second(folder):

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from canonic import DataError
-from canonic.datasets import Preprocessing, collate, open_data, sample
+from canonic.datasets import Preprocessing, collate, open_data, require_labels, sample
 
 
 @pytest.fixture
@@ -51,6 +51,52 @@ def test_arrays(tmp_path):
     assert open_data(str(tmp_path / "b.npz"))[0][0].tolist() == [3.5] * 7
     np.savez(tmp_path / "c.npz", x=np.full((2, 5, 5), 255, np.uint8), y=np.array([1, 0]))
     assert open_data(str(tmp_path / "c.npz"))[0][0].shape == (1, 5, 5)
+
+
+def in_file(tmp_path, **arrays):
+    np.savez(tmp_path / "some.npz", **arrays)
+    return open_data(str(tmp_path / "some.npz"))
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 8), (1, 4, 9), (3, 1, 8), (3, 3, 8)])
+def test_pictures_with_their_channels_first(tmp_path, shape):
+    pictures = np.random.default_rng(0).integers(0, 256, (5, *shape), dtype=np.uint8)
+    assert torch.equal(in_file(tmp_path, x=pictures)[2][0], torch.from_numpy(pictures[2]) / 255)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (8, 8, 3), (3, 8, 3), (1, 8, 1), (3, 3, 1), (4, 8, 8)])
+def test_other_pictures_have_their_channels_last(tmp_path, shape):
+    pictures = np.random.default_rng(0).integers(0, 256, (5, *shape), dtype=np.uint8)
+    assert torch.equal(in_file(tmp_path, x=pictures)[2][0], torch.from_numpy(pictures[2]).permute(2, 0, 1) / 255)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(), (2,), (2, 3, 4)])
+def test_targets_of_a_regression_make_a_batch_of_floating_point(tmp_path, shape, dtype):
+    y = np.random.default_rng(0).standard_normal((5, *shape)).astype(dtype)
+    data = in_file(tmp_path, x=np.zeros((5, 6)), y=y)
+    x, targets = collate([data[index] for index in range(5)])
+    assert x.shape == (5, 6)
+    assert torch.equal(targets, torch.from_numpy(y).float())
+    require_labels(data, "some.npz")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
+def test_classes_make_a_batch_of_whole_numbers(tmp_path, dtype):
+    data = in_file(tmp_path, x=np.zeros((3, 6)), y=np.array([2, 0, 2], dtype))
+    assert data.classes == ["0", "2"]
+    _, classes = collate([data[index] for index in range(3)])
+    assert classes.dtype == torch.int64
+    assert classes.tolist() == [2, 0, 2]
+
+
+def test_data_without_labels(tmp_path):
+    data = in_file(tmp_path, x=np.arange(6.0).reshape(3, 2))
+    (x,) = collate([data[0], data[2]])
+    assert x.tolist() == [[0, 1], [4, 5]]
+    with pytest.raises(DataError, match=r"some.npz holds no labels: add the array y to it, whole numbers \[samples\]"):
+        require_labels(data, "some.npz")
+    require_labels(in_file(tmp_path, x=np.zeros((0, 2))), "some.npz")  # that there are no samples is said elsewhere
 
 
 def idx(array):
@@ -173,13 +219,33 @@ def pickled_npz(tmp_path):
 
 
 def lacking(tmp_path):
-    np.savez(tmp_path / "a.npz", x=np.zeros((3, 2)))
+    np.savez(tmp_path / "a.npz", y=np.zeros(3, int))
     return open_data(str(tmp_path / "a.npz"))
 
 
 def unequal(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros((3, 2)), y=np.zeros(4, int))
     return open_data(str(tmp_path / "a.npz"))
+
+
+def words(tmp_path):
+    return in_file(tmp_path, x=np.zeros((2, 2)), y=np.array(["cat", "dog"]))
+
+
+def columns_of_classes(tmp_path):
+    return in_file(tmp_path, x=np.zeros((2, 2)), y=np.zeros((2, 1), int))
+
+
+def one_target(tmp_path):
+    return in_file(tmp_path, x=np.zeros((2, 2)), y=np.float32(1))
+
+
+def no_number(tmp_path):
+    return in_file(tmp_path, x=np.zeros((2, 2)), y=np.array([1, np.nan]))
+
+
+def no_axis(tmp_path):
+    return in_file(tmp_path, x=np.float32(1))
 
 
 def flat_pictures(tmp_path):
@@ -283,9 +349,14 @@ def zero_size(tmp_path):
         (bad_zip, "a.zip is no zip file, or it is damaged"),
         (truncated_npz, r"a.npz is no .npz file, or it is damaged"),
         (pickled_npz, r"a.npz is no .npz file, or it is damaged .*allow_pickle"),
-        (lacking, r"a.npz lacks the array y; it holds x"),
-        (unequal, r"y must hold one whole number for each of the 3 samples, got int64 \(4,\)"),
-        (flat_pictures, r"pictures must be uint8 \[samples, height, width\(, channels\)\], got \(3, 2\)"),
+        (lacking, r"a.npz lacks the array x; it holds y"),
+        (unequal, "a.npz: x holds 3 samples, y 4: give one class or target for each"),
+        (words, r"some.npz: y must hold whole numbers \[samples\] as classes, or floating .*, got <U3 \(2,\)"),
+        (columns_of_classes, r"y must hold whole numbers \[samples\] as classes, or floating .*, got int64 \(2, 1\)"),
+        (one_target, r"y must hold whole numbers \[samples\] as classes, or floating .*, got float32 \(\)"),
+        (no_number, r"some.npz: y holds NaN or infinity: clean the data first \(numpy.isfinite finds them\)"),
+        (no_axis, r"some.npz: x must be \[samples, ...\], got one number"),
+        (flat_pictures, r"must be uint8 \[samples, height, width\(, channels\)\] or \[samples, .*\], got \(3, 2\)"),
         (
             idx_without_labels,
             r"t10k-images-idx3-ubyte.gz has no labels: put t10k-labels-idx1-ubyte, or t10k-labels-idx1-ubyte.gz, into",

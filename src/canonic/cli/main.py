@@ -135,7 +135,7 @@ def evaluate(
     from canonic.network import load
 
     snn = load(network)
-    batches = o.batches(data, o.remembered(snn, mean, std, size, grey), limit, batch_size)
+    batches = o.batches(data, o.remembered(snn, mean, std, size, grey), limit, batch_size, labelled=True)
     evaluation = measure(snn, batches, baselines=baselines)
     _print_json(evaluation.to_json()) if as_json else show_evaluation(evaluation)
     if evaluation.gap:
@@ -186,13 +186,12 @@ def report(
     """Write a page with all figures, charts, and an explorer of spikes: one HTML file. Needs vl-convert-python."""
     from canonic.cli.report import make_report, measured, read_evaluation
     from canonic.cluster import workers
-    from canonic.datasets import open_data, sample
     from canonic.network import load
     from canonic.network.storage import write_whole
 
     o.require_writable(out)
     snn = load(network)
-    samples = sample(open_data(data, o.remembered(snn, mean, std, size, grey)), limit)
+    samples = o.samples(data, o.remembered(snn, mean, std, size, grey), limit, labelled=evaluation is None)
     found = read_evaluation(evaluation, snn) if evaluation else measured(snn, samples, batch_size, baselines)
     names = [name.strip() for name in classes.split(",") if name.strip()]
     shown = {"title": network.stem, "pictures": pictures, "classes": names, "batch_size": batch_size}

@@ -46,7 +46,7 @@ def sweep(
     prepare, opened = o.preprocessing(mean, std, size, grey), open_model(model, weights)
     known, unseen = (
         o.batches(calibration, prepare, CALIBRATION, batch_size),
-        o.batches(data, prepare, limit, batch_size),
+        o.batches(data, prepare, limit, batch_size, labelled=True),
     )
     try:
         found = run(opened, known, unseen, settings, out)

@@ -3,5 +3,6 @@
 from canonic.datasets.data import Data as Data
 from canonic.datasets.data import Preprocessing as Preprocessing
 from canonic.datasets.data import collate as collate
+from canonic.datasets.data import require_labels as require_labels
 from canonic.datasets.data import sample as sample
 from canonic.datasets.opener import open_data as open_data

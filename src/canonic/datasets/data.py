@@ -1,7 +1,8 @@
-"""What a data set is: numbered samples with labels, and the preprocessing that a network expects."""
+"""What a data set is: numbered samples, most with labels, and the preprocessing that a network expects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -10,9 +11,12 @@ from torch.utils.data import Dataset, Subset
 
 from canonic.errors import DataError
 
-Data = Dataset[tuple[Tensor, int]]
-"""Samples (x, y): pictures are ``[channels, height, width]`` in [0, 1] before preprocessing; y is the class."""
+Sample = tuple[Any, ...]
+"""(x, y), or (x,) without a label: x a tensor; y an int, the class, or a floating point tensor of any shape, the output
+that there should be."""
 
+Data = Dataset[Sample]
+"""Samples; pictures are ``[channels, height, width]`` in [0, 1] before preprocessing."""
 
 LUMA = (0.299, 0.587, 0.114)
 
@@ -71,13 +75,30 @@ def sample(data: Data, limit: int | None) -> Data:
     return Subset(data, [index * count // limit for index in range(limit)])
 
 
-def collate(samples: Sequence[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
-    """Return samples as a batch.
+def require_labels(data: Data, name: str) -> None:
+    """Raise unless samples come with what the network should answer.
+
+    Raises:
+        DataError: if they hold inputs alone.
+    """
+    if len(data) and len(data[0]) < 2:  # type: ignore[arg-type]
+        raise DataError(
+            f"{name} holds no labels: add the array y to it, whole numbers [samples] as classes, or floating point "
+            "[samples, ...] as what the output should be"
+        )
+
+
+def collate(samples: Sequence[Sample]) -> tuple[Tensor, ...]:
+    """Return samples as a batch (x, y), or (x,): y is int64 ``[batch]`` for classes, else floating point.
 
     Raises:
         DataError: if they differ in shape.
+
+    >>> collate([(torch.zeros(2), 3), (torch.ones(2), 1)])[1]
+    tensor([3, 1])
     """
-    shapes = sorted({"x".join(map(str, x.shape)) for x, _ in samples})
+    x, *labels = zip(*samples, strict=True)
+    shapes = sorted({"x".join(map(str, sample[0].shape)) for sample in samples})
     if len(shapes) > 1:
         raise DataError(f"the pictures differ in size ({', '.join(shapes[:3])} ...): give them one, with --size")
-    return torch.stack([x for x, _ in samples]), torch.tensor([y for _, y in samples])
+    return torch.stack(x), *(torch.stack([torch.as_tensor(label) for label in y]) for y in labels)

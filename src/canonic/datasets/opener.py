@@ -15,8 +15,8 @@ def open_data(name: str, prepare: Preprocessing | None = None) -> Data:
     """Return a data set.
 
     Args:
-        name: "digits", a folder of class/picture.jpg, a .zip of the same, an .npz file with x and y, or the
-            pictures of an IDX data set such as MNIST (t10k-images-idx3-ubyte.gz, its labels beside it).
+        name: "digits", a folder of class/picture.jpg, a .zip of the same, an .npz file with x, and y for labels, or
+            the pictures of an IDX data set such as MNIST (t10k-images-idx3-ubyte.gz, its labels beside it).
         prepare: applied to every sample.
 
     Raises:

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from canonic.datasets.data import Preprocessing
+from canonic.datasets.data import Preprocessing, Sample
 from canonic.errors import DataError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
 
 
-class Pictures(Dataset[tuple[Tensor, int]]):
+class Pictures(Dataset[Sample]):
     """Pictures by name; the class of each is its folder, numbered in alphabetical order.
 
     Args:
