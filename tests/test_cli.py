@@ -224,9 +224,9 @@ CANNOT = [
         "does not fit the model (it lacks: 0.bias, 4.bias, 4.weight; unknown to the model: extra; other shapes: 0.weight)",
     ),
     (("evaluate", "absent.safetensors", "--data", "digits"), "there is no file absent.safetensors"),
-    (("evaluate", "w.safetensors", "--data", "digits"), "w.safetensors holds no network of this version"),
     (("evaluate", "net.py", "--data", "digits"), "net.py is no network that canonic convert wrote, or it is damaged ("),
     (("sweep", "net:make", *SWEEP[2:], "--data", "unlabelled.npz"), "unlabelled.npz holds no labels: add the array y"),
+    (("evaluate", "w.safetensors", "--data", "digits"), "w.safetensors holds no network of this version"),
     (("explain", "net:make"), "the shape of one sample is not known: give it, for example --shape 3,32,32"),
 ]
 
@@ -295,6 +295,27 @@ def test_help_comes_in_well_under_a_second(folder):
     heavy = "import sys; from canonic.cli import main; assert not {'torch', 'matplotlib', 'sklearn'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", heavy], check=True)
     assert min(times) < 5  # a sanity bound for slow machines; the line above is the check
+
+
+INTERRUPTED_IMPORTS = {
+    "escapes": "raise KeyboardInterrupt",
+    "as numpy": "try: os.kill(os.getpid(), signal.SIGINT); time.sleep(9)\n"
+    "except KeyboardInterrupt: raise ImportError('numpy failed to import') from None",
+    "as an extension": "try: os.kill(os.getpid(), signal.SIGINT); time.sleep(9)\n"
+    "except KeyboardInterrupt: raise SystemError('initialization failed') from None",
+}
+
+
+@pytest.mark.parametrize("end", INTERRUPTED_IMPORTS.values(), ids=INTERRUPTED_IMPORTS)
+@pytest.mark.parametrize("module", ["torch", "numpy"])
+def test_an_interrupt_during_an_import(tmp_path, end, module):
+    (tmp_path / f"{module}.py").write_text(f"import os, signal, time\n{end}\n")  # found before the real one
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{listen}; from canonic.cli.main import main; main()"
+    command = [sys.executable, "-c", program, "convert", "net:make", "--data", "digits"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr.strip() == "canonic: interrupted; nothing was left half-written"
 
 
 def test_an_interrupt_leaves_nothing_half_written(folder, tmp_path):

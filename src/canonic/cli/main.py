@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from canonic.cli import options as o
-from canonic.cli.group import in_group, name_of_process
+from canonic.cli.group import in_group, interrupts, name_of_process
 from canonic.cli.sweep import sweep
 
 INTERRUPTED = 130
 """The exit code that typer gives to Ctrl-C."""
+
+HALTED = "interrupted; nothing was left half-written"
 
 app = typer.Typer(
     name="canonic",
@@ -232,16 +234,21 @@ def _print_json(value: object) -> None:
 
 def main() -> None:
     """Run the command line."""
-    from canonic.errors import CanonicError
+    from canonic.errors import CanonicError, ClusterError
 
     name = name_of_process()
-    try:
-        with in_group():
-            app()
-    except CanonicError as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        sys.exit(1)
-    except SystemExit as stop:
-        if stop.code == INTERRUPTED:
-            print(f"{name}: interrupted; nothing was left half-written", file=sys.stderr)
-        raise
+    with interrupts() as seen:
+        try:
+            with in_group():
+                app()
+        except SystemExit as stop:
+            if stop.code == INTERRUPTED:
+                print(f"{name}: {HALTED}", file=sys.stderr)
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            # An import that Ctrl-C ends may raise anything: numpy makes an ImportError of it, others a SystemError.
+            halted = isinstance(error, KeyboardInterrupt) or (seen and not isinstance(error, ClusterError))
+            if not (halted or isinstance(error, CanonicError)):
+                raise
+            print(f"{name}: {HALTED if halted else error}", file=sys.stderr)
+            sys.exit(INTERRUPTED if halted else 1)
