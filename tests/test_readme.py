@@ -27,6 +27,7 @@ def test_the_five_minute_path_works_in_an_empty_folder(tmp_path):
         "evaluate",
         "verify",
         "report",
+        "sweep",
     ]
     for command in commands[1:]:
         program = [
@@ -37,6 +38,7 @@ def test_the_five_minute_path_works_in_an_empty_folder(tmp_path):
         ]
         subprocess.run(program, cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "snn.safetensors").exists()
+    assert (tmp_path / "sweep" / "fronts.png").exists()
 
 
 def test_the_python_snippet_works(tmp_path, monkeypatch):
