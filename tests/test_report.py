@@ -117,13 +117,6 @@ def test_the_record_has_all_that_makes_it_again():
     assert "versions: canonic 0.1.0" in text
 
 
-def test_an_evaluation_of_another_form():
-    with pytest.raises(
-        CanonicError, match="the evaluation is of the format None, the report reads 'canonic evaluation 1'"
-    ):
-        page({"accuracy": 1})
-
-
 def test_without_the_library_of_the_charts(monkeypatch):
     library.bundle.cache_clear()
     monkeypatch.setitem(sys.modules, "vl_convert", None)

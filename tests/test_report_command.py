@@ -26,6 +26,7 @@ def folder(tmp_path_factory):
     (path / "damaged.json").write_text("{")
     (path / "list.json").write_text("[]")
     (path / "other.json").write_text('{"accuracy": 1}')
+    (path / "bare.json").write_text('{"format": "canonic evaluation 1"}')
     np.savez(path / "data.npz", x=x.numpy(), y=y.numpy())
     return path
 
@@ -53,7 +54,12 @@ CANNOT = [
     (("--evaluation", "absent.json"), "cannot read the evaluation absent.json"),
     (("--evaluation", "list.json"), "list.json holds no evaluation: write it with canonic evaluate --json > list.json"),
     (("--evaluation", "another.json"), "another.json is of another network: its fingerprint is 5f5f5f5f5f5f, that of"),
-    (("--evaluation", "other.json"), "the evaluation is of the format None"),
+    (("--evaluation", "other.json"), "other.json is of the format None, the report reads 'canonic evaluation 1'"),
+    (
+        ("--evaluation", "bare.json"),
+        "bare.json is not a whole evaluation (network is missing, data is missing, task is missing and 7 others): write "
+        "it again with canonic evaluate --json > bare.json",
+    ),
     (
         ("--evaluation", "evaluation.json", "--classes", "a,b"),
         "the network has 10 outputs, but there are 2 class names",

@@ -13,8 +13,9 @@ from canonic.measure import evaluate
 from canonic.measure.facts import fingerprint
 from canonic.network import SpikingNetwork
 from canonic.report.explorer import explore
+from canonic.report.form import require_form
 from canonic.report.library import bundle
-from canonic.report.page import report, require_format
+from canonic.report.page import report
 
 VERIFIED = 100
 """Samples on which the layers are compared with the source network."""
@@ -30,7 +31,7 @@ def read_evaluation(path: Path, snn: SpikingNetwork) -> Mapping[str, Any]:
     """Return an evaluation that ``canonic evaluate --json`` printed into a file.
 
     Raises:
-        DataError: if it cannot be read, or is of another network.
+        DataError: if it cannot be read, is not whole, or is of another network.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -38,7 +39,7 @@ def read_evaluation(path: Path, snn: SpikingNetwork) -> Mapping[str, Any]:
         raise DataError(f"cannot read the evaluation {path} ({error}): write it with canonic evaluate --json") from None
     if not isinstance(found, dict):
         raise DataError(f"{path} holds no evaluation: write it with canonic evaluate --json > {path}")
-    require_format(found)
+    require_form(found, str(path), f"write it again with canonic evaluate --json > {path}")
     theirs, ours = found["network"]["fingerprint"], fingerprint(snn)
     if theirs != ours:
         raise DataError(

@@ -7,10 +7,9 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from canonic.errors import CanonicError
-from canonic.measure.summary import FORMAT
 from canonic.report import comparison, sections
 from canonic.report.explorer import ExplorerData
+from canonic.report.form import require_form
 from canonic.report.library import bundle
 from canonic.report.markup import Section
 from canonic.report.record import record
@@ -33,9 +32,10 @@ def report(
         title: the name of the network.
 
     Raises:
-        CanonicError: if the evaluation has another form, or the library of the charts is not installed.
+        DataError: if the evaluation has another form.
+        CanonicError: if the library of the charts is not installed.
     """
-    require_format(evaluation)
+    require_form(evaluation)
     parts = [
         sections.glance(evaluation),
         *([_explorer()] if explorer is not None and explorer.samples else ()),
@@ -61,15 +61,6 @@ def report(
         code=_asset("page.js") + _asset("explorer.js"),
         licences=escape(_asset("licences.txt")),
     )
-
-
-def require_format(evaluation: Mapping[str, Any]) -> None:
-    """Raise a CanonicError unless an evaluation has the form that a report reads."""
-    if evaluation.get("format") != FORMAT:
-        raise CanonicError(
-            f"the evaluation is of the format {evaluation.get('format')!r}, the report reads {FORMAT!r}: make it "
-            "again with this version, canonic evaluate --json"
-        )
 
 
 def _explorer() -> Section:

@@ -1,0 +1,105 @@
+"""What an evaluation must hold for a report to be made of it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from canonic.errors import DataError
+from canonic.measure.summary import FORMAT
+
+NUMBER = (float, int)
+STEPS = [(*NUMBER, None)]
+PAIR = {"source": NUMBER, "network": NUMBER}
+ACCURACY = {
+    **PAIR,
+    "source interval": [NUMBER],
+    "interval": [NUMBER],
+    "by step": STEPS,
+    "agreement by step": STEPS,
+    "agreement": NUMBER,
+    "top5": PAIR,
+    "flips": {"lost": int, "won": int, "p": NUMBER},
+}
+LAYER = {
+    "positive": [NUMBER],
+    "negative": [NUMBER],
+    **dict.fromkeys(("neurons", "silent neurons", "overload rate"), NUMBER),
+}
+MADE = dict.fromkeys(("ACs", "MACs", "dense ACs", "dense MACs"), NUMBER)
+ROW = {"network": str, "accuracy": (*NUMBER, None), "compute": NUMBER, "memory": (*NUMBER, None), "total": NUMBER}
+BASELINES = {
+    **dict.fromkeys(("samples", "source accuracy", "spiking accuracy"), NUMBER),
+    "quantised": {"bits": int, "total steps": int, "accuracy": NUMBER},
+    "rate": {"accuracy by step": [NUMBER]},
+}
+FORM = {
+    "network": {
+        **dict.fromkeys(("fingerprint", "precision"), str),
+        **dict.fromkeys(("T", "depth", "total steps", "populations", "neurons", "weights"), int),
+        "k": (int, [int]),
+    },
+    "data": {"samples": int, "sha256": str, "complete": bool, "gap": str},
+    "task": str,
+    "accuracy": (ACCURACY, None),
+    "error": {
+        "mse": (*NUMBER, None),
+        "source mse": (*NUMBER, None),
+        "snr dB": (*NUMBER, None),
+        "snr dB by step": STEPS,
+    },
+    "spikes": {"per neuron": NUMBER, "silent neurons": NUMBER, "layers": {...: LAYER}},
+    "operations": {"spiking": {**MADE, "membrane updates": NUMBER}, "layers": {...: MADE}, "source": (MADE, None)},
+    "latency": {"first answer": int, "between samples": int, "wall": {"samples per second": (*NUMBER, None)}},
+    "energy": {
+        "models": {...: {"source": str, "constants": {...: (*NUMBER, {...: NUMBER})}, "rows": [ROW]}},
+        "caveat": str,
+    },
+    "baselines": {},
+}
+"""The names and kinds that the sections read: ``...`` is any name, a list holds one kind, a tuple is one of some."""
+
+
+def require_form(evaluation: Mapping[str, Any], name: str = "the evaluation", remedy: str = "") -> None:
+    """Raise unless an evaluation holds all that a report reads.
+
+    Args:
+        evaluation: to look through; what a report does not read may be there too.
+        name: of it, for the error.
+        remedy: what to do about it.
+
+    Raises:
+        DataError: says what is missing, or of another kind.
+    """
+    remedy = remedy or "make it again with this version, canonic evaluate --json"
+    if evaluation.get("format") != FORMAT:
+        raise DataError(f"{name} is of the format {evaluation.get('format')!r}, the report reads {FORMAT!r}: {remedy}")
+    form = FORM | ({"baselines": BASELINES} if evaluation.get("baselines") else {})
+    found = list(faults(evaluation, form))
+    if found:
+        more = f" and {len(found) - 3} others" if len(found) > 3 else ""
+        raise DataError(f"{name} is not a whole evaluation ({', '.join(found[:3])}{more}): {remedy}")
+
+
+def faults(value: object, form: Any, path: str = "") -> Iterator[str]:
+    """Yield what of a form is missing or of another kind.
+
+    >>> list(faults({"a": 1, "b": {"c": "1"}, "d": None}, {"a": int, "b": {"c": int}, "d": (int, None), "e": str}))
+    ['b: c is of another kind', 'e is missing']
+    """
+    if isinstance(form, tuple):
+        if all(any(faults(value, kind, path)) for kind in form):
+            closest = next((kind for kind in form if isinstance(kind, dict) and isinstance(value, Mapping)), form[0])
+            yield from faults(value, closest, path)
+    elif isinstance(form, dict) and isinstance(value, Mapping):
+        yield from _inside(value, form, path)
+    elif isinstance(form, list) and isinstance(value, list | tuple):
+        for index, item in enumerate(value, 1):
+            yield from faults(item, form[0], f"{path} {index}")
+    elif not (isinstance(value, form) if isinstance(form, type) else value is form):
+        yield f"{path} is of another kind"
+
+
+def _inside(value: Mapping[str, Any], form: Mapping[Any, Any], path: str) -> Iterator[str]:
+    for key, kind in form.items():
+        for name in value if key is ... else (key,):
+            inner = f"{path}: {name}" if path else str(name)
+            yield from faults(value[name], kind, inner) if name in value else (f"{inner} is missing",)
