@@ -1,6 +1,9 @@
 """The command that writes a report: from a network, some data, and an evaluation that was made before."""
 
 import json
+import re
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ import torch
 from torch import nn
 
 from canonic import CSS, convert, evaluate
+from canonic.cli.main import main
 from tests.evaluations import made_up
 from tests.test_cli import canonic
 
@@ -28,6 +32,7 @@ def folder(tmp_path_factory):
     (path / "other.json").write_text('{"accuracy": 1}')
     (path / "bare.json").write_text('{"format": "canonic evaluation 1"}')
     np.savez(path / "data.npz", x=x.numpy(), y=y.numpy())
+    np.savez(path / "others.npz", x=x.numpy(), y=1 - y.numpy() % 2)
     return path
 
 
@@ -38,7 +43,8 @@ def test_it_measures_and_writes_a_page(folder):
     assert "MB): open it in a browser" in done.stdout
     text = (folder / "page.html").read_text(encoding="utf-8")
     assert "<h1>small</h1>" in text
-    assert "20 samples" in text
+    sources = r"<p class=.note.>Figures: 20 samples of data.npz, SHA-256 [0-9a-f]{12}; layers: 20 samples of data.npz; "
+    assert re.search(sources + "explorer: 3 samples of data.npz", text)
     assert "rate code" in text  # other codes are measured, too
     assert len(json.loads(text.partition('id="explorer-data">')[2].partition("</script>")[0])["samples"]) == 3
 
@@ -47,6 +53,32 @@ def test_names_of_the_classes_and_an_evaluation_that_was_made_before(folder):
     options = ("--data", "data.npz", "--evaluation", "evaluation.json", "--classes", "a,b,c,d,e,f,g,h,i,j")
     canonic("report", "small.safetensors", *options, "--out", "named.html", cwd=folder, check=0)
     assert '"classes":["a","b","c","d","e","f","g","h","i","j"]' in (folder / "named.html").read_text(encoding="utf-8")
+
+
+def test_figures_of_more_samples_than_the_rest_are_said_to_be(folder):
+    options = ("--data", "data.npz", "--evaluation", "evaluation.json", "--limit", 10, "--pictures", 0)
+    canonic("report", "small.safetensors", *options, "--out", "fewer.html", cwd=folder, check=0)
+    text = (folder / "fewer.html").read_text(encoding="utf-8")
+    assert "Figures: 30 samples of evaluation.json, not as many as those of data.npz, SHA-256" in text
+    assert "; layers: 10 samples of data.npz.</p>" in text
+    assert '<th scope="row">data of the layers</th><td>10 samples of data.npz</td>' in text
+
+
+def test_after_ctrl_c_the_page_is_said_to_be_partial(folder, monkeypatch, capsys):
+    def interrupted(*given, **rest):
+        return replace(evaluate(*given, **rest), gap="interrupted after 30 samples")
+
+    monkeypatch.setattr("canonic.cli.report.evaluate", interrupted)
+    monkeypatch.chdir(folder)
+    options = ("--data", "data.npz", "--pictures", "0", "--baselines", "0", "--out", "partial.html")
+    monkeypatch.setattr(sys, "argv", ["canonic", "report", "small.safetensors", *options])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 130
+    said = capsys.readouterr()
+    assert said.out == "PARTIAL: written to partial.html, from the samples seen so far\n"
+    assert said.err == ""
+    assert "Interrupted after 30 samples" in (folder / "partial.html").read_text(encoding="utf-8")
 
 
 CANNOT = [
@@ -63,6 +95,11 @@ CANNOT = [
     (
         ("--evaluation", "evaluation.json", "--classes", "a,b"),
         "the network has 10 outputs, but there are 2 class names",
+    ),
+    (("--classes", "a,b", "--pictures", 0), "the network has 10 outputs, but there are 2 class names: one for each"),
+    (
+        ("--evaluation", "evaluation.json", "--data", "others.npz"),
+        "the evaluation is of other data than --data: as many samples (30), but the hash ",
     ),
 ]
 

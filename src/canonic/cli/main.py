@@ -16,6 +16,10 @@ INTERRUPTED = 130
 
 HALTED = "interrupted; nothing was left half-written"
 
+class Told(typer.Exit):
+    """The end of a command that has said itself what became of its files."""
+
+
 app = typer.Typer(
     name="canonic",
     help="Turn a trained PyTorch network into a spiking network of ternary spikes.",
@@ -186,7 +190,7 @@ def report(
     grey: o.Grey = False,
 ) -> None:
     """Write a page with all figures, charts, and an explorer of spikes: one HTML file. Needs vl-convert-python."""
-    from canonic.cli.report import make_report, measured, read_evaluation
+    from canonic.cli.report import is_of, make_report, measured, read_evaluation, require_possible
     from canonic.cluster import workers
     from canonic.network import load
     from canonic.network.storage import write_whole
@@ -194,15 +198,20 @@ def report(
     o.require_writable(out)
     snn = load(network)
     samples = o.samples(data, o.remembered(snn, mean, std, size, grey), limit, labelled=evaluation is None)
-    found = read_evaluation(evaluation, snn) if evaluation else measured(snn, samples, batch_size, baselines)
     names = [name.strip() for name in classes.split(",") if name.strip()]
+    require_possible(snn, names)
+    found = read_evaluation(evaluation, snn) if evaluation else measured(snn, samples, batch_size, baselines)
+    origins = dict.fromkeys(("figures", "layers", "explorer"), Path(data).name)
+    if evaluation and not is_of(found, snn, samples, batch_size):
+        origins["figures"] = f"{evaluation.name}, not as many as those of {Path(data).name}"
     shown = {"title": network.stem, "pictures": pictures, "classes": names, "batch_size": batch_size}
-    page = make_report(snn, samples, found, **shown).encode()  # type: ignore[arg-type]
+    page = make_report(snn, samples, found, origins=origins, **shown).encode()  # type: ignore[arg-type]
     if workers().first:
         write_whole(out, page)
-    print(f"written to {out} ({len(page) / 1e6:.1f} MB): open it in a browser")
     if evaluation is None and found["data"]["gap"].startswith("interrupted"):
-        raise typer.Exit(INTERRUPTED)
+        print(f"PARTIAL: written to {out}, from the samples seen so far")
+        raise Told(INTERRUPTED)
+    print(f"written to {out} ({len(page) / 1e6:.1f} MB): open it in a browser")
 
 
 @app.command()
@@ -242,7 +251,7 @@ def main() -> None:
             with in_group():
                 app()
         except SystemExit as stop:
-            if stop.code == INTERRUPTED:
+            if stop.code == INTERRUPTED and not isinstance(stop.__context__, Told):
                 print(f"{name}: {HALTED}", file=sys.stderr)
             raise
         except (Exception, KeyboardInterrupt) as error:

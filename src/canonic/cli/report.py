@@ -11,8 +11,11 @@ from canonic.datasets import Data, collate, sample
 from canonic.errors import DataError
 from canonic.measure import evaluate
 from canonic.measure.facts import fingerprint
+from canonic.measure.tally import digest
 from canonic.network import SpikingNetwork
-from canonic.report.explorer import explore
+from canonic.network.inputs import checked
+from canonic.progress import track
+from canonic.report.explorer import explore, outputs_named
 from canonic.report.form import require_form
 from canonic.report.library import bundle
 from canonic.report.page import report
@@ -21,9 +24,19 @@ VERIFIED = 100
 """Samples on which the layers are compared with the source network."""
 
 
+def require_possible(snn: SpikingNetwork, classes: Sequence[str]) -> None:
+    """Raise before minutes of measuring.
+
+    Raises:
+        DataError: if the names of the classes are not as many as the outputs.
+        CanonicError: if the library of the charts is not installed.
+    """
+    bundle()
+    outputs_named(snn, classes)
+
+
 def measured(snn: SpikingNetwork, data: Data, batch_size: int, baselines: int) -> Mapping[str, Any]:
     """Return the evaluation that a report is made of."""
-    bundle()  # what is not installed is said before minutes of measuring
     return evaluate(snn, _batches(data, batch_size), baselines=baselines).to_json()
 
 
@@ -49,12 +62,30 @@ def read_evaluation(path: Path, snn: SpikingNetwork) -> Mapping[str, Any]:
     return found
 
 
+def is_of(evaluation: Mapping[str, Any], snn: SpikingNetwork, data: Data, batch_size: int) -> bool:
+    """Return whether an evaluation is of this data; not if it is of more or fewer samples, which have another hash.
+
+    Raises:
+        DataError: if it is of as many samples, but of others.
+    """
+    theirs, count = evaluation["data"], len(data)  # type: ignore[arg-type]
+    if theirs["samples"] != count:
+        return False
+    if theirs["sha256"] != (ours := _hash(snn, data, batch_size)):
+        raise DataError(
+            f"the evaluation is of other data than --data: as many samples ({count:,}), but the hash "
+            f"{theirs['sha256'][:12]} and not {ours[:12]}; name the data that was evaluated, or leave out --evaluation"
+        )
+    return True
+
+
 def make_report(
     snn: SpikingNetwork,
     data: Data,
     evaluation: Mapping[str, Any],
     *,
     title: str,
+    origins: Mapping[str, str],
     pictures: int,
     classes: Sequence[str],
     batch_size: int,
@@ -66,6 +97,7 @@ def make_report(
         data: samples with labels.
         evaluation: of the network.
         title: its name.
+        origins: the name of the data of each part.
         pictures: how many samples the explorer shows.
         classes: their names; those of the data if there are none.
         batch_size: samples at once.
@@ -73,10 +105,18 @@ def make_report(
     verification = snn.verify(_batches(sample(data, VERIFIED), batch_size)).to_json()
     shown = sample(data, max(1, pictures))
     samples = [shown[index] for index in range(len(shown))] if pictures else []  # type: ignore[arg-type]
-    named = classes or _classes_of(data, snn.graph[snn.graph.outputs[0]].size)
+    named = classes or _classes_of(data, outputs_named(snn, classes))
     classifies = evaluation["task"] == "classification"
     explorer = explore(snn, samples, named, classifies=classifies) if samples else None
-    return report(evaluation, verification, snn.describe(), explorer, title)
+    return report(evaluation, verification, snn.describe(), explorer, title, origins)
+
+
+def _hash(snn: SpikingNetwork, data: Data, batch_size: int) -> str:
+    """Return the hash of the samples, as in an evaluation."""
+    inputs, total = len(snn.graph.inputs), 0
+    for batch in track(_batches(data, batch_size), "compare the data"):
+        total += digest([*checked(snn.graph, batch[:inputs], "the data"), batch[inputs]])
+    return f"{total % 2**256:064x}"
 
 
 def _batches(data: Data, size: int) -> DataLoader[Any]:

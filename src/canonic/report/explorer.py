@@ -121,15 +121,25 @@ def explore(
             f"the explorer shows networks with one input, this one takes {len(snn.graph.inputs)}: make the report "
             "without it (explorer=None, --pictures 0)"
         )
+    outputs = outputs_named(snn, classes)
     given = list(samples)
     limit = max(16, min(NEURONS, DIGITS // max(1, len(given) * len(snn.graph.populations) * snn.code.steps)))
     layers = tuple(_layer(snn, node, limit) for node in snn.graph.populations)
     shown = tuple(_shown(snn, layers, *sample[:2]) for sample in given)
+    first = _first_answer(snn)
+    return ExplorerData(snn.code.weights, snn.total_steps, first, layers, shown, outputs, tuple(classes), classifies)
+
+
+def outputs_named(snn: SpikingNetwork, classes: Sequence[str]) -> int:
+    """Return the elements of the first output.
+
+    Raises:
+        DataError: if there are names, but not as many.
+    """
     outputs = snn.graph[snn.graph.outputs[0]].size
     if classes and len(classes) != outputs:
         raise DataError(f"the network has {outputs} outputs, but there are {len(classes)} class names: one for each")
-    first = _first_answer(snn)
-    return ExplorerData(snn.code.weights, snn.total_steps, first, layers, shown, outputs, tuple(classes), classifies)
+    return outputs
 
 
 def _layer(snn: SpikingNetwork, node: Node, limit: int) -> Layer:

@@ -12,7 +12,7 @@ from canonic.report.explorer import ExplorerData
 from canonic.report.form import require_form
 from canonic.report.library import bundle
 from canonic.report.markup import Section
-from canonic.report.record import record
+from canonic.report.record import parts_of, record
 
 
 def report(
@@ -21,6 +21,7 @@ def report(
     description: Mapping[str, Any],
     explorer: ExplorerData | None = None,
     title: str = "Spiking network",
+    origins: Mapping[str, str] | None = None,
 ) -> str:
     """Return the report of a network as the text of an HTML page, without any reference to the network.
 
@@ -30,12 +31,15 @@ def report(
         description: ``snn.describe()``.
         explorer: of a few samples; the page has no explorer without it.
         title: the name of the network.
+        origins: the name of the data of the "figures" (the evaluation), the "layers" (the verification) and the
+            "explorer", where it is known.
 
     Raises:
         DataError: if the evaluation has another form.
         CanonicError: if the library of the charts is not installed.
     """
     require_form(evaluation)
+    data = parts_of(evaluation, verification, len(explorer.samples) if explorer else 0, origins or {})
     parts = [
         sections.glance(evaluation),
         *([_explorer()] if explorer is not None and explorer.samples else ()),
@@ -45,12 +49,13 @@ def report(
         sections.spikes(evaluation),
         comparison.energy(evaluation),
         sections.overload(evaluation, verification),
-        record(evaluation, verification, description),
+        record(evaluation, verification, description, data),
     ]
     charts = {name: chart for part in parts for name, chart in part.charts.items()}
     return Template(_asset("page.html")).substitute(
         title=escape(title),
         subtitle=escape(_subtitle(evaluation["network"], description)),
+        data=escape(_sentence(data)),
         partial=_partial(evaluation["data"]),
         contents="".join(f'<li><a href="#{part.name}">{escape(_short(part.title))}</a></li>' for part in parts),
         sections="".join(map(str, parts)),
@@ -75,6 +80,12 @@ def _subtitle(network: Mapping[str, Any], description: Mapping[str, Any]) -> str
         f"phi = {description['code']['phi']:.3g}, depth {network['depth']}, {network['populations']} populations, "
         f"{network['neurons']:,} neurons, {network['precision']}"
     )
+
+
+def _sentence(parts: Mapping[str, str]) -> str:
+    """Return what each part is of, in one sentence."""
+    text = "; ".join(f"{part}: {of}" for part, of in parts.items())
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _partial(data: Mapping[str, Any]) -> str:

@@ -10,9 +10,31 @@ from canonic.report.markup import Section, paragraph, table
 Data = Mapping[str, Any]
 
 
-def record(evaluation: Data, verification: Data, description: Data) -> Section:
+def parts_of(evaluation: Data, verification: Data, shown: int, origins: Mapping[str, str]) -> dict[str, str]:
+    """Return which data each part of a report is of.
+
+    Args:
+        evaluation: that the figures are of.
+        verification: that the layers are of.
+        shown: samples in the explorer.
+        origins: the name of the data of "figures", "layers" and "explorer", where it is known.
+
+    >>> data = {"data": {"samples": 10_000, "sha256": "a1b2c3d4e5f6a7b8"}}
+    >>> parts_of(data, {"samples": 100}, 0, {"layers": "digits"})
+    {'figures': '10,000 samples, SHA-256 a1b2c3d4e5f6', 'layers': '100 samples of digits'}
+    """
+    counts = {"figures": evaluation["data"]["samples"], "layers": verification["samples"], "explorer": shown}
+    parts = {
+        part: f"{count:,} samples" + (f" of {origins[part]}" if part in origins else "")
+        for part, count in counts.items()
+        if count
+    }
+    return {**parts, "figures": f"{parts['figures']}, SHA-256 {evaluation['data']['sha256'][:12]}"}
+
+
+def record(evaluation: Data, verification: Data, description: Data, parts: Mapping[str, str]) -> Section:
     """Return the record of the conversion, the data and the figures, and all of it as JSON."""
-    rows = [(name, _text(value)) for name, value in _facts(evaluation, description)]
+    rows = [(name, _text(value)) for name, value in _facts(evaluation, description, parts)]
     body = paragraph(
         "Conversion has no chance in it: the same weights, calibration samples, settings and versions give the same "
         "network, and the same fingerprint."
@@ -24,12 +46,13 @@ def record(evaluation: Data, verification: Data, description: Data) -> Section:
     return Section("record", "Record", body)
 
 
-def _facts(evaluation: Data, description: Data) -> Iterator[tuple[str, Any]]:
+def _facts(evaluation: Data, description: Data, parts: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
     network, data = evaluation["network"], evaluation["data"]
     yield "fingerprint of the network (SHA-256)", network["fingerprint"]
     yield "precision", network["precision"]
     yield "samples evaluated", f"{data['samples']:,}" + ("" if data["complete"] else " (not all)")
-    yield "hash of the data (SHA-256)", data["sha256"]
+    yield "hash of the data of the figures (SHA-256)", data["sha256"]
+    yield from ((f"data of the {part}", text) for part, text in parts.items())
     yield "seed", "none: no random numbers are drawn"
     told = {"populations", "neurons", "depth", "total steps", "precision", "repair dB"}
     for name, value in description.items():
