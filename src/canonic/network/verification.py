@@ -26,7 +26,8 @@ class LayerHealth:
         name: of the population.
         silent: its silent steps k.
         snr: signal-to-noise ratio of what its spikes stand for against the source network, in dB.
-        expected: what it would be if the layer only rounded, in dB: the noise of the layers that feed it, and rounding.
+        expected: what it would be if the layer passed on the noise of the noisiest layer that feeds it, and only
+            rounded, in dB; a layer that averages noise out, or cuts it off, does better.
         own: signal-to-noise ratio of the error that this layer makes by itself, in dB.
         overload: share of its firing steps at which a neuron was overloaded.
     """
@@ -156,10 +157,11 @@ def _advise(plan: Plan, layer: LayerHealth, sums: Sums) -> str:
 
 
 def _settled(plan: Plan, layers: list[LayerHealth], outputs: Mapping[str, float]) -> str:
-    best, last = max(layer.snr for layer in layers), min(outputs.values())
+    ratios = [layer.snr for layer in layers]
     return (
-        f"no layer stands out: rounding adds up from {best:.1f} dB to {last:.1f} dB at the output; each further step "
-        f"(T = {plan.code.steps + 1}) gains about {20 * math.log10(plan.code.beta):.0f} dB"
+        f"no layer stands out: the layers lie between {min(ratios):.1f} and {max(ratios):.1f} dB, the output at "
+        f"{min(outputs.values()):.1f} dB; each further step (T = {plan.code.steps + 1}) gains about "
+        f"{20 * math.log10(plan.code.beta):.0f} dB"
     )
 
 

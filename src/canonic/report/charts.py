@@ -82,10 +82,12 @@ def against_codes(evaluation: Data) -> Chart:
     """Return accuracy against steps (logarithmic), that of a rate code and of a quantised network beside it."""
     accuracy, baselines = evaluation["accuracy"], evaluation["baselines"]
     quantised, rate = baselines["quantised"], baselines["rate"]
-    name = f"quantised to {quantised['bits']} bits, layer after layer"
+    serial, parallel = "quantised, bit-serial, layer by layer", "quantised, one pass a layer"
     rows = _points("canonic signed spikes", accuracy["by step"]) + _points("rate code", rate["accuracy by step"])
-    rows.append({"code": name, "step": quantised["total steps"], "value": 100 * quantised["accuracy"]})
-    domain, colours = ["canonic signed spikes", "rate code", name], [SPIKING, MINUS, SOURCE]
+    for name, steps in ((serial, quantised["total steps"]), (parallel, evaluation["network"]["depth"])):
+        rows.append({"code": name, "step": steps, "value": 100 * quantised["accuracy"]})
+    domain = ["canonic signed spikes", "rate code", serial, parallel]
+    colours = [SPIKING, MINUS, SOURCE, MUTED]
     step: Spec = {"field": "step", "type": "quantitative", "title": "step (logarithmic)", "axis": {"grid": False}}
     step |= {"scale": {"type": "log", "base": 2}}
     value: Spec = {"field": "value", "type": "quantitative", "title": "accuracy (%)", "scale": {"zero": False}}
@@ -104,21 +106,25 @@ def _points(code: str, values: Sequence[Number | None]) -> list[dict[str, Any]]:
     return [{"code": code, "step": s, "value": 100 * v} for s, v in enumerate(values, 1) if v is not None]
 
 
+ERRORS = {"snr": "measured", "expected": "inherited and rounded", "own": "made by this layer alone"}
+"""The errors of a layer in a verification, in words."""
+
+
 def error_per_layer(verification: Data) -> Chart:
     """Return the signal-to-noise ratio of each layer beside what it inherits and rounds, in dB."""
-    kinds = {"snr": "measured", "expected": "if it only rounded", "own": "made by this layer alone"}
     rows = [
         {"layer": layer["name"], "kind": kind, "value": layer[key]}
         for layer in verification["layers"]
-        for key, kind in kinds.items()
+        for key, kind in ERRORS.items()
         if layer[key] is not None
     ]
     kind: Spec = {"field": "kind", "type": "nominal"}
     kind |= {"legend": {"orient": "top", "title": None, "direction": "vertical", "labelLimit": 300}}
-    colours: Spec = {"scale": {"domain": list(kinds.values()), "range": [SPIKING, SOURCE, MUTED]}}
-    shapes: Spec = {"scale": {"domain": list(kinds.values()), "range": ["circle", STROKE, "diamond"]}}
+    colours: Spec = {"scale": {"domain": list(ERRORS.values()), "range": [SPIKING, SOURCE, MUTED]}}
+    shapes: Spec = {"scale": {"domain": list(ERRORS.values()), "range": ["circle", STROKE, "diamond"]}}
     looks: Spec = {"fill": kind | colours, "stroke": kind | colours, "shape": kind | shapes}
     value: Spec = {"field": "value", "type": "quantitative", "title": "signal to noise (dB): higher is better"}
+    value |= {"axis": {"tickCount": 6}}
     tips = [{"field": "layer"}, {"field": "kind"}, {"field": "value", "title": "dB", "format": ".1f"}]
     names = [layer["name"] for layer in verification["layers"]]
     mark: Spec = {"type": "point", "size": 60, "opacity": 1, "strokeWidth": 1.5}

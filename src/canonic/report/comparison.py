@@ -6,7 +6,6 @@ from typing import Any
 from canonic.report import charts
 from canonic.report.markup import (
     NONE,
-    SPACE,
     Chart,
     Number,
     Section,
@@ -18,45 +17,12 @@ from canonic.report.markup import (
     number,
     paragraph,
     percent,
-    signed,
     table,
     times,
 )
 
 Data = Mapping[str, Any]
-SPIKING, REFERENCE = "spiking", "source, fp32"
-
-
-def glance_at_energy(evaluation: Data) -> tuple[str, str, str]:
-    """Return label, figure and note of the first model: against the source in fp32, and against what takes least."""
-    models = (evaluation.get("energy") or {}).get("models", {})
-    if not models:
-        return "Energy", NONE, "not estimated"
-    (name, model), *more = models.items()
-    own, others = _split(model)
-    if own is None or not others:
-        return "Energy", NONE, f"the model {name} has nothing to compare"
-    reference = next((row for row in others if row["network"] == REFERENCE), others[0])
-    least = min(others, key=lambda row: row["total"])
-    loss = " (a loss)" if own["total"] > reference["total"] else ""
-    said = f"of the energy of {reference['network']}{loss}, estimated by the model {name}"
-    said += f"; {_versus(own, least)}" if least is not reference else ""
-    return "Energy", _times_of(own, reference), said + "".join(_also(name, model) for name, model in more)
-
-
-def _also(name: str, model: Data) -> str:
-    """Return the same ratio by another model."""
-    own, others = _split(model)
-    reference = next((row for row in others if row["network"] == REFERENCE), None)
-    if not (own and reference):
-        return ""
-    return (
-        f". By the model {name}: {_times_of(own, reference)}{' (a loss)' if own['total'] > reference['total'] else ''}"
-    )
-
-
-def _times_of(own: Data, reference: Data) -> str:
-    return f"{own['total'] / reference['total']:.2f}{SPACE}×" if reference["total"] else NONE
+SPIKING = "spiking"
 
 
 def energy(evaluation: Data) -> Section:
@@ -104,18 +70,19 @@ def _accuracies(evaluation: Data) -> Accuracy:
 
 
 def _model(index: int, name: str, model: Data, comparable: Accuracy) -> str:
-    own, others = _split(model)
-    headings = ("network", "accuracy", "compute µJ", "memory µJ", "total µJ", "spiking takes")
+    own, others = split(model)
+    known = any(row["accuracy"] is not None for row in model["rows"])
+    headings = ("network", *(["accuracy"] * known), "compute µJ", "memory µJ", "total µJ", "spiking takes")
     rows = [
         (
             row["network"],
-            accuracy_of(row),
+            *([accuracy_of(row)] * known),
             *(microjoules(row[key]) for key in ("compute", "memory", "total")),
             NONE if row is own or own is None else _ratio(own, row),
         )
         for row in model["rows"]
     ]
-    text = f"Energy of a sample, and the accuracy that it buys. Costs: {model['source']}."
+    text = f"Energy of a sample{', and the accuracy that it buys' * known}. Costs: {model['source']}."
     constants = f"<details><summary>Its constants, in picojoules</summary>{_constants(name, model)}</details>"
     marked = [i for i, row in enumerate(model["rows"]) if row is own]
     counted = table(f"Energy by the model {name}", headings, rows, marked=marked)
@@ -155,7 +122,17 @@ def _in_words(own: Data, other: Data, accuracy: Number | None) -> str:
     text = f"{'a loss' if _kind(own, other) == 'lost' else 'a gain'}: {_versus(own, other)}"
     if accuracy is None or other["accuracy"] is None:
         return text
-    return f"{text}, at {signed(100 * (accuracy - other['accuracy']))} points of accuracy"
+    return f"{text}; spiking is {_points(accuracy - other['accuracy'])}"
+
+
+def _points(difference: Number) -> str:
+    """Return a difference between two accuracies, in words.
+
+    >>> _points(-0.0020), _points(0.01), _points(0.00001)
+    ('0.20 points less accurate', '1.00 points more accurate', 'as accurate')
+    """
+    points = f"{abs(100 * difference):.2f}"
+    return f"{points} points {'more' if difference > 0 else 'less'} accurate" if float(points) else "as accurate"
 
 
 def _versus(own: Data, other: Data) -> str:
@@ -168,7 +145,7 @@ def _ratio(own: Data, other: Data) -> str:
     return times(own["total"] / other["total"]) if other["total"] else NONE
 
 
-def _split(model: Data) -> tuple[Data | None, list[Data]]:
+def split(model: Data) -> tuple[Data | None, list[Data]]:
     """Return the row of the spiking network, and all others."""
     own = next((row for row in model["rows"] if row["network"] == SPIKING), None)
     return own, [row for row in model["rows"] if row is not own]

@@ -83,6 +83,24 @@ def number(value: Number | None, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
+def whole(count: int) -> str:
+    """Return a number of things that are there, such as neurons, in full.
+
+    >>> whole(1536)
+    '1,536'
+    """
+    return f"{count:,}"
+
+
+def decibels(value: Number | None) -> str:
+    """Return a ratio in dB; none is one without an error.
+
+    >>> decibels(None)
+    'exact'
+    """
+    return "exact" if value is None else f"{value:.1f} dB"
+
+
 def microjoules(value: Number | None, digits: int = 4) -> str:
     """Return an energy in one unit, however large, so that a column can be compared.
 
@@ -106,13 +124,14 @@ def times(ratio: Number) -> str:
 def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]], *, marked: Iterable[int] = ()) -> str:
     """Return a table whose first column names the row; cells are text, and the rows of these numbers are marked."""
     chosen = set(marked)
+    kind = "table wide" if len(headings) > 4 else "table"
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in headings)
     body = "".join(
         f'<tr class="marked">{_row(row)}</tr>' if index in chosen else f"<tr>{_row(row)}</tr>"
         for index, row in enumerate(rows)
     )
     return (
-        f'<div class="table" role="region" tabindex="0" aria-label="{escape(caption)}"><table>'
+        f'<div class="{kind}" role="region" tabindex="0" aria-label="{escape(caption)}"><table>'
         f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 from canonic.report import comparison, sections
 from canonic.report.explorer import ExplorerData
 from canonic.report.form import require_form
+from canonic.report.glance import glance
 from canonic.report.library import bundle
 from canonic.report.markup import Section
 from canonic.report.record import parts_of, record
@@ -41,7 +42,7 @@ def report(
     require_form(evaluation)
     data = parts_of(evaluation, verification, len(explorer.samples) if explorer else 0, origins or {})
     parts = [
-        sections.glance(evaluation),
+        glance(evaluation),
         *([_explorer()] if explorer is not None and explorer.samples else ()),
         sections.figures(evaluation),
         sections.steps(evaluation),

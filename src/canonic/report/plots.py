@@ -58,7 +58,7 @@ def error_per_layer(verification: Data, title: str = "") -> "Figure":
     figure, axes = _rows([layer["name"] for layer in layers], title)
     for key, label, marker, colour in (
         ("snr", "measured", "o", PLUS),
-        ("expected", "if it only rounded", "|", "black"),
+        ("expected", "inherited and rounded", "|", "black"),
         ("own", "made by this layer alone", "d", "grey"),
     ):
         found = [(layer[key], row) for row, layer in enumerate(layers) if layer[key] is not None]

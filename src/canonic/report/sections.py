@@ -1,59 +1,23 @@
 """The sections of a report that say how good, how sparse and how healthy a network is."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from typing import Any
 
 from canonic.report import charts
-from canonic.report.comparison import glance_at_energy
-from canonic.report.markup import NONE, Chart, Number, Section, figure, number, paragraph, percent, signed, table
+from canonic.report.markup import (
+    NONE,
+    Number,
+    Section,
+    decibels,
+    figure,
+    number,
+    paragraph,
+    percent,
+    table,
+    whole,
+)
 
 Data = Mapping[str, Any]
-
-
-def glance(evaluation: Data) -> Section:
-    """Return what a person should see in five seconds: four figures and one chart."""
-    network, latency = evaluation["network"], evaluation["latency"]
-    tiles = [
-        _quality(evaluation),
-        (
-            "Steps",
-            str(network["total steps"]),
-            f"T = {network['T']} digits after {network['total steps'] - network['T']} silent steps of depth "
-            f"{network['depth']}; first answer at step {latency['first answer']}",
-        ),
-        (
-            "Spikes per neuron",
-            f"{evaluation['spikes']['per neuron']:.2f}",
-            f"for one sample, of {number(network['neurons'])} neurons; "
-            f"{percent(evaluation['spikes']['silent neurons'], 0)} stay silent",
-        ),
-        glance_at_energy(evaluation),
-    ]
-    items = "".join(f"<li><span>{_e(a)}</span><strong>{_e(b)}</strong><span>{_e(c)}</span></li>" for a, b, c in tiles)
-    drawn, chart = _settling(evaluation)
-    return Section("glance", "At a glance", f'<ul class="tiles">{items}</ul>{drawn}', {"settling": chart})
-
-
-def _quality(evaluation: Data) -> tuple[str, str, str]:
-    accuracy = evaluation["accuracy"]
-    if accuracy is None:
-        text = "of the outputs against those of the source network; 6 dB are one binary digit"
-        return "Signal to noise", f"{_decibels(evaluation['error']['snr dB'])}", text
-    points = signed(100 * (accuracy["network"] - accuracy["source"]))
-    text = f"{points} points; {percent(accuracy['agreement'])} of the answers are those of the source"
-    return "Accuracy, source → spiking", f"{100 * accuracy['source']:.2f} → {percent(accuracy['network'])}", text
-
-
-def _settling(evaluation: Data) -> tuple[str, Chart]:
-    accuracy, samples = evaluation["accuracy"], f"{evaluation['data']['samples']:,} samples"
-    if accuracy is None:
-        text = f"Each digit of the output sharpens it; {samples}."
-        chart = charts.by_step(evaluation["error"]["snr dB by step"], source=None, unit="dB", label="signal to noise")
-        return figure("settling", "The output settles.", text), chart
-    text = f"Accuracy after every step; the dashed line is the source network; {samples}."
-    chart = charts.by_step(accuracy["by step"], source=accuracy["source"], unit="%", label="accuracy")
-    return figure("settling", "The answer settles, digit by digit.", text), chart
 
 
 def figures(evaluation: Data) -> Section:
@@ -74,7 +38,7 @@ def _figures(evaluation: Data) -> Iterator[tuple[str, str, str]]:
         yield "answers that agree", NONE, percent(accuracy["agreement"])
     else:
         yield "mean squared error against the targets", number(error["source mse"]), number(error["mse"])
-    yield "output, signal to noise against the source", NONE, _decibels(error["snr dB"])
+    yield "output, signal to noise against the source", NONE, decibels(error["snr dB"])
     yield "steps: digits T + silent steps", NONE, _steps(network)
     yield "first answer, and a new sample every", NONE, f"{latency['first answer']}, {latency['between samples']} steps"
     yield "spikes per neuron", NONE, f"{spikes['per neuron']:.3f}"
@@ -84,7 +48,7 @@ def _figures(evaluation: Data) -> Iterator[tuple[str, str, str]]:
     yield "of these with an input that is not 0", number(source.get("MACs")), NONE
     yield "additions of weights (ACs)", number(source.get("ACs")), number(spiking["ACs"])
     yield "updates of membranes", NONE, number(spiking["membrane updates"])
-    yield "weights", number(network["weights"]), number(network["weights"])
+    yield "weights", whole(network["weights"]), whole(network["weights"])
     if wall := latency.get("wall"):
         yield "simulated on this machine", NONE, f"{number(wall['samples per second'], 3)} samples per second"
 
@@ -116,44 +80,56 @@ def steps(evaluation: Data) -> Section:
         "snr": charts.by_step(snr, source=None, unit="dB", label="signal to noise"),
     }
     if evaluation["baselines"]:
-        body += figure("codes", "Other codes.", _baselines(evaluation["baselines"]))
+        body += figure("codes", "Other codes.", _baselines(evaluation))
         drawn["codes"] = charts.against_codes(evaluation)
     return Section("steps", "Accuracy against steps", body, drawn)
 
 
-def _baselines(baselines: Data) -> str:
+def _baselines(evaluation: Data) -> str:
+    network, baselines = evaluation["network"], evaluation["baselines"]
     return (
-        f"The same network with a rate code, and quantised to {baselines['quantised']['bits']} bits, T steps a layer: "
-        f"on {baselines['samples']:,} samples, of which the source gets {percent(baselines['source accuracy'])} right "
-        f"and the spiking network {percent(baselines['spiking accuracy'])}. Further left is sooner, higher is better."
+        f"The same network with a rate code, and quantised to {baselines['quantised']['bits']} bits: on "
+        f"{baselines['samples']:,} samples, of which the source gets {percent(baselines['source accuracy'])} right and "
+        f"the spiking network {percent(baselines['spiking accuracy'])}. Further left is sooner, higher is better. The "
+        "quantised network has two points: bit-serial hardware, which takes a bit at a step as a spiking network does, "
+        f"needs {baselines['quantised']['total steps']} steps, T for each of {network['depth']} layers; hardware that "
+        f"multiplies whole numbers needs one pass a layer, {network['depth']}."
     )
 
 
 def _by_step(evaluation: Data) -> str:
     accuracy, snr = evaluation["accuracy"], evaluation["error"]["snr dB by step"]
     if accuracy is None:
-        rows = [(str(step), _decibels(value)) for step, value in enumerate(snr, 1) if value is not None]
+        rows = [(str(step), decibels(value)) for step, value in enumerate(snr, 1) if value is not None]
         return table("After every step", ("step", "signal to noise"), rows)
     columns = zip(accuracy["by step"], accuracy["agreement by step"], snr, strict=True)
     rows3 = [
-        (str(step), percent(right), percent(same), _decibels(decibels))
-        for step, (right, same, decibels) in enumerate(columns, 1)
+        (str(step), percent(right), percent(same), decibels(ratio))
+        for step, (right, same, ratio) in enumerate(columns, 1)
         if right is not None
     ]
     return table("After every step", ("step", "accuracy", "agreement", "signal to noise"), rows3)
+
+
+TERMS = (
+    "Measured: against the activations of the source. Made by this layer alone: against the activation of the currents "
+    "that the layer was given. Inherited and rounded: what is to be expected of the noise of the noisiest layer that "
+    "feeds it, together with the error that this layer would make if its neurons saw all of their currents before "
+    "they fire. Measured can be better: a layer may average noise out, or cut it off."
+)
+"""What the three errors of a layer are; canonic.network.health computes them."""
 
 
 def error(verification: Data) -> Section:
     """Return the error of each layer in dB, and the advice of the verification."""
     layers, first = verification["layers"], verification["first_drop"]
     marked = [index for index, layer in enumerate(layers) if layer["name"] == first]
-    rows = [(x["name"], str(x["silent"]), *(_decibels(x[key]) for key in ("snr", "expected", "own"))) for x in layers]
-    headings = ("layer", "k", "measured", "if it only rounded", "made by this layer alone")
+    rows = [(x["name"], str(x["silent"]), *(decibels(x[key]) for key in ("snr", "expected", "own"))) for x in layers]
+    headings = ("layer", "k", *charts.ERRORS.values())
     found = table("Signal to noise of each layer", headings, rows, marked=marked)
-    text = "What the spikes of each layer stand for against the activations of the source; "
-    text += f"{verification['samples']} samples."
-    outputs = ", ".join(f"{name} {_decibels(value)}" for name, value in verification["outputs"].items())
-    body = figure("error", "Each layer against the source.", text, found)
+    text = f"The error of what the spikes of each layer stand for; {verification['samples']} samples."
+    outputs = ", ".join(f"{name} {decibels(value)}" for name, value in verification["outputs"].items())
+    body = figure("error", "Each layer against the source.", text, found) + paragraph(TERMS, "note")
     advice = verification["advice"].removesuffix(".")
     body += paragraph(f"{advice[:1].upper()}{advice[1:]}. Outputs: {outputs}.")
     return Section("error", "Error per layer", body, {"error": charts.error_per_layer(verification)})
@@ -164,7 +140,7 @@ def spikes(evaluation: Data) -> Section:
     layers = evaluation["spikes"]["layers"]
     totals = {n: (sum(x["positive"]) + sum(x["negative"])) / max(1, x["neurons"]) for n, x in layers.items()}
     rows = [
-        (name, number(x["neurons"]), f"{totals[name]:.3f}", *_sums(x), percent(x["silent neurons"], 1))
+        (name, whole(x["neurons"]), f"{totals[name]:.3f}", *_sums(x), percent(x["silent neurons"], 1))
         for name, x in layers.items()
     ]
     headings = ("layer", "neurons", "spikes per neuron", "+1", "−1", "silent neurons")
@@ -202,12 +178,3 @@ def _interval(bounds: Sequence[Number]) -> str:
 
 def _steps(network: Data) -> str:
     return f"{network['T']} + {network['total steps'] - network['T']} = {network['total steps']}"
-
-
-def _decibels(value: Number | None) -> str:
-    """Return a ratio in dB; none is one without an error."""
-    return "exact" if value is None else f"{value:.1f} dB"
-
-
-def _e(text: str) -> str:
-    return escape(text)

@@ -1,0 +1,103 @@
+"""What a person sees of a report in five seconds: four figures and one chart."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from canonic.report import charts
+from canonic.report.comparison import split
+from canonic.report.markup import (
+    NONE,
+    SPACE,
+    Chart,
+    Number,
+    Section,
+    decibels,
+    figure,
+    is_other_code,
+    percent,
+    signed,
+    whole,
+)
+
+Data = Mapping[str, Any]
+REFERENCE = "source, fp32"
+
+
+def glance(evaluation: Data) -> Section:
+    """Return the first section."""
+    network, latency, spikes = evaluation["network"], evaluation["latency"], evaluation["spikes"]
+    steps = f"T = {network['T']} digits after {network['total steps'] - network['T']} silent steps of depth "
+    steps += f"{network['depth']}; first answer at step {latency['first answer']}"
+    silent = f"for one sample, of {whole(network['neurons'])} neurons; "
+    silent += f"{percent(spikes['silent neurons'], 0)} stay silent"
+    tiles = [
+        _quality(evaluation),
+        _tile("Steps", str(network["total steps"]), steps),
+        _tile("Spikes per neuron", f"{spikes['per neuron']:.2f}", silent),
+        _energy((evaluation.get("energy") or {}).get("models", {})),
+    ]
+    drawn, chart = _settling(evaluation)
+    return Section("glance", "At a glance", f'<ul class="tiles">{"".join(tiles)}</ul>{drawn}', {"settling": chart})
+
+
+def _tile(label: str, value: str, note: str) -> str:
+    return f"<li><span>{escape(label)}</span><strong>{escape(value)}</strong><span>{escape(note)}</span></li>"
+
+
+def _quality(evaluation: Data) -> str:
+    accuracy = evaluation["accuracy"]
+    if accuracy is None:
+        text = "of the outputs against those of the source network; 6 dB are one binary digit"
+        return _tile("Signal to noise", decibels(evaluation["error"]["snr dB"]), text)
+    points = signed(100 * (accuracy["network"] - accuracy["source"]))
+    text = f"{points} points; {percent(accuracy['agreement'])} of the answers are those of the source"
+    value = f"{100 * accuracy['source']:.2f} → {percent(accuracy['network'])}"
+    return _tile("Accuracy, source → spiking", value, text)
+
+
+def _energy(models: Data) -> str:
+    """Return what the spiking network takes against others, by every model, all in the same size."""
+    lines = [line for find in (_reference, _cheapest) for model in models.values() for line in _line(model, find)]
+    if not lines:
+        return _tile("Energy", NONE, "nothing to compare" if models else "not estimated")
+    rows = "".join(
+        f'<div class="{"lost" if ratio > 1 else "won"}"><dt>{escape(against)}</dt><dd>{ratio:.3g}{SPACE}×</dd></div>'
+        for against, ratio in lines
+    )
+    note = f"Estimated by {' and '.join(models)}; above 1 is a loss."
+    return f'<li class="energy"><span>Energy, spiking against</span><dl>{rows}</dl><span>{escape(note)}</span></li>'
+
+
+Find = Callable[[Sequence[Data]], Data]
+"""Which of the other rows of a model to compare with."""
+
+
+def _line(model: Data, find: Find) -> Iterator[tuple[str, Number]]:
+    """Yield what is compared with and counted, and the ratio, if there is one."""
+    own, others = split(model)
+    other = find(others) if others else None
+    if own and other and other["total"] and not (find is _cheapest and other is _reference(others)):
+        counted = "compute only" if own["memory"] is None else "with memory"
+        yield f"{other['network']}: {counted}", own["total"] / other["total"]
+
+
+def _reference(others: Sequence[Data]) -> Data:
+    return next((row for row in others if row["network"] == REFERENCE), others[0])
+
+
+def _cheapest(others: Sequence[Data]) -> Data:
+    """Return the row that takes least, of the other codes that were measured, or of all if none was."""
+    measured = [row for row in others if is_other_code(row)]
+    return min(measured or others, key=lambda row: row["total"])
+
+
+def _settling(evaluation: Data) -> tuple[str, Chart]:
+    accuracy, samples = evaluation["accuracy"], f"{evaluation['data']['samples']:,} samples"
+    if accuracy is None:
+        text = f"Each digit of the output sharpens it; {samples}."
+        chart = charts.by_step(evaluation["error"]["snr dB by step"], source=None, unit="dB", label="signal to noise")
+        return figure("settling", "The output settles.", text), chart
+    text = f"Accuracy after every step; the dashed line is the source network; {samples}."
+    chart = charts.by_step(accuracy["by step"], source=accuracy["source"], unit="%", label="accuracy")
+    return figure("settling", "The answer settles, digit by digit.", text), chart
