@@ -110,6 +110,8 @@ def test_it_is_drawn_in_light_and_dark_and_on_a_phone(opened, address, name, wid
         box = charts.nth(index).locator("svg.marks").bounding_box()
         assert box["width"] > 100
         assert box["height"] > 60
+    tables = "[...document.querySelectorAll('.model > .table')].map((table) => table.scrollWidth - table.clientWidth)"
+    assert page.evaluate(tables) == [0, 0]  # no column of an energy table is cut off
     page.screenshot(path=SHOTS / f"report-{name}.png", full_page=True)
 
 

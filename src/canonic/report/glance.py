@@ -15,6 +15,7 @@ from canonic.report.markup import (
     decibels,
     figure,
     is_other_code,
+    number,
     percent,
     signed,
     whole,
@@ -61,12 +62,15 @@ def _energy(models: Data) -> str:
     lines = [line for find in (_reference, _cheapest) for model in models.values() for line in _line(model, find)]
     if not lines:
         return _tile("Energy", NONE, "nothing to compare" if models else "not estimated")
-    rows = "".join(
-        f'<div class="{"lost" if ratio > 1 else "won"}"><dt>{escape(against)}</dt><dd>{ratio:.3g}{SPACE}×</dd></div>'
-        for against, ratio in lines
-    )
+    rows = "".join(map(_compared, lines))
     note = f"Estimated by {' and '.join(models)}; above 1 is a loss."
     return f'<li class="energy"><span>Energy, spiking against</span><dl>{rows}</dl><span>{escape(note)}</span></li>'
+
+
+def _compared(line: tuple[str, Number]) -> str:
+    against, ratio = line
+    kind = "lost" if ratio > 1 else "won"
+    return f'<div class="{kind}"><dt>{escape(against)}</dt><dd>{number(ratio, 3)}{SPACE}×</dd></div>'
 
 
 Find = Callable[[Sequence[Data]], Data]
