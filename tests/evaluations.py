@@ -62,7 +62,7 @@ def made_up(populations, *, steps=8, silent=1, samples=10_000, task="classificat
         "spikes": {"per neuron": spikes / neurons, "silent neurons": 0.31, "layers": layers},
         "operations": {
             "spiking": {"ACs": 9.1e7, "MACs": 4.4e5, "dense ACs": 3e8, "dense MACs": 4.4e5}
-            | {"membrane updates": neurons * (steps + silent)},
+            | {"membrane updates": neurons * (steps + silent), "other updates": 0},
             "layers": operations,
             "source": {"ACs": 2e3, "MACs": 2.2e7, "dense ACs": 4e3, "dense MACs": 4.08e7},
         },

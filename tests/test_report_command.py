@@ -32,6 +32,7 @@ def folder(tmp_path_factory):
     (path / "other.json").write_text('{"accuracy": 1}')
     (path / "bare.json").write_text('{"format": "canonic evaluation 1"}')
     np.savez(path / "data.npz", x=x.numpy(), y=y.numpy())
+    np.savez(path / "bare.npz", x=x.numpy())
     np.savez(path / "others.npz", x=x.numpy(), y=1 - y.numpy() % 2)
     return path
 
@@ -62,6 +63,13 @@ def test_figures_of_more_samples_than_the_rest_are_said_to_be(folder):
     assert "Figures: 30 samples of evaluation.json, not as many as those of data.npz, SHA-256" in text
     assert "; layers: 10 samples of data.npz.</p>" in text
     assert '<th scope="row">data of the layers</th><td>10 samples of data.npz</td>' in text
+
+
+def test_data_without_labels_is_said_not_to_be_compared(folder):
+    options = ("--data", "bare.npz", "--evaluation", "evaluation.json", "--pictures", 1, "--out", "bare.html")
+    canonic("report", "small.safetensors", *options, cwd=folder, check=0)
+    text = (folder / "bare.html").read_text(encoding="utf-8")
+    assert "Figures: 30 samples of evaluation.json, not compared with bare.npz, which has no labels, SHA-256" in text
 
 
 def test_after_ctrl_c_the_page_is_said_to_be_partial(folder, monkeypatch, capsys):
@@ -99,7 +107,7 @@ CANNOT = [
     (("--classes", "a,b", "--pictures", 0), "the network has 10 outputs, but there are 2 class names: one for each"),
     (
         ("--evaluation", "evaluation.json", "--data", "others.npz"),
-        "the evaluation is of other data than --data: as many samples (30), but the hash ",
+        "evaluation.json is of other data than others.npz: as many samples (30), but the hash ",
     ),
 ]
 

@@ -16,6 +16,7 @@ INTERRUPTED = 130
 
 HALTED = "interrupted; nothing was left half-written"
 
+
 class Told(typer.Exit):
     """The end of a command that has said itself what became of its files."""
 
@@ -190,24 +191,18 @@ def report(
     grey: o.Grey = False,
 ) -> None:
     """Write a page with all figures, charts, and an explorer of spikes: one HTML file. Needs vl-convert-python."""
-    from canonic.cli.report import is_of, make_report, measured, read_evaluation, require_possible
-    from canonic.cluster import workers
+    from canonic.cli.report import class_names, make_report, measured, origins, read_evaluation, write
     from canonic.network import load
-    from canonic.network.storage import write_whole
 
     o.require_writable(out)
     snn = load(network)
     samples = o.samples(data, o.remembered(snn, mean, std, size, grey), limit, labelled=evaluation is None)
-    names = [name.strip() for name in classes.split(",") if name.strip()]
-    require_possible(snn, names)
+    names = class_names(classes, snn)
     found = read_evaluation(evaluation, snn) if evaluation else measured(snn, samples, batch_size, baselines)
-    origins = dict.fromkeys(("figures", "layers", "explorer"), Path(data).name)
-    if evaluation and not is_of(found, snn, samples, batch_size):
-        origins["figures"] = f"{evaluation.name}, not as many as those of {Path(data).name}"
+    known = origins(found, evaluation, snn, samples, Path(data).name, batch_size)
     shown = {"title": network.stem, "pictures": pictures, "classes": names, "batch_size": batch_size}
-    page = make_report(snn, samples, found, origins=origins, **shown).encode()  # type: ignore[arg-type]
-    if workers().first:
-        write_whole(out, page)
+    page = make_report(snn, samples, found, origins=known, **shown).encode()  # type: ignore[arg-type]
+    write(out, page)
     if evaluation is None and found["data"]["gap"].startswith("interrupted"):
         print(f"PARTIAL: written to {out}, from the samples seen so far")
         raise Told(INTERRUPTED)

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from canonic.cluster import workers
 from canonic.datasets import Data, collate, sample
 from canonic.errors import DataError
 from canonic.measure import evaluate
@@ -14,6 +15,7 @@ from canonic.measure.facts import fingerprint
 from canonic.measure.tally import digest
 from canonic.network import SpikingNetwork
 from canonic.network.inputs import checked
+from canonic.network.storage import write_whole
 from canonic.progress import track
 from canonic.report.explorer import explore, outputs_named
 from canonic.report.form import require_form
@@ -24,19 +26,20 @@ VERIFIED = 100
 """Samples on which the layers are compared with the source network."""
 
 
-def require_possible(snn: SpikingNetwork, classes: Sequence[str]) -> None:
-    """Raise before minutes of measuring.
+def class_names(text: str, snn: SpikingNetwork) -> list[str]:
+    """Return names, as "cat,dog"; called before minutes of measuring, it raises what would end them.
 
     Raises:
-        DataError: if the names of the classes are not as many as the outputs.
-        CanonicError: if the library of the charts is not installed.
+        DataError: if there are names, but not as many as the network has outputs.
     """
-    bundle()
-    outputs_named(snn, classes)
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    outputs_named(snn, names)
+    return names
 
 
 def measured(snn: SpikingNetwork, data: Data, batch_size: int, baselines: int) -> Mapping[str, Any]:
     """Return the evaluation that a report is made of."""
+    bundle()  # what is not installed is said before minutes of measuring
     return evaluate(snn, _batches(data, batch_size), baselines=baselines).to_json()
 
 
@@ -62,21 +65,28 @@ def read_evaluation(path: Path, snn: SpikingNetwork) -> Mapping[str, Any]:
     return found
 
 
-def is_of(evaluation: Mapping[str, Any], snn: SpikingNetwork, data: Data, batch_size: int) -> bool:
-    """Return whether an evaluation is of this data; not if it is of more or fewer samples, which have another hash.
+def origins(
+    evaluation: Mapping[str, Any], file: Path | None, snn: SpikingNetwork, data: Data, name: str, batch_size: int
+) -> dict[str, str]:
+    """Return the name of the data of each part; for the figures the file, if it is not known to be of this data.
 
     Raises:
-        DataError: if it is of as many samples, but of others.
+        DataError: if the evaluation in the file is of as many samples, but of others.
     """
+    parts = dict.fromkeys(("figures", "layers", "explorer"), name)
     theirs, count = evaluation["data"], len(data)  # type: ignore[arg-type]
+    if file is None:
+        return parts
     if theirs["samples"] != count:
-        return False
+        return {**parts, "figures": f"{file.name}, not as many as those of {name}"}
+    if len(data[0]) <= len(snn.graph.inputs):
+        return {**parts, "figures": f"{file.name}, not compared with {name}, which has no labels"}
     if theirs["sha256"] != (ours := _hash(snn, data, batch_size)):
         raise DataError(
-            f"the evaluation is of other data than --data: as many samples ({count:,}), but the hash "
-            f"{theirs['sha256'][:12]} and not {ours[:12]}; name the data that was evaluated, or leave out --evaluation"
+            f"{file} is of other data than {name}: as many samples ({count:,}), but the hash {theirs['sha256'][:12]} "
+            f"and not {ours[:12]}; name the data that was evaluated, or leave out --evaluation"
         )
-    return True
+    return parts
 
 
 def make_report(
@@ -109,6 +119,12 @@ def make_report(
     classifies = evaluation["task"] == "classification"
     explorer = explore(snn, samples, named, classifies=classifies) if samples else None
     return report(evaluation, verification, snn.describe(), explorer, title, origins)
+
+
+def write(out: Path, page: bytes) -> None:
+    """Write a page, whole or not at all; of several processes the first does."""
+    if workers().first:
+        write_whole(out, page)
 
 
 def _hash(snn: SpikingNetwork, data: Data, batch_size: int) -> str:

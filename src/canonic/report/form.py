@@ -47,7 +47,11 @@ FORM = {
         "snr dB by step": STEPS,
     },
     "spikes": {"per neuron": NUMBER, "silent neurons": NUMBER, "layers": {...: LAYER}},
-    "operations": {"spiking": {**MADE, "membrane updates": NUMBER}, "layers": {...: MADE}, "source": (MADE, None)},
+    "operations": {
+        "spiking": {**MADE, "membrane updates": NUMBER, "other updates": NUMBER},
+        "layers": {...: MADE},
+        "source": (MADE, None),
+    },
     "latency": {"first answer": int, "between samples": int, "wall": {"samples per second": (*NUMBER, None)}},
     "energy": {
         "models": {...: {"source": str, "constants": {...: (*NUMBER, {...: NUMBER})}, "rows": [ROW]}},

@@ -48,6 +48,8 @@ def _figures(evaluation: Data) -> Iterator[tuple[str, str, str]]:
     yield "of these with an input that is not 0", number(source.get("MACs")), NONE
     yield "additions of weights (ACs)", number(source.get("ACs")), number(spiking["ACs"])
     yield "updates of membranes", NONE, number(spiking["membrane updates"])
+    if other := spiking["other updates"]:
+        yield "updates of other state", NONE, number(other)
     yield "weights", whole(network["weights"]), whole(network["weights"])
     if wall := latency.get("wall"):
         yield "simulated on this machine", NONE, f"{number(wall['samples per second'], 3)} samples per second"
