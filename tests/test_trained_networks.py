@@ -41,7 +41,7 @@ def test_the_converted_graph_is_the_source(name, populations, calibration, pictu
 def test_resnet20_agrees_with_its_source(steps, agreement, calibration, pictures):
     """Bounds of three standard errors below the figures of the benchmark."""
     model = cifar.trained("resnet20")
-    evaluation = evaluate(convert(model, calibration, code=CSS(steps=steps)), pictures, source=model)
+    evaluation = evaluate(convert(model, calibration, code=CSS(steps=steps)), pictures, reference=model)
     assert evaluation.samples == PICTURES
     assert evaluation.agreement >= agreement
     assert evaluation.spikes_per_neuron < 0.3 * steps
@@ -50,7 +50,7 @@ def test_resnet20_agrees_with_its_source(steps, agreement, calibration, pictures
 def test_without_silent_steps_it_collapses(calibration, pictures):
     model = cifar.trained("resnet20")
     snn = convert(model, calibration, code=CSS(steps=8, silent=0))
-    assert evaluate(snn, pictures[:1], source=model).agreement < 0.9
+    assert evaluate(snn, pictures[:1], reference=model).agreement < 0.9
 
 
 def test_calibration_is_quick_and_its_memory_does_not_grow(shared):

@@ -121,7 +121,7 @@ def traffic(work: Work, kind: Arithmetic) -> float:
 def access(size: float, bits: int) -> float:
     """Return the picojoules of reading or writing a word of so many bits in a memory of so many bytes.
 
-    >>> access(32 * 1024, 64), access(32 * 1024, 8)
+    >>> access(32 * 1024.0, 64), access(32 * 1024.0, 8)
     (20.0, 2.5)
     """
     (x0, y0), (x1, y1) = ACCESS[:2] if size <= ACCESS[1][0] else ACCESS[1:]
