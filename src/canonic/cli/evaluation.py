@@ -8,6 +8,7 @@ from rich.table import Table
 from canonic.cli.render import console
 from canonic.measure import Evaluation
 from canonic.network.graph import spread
+from canonic.report.markup import SPACE, is_other_code, number
 
 
 def show_evaluation(evaluation: Evaluation) -> None:
@@ -78,7 +79,7 @@ def _energies(found: Mapping[str, Any]) -> Table:
     table = Table("energy of a sample, estimated", *shares, *units, box=None, header_style="bold")
     marked = others and others["samples"] < found["data"]["samples"]
     for rows in zip(*(model["rows"] for model in models.values()), strict=True):
-        accuracy, star = rows[0]["accuracy"], "*" if marked and is_baseline(rows[0]["network"]) else ""
+        accuracy, star = rows[0]["accuracy"], "*" if marked and is_other_code(rows[0]) else ""
         shown = "not measured" if accuracy is None else f"{100 * accuracy:.2f}{star}"
         table.add_row(rows[0]["network"], *[shown for _ in shares], *(f"{row['total']:.4g}" for row in rows))
     if marked:
@@ -88,18 +89,10 @@ def _energies(found: Mapping[str, Any]) -> Table:
     return table
 
 
-def is_baseline(name: str) -> bool:
-    """Tell whether a row is of another code, measured by itself."""
-    return name.startswith(("quantised", "rate code"))
-
-
 def short(count: float) -> str:
-    """Return a number in three digits.
+    """Return a number in three digits, as the report writes it, with a plain space.
 
     >>> short(950.0), short(12_345.0), short(40_810_000.0)
     ('950', '12.3 k', '40.8 M')
     """
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return f"{count:.3g}"
+    return number(count, 3).replace(SPACE, " ")

@@ -65,12 +65,34 @@ class Baselines:
     rate: Coded
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where the operations of other codes arise; finding out takes a pass backwards through each synapse, once.
+
+    Attributes:
+        numbers: in a network whose layers pass on numbers.
+        spikes: in one step of a network that spikes.
+        constant: nodes that follow from the input alone, and so are computed once.
+    """
+
+    numbers: Account
+    spikes: Account
+    constant: frozenset[str]
+
+
+def places_of(graph: Graph, numbers: Account) -> Places:
+    """Return where the operations of other codes arise in a graph, whose account as a source network is known."""
+    lengths = Account(graph, 2, spiking=True).lengths
+    return Places(numbers, Account(graph, spiking=True), frozenset(n for n, digits in lengths.items() if digits == 1))
+
+
 def measure_baselines(
     snn: SpikingNetwork,
     inputs: Sequence[Tensor],
     y: Int[Tensor, " batch"],
     expected: Int[Tensor, " batch"],
     answers: Int[Tensor, " batch"],
+    places: Places,
 ) -> Baselines:
     """Return what other codes make of a batch.
 
@@ -80,13 +102,15 @@ def measure_baselines(
         y: the classes.
         expected: answers of the source network.
         answers: of the spiking network.
+        places: where the operations of the other codes arise.
     """
     right = int((expected == y).sum()), int((answers == y).sum())
-    return Baselines(len(y), *right, _quantised(snn, inputs, y, expected), _rate(snn, inputs, y, expected))
+    quantised = _quantised(snn, inputs, y, expected, places.numbers)
+    return Baselines(len(y), *right, quantised, _rate(snn, inputs, y, expected, places))
 
 
-def _quantised(snn: SpikingNetwork, inputs: Sequence[Tensor], y: Tensor, expected: Tensor) -> Coded:
-    account, activity = Account(snn.graph), count_inputs(snn.graph.inputs, inputs)
+def _quantised(snn: SpikingNetwork, inputs: Sequence[Tensor], y: Tensor, expected: Tensor, account: Account) -> Coded:
+    activity = count_inputs(snn.graph.inputs, inputs)
     coarse = replace(snn.graph, nodes=tuple(eight_bits(node) for node in snn.graph.nodes))
     (output,) = reference(
         coarse, inputs, value_counter(activity, account.watched), lambda node, x: snn.code.quantise(activate(node, x))
@@ -106,14 +130,14 @@ def eight_bits(node: Node) -> Node:
     return node.with_tensors(weight=rounded)
 
 
-def _rate(snn: SpikingNetwork, inputs: Sequence[Tensor], y: Tensor, expected: Tensor) -> Coded:
-    account, lengths = Account(snn.graph, spiking=True), Account(snn.graph, 2, spiking=True).lengths
+def _rate(snn: SpikingNetwork, inputs: Sequence[Tensor], y: Tensor, expected: Tensor, places: Places) -> Coded:
+    account = places.spikes
     operations: list[dict[str, Operations]] = []
     spikes, correct, agreeing = [0], [], []
     for step, (output, activity, fired) in enumerate(rate_coded(snn.graph, inputs, snn.code.largest, account)):
         made = account.count(activity, len(y))
         if step:  # what follows from a constant input alone is computed once
-            made = {name: Operations() if lengths[name] == 1 else o for name, o in made.items()}
+            made = {name: Operations() if name in places.constant else o for name, o in made.items()}
         operations.append(merged(operations[-1], made) if operations else made)
         spikes.append(spikes[-1] + fired)
         found = output.argmax(-1)

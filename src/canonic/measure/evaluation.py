@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from canonic.cluster import Workers, workers
 from canonic.errors import DataError, first_line
-from canonic.measure.baselines import measure_baselines
+from canonic.measure.baselines import Places, measure_baselines, places_of
 from canonic.measure.counts import Counts
 from canonic.measure.energy import MODELS, Model, require_models
 from canonic.measure.facts import Facts, facts
@@ -82,19 +82,21 @@ def evaluate(
 
 @dataclass(frozen=True)
 class Meter:
-    """What measures: a network, what it is compared with, and where the operations of both arise."""
+    """What measures: a network, what it is compared with, and where the operations of all arise."""
 
     snn: SpikingNetwork
     network: Facts
     reference: Reference | None
     spiking: Account
     source: Account
+    others: Places
 
 
 def meter_of(snn: SpikingNetwork, reference: Reference | None = None) -> Meter:
     """Return what measures a network."""
     spiking = Account(snn.clocked_plan.graph, snn.code.steps, spiking=True)
-    return Meter(snn, facts(snn), reference, spiking, Account(snn.graph))
+    source = Account(snn.graph)
+    return Meter(snn, facts(snn), reference, spiking, source, places_of(snn.graph, source))
 
 
 def measure_batch(meter: Meter, batch: Sequence[object], *, baselines: bool = False) -> Evaluation:
@@ -128,7 +130,7 @@ def measure_batch(meter: Meter, batch: Sequence[object], *, baselines: bool = Fa
     )
     others = None
     if baselines and classes:
-        others = measure_baselines(snn, inputs, y, source.argmax(-1), readout[-1].argmax(-1))
+        others = measure_baselines(snn, inputs, y, source.argmax(-1), readout[-1].argmax(-1), meter.others)
     activity |= {name: fired.events for name, (_, fired) in scans.items()}
     operations = meter.spiking.count(activity, len(y))
     of_source = meter.source.count(source_activity, len(y)) if meter.reference is None else {}

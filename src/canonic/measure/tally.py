@@ -26,7 +26,7 @@ def firing_counter(
             before = scans.get(node.name)
             scans[node.name] = (result.overloads, fired) if before is None else _sum(before, (result.overloads, fired))
         elif node.name in watched:
-            _add(activity, node.name, (result != 0).sum((0, 1)))
+            _add(activity, node.name, occurrences(result.flatten(0, 1)))
 
     return observe
 
