@@ -41,7 +41,7 @@ bench-coverage: $(VENV)/.installed $(PEERS)/.installed  ## what converts, and ho
 	$(BIN)/python -m benchmarks.coverage --peers $(PEERS)/bin/python --python $(BIN)/python
 	$(BIN)/python -m benchmarks.tables
 
-bench-evaluation: $(VENV)/.installed  ## what an evaluation costs beside plain inference
+bench-evaluation: $(VENV)/.installed  ## what an evaluation costs, and the figures of docs/energy.md
 	$(BIN)/python -m benchmarks.evaluation
 
 bench-peers: $(VENV)/.installed $(PEERS)/.installed  ## small networks of every kind through other converters too

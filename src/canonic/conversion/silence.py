@@ -6,8 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from canonic.codes import CSS
-from canonic.network.fusion import population_scan
 from canonic.network.graph import Node
+from canonic.network.population import population_scan
 from canonic.network.reference import activate
 
 LARGEST_LOSS = 2.0

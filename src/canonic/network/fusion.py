@@ -1,30 +1,32 @@
-"""What a population can do while it integrates: add up its terms, and scale those that are spikes.
+"""What a population can do while it integrates: add up its terms, scale those that are spikes, compute a convolution.
 
-    I = x_1 + w_2 x_2        a residual block: the current of its convolution, and the spikes of its shortcut
+    I = W * x_1 + w_2 x_2    a residual block: its convolution, and the spikes of its shortcut
 
-Written by themselves, the scale and the sum each read and write the currents of all steps; fused, only x_2 is read.
+Written by themselves, the convolution, the scale and the sum each read and write the currents of all steps; fused, only
+the spikes are read.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
-from math import prod
 
 import torch
 from torch import Tensor
 
-from canonic.codes import CSS
+from canonic.network.convolution import prepared, takes
 from canonic.network.graph import Graph, Node, Plan
-from canonic.neurons import Scan, fused_scan, total
+from canonic.network.grids import over_inputs
+from canonic.network.population import per_channel
+from canonic.neurons import SATURATION
 
 Source = tuple[str, Node | None]
 """A stream, and the scale that it goes through."""
 
 
 def fuse(plan: Plan) -> Plan:
-    """Return the plan with sums and scales taken into the populations that alone read them."""
+    """Return the plan with sums, scales and convolutions taken into the populations that alone read them."""
     graph = plan.graph
     terms = {node.name: _terms(graph, node.inputs[0]) for node in graph.populations}
     nodes = tuple(_reading(node, terms[node.name]) if node.name in terms else node for node in graph.nodes)
+    nodes = tuple(_behind(plan, node) if node.neurons is not None else node for node in nodes)
     needed, kept = set(graph.outputs) | set(graph.inputs), []
     for node in reversed(nodes):
         if node.name in needed:
@@ -62,64 +64,42 @@ def _reading(node: Node, terms: tuple[Source, ...]) -> Node:
     return replace(node, inputs=tuple(name for name, _ in terms)).with_tensors(**scales)
 
 
-def population_scan(
-    node: Node,
-    streams: Sequence[Tensor],
-    code: CSS,
-    dtype: torch.dtype | None = None,
-    *,
-    compiled: bool = False,
-    counted: bool = False,
-) -> Scan:
-    """Return what a population does with the streams of its terms: ``[time, batch, *shape]``.
+def _behind(plan: Plan, node: Node) -> Node:
+    """Return a population with the largest convolution among its terms taken in, where a program can compute it."""
+    code = (node.neurons and node.neurons.code) or plan.code
+    sources = [plan.graph[name] for index, name in enumerate(node.inputs) if f"scale {index}" not in node.tensors]
+    ready = [source for source in sources if takes(source, code) and _read_once(plan.graph, source.name)]
+    if plan.bias != "first" or not ready or not per_channel(node) or not _holds(plan.graph, node, code.silent):
+        return node
+    largest = max(ready, key=lambda source: source.tensors["weight"].numel())
+    index = node.inputs.index(largest.name)
+    inputs = (largest.inputs[0], *node.inputs[:index], *node.inputs[index + 1 :])
+    order = [index, *(i for i in range(len(node.inputs)) if i != index)]
+    scales = {
+        f"scale {new}": node.tensors[f"scale {old}"] for new, old in enumerate(order) if f"scale {old}" in node.tensors
+    }
+    others = {name: tensor for name, tensor in node.tensors.items() if not name.startswith("scale ")}
+    return replace(node, inputs=inputs, tensors={**others, **scales}, convolution=prepared(largest, code, plan.spikes))
 
-    Args:
-        node: the population.
-        streams: the terms of its current.
-        code: to run it with.
-        dtype: of the spikes; that of the first term if None.
-        compiled: as for ``fused_scan``.
-        counted: count the spikes of each neuron, where that costs little.
-    """
-    signed = node.neurons is not None and node.neurons.signed
-    names = [f"scale {index}" for index in range(len(streams))]
-    vectors = {name: node.tensors.get(name) for name in (*names, "start", "threshold")}
-    pictures = streams[0].dim() == 5
-    shared = all(v is None or v.numel() == 1 or v.shape[-2:] == (1, 1) for v in vectors.values())
-    size = node.shape[0] if pictures and shared else node.size
-    laid = {name: _vector(v, node.shape, pictures, size) for name, v in vectors.items()}
-    terms = [(_rows(stream, pictures, size), laid[name]) for name, stream in zip(names, streams, strict=True)]
-    spikes, overloads, fired = fused_scan(
-        code,
-        terms,
-        dtype or streams[0].dtype,
-        signed=signed,
-        start=laid["start"],
-        theta=laid["threshold"],
-        compiled=compiled,
-        neurons=node.size if counted else None,
+
+def _holds(graph: Graph, node: Node, silent: int) -> bool:
+    """Whether no membrane of an integer network can saturate in the silent steps, which a program takes at once."""
+    if "threshold" not in node.tensors:
+        return True
+    start = float(node.tensors["start"].abs().max()) if "start" in node.tensors else 0.0
+    reach = start + sum(
+        _reach(graph, graph[name], node.tensors.get(f"scale {i}")) for i, name in enumerate(node.inputs)
     )
-    inner = (*node.shape[1:], node.shape[0]) if pictures else node.shape
-    whole = spikes.view(code.steps, streams[0].shape[1], *inner)
-    if fired is not None:
-        events = fired.events.view(inner)
-        fired = fired._replace(events=events.movedim(-1, 0) if pictures else events)
-    return Scan(whole.movedim(-1, 2) if pictures else whole, overloads, fired)
+    return 2 ** (silent + 1) * reach <= SATURATION
 
 
-def current(node: Node, streams: Sequence[Tensor]) -> Tensor:
-    """Return the current of a population, the sum of its terms."""
-    return total([(stream, node.tensors.get(f"scale {index}")) for index, stream in enumerate(streams)])
-
-
-def _rows(stream: Tensor, last: bool, size: int) -> Tensor:
-    """Return a stream as rows of memory; pictures with their channels last, as the convolutions leave them."""
-    return (stream.movedim(2, -1) if last else stream).reshape(len(stream), -1, size)
-
-
-def _vector(vector: Tensor | None, shape: tuple[int, ...], last: bool, size: int) -> Tensor | None:
-    """Return what belongs to each neuron, or to each channel if a row holds no more, in the same layout."""
-    if vector is None or size < prod(shape):
-        return vector if vector is None else vector.reshape(-1).expand(size)
-    whole = vector.expand(shape)
-    return (whole.movedim(0, -1) if last else whole).reshape(-1)
+def _reach(graph: Graph, source: Node, scale: Tensor | None) -> float:
+    """Return the largest number that a stream of an integer network can hold, where that is easily known."""
+    if source.scaling == "moves":
+        return max(_reach(graph, graph[name], scale) for name in source.inputs)
+    if source.neurons is not None:
+        return 1.0 if scale is None else float(scale.abs().max())
+    if "packed" not in source.tensors:  # it reads no spikes
+        return float("inf")
+    bias = source.tensors["bias"].abs().max() if "bias" in source.tensors else 0.0
+    return float(over_inputs(source, source.tensors["weight"].abs().float(), torch.sum).max() + bias)

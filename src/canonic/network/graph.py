@@ -103,6 +103,7 @@ class Node:
             front (sequence first, windows): its shape and those of its inputs are then those of a batch of one.
         neurons: of a population.
         rounds: its output is rounded to whole numbers, half to even.
+        convolution: of a population that computes the first of its terms itself, from the stream that it reads.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Node:
     neurons: Neurons | None = None
     origin: Origin = Origin("")
     rounds: bool = False
+    convolution: "Node | None" = None
 
     @property
     def size(self) -> int:

@@ -9,9 +9,9 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from canonic.codes import CSS
-from canonic.network.fusion import current, population_scan
 from canonic.network.graph import Graph, Neurons, Node, Plan
 from canonic.network.layerwise import at_once
+from canonic.network.population import current, population_scan
 from canonic.network.reference import activate, reference
 from canonic.neurons import Scan
 

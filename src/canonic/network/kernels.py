@@ -38,7 +38,7 @@ def pack(node: Node) -> Node:
         return node.with_tensors(packed=small.t(), unit=unit.flatten())
     if node.operator == CONVOLUTION and hasattr(torch.ops.onednn, "qconv_prepack"):
         prepack = torch.ops.onednn.qconv_prepack
-        packed: Tensor = prepack(small, unit.flatten(), 1.0, 1, *_geometry(node), None)
+        packed: Tensor = prepack(small, unit.flatten(), 1.0, 1, *geometry(node), None)
         return node.with_tensors(packed=packed, unit=unit.flatten())
     return node
 
@@ -49,9 +49,7 @@ def _convolution(node: Node, spikes: Tensor) -> Tensor:
     shifted = spikes.add(1).view(torch.uint8)
     product = torch.ops.onednn.qconv2d_pointwise
     packed, plain = node.tensors["packed"], torch.float32
-    sums: Tensor = product(
-        shifted, 1.0, 1, packed, scales, zeros, None, *_geometry(node), 1.0, 0, plain, "none", [], ""
-    )
+    sums: Tensor = product(shifted, 1.0, 1, packed, scales, zeros, None, *geometry(node), 1.0, 0, plain, "none", [], "")
     return sums
 
 
@@ -60,7 +58,7 @@ def _linear(node: Node, spikes: Tensor) -> Tensor:
     return (sums * node.tensors["unit"]).reshape(*spikes.shape[:-1], -1)
 
 
-def _geometry(node: Node) -> tuple[list[int], list[int], list[int], int]:
+def geometry(node: Node) -> tuple[list[int], list[int], list[int], int]:
     """Return stride, padding, dilation and groups of a convolution."""
     given = node.arguments
     stride, padding, dilation = (_pair(given.get(n, d)) for n, d in (("stride", 1), ("padding", 0), ("dilation", 1)))

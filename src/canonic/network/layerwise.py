@@ -7,11 +7,13 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
+from canonic.codes import CSS
 from canonic.network.apply import apply_whole, bias_gain, held, telescope
-from canonic.network.fusion import population_scan
+from canonic.network.convolution import convolved
 from canonic.network.graph import Graph, Node, Plan
 from canonic.network.inputs import prototype
 from canonic.network.kernels import multiply
+from canonic.network.population import population_scan
 from canonic.neurons import Scan, lengthen
 
 log = logging.getLogger("canonic")
@@ -103,8 +105,7 @@ def result_of(
 ) -> Scan | Tensor:
     """Return what a population does with the streams of its inputs, or the stream of another node."""
     if node.neurons is not None:
-        code = node.neurons.code or plan.code
-        return population_scan(node, inputs, code, plan.spikes, compiled=plan.compiled, counted=counted)
+        return _population(plan, node, inputs, node.neurons.code or plan.code, counted=counted)
     return _telescoping(plan, node, inputs) if node.kind == "function unit" else _linear(plan, node, inputs)
 
 
@@ -112,6 +113,15 @@ def stream_of(plan: Plan, node: Node, inputs: Sequence[Shaped[Tensor, "_ batch .
     """Return the stream of one node from those of its inputs."""
     result = result_of(plan, node, inputs)
     return result if isinstance(result, Tensor) else result.spikes
+
+
+def _population(plan: Plan, node: Node, inputs: Sequence[Tensor], code: CSS, *, counted: bool) -> Scan:
+    if node.convolution is not None:
+        done = convolved(node, inputs, code, plan.spikes, counted=counted)
+        if done is not None:
+            return done
+        inputs = [_linear(plan, node.convolution, inputs[:1]), *inputs[1:]]
+    return population_scan(node, inputs, code, plan.spikes, compiled=plan.compiled, counted=counted)
 
 
 def _linear(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:

@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from canonic.errors import DataError, nearest
-from canonic.network.fusion import current
 from canonic.network.graph import Graph, Node, Plan
 from canonic.network.layerwise import at_once
+from canonic.network.population import current
 from canonic.network.reference import reference
 from canonic.neurons import Scan, lengthen, run
 

@@ -4,6 +4,7 @@ from canonic.neurons.fused import can_compile as can_compile
 from canonic.neurons.fused import fused_scan as fused_scan
 from canonic.neurons.fused import lengthen as lengthen
 from canonic.neurons.fused import total as total
+from canonic.neurons.tsa import SATURATION as SATURATION
 from canonic.neurons.tsa import Fired as Fired
 from canonic.neurons.tsa import Membrane as Membrane
 from canonic.neurons.tsa import Scan as Scan

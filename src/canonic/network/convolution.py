@@ -1,0 +1,201 @@
+"""A convolution and the population behind it as one C program, which computes only with channels that fire.
+
+Written by themselves, the currents of all steps go through memory twice, and a neuron that never fires costs as much as
+another. Here a pixel's channels that fire at any step are listed once; each output adds up the weights of its list for
+all steps at once, and its neurons run on the sums. The first k + 1 digits of the input are added up before: nothing can
+fire on part of them.
+"""
+
+from collections.abc import Sequence
+from ctypes import Array, c_int64
+from functools import cache
+from math import prod
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from canonic.codes import CSS
+from canonic.network.graph import Node
+from canonic.network.kernels import CONVOLUTION, geometry
+from canonic.network.population import in_shape, rows, vectors
+from canonic.neurons import Scan
+from canonic.neurons.programs import (
+    POPULATION,
+    TYPES,
+    Counters,
+    File,
+    Program,
+    code_macros,
+    features,
+    place,
+    places,
+    program,
+    term_macro,
+)
+
+LANES = 16
+SUMS = 28
+"""Vectors of sums that registers hold, beside the weights and digits that are multiplied."""
+SCRATCH = 2**19
+"""Bytes of events that each thread keeps at hand, about: they stay in the second cache."""
+WEIGHTS = (torch.float32, torch.bfloat16, torch.uint8)
+"""What weights are held in, by the kind of products."""
+FASTER = ((1, torch.bfloat16, "avx512_bf16"), (2, torch.int8, "avx512_vnni"))
+"""Kinds with products of several channels, the spikes that they take, and the feature of a processor that they need."""
+FILES: tuple[File, ...] = (*POPULATION, ("canonic.network", "events.c"), ("canonic.network", "convolution.c"))
+
+
+def takes(node: Node, code: CSS) -> bool:
+    """Whether the program can compute a convolution of spikes, for a population with this code."""
+    if node.operator != CONVOLUTION or node.rounds or node.alone or code.silent >= code.steps:
+        return False
+    weight, bias = node.tensors["weight"], node.tensors.get("bias")
+    plain = bias is None or bias.numel() in (1, len(weight))
+    return weight.device.type == "cpu" and plain and geometry(node)[3] == 1
+
+
+def prepared(node: Node, code: CSS, spikes: torch.dtype | None) -> Node:
+    """Return the convolution with its weights as the program reads them, its bias and its units for each channel."""
+    weight, kind = node.tensors["weight"], _kind(node, code, spikes)
+    unit = node.tensors["unit"] if kind == 2 else torch.ones(1)
+    tile = LANES * _vectors(-(-len(weight) // LANES), code.steps - code.silent)
+    missing = -len(weight) % tile
+    bias = node.tensors.get("bias", torch.zeros(1)) * code.beta**code.silent
+    whole = {name: v.float().reshape(-1).expand(len(weight)) for name, v in {"unit": unit, "bias": bias}.items()}
+    whole = {name: pad(v, (0, missing)) for name, v in whole.items()}
+    numbers = (weight / unit.reshape(-1, 1, 1, 1)).round() if kind == 2 else weight
+    ready = _packed(pad(numbers, (0, 0, 0, 0, 0, 0, 0, missing)), kind, tile)
+    return node.with_tensors(program=ready, **{f"program {name}": v for name, v in whole.items()})
+
+
+def _kind(node: Node, code: CSS, spikes: torch.dtype | None) -> int:
+    """Return the fastest kind of products for the weights; float32 holds them all."""
+    if code.beta == 2 and code.silent < 7:  # sums of the first digits fit
+        ready = "unit" in node.tensors or node.tensors["weight"].dtype == torch.bfloat16
+        for kind, dtype, feature in FASTER:
+            whole = node.tensors["weight"].shape[1] % 2**kind == 0
+            if ready and whole and dtype == spikes and feature in features().split():
+                return kind
+    return 0
+
+
+def _vectors(vectors: int, digits: int) -> int:
+    """Return how many vectors of output channels are computed at once: a divisor of their number."""
+    return max(n for n in (1, 2, 3, 4) if vectors % n == 0 and (n == 1 or n * digits <= SUMS))
+
+
+def _packed(weight: Tensor, kind: int, tile: int) -> Tensor:
+    """Return weights as ``[tiles, taps, groups, tile, group]``, those of int8 with 128 added."""
+    group, (outputs, channels) = 2**kind, weight.shape[:2]
+    shifted = weight + 128 if kind == 2 else weight
+    taps = shifted.movedim((0, 1), (3, 2)).reshape(-1, channels // group, group, outputs // tile, tile)
+    return taps.permute(3, 0, 1, 4, 2).contiguous().to(WEIGHTS[kind])
+
+
+def convolved(
+    node: Node, streams: Sequence[Tensor], code: CSS, dtype: torch.dtype | None, *, counted: bool
+) -> Scan | None:
+    """Return what a population does behind its convolution: ``[time, batch, *shape]``; None where C cannot compute it.
+
+    Args:
+        node: a population with a convolution that was ``prepared``.
+        streams: what the convolution reads, and the other terms of the current.
+        code: the population's code.
+        dtype: of the spikes; that of the first stream if None.
+        counted: count the spikes of each neuron.
+    """
+    given, spike = streams[0], dtype or streams[0].dtype
+    others = [rows(stream, node.shape[0], pictures=True) for stream in streams[1:]]
+    if node.convolution is None or len(given) != code.steps or not {spike, *(x.dtype for x in streams)} <= TYPES.keys():
+        return None
+    packed = node.convolution.tensors["program"]
+    *weights, start, theta = vectors(node, len(streams), node.shape[0], pictures=True)
+    kinds = tuple((len(x), x.dtype, w is not None) for x, w in zip(others, weights[1:], strict=True))
+    flags = node.neurons is not None and node.neurons.signed, start is not None, theta is not None, counted
+    run = _program(code, flags, spike, given.dtype, _layout(packed, node.shape[0]), kinds)
+    if run is None:
+        return None
+    shape, rows_each, room, threads = _shape(node, given, packed)
+    pictures, spikes = given.movedim(2, -1).contiguous(), _like(node, given, spike)
+    counters = Counters(code, threads, node.size if counted else None)
+    listed, scratch = (torch.empty(threads * rows_each * n, dtype=torch.int32) for n in (8, room))
+    terms = [None, *(x.contiguous() for x in others)]
+    kept = [None if v is None else v.float().contiguous() for v in (*weights, start, theta)]
+    own = (packed, *(node.convolution.tensors[name] for name in ("program unit", "program bias")))
+    read = *map(place, (pictures, *own)), places(terms), places(kept[:-2]), *map(place, kept[-2:])
+    written = map(place, (spikes, counters.sums, counters.events))
+    events = place(listed), c_int64(rows_each), place(scratch), c_int64(rows_each * room)
+    run(shape, *read, *written, *events, threads)
+    return in_shape(counters.scan(spikes), node, given.shape[1], pictures=True)
+
+
+def _like(node: Node, given: Tensor, spike: torch.dtype) -> Tensor:
+    channels, *size = node.shape
+    return torch.empty(len(given), given.shape[1] * prod(size), channels, dtype=spike)
+
+
+def _layout(packed: Tensor, channels: int) -> tuple[int, int, bool, bool]:
+    """Return the kind of products, the vectors of a tile, whether one is all channels, and whether all are full."""
+    return WEIGHTS.index(packed.dtype), packed.shape[3] // LANES, channels == LANES, channels % LANES == 0
+
+
+def _shape(node: Node, given: Tensor, packed: Tensor) -> tuple["Array[c_int64]", int, int, int]:
+    """Return the Shape of convolution.c, the rows that a thread lists at a time, their room, and the threads."""
+    convolution = node.convolution or node
+    steps, batch, channels, height, width = given.shape
+    kernel = convolution.tensors["weight"].shape[2:]
+    stride, padding, dilation, _ = geometry(convolution)
+    threads = min(torch.get_num_threads(), 1 + batch * node.size // 4096)
+    entry = -(-(steps + 1) // 8) * 8
+    room = width * (packed.shape[2] * entry + entry + 1) + 1
+    reach = (kernel[0] - 1) * dilation[0] + 1
+    images, band = _part(batch, node.shape[1], (SCRATCH // (4 * room), stride[0], reach), height, threads)
+    sizes = batch, height, width, channels, *node.shape[1:], node.shape[0]
+    numbers = (*sizes, *kernel, *stride, *padding, *dilation, images, band)
+    rows_each = images * min(height, (band - 1) * stride[0] + reach)
+    return (c_int64 * len(numbers))(*numbers), rows_each, room, threads
+
+
+def _part(batch: int, rows: int, reading: tuple[int, int, int], height: int, threads: int) -> tuple[int, int]:
+    """Return how many images, and rows of their outputs, a thread works on at a time: whole images if there is room.
+
+    Args:
+        batch: images.
+        rows: of the outputs of an image.
+        reading: rows of the input that there is room for, the stride, and the rows that one output reads.
+        height: rows of an image of the input.
+        threads: that share the work.
+    """
+    room, stride, reach = reading
+    if room >= height and batch >= threads:
+        return max(1, min(room // height, batch // (2 * threads))), rows
+    least = -(-rows * batch // threads)  # every thread has some rows
+    return 1, max(1, min(rows, least, (room - reach) // stride + 1))
+
+
+@cache
+def _program(
+    code: CSS,
+    flags: tuple[bool, bool, bool, bool],
+    spike: torch.dtype,
+    given: torch.dtype,
+    layout: tuple[int, int, bool, bool],
+    others: tuple[tuple[int, torch.dtype, bool], ...],
+) -> Program | None:
+    (signed, start, theta, count), (kind, vectors, narrow, whole) = flags, layout
+    own = "if (t >= SILENT && t < STEPS) u[m] += read_float(CURRENT, n);"
+    terms = (term_macro(i, type_, length, weighted=w) for i, (length, type_, w) in enumerate(others, 1))
+    macros = (
+        *code_macros(code, signed=signed, start=start, theta=theta, count=count, spike=spike),
+        f"DIGITS={code.steps - code.silent}",
+        f"KIND={kind}",
+        f"INPUT={TYPES[given]}",
+        f"VECTORS={vectors}",
+        f"ABREAST={1 + narrow}",
+        f"WHOLE={whole:d}",
+        f"TERMS={1 + len(others)}",
+        "CURRENT=(const float *)terms[0] + (m * DIGITS + t - SILENT) * LANES",
+        f"ADD_TERMS={own} {' '.join(terms)}",
+    )
+    return program(FILES, "convolve", macros, ("-ffp-contract=fast",) if kind == 0 else ())

@@ -1,0 +1,104 @@
+/* Vectors of LANES numbers, as GCC and Clang know them: one register, or several where registers are narrower. What their
+   operators do badly with AVX-512, masks above all, is written for it; everything else is left to the compiler. */
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define LANES 16
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLLED _Pragma("GCC unroll 64")
+#define PASTE(a, b) a##b
+#define READ(type) PASTE(read_, type)
+#define WRITE(type) PASTE(write_, type)
+
+typedef float Floats __attribute__((vector_size(4 * LANES)));
+typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
+typedef int8_t Bytes __attribute__((vector_size(LANES)));
+typedef uint16_t Halves __attribute__((vector_size(2 * LANES)));
+
+#ifdef __AVX512BW__
+typedef __mmask16 Mask;
+typedef int64_t Count;
+INLINE Mask first_lanes(int n) { return (Mask)((1u << n) - 1); }
+INLINE Mask at_least(Floats x, Floats y) { return _mm512_cmp_ps_mask((__m512)x, (__m512)y, _CMP_GE_OQ); }
+INLINE Mask above(Floats x, Floats y) { return _mm512_cmp_ps_mask((__m512)x, (__m512)y, _CMP_GT_OQ); }
+INLINE Floats either(Mask where, Floats x, Floats y) {
+    return (Floats)_mm512_mask_blend_ps(where, (__m512)y, (__m512)x);
+}
+INLINE Floats less(Mask where, Floats x, Floats y) {
+    return (Floats)_mm512_mask_sub_ps((__m512)x, where, (__m512)x, (__m512)y);
+}
+INLINE Ints one_more(Mask where, Ints x) {
+    return (Ints)_mm512_mask_add_epi32((__m512i)x, where, (__m512i)x, _mm512_set1_epi32(1));
+}
+INLINE Floats between(Floats x, Floats limit) {
+    return (Floats)_mm512_max_ps(_mm512_min_ps((__m512)x, (__m512)limit), -(__m512)limit);
+}
+INLINE void count(Count *counted, Mask where) { *counted += __builtin_popcount(where); }
+INLINE int64_t total(const Count *counted) { return *counted; }
+INLINE Ints wide_bytes(Bytes x) { return (Ints)_mm512_cvtepi8_epi32((__m128i)x); }
+INLINE Ints wide_halves(Halves x) { return (Ints)_mm512_cvtepu16_epi32((__m256i)x); }
+INLINE Bytes signs(Mask up, Mask down) {
+    return (Bytes)_mm_mask_set1_epi8(_mm_maskz_set1_epi8(up, 1), down, -1);
+}
+#else
+typedef Ints Mask; /* -1 where it holds */
+typedef Ints Count; /* for each lane */
+INLINE Mask first_lanes(int n) {
+    Mask lanes = {0};
+    for (int l = 0; l < n; l++) lanes[l] = -1;
+    return lanes;
+}
+INLINE Mask at_least(Floats x, Floats y) { return x >= y; }
+INLINE Mask above(Floats x, Floats y) { return x > y; }
+INLINE Floats either(Mask where, Floats x, Floats y) { return (Floats)((where & (Ints)x) | (~where & (Ints)y)); }
+INLINE Floats less(Mask where, Floats x, Floats y) { return x - (Floats)(where & (Ints)y); }
+INLINE Ints one_more(Mask where, Ints x) { return x - where; }
+INLINE Floats between(Floats x, Floats limit) {
+    return either(x > limit, limit, either(x < -limit, -limit, x));
+}
+INLINE void count(Count *counted, Mask where) { *counted -= where; }
+INLINE int64_t total(const Count *counted) {
+    int64_t sum = 0;
+    for (int l = 0; l < LANES; l++) sum += (*counted)[l];
+    return sum;
+}
+INLINE Ints wide_bytes(Bytes x) { return __builtin_convertvector(x, Ints); }
+INLINE Ints wide_halves(Halves x) { return __builtin_convertvector(x, Ints); }
+INLINE Bytes signs(Mask up, Mask down) { return __builtin_convertvector(down - up, Bytes); }
+#endif
+
+/* The first n numbers at p, 0 beyond them. */
+INLINE Floats read_float(const float *p, int n) {
+    Floats x = {0};
+    memcpy(&x, p, n * sizeof *p);
+    return x;
+}
+INLINE Floats read_int8_t(const int8_t *p, int n) {
+    Bytes x = {0};
+    memcpy(&x, p, n * sizeof *p);
+    return __builtin_convertvector(wide_bytes(x), Floats);
+}
+INLINE Floats read_uint16_t(const uint16_t *p, int n) {
+    Halves x = {0};
+    memcpy(&x, p, n * sizeof *p);
+    return (Floats)(wide_halves(x) << 16);
+}
+
+/* The first n of +1 where up, -1 where down, 0 elsewhere. */
+INLINE void write_int8_t(int8_t *p, Mask up, Mask down, int n) {
+    const Bytes x = signs(up, down);
+    memcpy(p, &x, n * sizeof *p);
+}
+INLINE void write_float(float *p, Mask up, Mask down, int n) {
+    const Floats one = (Floats){0} + 1.0f, x = either(up, one, either(down, -one, (Floats){0}));
+    memcpy(p, &x, n * sizeof *p);
+}
+INLINE void write_uint16_t(uint16_t *p, Mask up, Mask down, int n) {
+    const Floats one = (Floats){0} + 1.0f, x = either(up, one, either(down, -one, (Floats){0}));
+    const Halves half = __builtin_convertvector((Ints)x >> 16, Halves);
+    memcpy(p, &half, n * sizeof *p);
+}

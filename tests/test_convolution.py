@@ -1,0 +1,162 @@
+"""A convolution and its population as one program: the same spikes as step by step, whatever the shape and the numbers."""
+
+import os
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import conv2d
+
+from canonic import CSS
+from canonic.measure.tally import counted
+from canonic.network import convolution
+from canonic.network.convolution import convolved, prepared, takes
+from canonic.network.graph import Neurons, Node
+from canonic.neurons import lengthen, programs, scan
+
+pytestmark = pytest.mark.skipif(not shutil.which(os.environ.get("CC", "cc")), reason="no C compiler: C is not tested")
+
+KINDS = {"float": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
+
+
+def population(weight, bias, geometry, shape, vectors=None, signed=False, unit=None):
+    """A population behind a convolution, as the layerwise scheduler has it."""
+    tensors = {"weight": weight, **({} if bias is None else {"bias": bias.reshape(-1, 1, 1)})}
+    if unit is not None:
+        tensors |= {"unit": unit, "packed": weight}
+    synapse = Node("c", "synapse", "aten.conv2d.default", ("x",), shape, geometry, tensors, "weighs")
+    inputs = ("x", *(f"y{i}" for i in range(3)))
+    return Node("p", "population", "", inputs, shape, {}, vectors or {}, neurons=Neurons(signed)), synapse
+
+
+@st.composite
+def cases(draw):
+    """A code with beta = 2 and numbers whose sums are exact in float32."""
+    steps = draw(st.integers(1, 6))
+    code = CSS(steps, draw(st.integers(0, min(2, steps - 1))), phi=draw(st.sampled_from([0.5, 0.625])))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**20)))
+    kind = draw(st.sampled_from(list(KINDS)))
+    channels, outputs = draw(st.sampled_from([1, 3, 4, 8, 20])), draw(st.sampled_from([1, 5, 16, 32, 40, 48]))
+    kernel = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    stride, dilation = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    padding = [draw(st.integers(0, (k - 1) * dilation)) for k in kernel]
+    size = [(k - 1) * dilation + draw(st.integers(1, 4)) for k in kernel]
+    batch = draw(st.integers(1, 3))
+
+    def numbers(low, high, *shape):
+        return torch.randint(low, high + 1, shape, generator=generator).float()
+
+    fires = numbers(0, 3, 1, batch, channels, *size) > 1
+    spikes = numbers(-1, 1, steps, batch, channels, *size) * fires
+    unit = numbers(0, 2, outputs).exp2() if kind == "int8" else None
+    weight = numbers(-127, 127, outputs, channels, *kernel) * (1 if unit is None else unit.reshape(-1, 1, 1, 1))
+    geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": 1}
+    bias = numbers(-300, 300, outputs) if draw(st.booleans()) else None
+    sizes = zip(size, padding, kernel, strict=True)
+    shape = (outputs, *((n + 2 * p - (k - 1) * dilation - 1) // stride + 1 for n, p, k in sizes))
+    others = [numbers(-50, 50, draw(st.integers(1, steps)), batch, *shape)] if draw(st.booleans()) else []
+    vectors = {"threshold": numbers(200, 900, outputs, 1, 1)}
+    if draw(st.booleans()):
+        others.append(numbers(-1, 1, steps, batch, *shape).to(draw(st.sampled_from(list(KINDS.values())))))
+        vectors[f"scale {len(others)}"] = numbers(-90, 90, outputs, 1, 1)
+    if draw(st.booleans()):
+        vectors["start"] = numbers(-90, 90, outputs, 1, 1)
+    # Nodes are made outside: checked types draw random numbers of their own.
+    return code, KINDS[kind], spikes, others, (weight, bias, geometry, shape, vectors, draw(st.booleans()), unit)
+
+
+def by_steps(code, spikes, others, node, synapse):
+    """The currents of each step by themselves, in float64, and the neurons as tsa.py has them."""
+    weight, bias = synapse.tensors["weight"].double(), synapse.tensors.get("bias")
+    stride, padding, dilation = (synapse.arguments[name] for name in ("stride", "padding", "dilation"))
+    current = torch.stack([conv2d(s.double(), weight, None, stride, padding, dilation) for s in spikes])
+    if bias is not None:
+        current[0] += bias
+    for index, other in enumerate(others, 1):
+        current += lengthen(other.double() * node.tensors.get(f"scale {index}", torch.ones(())), code.steps)
+    start, theta = node.tensors.get("start"), node.tensors["threshold"].double()
+    return scan(code, current, signed=node.neurons.signed, start=start, theta=theta)
+
+
+def check(case):
+    code, dtype, spikes, others, given = case
+    node, synapse = population(*given)
+    assert takes(synapse, code)
+    weight = synapse.tensors["weight"]
+    lowered = synapse.with_tensors(weight=weight.bfloat16()) if dtype == torch.bfloat16 else synapse
+    ready = replace(node, convolution=prepared(lowered, code, dtype))
+    laid = [x.movedim(2, -1).contiguous().movedim(-1, 2) for x in (spikes.to(dtype), *others)]
+    ours = convolved(ready, laid, code, dtype, counted=True)
+    wanted = by_steps(code, spikes, others, node, lowered)
+    assert ours.spikes.dtype == dtype
+    assert torch.equal(ours.spikes.double(), wanted.spikes)
+    assert torch.equal(ours.overloads, wanted.overloads)
+    tallied = counted(wanted.spikes)
+    assert torch.equal(ours.fired.positive, tallied.positive)
+    assert torch.equal(ours.fired.negative, tallied.negative)
+    assert ours.fired.silent == tallied.silent
+    assert torch.equal(ours.fired.events.long(), tallied.events)
+
+
+@settings(max_examples=40)
+@given(cases())
+def test_it_fires_as_step_by_step(case):
+    check(case)
+
+
+@settings(max_examples=6)
+@given(case=cases())
+def test_it_fires_as_step_by_step_on_any_processor(case):
+    """Without -march=native and what this machine's processor adds, vectors are several registers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(programs, "CHOICES", (("-fopenmp",),))
+        patch.setattr(programs, "features", lambda: "none")
+        patch.setattr(convolution, "features", lambda: "none")
+        programs.program.cache_clear()
+        convolution._program.cache_clear()
+        check(case)
+    programs.program.cache_clear()
+    convolution._program.cache_clear()
+
+
+@settings(max_examples=12)
+@given(cases(), st.integers(1, 3), st.sampled_from([1, 2000, 10**6]))
+def test_threads_and_small_caches_change_nothing(case, threads, scratch):
+    before = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convolution, "SCRATCH", scratch)
+        torch.set_num_threads(threads)
+        try:
+            check(case)
+        finally:
+            torch.set_num_threads(before)
+
+
+def plain(**changed):
+    weight = torch.ones(8, 4, 3, 3)
+    geometry = {"stride": 1, "padding": 1, "dilation": 1, "groups": 1, **changed}
+    return population(weight, None, geometry, (8, 5, 5))[1]
+
+
+@pytest.mark.parametrize(
+    ("synapse", "code"),
+    [
+        (plain(groups=2), CSS(4, 1)),
+        (replace(plain(), operator="aten.conv1d.default"), CSS(4, 1)),
+        (plain().with_tensors(bias=torch.ones(8, 5, 5)), CSS(4, 1)),
+        (plain(), CSS(2, 2)),
+    ],
+    ids=["groups", "another operator", "a bias for each place", "nothing fires"],
+)
+def test_what_it_does_not_take(synapse, code):
+    assert takes(plain(), CSS(4, 1))
+    assert not takes(synapse, code)
+
+
+def test_a_stream_that_is_not_of_all_steps_is_left_to_others():
+    node, synapse = population(torch.ones(8, 4, 3, 3), None, {"padding": 1}, (8, 5, 5))
+    ready = replace(node, convolution=prepared(synapse, CSS(4, 1), None))
+    assert convolved(ready, [torch.ones(1, 2, 4, 5, 5)], CSS(4, 1), None, counted=False) is None
