@@ -65,7 +65,8 @@ def cases(draw):
     if draw(st.booleans()):
         vectors["start"] = numbers(-90, 90, outputs, 1, 1)
     # Nodes are made outside: checked types draw random numbers of their own.
-    return code, KINDS[kind], spikes, others, (weight, bias, geometry, shape, vectors, draw(st.booleans()), unit)
+    reads = draw(st.sampled_from([torch.int8, KINDS[kind]]))
+    return code, KINDS[kind], reads, spikes, others, (weight, bias, geometry, shape, vectors, draw(st.booleans()), unit)
 
 
 def by_steps(code, spikes, others, node, synapse):
@@ -82,13 +83,13 @@ def by_steps(code, spikes, others, node, synapse):
 
 
 def check(case):
-    code, dtype, spikes, others, given = case
+    code, dtype, reads, spikes, others, given = case
     node, synapse = population(*given)
     assert takes(synapse, code)
     weight = synapse.tensors["weight"]
     lowered = synapse.with_tensors(weight=weight.bfloat16()) if dtype == torch.bfloat16 else synapse
-    ready = replace(node, convolution=prepared(lowered, code, dtype))
-    laid = [x.movedim(2, -1).contiguous().movedim(-1, 2) for x in (spikes.to(dtype), *others)]
+    ready = replace(node, convolution=prepared(lowered, code))
+    laid = [x.movedim(2, -1).contiguous().movedim(-1, 2) for x in (spikes.to(reads), *others)]
     ours = convolved(ready, laid, code, dtype, counted=True)
     wanted = by_steps(code, spikes, others, node, lowered)
     assert ours.spikes.dtype == dtype
@@ -158,5 +159,5 @@ def test_what_it_does_not_take(synapse, code):
 
 def test_a_stream_that_is_not_of_all_steps_is_left_to_others():
     node, synapse = population(torch.ones(8, 4, 3, 3), None, {"padding": 1}, (8, 5, 5))
-    ready = replace(node, convolution=prepared(synapse, CSS(4, 1), None))
+    ready = replace(node, convolution=prepared(synapse, CSS(4, 1)))
     assert convolved(ready, [torch.ones(1, 2, 4, 5, 5)], CSS(4, 1), None, counted=False) is None

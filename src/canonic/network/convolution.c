@@ -184,7 +184,7 @@ void convolve(const Shape *s, const INPUT *x, const Sums *weight, const float *u
                     int64_t pixel = first * s->out_width;
                     for (; pixel + ABREAST <= last * s->out_width; pixel += ABREAST)
                         neurons_of(s, &part, &at, &tally, image + nth, nth, pixel, tile, ABREAST);
-                    if (pixel < last * s->out_width)
+                    for (; pixel < last * s->out_width; pixel++)
                         neurons_of(s, &part, &at, &tally, image + nth, nth, pixel, tile, 1);
                 }
         }

@@ -41,8 +41,10 @@ SCRATCH = 2**19
 """Bytes of events that each thread keeps at hand, about: they stay in the second cache."""
 WEIGHTS = (torch.float32, torch.bfloat16, torch.uint8)
 """What weights are held in, by the kind of products."""
-FASTER = ((1, torch.bfloat16, "avx512_bf16"), (2, torch.int8, "avx512_vnni"))
-"""Kinds with products of several channels, the spikes that they take, and the feature of a processor that they need."""
+FEATURES = ("", "avx512_bf16", "avx512_vnni")
+"""What a processor must have for them."""
+READS = (tuple(TYPES), (torch.int8, torch.bfloat16), (torch.int8,))
+"""The types of streams that they take; what is not float32 is spikes."""
 FILES: tuple[File, ...] = (*POPULATION, ("canonic.network", "events.c"), ("canonic.network", "convolution.c"))
 
 
@@ -55,9 +57,9 @@ def takes(node: Node, code: CSS) -> bool:
     return weight.device.type == "cpu" and plain and geometry(node)[3] == 1
 
 
-def prepared(node: Node, code: CSS, spikes: torch.dtype | None) -> Node:
+def prepared(node: Node, code: CSS) -> Node:
     """Return the convolution with its weights as the program reads them, its bias and its units for each channel."""
-    weight, kind = node.tensors["weight"], _kind(node, code, spikes)
+    weight, kind = node.tensors["weight"], _kind(node, code)
     unit = node.tensors["unit"] if kind == 2 else torch.ones(1)
     tile = LANES * _vectors(-(-len(weight) // LANES), code.steps - code.silent)
     missing = -len(weight) % tile
@@ -69,15 +71,12 @@ def prepared(node: Node, code: CSS, spikes: torch.dtype | None) -> Node:
     return node.with_tensors(program=ready, **{f"program {name}": v for name, v in whole.items()})
 
 
-def _kind(node: Node, code: CSS, spikes: torch.dtype | None) -> int:
+def _kind(node: Node, code: CSS) -> int:
     """Return the fastest kind of products for the weights; float32 holds them all."""
-    if code.beta == 2 and code.silent < 7:  # sums of the first digits fit
-        ready = "unit" in node.tensors or node.tensors["weight"].dtype == torch.bfloat16
-        for kind, dtype, feature in FASTER:
-            whole = node.tensors["weight"].shape[1] % 2**kind == 0
-            if ready and whole and dtype == spikes and feature in features().split():
-                return kind
-    return 0
+    weight = node.tensors["weight"]
+    kind = 2 if "unit" in node.tensors else int(weight.dtype == torch.bfloat16)
+    fits = weight.shape[1] % 2**kind == 0 and code.beta == 2 and code.silent < 7  # the sum of the first digits fits
+    return kind if fits and FEATURES[kind] in ("", *features().split()) else 0
 
 
 def _vectors(vectors: int, digits: int) -> int:
@@ -110,6 +109,8 @@ def convolved(
     if node.convolution is None or len(given) != code.steps or not {spike, *(x.dtype for x in streams)} <= TYPES.keys():
         return None
     packed = node.convolution.tensors["program"]
+    if given.dtype not in READS[WEIGHTS.index(packed.dtype)]:
+        return None
     *weights, start, theta = vectors(node, len(streams), node.shape[0], pictures=True)
     kinds = tuple((len(x), x.dtype, w is not None) for x, w in zip(others, weights[1:], strict=True))
     flags = node.neurons is not None and node.neurons.signed, start is not None, theta is not None, counted

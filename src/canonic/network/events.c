@@ -11,16 +11,25 @@
 #define GROUP (1 << KIND)
 
 typedef int32_t Eight __attribute__((vector_size(32)));
-typedef int8_t Quads __attribute__((vector_size(4 * LANES)));
 
 /* LANES groups of one step; and beta times those before, added to these. */
 #if KIND == 0
 INLINE Ints read_groups(const INPUT *x, int n) { return (Ints)READ(INPUT)(x, n); }
 INLINE Ints amplified(Ints before, Ints now) { return (Ints)(BETA * (Floats)before + (Floats)now); }
 #else
+typedef int8_t Quads __attribute__((vector_size(4 * LANES)));
+typedef int16_t Pairs __attribute__((vector_size(4 * LANES)));
 INLINE Ints read_groups(const INPUT *x, int n) {
-    Ints groups = {0};
-    memcpy(&groups, x, n * sizeof groups[0]);
+    INPUT spikes[GROUP * LANES] = {0};
+    memcpy(spikes, x, n * GROUP * sizeof *x);
+    Ints groups;
+#if KIND == 1
+    if (sizeof *x == 1) { /* int8: -1 and +1 have the sign and the exponent of 1 in bfloat16 */
+        const Pairs small = (Pairs)_mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)spikes));
+        return (Ints)((small & (int16_t)0x8000) | (-(small & 1) & 0x3F80));
+    }
+#endif
+    memcpy(&groups, spikes, sizeof groups);
     return groups;
 }
 #if KIND == 1

@@ -74,12 +74,10 @@ def _behind(plan: Plan, node: Node) -> Node:
     largest = max(ready, key=lambda source: source.tensors["weight"].numel())
     index = node.inputs.index(largest.name)
     inputs = (largest.inputs[0], *node.inputs[:index], *node.inputs[index + 1 :])
-    order = [index, *(i for i in range(len(node.inputs)) if i != index)]
-    scales = {
-        f"scale {new}": node.tensors[f"scale {old}"] for new, old in enumerate(order) if f"scale {old}" in node.tensors
-    }
+    scales = [node.tensors.get(f"scale {old}") for old in range(len(node.inputs)) if old != index]
+    moved = {f"scale {new}": scale for new, scale in enumerate(scales, 1) if scale is not None}
     others = {name: tensor for name, tensor in node.tensors.items() if not name.startswith("scale ")}
-    return replace(node, inputs=inputs, tensors={**others, **scales}, convolution=prepared(largest, code, plan.spikes))
+    return replace(node, inputs=inputs, tensors=others | moved, convolution=prepared(largest, code))
 
 
 def _holds(graph: Graph, node: Node, silent: int) -> bool:
@@ -87,10 +85,9 @@ def _holds(graph: Graph, node: Node, silent: int) -> bool:
     if "threshold" not in node.tensors:
         return True
     start = float(node.tensors["start"].abs().max()) if "start" in node.tensors else 0.0
-    reach = start + sum(
-        _reach(graph, graph[name], node.tensors.get(f"scale {i}")) for i, name in enumerate(node.inputs)
-    )
-    return 2 ** (silent + 1) * reach <= SATURATION
+    scales = [node.tensors.get(f"scale {index}") for index in range(len(node.inputs))]
+    reach = sum(_reach(graph, graph[name], scale) for name, scale in zip(node.inputs, scales, strict=True))
+    return bool((2**silent - 1) * reach + 2**silent * start <= SATURATION)
 
 
 def _reach(graph: Graph, source: Node, scale: Tensor | None) -> float:

@@ -61,9 +61,10 @@ def _linear(node: Node, spikes: Tensor) -> Tensor:
 def geometry(node: Node) -> tuple[list[int], list[int], list[int], int]:
     """Return stride, padding, dilation and groups of a convolution."""
     given = node.arguments
-    stride, padding, dilation = (_pair(given.get(n, d)) for n, d in (("stride", 1), ("padding", 0), ("dilation", 1)))
+    stride, padding, dilation = (pair(given.get(n, d)) for n, d in (("stride", 1), ("padding", 0), ("dilation", 1)))
     return stride, padding, dilation, int(given.get("groups", 1))
 
 
-def _pair(value: int | list[int]) -> list[int]:
+def pair(value: int | list[int]) -> list[int]:
+    """Return what belongs to rows and to columns; one number stands for both."""
     return [value, value] if isinstance(value, int) else list(value) * (2 // len(value))

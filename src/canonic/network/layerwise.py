@@ -13,6 +13,7 @@ from canonic.network.convolution import convolved
 from canonic.network.graph import Graph, Node, Plan
 from canonic.network.inputs import prototype
 from canonic.network.kernels import multiply
+from canonic.network.pooling import pooled
 from canonic.network.population import population_scan
 from canonic.neurons import Scan, lengthen
 
@@ -60,12 +61,16 @@ def _lacks_memory(error: Exception) -> bool:
 
 
 def chunk_size(plan: Plan) -> int:
-    """Return how many samples are simulated at once: currents and spikes of one layer are near CHUNK bytes."""
-    float_size = prototype(plan.graph).element_size()
-    spike = plan.spikes.itemsize if plan.spikes else float_size
-    current = 2 if plan.spikes == torch.bfloat16 else float_size
-    largest = max(node.size for node in plan.graph.nodes)
-    return max(1, CHUNK // (plan.code.steps * largest * (current + spike)))
+    """Return how many samples are simulated at once: the largest stream is near CHUNK bytes."""
+    float_size, steps = prototype(plan.graph).element_size(), plan.code.steps
+    largest, analog = 1, set(plan.graph.inputs)
+    for node in plan.graph.nodes:
+        if node.neurons is None and analog.issuperset(node.inputs):
+            analog.add(node.name)  # what comes whole with the first digit is a stream of one step
+        spikes = node.neurons is not None and plan.spikes is not None
+        number = plan.spikes.itemsize if spikes and plan.spikes else float_size
+        largest = max(largest, node.size * number * (1 if node.name in analog else steps))
+    return max(1, CHUNK // largest)
 
 
 def at_once(
@@ -138,6 +143,9 @@ def _linear(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
 
 def _telescoping(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
     steps = max(len(stream) for stream in inputs)
+    done = pooled(node, inputs[0], plan.code)
+    if done is not None:
+        return done
     prefixes = [_prefixes(plan, stream, steps).flatten(0, 1) for stream in inputs]
     result = apply_whole(node, prefixes, len(prefixes[0]))
     values = result.reshape(steps, -1, *result.shape[1:])

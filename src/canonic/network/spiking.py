@@ -53,8 +53,8 @@ class SpikingNetwork:
 
     @cached_property
     def layerwise_plan(self) -> Plan:
-        """What the layerwise scheduler runs: the same, with sums taken into the populations that read them."""
-        return replace(fuse(self.clocked_plan), compiled=self.compiled)
+        """What the layerwise scheduler runs: the same, with spikes of 8 bits and all that populations compute themselves."""
+        return replace(fuse(self.clocked_plan), compiled=self.compiled, spikes=torch.int8)
 
     @property
     def graph(self) -> Graph:

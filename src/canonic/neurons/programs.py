@@ -33,7 +33,8 @@ Program = Callable[..., None]
 File = tuple[str, str]
 """A package and the C file in it."""
 
-POPULATION: tuple[File, ...] = ("canonic.neurons", "vectors.c"), ("canonic.neurons", "population.c")
+VECTORS: File = ("canonic.neurons", "vectors.c")
+POPULATION: tuple[File, ...] = (VECTORS, ("canonic.neurons", "population.c"))
 
 
 def code_macros(code: CSS, *, signed: bool, start: bool, theta: bool, count: bool, spike: torch.dtype) -> list[str]:

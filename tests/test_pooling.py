@@ -1,0 +1,65 @@
+"""Max pooling of a stream as one program: the digits that the prefixes of its windows give, for every type of stream."""
+
+import os
+import shutil
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import max_pool2d
+
+from canonic import CSS
+from canonic.network.apply import telescope
+from canonic.network.graph import Node
+from canonic.network.pooling import pooled
+
+pytestmark = pytest.mark.skipif(not shutil.which(os.environ.get("CC", "cc")), reason="no C compiler: C is not tested")
+
+
+def node(shape, **arguments):
+    return Node("m", "function unit", "aten.max_pool2d.default", ("x",), shape, arguments, {}, "pools")
+
+
+@st.composite
+def cases(draw):
+    steps, channels = draw(st.integers(1, 6)), draw(st.sampled_from([1, 3, 16, 20]))
+    kernel = [draw(st.integers(1, 3)), draw(st.integers(1, 3))]
+    arguments = {
+        "kernel_size": kernel,
+        "stride": draw(st.sampled_from([[], [1, 1], [2, 2], [1, 3]])),
+        "padding": [draw(st.integers(0, k // 2)) for k in kernel],
+        "dilation": draw(st.sampled_from([[1, 1], [2, 1]])),
+        "ceil_mode": draw(st.booleans()),
+    }
+    size = [(k - 1) * 2 + draw(st.integers(1, 4)) for k in kernel]
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**20)))
+    shape = (steps, draw(st.integers(1, 3)), channels, *size)
+    spikes = torch.randint(-1, 2, shape, generator=generator).float()
+    return spikes, arguments, draw(st.sampled_from([torch.float32, torch.bfloat16, torch.int8]))
+
+
+@settings(max_examples=40)
+@given(cases())
+def test_its_digits_are_those_of_the_prefixes(case):
+    spikes, arguments, dtype = case
+    code = CSS(len(spikes))
+    values = torch.stack([max_pool2d(prefix, **arguments) for prefix in code.prefixes(spikes)])
+    done = pooled(node(tuple(values.shape[2:]), **arguments), spikes.to(dtype), code)
+    assert done.dtype == dtype
+    assert torch.equal(done.float(), telescope(values, code.weights))
+
+
+def test_currents_are_pooled_as_spikes_are():
+    stream = torch.randint(-9, 10, (4, 2, 5, 6, 6), generator=torch.Generator().manual_seed(0)).float()
+    values = torch.stack([max_pool2d(prefix, 2) for prefix in CSS(4).prefixes(stream)])
+    assert torch.equal(pooled(node((5, 3, 3), kernel_size=2), stream, CSS(4)), telescope(values, CSS(4).weights))
+
+
+@pytest.mark.parametrize(
+    ("stream", "arguments"),
+    [(torch.ones(2, 1, 1, 9, 9), {"kernel_size": [5, 5]}), (torch.ones(2, 1, 1, 9, 9).double(), {"kernel_size": 2})],
+    ids=["a large window", "another type"],
+)
+def test_what_it_does_not_take(stream, arguments):
+    assert pooled(node((1, 4, 4), **arguments), stream, CSS(2)) is None
