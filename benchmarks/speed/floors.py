@@ -1,8 +1,9 @@
 """The two floors of each layer, bytes and operations, and how far the engine is from them.
 
-bytes: what must be moved between memory and processor if every stream is written once and read once: int8 spikes in,
-    float currents out and in again, int8 spikes out. At the speed of a copy in this process.
-operations: T times the multiplications of the layer, at the best speed of an int8 product in this process.
+bytes: what must be moved between memory and processor if every stream is written once and read once, int8 spikes in and
+    out. At the speed of a copy in this process.
+operations: T times the multiplications of the layer, at the best speed of an int8 product in this process. The engine
+    does fewer: none with channels that do not fire, and the first k + 1 digits at once.
 """
 
 import time
@@ -39,29 +40,29 @@ def layers(snn: SpikingNetwork, x: Tensor) -> list[dict[str, Any]]:
 
 def work(plan: Plan, node: Node, batch: int) -> tuple[float, float]:
     """Return the multiplications, and the bytes that are read and written, for a batch."""
-    steps = plan.code.steps
-    if node.neurons is not None:
-        return 0.0, float(batch * steps * node.size * (4 + 1))
-    direct = plan.graph[node.inputs[0]].neurons is None
-    rows = batch * (1 if direct else steps)
-    weight = node.tensors["weight"]
-    read = plan.graph[node.inputs[0]].size * (4 if direct else 1)
-    return float(rows * node.size * prod(weight.shape[1:])), float(rows * (read + 4 * node.size))
+    graph, steps = plan.graph, plan.code.steps
+    synapse = node.convolution or (node if node.weighted else None)
+    fan_in = prod(synapse.tensors["weight"].shape[1:]) if synapse else 0
+    whole = {name for name in node.inputs if graph[name].neurons is None}  # a stream of one step, of floats
+    rows = batch * (1 if whole else steps)
+    read = sum(graph[name].size * (4 * batch if name in whole else steps * batch) for name in node.inputs)
+    written = node.size * batch * (steps if node.neurons is not None else 4)
+    return float(rows * node.size * fan_in), float(read + written)
 
 
 def times(plan: Plan, x: Tensor, rounds: int = 5) -> dict[str, float]:
     """Return the seconds that each node takes, the fastest of some rounds."""
     best: dict[str, float] = defaultdict(lambda: float("inf"))
-    original = layerwise.stream_of
+    original = layerwise.result_of
     spent: dict[str, float] = {}
 
-    def timed(plan: Plan, node: Node, *given: Any) -> Tensor:
+    def timed(plan: Plan, node: Node, *given: Any, **how: Any) -> Any:
         start = time.perf_counter()
-        stream: Tensor = original(plan, node, *given)
+        result = original(plan, node, *given, **how)
         spent[node.name] = spent.get(node.name, 0.0) + time.perf_counter() - start
-        return stream
+        return result
 
-    layerwise.stream_of = timed  # type: ignore[assignment]
+    layerwise.result_of = timed
     try:
         for _ in range(rounds):
             spent.clear()
@@ -69,7 +70,7 @@ def times(plan: Plan, x: Tensor, rounds: int = 5) -> dict[str, float]:
                 layerwise.layerwise(plan, [x])
             best.update({name: min(best[name], seconds) for name, seconds in spent.items()})
     finally:
-        layerwise.stream_of = original
+        layerwise.result_of = original
     return best
 
 

@@ -28,10 +28,12 @@ def ratios(found: list[dict[str, Any]]) -> Iterator[str]:
     """Yield a line for each network and number of threads."""
     kinds = list(dict.fromkeys((r["network"], r["batch"], r["threads"]) for r in found))
     known = {(r["network"], r["threads"], r["precision"]): r["ratio"] for r in found}
+    silent = {r["network"]: f"{r['silent %']:.0f}" for r in found}
     cells = [
-        (name, batch, threads, *(f"{known[name, threads, p]:.2f}" for p in TARGETS)) for name, batch, threads in kinds
+        (name, batch, threads, *(f"{known[name, threads, p]:.2f}" for p in TARGETS), silent[name])
+        for name, batch, threads in kinds
     ]
-    yield from rows(("network", "batch", "threads", *TARGETS), cells)
+    yield from rows(("network", "batch", "threads", *TARGETS, "neurons that do not fire %"), cells)
 
 
 def accuracies(found: list[dict[str, Any]]) -> Iterator[str]:

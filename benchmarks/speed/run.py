@@ -5,7 +5,7 @@ import json
 import platform
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,7 +21,8 @@ from benchmarks.speed.memory import peak
 from benchmarks.speed.turns import medians, source
 from canonic import CSS, SpikingNetwork, convert
 from canonic.datasets import sample
-from canonic.network.graph import Precision
+from canonic.network.graph import Node, Precision
+from canonic.neurons import Scan
 
 RESULTS = ROOT / "benchmarks" / "results" / "speed.json"
 TARGETS: dict[Precision, float] = {"fp32": 10.0, "bf16": 2.5, "int8": 1.0}
@@ -35,21 +36,40 @@ def ratios(threads: int) -> list[dict[str, Any]]:
     """Return the time of each network at each precision over that of its source, T = 8, k = 1."""
     torch.set_num_threads(threads)
     rows = []
-    trained, plain = networks.with_modules(cifar.trained("resnet20")), networks.vgg16()
-    for name, model, batch in (("resnet20", trained, 64), ("vgg16-bn", plain, 32)):
-        x = networks.pictures(batch)
-        snn = spiking(model, x, CSS(8, 1))
+    for name, (model, data, x) in measured().items():
+        snn = convert(model, data, code=CSS(8, 1), progress=False)
         for precision, target in TARGETS.items():
-            run = runner(snn.to_precision(precision).compile(), x)
-            seconds = medians({"source": source(model, x), "spiking": run})
+            ready = snn.to_precision(precision).compile()
+            seconds = medians({"source": source(model, x), "spiking": runner(ready, x)})
             ratio = seconds["spiking"] / seconds["source"]
-            row = {"network": name, "batch": batch, "threads": threads, "precision": precision, "ratio": ratio}
-            rows.append(shown({**row, "target": target, "source ms": 1e3 * seconds["source"]}))
+            row = {"network": name, "batch": len(x), "threads": threads, "precision": precision, "ratio": ratio}
+            more = {"target": target, "source ms": 1e3 * seconds["source"], "silent %": silent(ready, x)}
+            rows.append(shown(row | more))
     return rows
 
 
+def measured() -> dict[str, tuple[nn.Module, Iterable[Any], torch.Tensor]]:
+    """Return networks, what to convert them with, and a batch: how fast they are depends on how many neurons fire."""
+    real = next(iter(DataLoader(sample(cifar.test_pictures(), 64), batch_size=64)))[0]
+    random = networks.pictures(32)
+    trained = networks.with_modules(cifar.trained("resnet20"))
+    return {"resnet20": (trained, calibration(), real), "vgg16-bn": (networks.vgg16(), [random], random)}
+
+
+def silent(snn: SpikingNetwork, x: torch.Tensor) -> float:
+    """Return the per cent of neurons that do not fire for a sample."""
+    found: list[int] = []
+
+    def count(_: Node, __: Sequence[torch.Tensor], result: Scan | torch.Tensor) -> None:
+        if isinstance(result, Scan) and result.fired is not None:
+            found.append(result.fired.silent)
+
+    snn.readout(x, observe=count)
+    return 100 * sum(found) / (len(x) * snn.neurons)
+
+
 def spiking(model: nn.Module, x: torch.Tensor, code: CSS) -> SpikingNetwork:
-    """Return the network converted on random pictures: its speed does not depend on them."""
+    """Return a network converted on random pictures, for what does not depend on them."""
     return convert(model, [x], code=code, progress=False)
 
 
@@ -132,9 +152,8 @@ def memory() -> dict[str, Any]:
 def layers() -> list[dict[str, Any]]:
     """Return the floors of each layer of resnet20 in int8, one thread."""
     torch.set_num_threads(1)
-    x = networks.pictures(64)
-    snn = spiking(networks.with_modules(cifar.trained("resnet20")), x, CSS(8, 1)).to_precision("int8").compile()
-    return floors.layers(snn, x)
+    model, data, x = measured()["resnet20"]
+    return floors.layers(convert(model, data, code=CSS(8, 1), progress=False).to_precision("int8").compile(), x)
 
 
 def peers(python: Path, threads: int = 2) -> dict[str, Any]:

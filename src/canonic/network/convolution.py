@@ -41,7 +41,11 @@ SCRATCH = 2**19
 """Bytes of events that each thread keeps at hand, about: they stay in the second cache."""
 WEIGHTS = (torch.float32, torch.bfloat16, torch.uint8)
 """What weights are held in, by the kind of products."""
-FEATURES = ("", "avx512_bf16", "avx512_vnni")
+FEATURES: tuple[set[str], ...] = (
+    set(),
+    {"avx512_bf16", "avx512bw", "avx512vl"},
+    {"avx512_vnni", "avx512bw", "avx512vl"},
+)
 """What a processor must have for them."""
 READS = (tuple(TYPES), (torch.int8, torch.bfloat16), (torch.int8,))
 """The types of streams that they take; what is not float32 is spikes."""
@@ -53,7 +57,7 @@ def takes(node: Node, code: CSS) -> bool:
     if node.operator != CONVOLUTION or node.rounds or node.alone or code.silent >= code.steps:
         return False
     weight, bias = node.tensors["weight"], node.tensors.get("bias")
-    plain = bias is None or bias.numel() in (1, len(weight))
+    plain = bias is None or bias.numel() == 1 or bias.shape[-2:] == (1, 1)
     return weight.device.type == "cpu" and plain and geometry(node)[3] == 1
 
 
@@ -76,7 +80,7 @@ def _kind(node: Node, code: CSS) -> int:
     weight = node.tensors["weight"]
     kind = 2 if "unit" in node.tensors else int(weight.dtype == torch.bfloat16)
     fits = weight.shape[1] % 2**kind == 0 and code.beta == 2 and code.silent < 7  # the sum of the first digits fits
-    return kind if fits and FEATURES[kind] in ("", *features().split()) else 0
+    return kind if fits and FEATURES[kind] <= set(features().split()) else 0
 
 
 def _vectors(vectors: int, digits: int) -> int:
@@ -126,8 +130,8 @@ def convolved(
     own = (packed, *(node.convolution.tensors[name] for name in ("program unit", "program bias")))
     read = *map(place, (pictures, *own)), places(terms), places(kept[:-2]), *map(place, kept[-2:])
     written = map(place, (spikes, counters.sums, counters.events))
-    events = place(listed), c_int64(rows_each), place(scratch), c_int64(rows_each * room)
-    run(shape, *read, *written, *events, threads)
+    working = place(listed), c_int64(rows_each), place(scratch), c_int64(rows_each * room)
+    run(shape, *read, *written, *working, threads)
     return in_shape(counters.scan(spikes), node, given.shape[1], pictures=True)
 
 

@@ -10,7 +10,6 @@
 #define ENTRY ((DIGITS + 8) / 8 * 8)
 #define GROUP (1 << KIND)
 
-typedef int32_t Eight __attribute__((vector_size(32)));
 
 /* LANES groups of one step; and beta times those before, added to these. */
 #if KIND == 0
@@ -43,15 +42,20 @@ INLINE Ints amplified(Ints before, Ints now) { return (Ints)((Quads)before + (Qu
 #endif
 #endif
 
-#define SHUFFLE __builtin_shufflevector
+#ifdef __clang__
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (Ints){__VA_ARGS__})
+#endif
 #define LOW(a, b) SHUFFLE(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
 #define HIGH(a, b) SHUFFLE(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
 #define LOW_PAIRS(a, b) SHUFFLE(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
 #define HIGH_PAIRS(a, b) SHUFFLE(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
-#define QUARTERS(a, b, q) SHUFFLE(a, b, q, q + 1, q + 2, q + 3, q + 16, q + 17, q + 18, q + 19)
+#define QUARTERS(a, b, q) \
+    SHUFFLE(a, b, q, q + 1, q + 2, q + 3, q + 16, q + 17, q + 18, q + 19, 0, 0, 0, 0, 0, 0, 0, 0)
 
-/* entries[l] = (digits[0][l], ..., digits[7][l]) */
-INLINE void transpose(const Ints *digits, Eight *entries) {
+/* The first half of entries[l] = (digits[0][l], ..., digits[7][l]) */
+INLINE void transpose(const Ints *digits, Ints *entries) {
     Ints quads[2][4];
     UNROLLED for (int h = 0; h < 2; h++) {
         const Ints *d = digits + 4 * h, a = LOW(d[0], d[1]), b = LOW(d[2], d[3]);
@@ -79,7 +83,7 @@ typedef struct {
 INLINE void add_entries(Row *row, const INPUT *x, int64_t plane, int32_t at, int n) {
     const Ints order = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     Ints digits[ENTRY] = {0}, any = {0}, first = {0};
-    Eight entries[ENTRY / 8][LANES];
+    Ints entries[ENTRY / 8][LANES];
     UNROLLED for (int t = 0; t < STEPS; t++) {
         const Ints spikes = read_groups(x + t * plane + GROUP * (int64_t)at, n);
         any |= spikes;
@@ -93,11 +97,12 @@ INLINE void add_entries(Row *row, const INPUT *x, int64_t plane, int32_t at, int
         const int begins = (at + l) % row->groups == 0;
         if (begins) row->starts[pixel] = row->count;
         for (int b = 0; b < ENTRY / 8; b++) {
-            memcpy(row->entries + row->count * ENTRY + 8 * b, &entries[b][l], sizeof(Eight));
+            memcpy(row->entries + row->count * ENTRY + 8 * b, &entries[b][l], 8 * sizeof *row->entries);
 #if KIND == 2
             int32_t *sum = row->sums + pixel * ENTRY + 8 * b;
             const __m256i before = begins ? _mm256_setzero_si256() : _mm256_loadu_si256((const __m256i *)sum);
-            const __m256i now = _mm256_dpbusd_epi32(before, _mm256_set1_epi8(-128), (__m256i)entries[b][l]);
+            const __m256i now = _mm256_dpbusd_epi32(before, _mm256_set1_epi8(-128),
+                                                   _mm512_castsi512_si256((__m512i)entries[b][l]));
             _mm256_storeu_si256((__m256i *)sum, now);
 #endif
         }

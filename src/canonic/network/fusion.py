@@ -6,14 +6,18 @@ Written by themselves, the convolution, the scale and the sum each read and writ
 the spikes are read.
 """
 
+from collections.abc import Container
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from canonic.codes import CSS
 from canonic.network.convolution import prepared, takes
 from canonic.network.graph import Graph, Node, Plan
 from canonic.network.grids import over_inputs
+from canonic.network.inputs import analog, prototype
+from canonic.network.pooling import poolable
 from canonic.network.population import per_channel
 from canonic.neurons import SATURATION
 
@@ -26,13 +30,36 @@ def fuse(plan: Plan) -> Plan:
     graph = plan.graph
     terms = {node.name: _terms(graph, node.inputs[0]) for node in graph.populations}
     nodes = tuple(_reading(node, terms[node.name]) if node.name in terms else node for node in graph.nodes)
-    nodes = tuple(_behind(plan, node) if node.neurons is not None else node for node in nodes)
+    whole = analog(graph)
+    nodes = tuple(_behind(plan, node, whole) if node.neurons is not None else node for node in nodes)
     needed, kept = set(graph.outputs) | set(graph.inputs), []
     for node in reversed(nodes):
         if node.name in needed:
             needed.update(node.inputs)
             kept.append(node)
-    return replace(plan, graph=replace(graph, nodes=tuple(reversed(kept))))
+    return replace(plan, graph=_with_small_spikes(replace(graph, nodes=tuple(reversed(kept))), plan.code))
+
+
+def _with_small_spikes(graph: Graph, code: CSS) -> Graph:
+    """Return the graph with spikes of 8 bits, which hold them exactly, where readers make floats of them."""
+    if prototype(graph).dtype != torch.float32:
+        return graph
+    nodes = (replace(n, small=n.neurons is not None and _reads_small(graph, n.name, code)) for n in graph.nodes)
+    return replace(graph, nodes=tuple(nodes))
+
+
+def _reads_small(graph: Graph, name: str, code: CSS) -> bool:
+    """Whether all that read a stream take spikes of 8 bits: populations, matrices, and max pooling on to these.
+
+    The digits of a maximum are spikes for beta = 2 alone.
+    """
+    readers = graph.consumers[name]
+    return name not in graph.outputs and all(
+        reader.neurons is not None
+        or (reader.weighted and not reader.alone)
+        or (poolable(reader) and code.beta == 2 and _reads_small(graph, reader.name, code))
+        for reader in readers
+    )
 
 
 def _terms(graph: Graph, name: str) -> tuple[Source, ...]:
@@ -47,6 +74,9 @@ def _term(graph: Graph, name: str) -> Source:
     """Return a stream as the one that its scale reads, and that scale, where nothing else needs the product."""
     node = graph[name]
     plain = node.is_scale and "bias" not in node.tensors and graph[node.inputs[0]].shape == node.shape
+    if node.rounds:  # spikes times whole numbers need no rounding
+        weight = node.tensors["weight"]
+        plain = plain and graph[node.inputs[0]].neurons is not None and bool((weight == weight.round()).all())
     return (node.inputs[0], node) if plain and _read_once(graph, name) else (name, None)
 
 
@@ -64,15 +94,24 @@ def _reading(node: Node, terms: tuple[Source, ...]) -> Node:
     return replace(node, inputs=tuple(name for name, _ in terms)).with_tensors(**scales)
 
 
-def _behind(plan: Plan, node: Node) -> Node:
-    """Return a population with the largest convolution among its terms taken in, where a program can compute it."""
+def _behind(plan: Plan, node: Node, whole: Container[str]) -> Node:
+    """Return a population with the largest convolution among its terms taken in, where a program can compute it.
+
+    Streams that come whole, in one step, are multiplied once anyway.
+    """
     code = (node.neurons and node.neurons.code) or plan.code
-    sources = [plan.graph[name] for index, name in enumerate(node.inputs) if f"scale {index}" not in node.tensors]
-    ready = [source for source in sources if takes(source, code) and _read_once(plan.graph, source.name)]
+    ready = [
+        (index, source)
+        for index, source in enumerate(map(plan.graph.__getitem__, node.inputs))
+        if f"scale {index}" not in node.tensors
+        and source.inputs
+        and source.inputs[0] not in whole
+        and takes(source, code)
+        and _read_once(plan.graph, source.name)
+    ]
     if plan.bias != "first" or not ready or not per_channel(node) or not _holds(plan.graph, node, code.silent):
         return node
-    largest = max(ready, key=lambda source: source.tensors["weight"].numel())
-    index = node.inputs.index(largest.name)
+    index, largest = max(ready, key=lambda found: found[1].tensors["weight"].numel())
     inputs = (largest.inputs[0], *node.inputs[:index], *node.inputs[index + 1 :])
     scales = [node.tensors.get(f"scale {old}") for old in range(len(node.inputs)) if old != index]
     moved = {f"scale {new}": scale for new, scale in enumerate(scales, 1) if scale is not None}
@@ -82,7 +121,7 @@ def _behind(plan: Plan, node: Node) -> Node:
 
 def _holds(graph: Graph, node: Node, silent: int) -> bool:
     """Whether no membrane of an integer network can saturate in the silent steps, which a program takes at once."""
-    if "threshold" not in node.tensors:
+    if "threshold" not in node.tensors or silent == 0:
         return True
     start = float(node.tensors["start"].abs().max()) if "start" in node.tensors else 0.0
     scales = [node.tensors.get(f"scale {index}") for index in range(len(node.inputs))]
@@ -99,4 +138,5 @@ def _reach(graph: Graph, source: Node, scale: Tensor | None) -> float:
     if "packed" not in source.tensors:  # it reads no spikes
         return float("inf")
     bias = source.tensors["bias"].abs().max() if "bias" in source.tensors else 0.0
-    return float(over_inputs(source, source.tensors["weight"].abs().float(), torch.sum).max() + bias)
+    largest = over_inputs(source, source.tensors["weight"].abs().float(), torch.sum).max() + bias
+    return float(largest if scale is None else largest * scale.abs().max())

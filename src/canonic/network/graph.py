@@ -104,6 +104,7 @@ class Node:
         neurons: of a population.
         rounds: its output is rounded to whole numbers, half to even.
         convolution: of a population that computes the first of its terms itself, from the stream that it reads.
+        small: its spikes leave in 8 bits, as all that read them can take them.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Node:
     origin: Origin = Origin("")
     rounds: bool = False
     convolution: "Node | None" = None
+    small: bool = False
 
     @property
     def size(self) -> int:

@@ -17,6 +17,15 @@ def prototype(graph: Graph) -> Tensor:
     return next(tensors, torch.empty(()))
 
 
+def analog(graph: Graph) -> set[str]:
+    """Return the names of the inputs and of what follows from them before any population codes it in spikes."""
+    names = set(graph.inputs)
+    for node in graph.nodes:
+        if node.neurons is None and names.issuperset(node.inputs):
+            names.add(node.name)
+    return names
+
+
 def as_weights(tensor: Tensor, like: Tensor) -> Tensor:
     """Return a tensor on the device and, unless it holds whole numbers or conditions, in the type of the weights."""
     return tensor.to(like) if tensor.is_floating_point() else tensor.to(like.device)

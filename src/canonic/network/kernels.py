@@ -21,11 +21,18 @@ def multiply(node: Node, rows: Sequence[Tensor]) -> Tensor:
     if "packed" in node.tensors and rows[0].dtype == torch.int8:
         return _convolution(node, rows[0]) if node.operator == CONVOLUTION else _linear(node, rows[0])
     if node.scaling == "moves":
-        return apply(node, rows, len(rows[0]))
+        return _moved(node, rows)
     kind = node.tensors["weight"].dtype if node.weighted else torch.float32
     narrow = (torch.int8, torch.bfloat16)
     ready = [row.to(kind) if row.dtype in narrow or kind in narrow else row for row in rows]
     return apply(node, ready, len(rows[0]))
+
+
+def _moved(node: Node, rows: Sequence[Tensor]) -> Tensor:
+    """Move numbers of any type, as floats where torch moves no others."""
+    if rows[0].dtype == torch.int8 and "im2col" in node.operator:
+        return apply(node, [row.float() for row in rows], len(rows[0])).to(torch.int8)
+    return apply(node, rows, len(rows[0]))
 
 
 def pack(node: Node) -> Node:

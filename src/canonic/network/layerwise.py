@@ -11,7 +11,7 @@ from canonic.codes import CSS
 from canonic.network.apply import apply_whole, bias_gain, held, telescope
 from canonic.network.convolution import convolved
 from canonic.network.graph import Graph, Node, Plan
-from canonic.network.inputs import prototype
+from canonic.network.inputs import analog, prototype
 from canonic.network.kernels import multiply
 from canonic.network.pooling import pooled
 from canonic.network.population import population_scan
@@ -23,8 +23,8 @@ CHUNK = 2**23
 """Bytes of the largest stream that is simulated at once: larger ones leave the cache and fault in new pages."""
 
 Observer = Callable[[Node, Sequence[Tensor], Scan | Tensor], None]
-"""Called for each node but the inputs, with the streams that it reads, [time, batch, *shape], and what came of them:
-what a population did, or the stream of another node."""
+"""Called for each node that is run, with the streams that it reads, [time, batch, *shape], and what came of them: what
+a population did, or the stream of another node. What populations compute themselves is not run: convolutions, sums."""
 
 
 def layerwise(
@@ -63,13 +63,10 @@ def _lacks_memory(error: Exception) -> bool:
 def chunk_size(plan: Plan) -> int:
     """Return how many samples are simulated at once: the largest stream is near CHUNK bytes."""
     float_size, steps = prototype(plan.graph).element_size(), plan.code.steps
-    largest, analog = 1, set(plan.graph.inputs)
+    largest, whole = 1, analog(plan.graph)  # those are streams of one step
     for node in plan.graph.nodes:
-        if node.neurons is None and analog.issuperset(node.inputs):
-            analog.add(node.name)  # what comes whole with the first digit is a stream of one step
-        spikes = node.neurons is not None and plan.spikes is not None
-        number = plan.spikes.itemsize if spikes and plan.spikes else float_size
-        largest = max(largest, node.size * number * (1 if node.name in analog else steps))
+        number = 1 if node.small or (node.neurons and plan.spikes == torch.int8) else float_size
+        largest = max(largest, node.size * number * (1 if node.name in whole else steps))
     return max(1, CHUNK // largest)
 
 
@@ -121,12 +118,13 @@ def stream_of(plan: Plan, node: Node, inputs: Sequence[Shaped[Tensor, "_ batch .
 
 
 def _population(plan: Plan, node: Node, inputs: Sequence[Tensor], code: CSS, *, counted: bool) -> Scan:
+    dtype = torch.int8 if node.small else plan.spikes or prototype(plan.graph).dtype
     if node.convolution is not None:
-        done = convolved(node, inputs, code, plan.spikes, counted=counted)
+        done = convolved(node, inputs, code, dtype, counted=counted)
         if done is not None:
             return done
         inputs = [_linear(plan, node.convolution, inputs[:1]), *inputs[1:]]
-    return population_scan(node, inputs, code, plan.spikes, compiled=plan.compiled, counted=counted)
+    return population_scan(node, inputs, code, dtype, compiled=plan.compiled, counted=counted)
 
 
 def _linear(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
@@ -158,7 +156,7 @@ def _telescoping(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
 def _prefixes(plan: Plan, stream: Tensor, steps: int) -> Tensor:
     """Return A[1], A[2], ...; what comes with the first digit only, such as an input, is A[m] at every step."""
     if len(stream) == 1:
-        return stream.expand(steps, *stream.shape[1:])
+        return stream.to(torch.promote_types(stream.dtype, torch.float32)).expand(steps, *stream.shape[1:])
     return plan.code.prefixes(lengthen(stream, steps))
 
 

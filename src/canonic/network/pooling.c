@@ -15,9 +15,6 @@ INLINE void write_digits_float(float *p, Floats digits, int n) { memcpy(p, &digi
 INLINE void write_digits_int8_t(int8_t *p, Floats digits, int n) {
     write_int8_t(p, above(digits, (Floats){0}), above((Floats){0}, digits), n);
 }
-INLINE void write_digits_uint16_t(uint16_t *p, Floats digits, int n) {
-    write_uint16_t(p, above(digits, (Floats){0}), above((Floats){0}, digits), n);
-}
 
 /* Where the pixels of a window lie; one that is inside stands for those that are not, which leaves the maximum. */
 INLINE void find_pixels(const Shape *s, int64_t image, int64_t y, int64_t x, int64_t *pixels) {

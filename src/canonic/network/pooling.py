@@ -17,22 +17,29 @@ from canonic.neurons.programs import TYPES, VECTORS, Program, place, program
 
 LARGEST_WINDOW = 16
 """Pixels whose prefixes a program keeps at hand."""
+EXACT = {torch.float32: None, torch.int8: 2}
+"""The types of streams, and the beta that they want: for 2 alone the digits of a maximum of spikes are spikes."""
 
 
 def pooled(node: Node, stream: Tensor, code: CSS) -> Tensor | None:
-    """Return the stream of a max pooling of pictures, ``[time, batch, *shape]``; None where C cannot compute it."""
-    plain = node.operator == "aten.max_pool2d.default" and not node.tensors and not node.alone and stream.dim() == 5
-    if not plain or stream.dtype not in TYPES or stream.device.type != "cpu":
-        return None
-    kernel = pair(node.arguments["kernel_size"])
-    run = _program(code.beta, len(stream), prod(kernel), stream.dtype) if prod(kernel) <= LARGEST_WINDOW else None
-    if run is None:
+    """Return the stream of a max pooling of pictures, ``[time, batch, *shape]``; None where C cannot compute it.
+
+    Its digits are numbers of floats, and spikes of spikes.
+    """
+    kinds = [kind for kind, beta in EXACT.items() if beta in (None, code.beta)]
+    if not poolable(node) or stream.dim() != 5 or stream.dtype not in kinds or stream.device.type != "cpu":
         return None
     steps, batch, channels, height, width = stream.shape
+    kernel = pair(node.arguments["kernel_size"])
     stride, padding, dilation = (
         pair(node.arguments.get(name) or default)
         for name, default in (("stride", kernel), ("padding", 0), ("dilation", 1))
     )
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    empty = any(padding) and (height < reach[0] or width < reach[1])  # a window may have no pixel at all
+    run = None if empty else _program(code.beta, steps, prod(kernel), stream.dtype)
+    if run is None:
+        return None
     numbers = (batch, height, width, channels, *node.shape[1:], *kernel, *stride, *padding, *dilation)
     pictures = stream.movedim(2, -1).contiguous()
     result = torch.empty(steps, batch, *node.shape[1:], channels, dtype=stream.dtype)
@@ -41,7 +48,14 @@ def pooled(node: Node, stream: Tensor, code: CSS) -> Tensor | None:
     return result.movedim(-1, 2)
 
 
+def poolable(node: Node) -> bool:
+    """Whether a node is a max pooling of pictures and nothing else."""
+    return node.operator == "aten.max_pool2d.default" and not node.tensors and not node.alone
+
+
 @cache
 def _program(beta: float, steps: int, window: int, kind: torch.dtype) -> Program | None:
+    if window > LARGEST_WINDOW:
+        return None
     macros = (f"STEPS={steps}", f"BETA=((float){beta!r})", f"WINDOW={window}", f"STREAM={TYPES[kind]}")
     return program((VECTORS, ("canonic.network", "pooling.c")), "pool", macros)

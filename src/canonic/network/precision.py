@@ -34,7 +34,8 @@ def require_precision(precision: str) -> None:
 def to_bfloat16(plan: Plan) -> Plan:
     """Return the plan with the weights between two populations rounded to bfloat16, where spikes are exact.
 
-    Currents are bfloat16 too, membranes float32. Layers that read the input or give the output stay as they are:
+    Membranes are float32, and so are the currents of convolutions that C computes (convolution.py); torch's products
+    come out in bfloat16. Layers that read the input or give the output stay as they are:
     they cost little, and their rounding would go straight into the answer.
     """
     return replace(_rounded(plan, lambda weight: weight.to(torch.bfloat16)), spikes=torch.bfloat16)

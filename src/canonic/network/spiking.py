@@ -53,8 +53,8 @@ class SpikingNetwork:
 
     @cached_property
     def layerwise_plan(self) -> Plan:
-        """What the layerwise scheduler runs: the same, with spikes of 8 bits and all that populations compute themselves."""
-        return replace(fuse(self.clocked_plan), compiled=self.compiled, spikes=torch.int8)
+        """What the layerwise scheduler runs: the same, with populations that compute their terms."""
+        return replace(fuse(self.clocked_plan), compiled=self.compiled)
 
     @property
     def graph(self) -> Graph:
@@ -176,10 +176,10 @@ class SpikingNetwork:
         """Return the network at another precision. The source network stays that of the floats.
 
         Args:
-            precision: "fp32" is the reference. "bf16" rounds the weights between populations to bfloat16, and the
-                currents with them. "bf16x2" rounds these weights to the sum of two bfloat16 numbers, and no current:
-                near fp32, and as slow. "int8" is a network of whole numbers: int8 weights, and integer currents,
-                membranes and thresholds, with the same spikes on every machine.
+            precision: "fp32" is the reference. "bf16" rounds the weights between populations to bfloat16, and currents
+                too where torch multiplies them. "bf16x2" rounds these weights to the sum of two bfloat16 numbers, and
+                no current: near fp32, and as slow. "int8" is a network of whole numbers: int8 weights, and integer
+                currents, membranes and thresholds, with the same spikes on every machine.
 
         Raises:
             DataError: if there is no such precision.

@@ -62,9 +62,10 @@ def fused_scan(
 
 
 def total(terms: Sequence[Term]) -> Tensor:
-    """Return the sum of weighted terms, as long as the longest."""
+    """Return the sum of weighted terms, as long as the longest; spikes of few bits are added up as floats."""
     steps = max(len(x) for x, _ in terms)
-    return reduce(torch.add, [lengthen(x if w is None else w * x, steps) for x, w in terms])
+    wide = [(x.to(torch.promote_types(x.dtype, torch.float32)), w) for x, w in terms]
+    return reduce(torch.add, [lengthen(x if w is None else w * x, steps) for x, w in wide])
 
 
 def lengthen(stream: Shaped[Tensor, "time batch ..."], steps: int) -> Shaped[Tensor, "steps batch ..."]:

@@ -116,7 +116,8 @@ def _build(source: str, macros: Sequence[str], flags: Sequence[str], path: Path)
                     return None
     except OSError as error:
         return f"{compiler}: {error.strerror}"
-    return f"{compiler}: {done.stderr.strip() if done.stderr.strip() else 'failed'}"
+    said = done.stderr.strip().splitlines() or ["failed"]
+    return f"{compiler}: {next((line for line in said if 'error' in line), said[0])}"
 
 
 @cache
