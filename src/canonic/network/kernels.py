@@ -13,6 +13,8 @@ from canonic.network.apply import apply
 from canonic.network.graph import Node
 from canonic.network.grids import weight_unit
 
+PIECE = 2**21
+"""Bytes of the floats that are made of spikes at a time: they need not all be there at once."""
 CONVOLUTION, LINEAR = "aten.conv2d.default", "aten.linear.default"
 
 
@@ -24,6 +26,10 @@ def multiply(node: Node, rows: Sequence[Tensor]) -> Tensor:
         return _moved(node, rows)
     kind = node.tensors["weight"].dtype if node.weighted else torch.float32
     narrow = (torch.int8, torch.bfloat16)
+    if node.weighted and not node.alone and rows[0].dtype in narrow and rows[0].dtype != kind:
+        size = max(1, PIECE // (kind.itemsize * rows[0][0].numel()))
+        parts = [apply(node, [piece.to(kind)], len(piece)) for piece in torch.split(rows[0], size)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
     ready = [row.to(kind) if row.dtype in narrow or kind in narrow else row for row in rows]
     return apply(node, ready, len(rows[0]))
 
