@@ -17,6 +17,7 @@ from torch import Tensor
 from canonic import SpikingNetwork
 from canonic.network import layerwise
 from canonic.network.graph import Node, Plan
+from canonic.network.inputs import analog
 
 
 def layers(snn: SpikingNetwork, x: Tensor) -> list[dict[str, Any]]:
@@ -43,11 +44,13 @@ def work(plan: Plan, node: Node, batch: int) -> tuple[float, float]:
     graph, steps = plan.graph, plan.code.steps
     synapse = node.convolution or (node if node.weighted else None)
     fan_in = prod(synapse.tensors["weight"].shape[1:]) if synapse else 0
-    whole = {name for name in node.inputs if graph[name].neurons is None}  # a stream of one step, of floats
-    rows = batch * (1 if whole else steps)
-    read = sum(graph[name].size * (4 * batch if name in whole else steps * batch) for name in node.inputs)
-    written = node.size * batch * (steps if node.neurons is not None else 4)
-    return float(rows * node.size * fan_in), float(read + written)
+    whole = analog(graph)  # streams of one step
+
+    def moved(name: str) -> int:
+        return graph[name].size * (1 if graph[name].neurons else 4) * (1 if name in whole else steps)
+
+    rows = 1 if whole.issuperset(node.inputs) else steps
+    return float(batch * rows * node.size * fan_in), float(batch * sum(map(moved, (*node.inputs, node.name))))
 
 
 def times(plan: Plan, x: Tensor, rounds: int = 5) -> dict[str, float]:

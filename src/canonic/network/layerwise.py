@@ -156,7 +156,8 @@ def _telescoping(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
 def _prefixes(plan: Plan, stream: Tensor, steps: int) -> Tensor:
     """Return A[1], A[2], ...; what comes with the first digit only, such as an input, is A[m] at every step."""
     if len(stream) == 1:
-        return stream.to(torch.promote_types(stream.dtype, torch.float32)).expand(steps, *stream.shape[1:])
+        whole = stream.float() if stream.dtype == torch.int8 else stream  # masks and words stay as they are
+        return whole.expand(steps, *stream.shape[1:])
     return plan.code.prefixes(lengthen(stream, steps))
 
 

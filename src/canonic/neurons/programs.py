@@ -1,4 +1,4 @@
-"""C programs for the processor at hand: built in a fraction of a second, kept on disk.
+"""C programs for the processor at hand: built in about half a second each, kept on disk.
 
 Where there is no C compiler one line in the log says so, and torch's operators give the same spikes.
 """
