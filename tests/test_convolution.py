@@ -88,9 +88,8 @@ def check(case):
     assert takes(synapse, code)
     weight = synapse.tensors["weight"]
     lowered = synapse.with_tensors(weight=weight.bfloat16()) if dtype == torch.bfloat16 else synapse
-    ready = replace(node, convolution=prepared(lowered, code))
     laid = [x.movedim(2, -1).contiguous().movedim(-1, 2) for x in (spikes.to(reads), *others)]
-    ours = convolved(ready, laid, code, dtype, counted=True)
+    ours = convolved(node, prepared(lowered, code), laid, code, dtype, counted=True)
     wanted = by_steps(code, spikes, others, node, lowered)
     assert ours.spikes.dtype == dtype
     assert torch.equal(ours.spikes.double(), wanted.spikes)
@@ -159,5 +158,5 @@ def test_what_it_does_not_take(synapse, code):
 
 def test_a_stream_that_is_not_of_all_steps_is_left_to_others():
     node, synapse = population(torch.ones(8, 4, 3, 3), None, {"padding": 1}, (8, 5, 5))
-    ready = replace(node, convolution=prepared(synapse, CSS(4, 1)))
-    assert convolved(ready, [torch.ones(1, 2, 4, 5, 5)], CSS(4, 1), None, counted=False) is None
+    ready, stream = prepared(synapse, CSS(4, 1)), torch.ones(1, 2, 4, 5, 5)
+    assert convolved(node, ready, [stream], CSS(4, 1), torch.float32, counted=False) is None

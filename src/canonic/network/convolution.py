@@ -65,7 +65,7 @@ def prepared(node: Node, code: CSS) -> Node:
     """Return the convolution with its weights as the program reads them, its bias and its units for each channel."""
     weight, kind = node.tensors["weight"], _kind(node, code)
     unit = node.tensors["unit"] if kind == 2 else torch.ones(1)
-    tile = LANES * _vectors(-(-len(weight) // LANES), code.steps - code.silent)
+    tile = LANES * _width(-(-len(weight) // LANES), code.steps - code.silent)
     missing = -len(weight) % tile
     bias = node.tensors.get("bias", torch.zeros(1)) * code.beta**code.silent
     whole = {name: v.float().reshape(-1).expand(len(weight)) for name, v in {"unit": unit, "bias": bias}.items()}
@@ -83,7 +83,7 @@ def _kind(node: Node, code: CSS) -> int:
     return kind if fits and FEATURES[kind] <= set(features().split()) else 0
 
 
-def _vectors(vectors: int, digits: int) -> int:
+def _width(vectors: int, digits: int) -> int:
     """Return how many vectors of output channels are computed at once: a divisor of their number."""
     return max(n for n in (1, 2, 3, 4) if vectors % n == 0 and (n == 1 or n * digits <= SUMS))
 
@@ -97,37 +97,36 @@ def _packed(weight: Tensor, kind: int, tile: int) -> Tensor:
 
 
 def convolved(
-    node: Node, streams: Sequence[Tensor], code: CSS, dtype: torch.dtype | None, *, counted: bool
+    node: Node, convolution: Node, streams: Sequence[Tensor], code: CSS, spike: torch.dtype, *, counted: bool
 ) -> Scan | None:
     """Return what a population does behind its convolution: ``[time, batch, *shape]``; None where C cannot compute it.
 
     Args:
-        node: a population with a convolution that was ``prepared``.
-        streams: what the convolution reads, and the other terms of the current.
+        node: the population.
+        convolution: the first term of its current, ``prepared``.
+        streams: what the convolution reads, and the other terms.
         code: the population's code.
-        dtype: of the spikes; that of the first stream if None.
+        spike: the type of a spike.
         counted: count the spikes of each neuron.
     """
-    given, spike = streams[0], dtype or streams[0].dtype
+    given, packed = streams[0], convolution.tensors["program"]
+    known = given.dtype in READS[WEIGHTS.index(packed.dtype)] and {spike, *(x.dtype for x in streams)} <= TYPES.keys()
+    if not known or len(given) != code.steps:
+        return None
     others = [rows(stream, node.shape[0], pictures=True) for stream in streams[1:]]
-    if node.convolution is None or len(given) != code.steps or not {spike, *(x.dtype for x in streams)} <= TYPES.keys():
-        return None
-    packed = node.convolution.tensors["program"]
-    if given.dtype not in READS[WEIGHTS.index(packed.dtype)]:
-        return None
     *weights, start, theta = vectors(node, len(streams), node.shape[0], pictures=True)
     kinds = tuple((len(x), x.dtype, w is not None) for x, w in zip(others, weights[1:], strict=True))
     flags = node.neurons is not None and node.neurons.signed, start is not None, theta is not None, counted
     run = _program(code, flags, spike, given.dtype, _layout(packed, node.shape[0]), kinds)
     if run is None:
         return None
-    shape, rows_each, room, threads = _shape(node, given, packed)
+    shape, rows_each, room, threads = _shape(node, convolution, given)
     pictures, spikes = given.movedim(2, -1).contiguous(), _like(node, given, spike)
     counters = Counters(code, threads, node.size if counted else None)
     listed, scratch = (torch.empty(threads * rows_each * n, dtype=torch.int32) for n in (8, room))
     terms = [None, *(x.contiguous() for x in others)]
     kept = [None if v is None else v.float().contiguous() for v in (*weights, start, theta)]
-    own = (packed, *(node.convolution.tensors[name] for name in ("program unit", "program bias")))
+    own = (packed, *(convolution.tensors[name] for name in ("program unit", "program bias")))
     read = *map(place, (pictures, *own)), places(terms), places(kept[:-2]), *map(place, kept[-2:])
     written = map(place, (spikes, counters.sums, counters.events))
     working = place(listed), c_int64(rows_each), place(scratch), c_int64(rows_each * room)
@@ -145,15 +144,14 @@ def _layout(packed: Tensor, channels: int) -> tuple[int, int, bool, bool]:
     return WEIGHTS.index(packed.dtype), packed.shape[3] // LANES, channels == LANES, channels % LANES == 0
 
 
-def _shape(node: Node, given: Tensor, packed: Tensor) -> tuple["Array[c_int64]", int, int, int]:
+def _shape(node: Node, convolution: Node, given: Tensor) -> tuple["Array[c_int64]", int, int, int]:
     """Return the Shape of convolution.c, the rows that a thread lists at a time, their room, and the threads."""
-    convolution = node.convolution or node
     steps, batch, channels, height, width = given.shape
     kernel = convolution.tensors["weight"].shape[2:]
     stride, padding, dilation, _ = geometry(convolution)
     threads = min(torch.get_num_threads(), 1 + batch * node.size // 4096)
     entry = -(-(steps + 1) // 8) * 8
-    room = width * (packed.shape[2] * entry + entry + 1) + 1
+    room = width * (convolution.tensors["program"].shape[2] * entry + entry + 1) + 1
     reach = (kernel[0] - 1) * dilation[0] + 1
     images, band = _part(batch, node.shape[1], (SCRATCH // (4 * room), stride[0], reach), height, threads)
     sizes = batch, height, width, channels, *node.shape[1:], node.shape[0]

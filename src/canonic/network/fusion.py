@@ -15,7 +15,7 @@ from torch import Tensor
 from canonic.codes import CSS
 from canonic.network.convolution import prepared, takes
 from canonic.network.graph import Graph, Node, Plan
-from canonic.network.grids import over_inputs
+from canonic.network.grids import largest_sum
 from canonic.network.inputs import analog, prototype
 from canonic.network.pooling import poolable
 from canonic.network.population import per_channel
@@ -133,10 +133,9 @@ def _reach(graph: Graph, source: Node, scale: Tensor | None) -> float:
     """Return the largest number that a stream of an integer network can hold, where that is easily known."""
     if source.scaling == "moves":
         return max(_reach(graph, graph[name], scale) for name in source.inputs)
+    factor = 1.0 if scale is None else float(scale.abs().max())
     if source.neurons is not None:
-        return 1.0 if scale is None else float(scale.abs().max())
+        return factor
     if "packed" not in source.tensors:  # it reads no spikes
         return float("inf")
-    bias = source.tensors["bias"].abs().max() if "bias" in source.tensors else 0.0
-    largest = over_inputs(source, source.tensors["weight"].abs().float(), torch.sum).max() + bias
-    return float(largest if scale is None else largest * scale.abs().max())
+    return largest_sum(source) * factor

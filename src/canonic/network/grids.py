@@ -31,6 +31,13 @@ def over_inputs(node: Node, weight: Tensor, reduce: Callable[..., Tensor]) -> Te
     return reduce(weight, [axis for axis in range(weight.dim()) if axis != output], keepdim=True)
 
 
+def largest_sum(node: Node, bound: float = 1.0) -> float:
+    """Return what the sums of a node can reach, its bias included, if no input is beyond the bound."""
+    reach = over_inputs(node, node.tensors["weight"].abs(), torch.sum).max()
+    bias = node.tensors["bias"].abs().max() if "bias" in node.tensors else 0.0
+    return float(reach) * bound + float(bias)
+
+
 def finest_grid(node: Node) -> Tensor:
     """Return the grid on which the largest weight of each output is the largest that fits.
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from canonic.errors import ConversionError
 from canonic.network.apply import apply
 from canonic.network.graph import Graph, Node, Plan, Slot
-from canonic.network.grids import LARGEST_WEIGHT, averaged, finest_grid, over_inputs, rounding_scale, weight_unit
+from canonic.network.grids import LARGEST_WEIGHT, averaged, finest_grid, largest_sum, rounding_scale, weight_unit
 from canonic.network.inputs import prototype
 from canonic.network.kernels import pack
 from canonic.network.weights import compress, padded, scale_input, scale_output
@@ -167,8 +167,7 @@ class _Lowering:
         shift = self.mean_shift(whole, whole.tensors["weight"] - weight)
         bias = (whole.tensors.get("bias", torch.zeros(())) - shift).round()
         whole = whole.with_tensors(bias=bias) if "bias" in whole.tensors else whole
-        reach = over_inputs(whole, whole.tensors["weight"].abs(), torch.sum).max()
-        return whole, grid, float(reach) * self.bounds[plain.inputs[0]] + float(bias.abs().max())
+        return whole, grid, largest_sum(whole, self.bounds[plain.inputs[0]])
 
     def mean_shift(self, node: Node, rounding: Tensor) -> Tensor:
         """Return what the rounding of weights adds to the sums of each channel, on average over the calibration."""

@@ -71,11 +71,11 @@ def _linear(node: Node, spikes: Tensor) -> Tensor:
     return (sums * node.tensors["unit"]).reshape(*spikes.shape[:-1], -1)
 
 
-def geometry(node: Node) -> tuple[list[int], list[int], list[int], int]:
-    """Return stride, padding, dilation and groups of a convolution."""
-    given = node.arguments
-    stride, padding, dilation = (pair(given.get(n, d)) for n, d in (("stride", 1), ("padding", 0), ("dilation", 1)))
-    return stride, padding, dilation, int(given.get("groups", 1))
+def geometry(node: Node, stride: int | list[int] = 1) -> tuple[list[int], list[int], list[int], int]:
+    """Return stride, padding, dilation and groups of a convolution or a pooling; the stride given if it has none."""
+    defaults = {"stride": stride, "padding": 0, "dilation": 1}
+    steps, padding, dilation = (pair(node.arguments.get(name) or other) for name, other in defaults.items())
+    return steps, padding, dilation, int(node.arguments.get("groups", 1))
 
 
 def pair(value: int | list[int]) -> list[int]:

@@ -62,11 +62,11 @@ def _lacks_memory(error: Exception) -> bool:
 
 def chunk_size(plan: Plan) -> int:
     """Return how many samples are simulated at once: the largest stream is near CHUNK bytes."""
-    float_size, steps = prototype(plan.graph).element_size(), plan.code.steps
+    kind, steps = prototype(plan.graph).dtype, plan.code.steps
     largest, whole = 1, analog(plan.graph)  # those are streams of one step
     for node in plan.graph.nodes:
-        number = 1 if node.small or (node.neurons and plan.spikes == torch.int8) else float_size
-        largest = max(largest, node.size * number * (1 if node.name in whole else steps))
+        number = kind if node.neurons is None else _spike_type(plan, node)
+        largest = max(largest, node.size * number.itemsize * (1 if node.name in whole else steps))
     return max(1, CHUNK // largest)
 
 
@@ -117,10 +117,15 @@ def stream_of(plan: Plan, node: Node, inputs: Sequence[Shaped[Tensor, "_ batch .
     return result if isinstance(result, Tensor) else result.spikes
 
 
+def _spike_type(plan: Plan, node: Node) -> torch.dtype:
+    """Return what the spikes of a population leave as."""
+    return torch.int8 if node.small else plan.spikes or prototype(plan.graph).dtype
+
+
 def _population(plan: Plan, node: Node, inputs: Sequence[Tensor], code: CSS, *, counted: bool) -> Scan:
-    dtype = torch.int8 if node.small else plan.spikes or prototype(plan.graph).dtype
+    dtype = _spike_type(plan, node)
     if node.convolution is not None:
-        done = convolved(node, inputs, code, dtype, counted=counted)
+        done = convolved(node, node.convolution, inputs, code, dtype, counted=counted)
         if done is not None:
             return done
         inputs = [_linear(plan, node.convolution, inputs[:1]), *inputs[1:]]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.network.graph import Node
-from canonic.network.kernels import pair
+from canonic.network.kernels import geometry, pair
 from canonic.neurons.programs import TYPES, VECTORS, Program, place, program
 
 LARGEST_WINDOW = 16
@@ -31,10 +31,7 @@ def pooled(node: Node, stream: Tensor, code: CSS) -> Tensor | None:
         return None
     steps, batch, channels, height, width = stream.shape
     kernel = pair(node.arguments["kernel_size"])
-    stride, padding, dilation = (
-        pair(node.arguments.get(name) or default)
-        for name, default in (("stride", kernel), ("padding", 0), ("dilation", 1))
-    )
+    stride, padding, dilation, _ = geometry(node, kernel)
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
     empty = any(padding) and (height < reach[0] or width < reach[1])  # a window may have no pixel at all
     run = None if empty else _program(code.beta, steps, prod(kernel), stream.dtype)

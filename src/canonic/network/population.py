@@ -33,15 +33,15 @@ def population_scan(
     signed = node.neurons is not None and node.neurons.signed
     pictures = streams[0].dim() == 5
     size = node.shape[0] if pictures and per_channel(node) else node.size
-    laid = vectors(node, len(streams), size, pictures=pictures)
-    terms = [(rows(stream, size, pictures=pictures), w) for stream, w in zip(streams, laid, strict=False)]
+    *weights, start, theta = vectors(node, len(streams), size, pictures=pictures)
+    terms = [(rows(stream, size, pictures=pictures), w) for stream, w in zip(streams, weights, strict=True)]
     done = fused_scan(
         code,
         terms,
         dtype or streams[0].dtype,
         signed=signed,
-        start=laid[-2],
-        theta=laid[-1],
+        start=start,
+        theta=theta,
         compiled=compiled,
         neurons=node.size if counted else None,
     )
