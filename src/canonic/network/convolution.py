@@ -191,6 +191,7 @@ def _program(
     terms = (term_macro(i, type_, length, weighted=w) for i, (length, type_, w) in enumerate(others, 1))
     macros = (
         *code_macros(code, signed=signed, start=start, theta=theta, count=count, spike=spike),
+        "ALL_STEPS=UNROLLED",
         f"DIGITS={code.steps - code.silent}",
         f"KIND={kind}",
         f"INPUT={TYPES[given]}",

@@ -87,4 +87,6 @@ def _program(
     """Return the program for one kind of arguments; terms have a length, a type, and weights or none."""
     added = (term_macro(i, kind, length, weighted=weighted) for i, (length, kind, weighted) in enumerate(terms))
     macros = code_macros(code, signed=signed, start=start, theta=theta, count=count, spike=spike)
-    return program((*POPULATION, ("canonic.neurons", "scan.c")), "scan", (*macros, f"ADD_TERMS={' '.join(added)}"))
+    return program(
+        (*POPULATION, ("canonic.neurons", "scan.c")), "scan", (*macros, "ALL_STEPS=", f"ADD_TERMS={' '.join(added)}")
+    )

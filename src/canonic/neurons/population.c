@@ -8,6 +8,7 @@
      ADD_TERMS                                 adds the terms of the current at step t, counted from 0, to u[m]
      SPIKE                                     type of a spike (float, int8_t, uint16_t for bfloat16)
      COUNT                                     whether spikes are counted
+     ALL_STEPS                                 UNROLLED where that is worth the longer build, else nothing
 
    Counters: overloads of each digit; if COUNT also +1 spikes of each digit, -1 spikes of each digit, and neurons that did
    not fire. */
@@ -39,7 +40,7 @@ INLINE void neurons(const void *const *terms, const float *const *weights, const
         gate[m] = SIGNED ? (Floats){0} : never;
         fired[m] = (Ints){0};
     }
-    UNROLLED for (int t = 0; t < STEPS + SILENT; t++) {
+    ALL_STEPS for (int t = 0; t < STEPS + SILENT; t++) {
         EACH_VECTOR u[m] = (Floats){0};
         EACH_VECTOR { ADD_TERMS }
         EACH_VECTOR u[m] += BETA * v[m];
