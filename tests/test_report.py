@@ -159,7 +159,7 @@ def test_the_record_has_all_that_makes_it_again():
 def test_without_the_library_of_the_charts(monkeypatch):
     library.bundle.cache_clear()
     monkeypatch.setitem(sys.modules, "vl_convert", None)
-    with pytest.raises(CanonicError, match=r"which is not installed: pip install 'canonic\[report\]'"):
+    with pytest.raises(CanonicError, match=r"which is not installed: pip install vl-convert-python"):
         page()
     library.bundle.cache_clear()
 

@@ -1,15 +1,14 @@
 """From what the user types to a model: an exported program, or a function and its weights."""
 
 import importlib
-import pickle
 import sys
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from canonic.cli.weights import load_weights
 from canonic.cluster import workers
 from canonic.errors import ConversionError, StorageError, first_line
 from canonic.frontend import quiet
@@ -20,7 +19,7 @@ def open_model(name: str, weights: Path | None) -> nn.Module | ExportedProgram:
 
     Args:
         name: ``file.pt2``, or ``package.module:function`` that returns an nn.Module.
-        weights: of the latter: a state dict as .safetensors or .pt.
+        weights: of the latter: a state dict, or a checkpoint that holds one, as .safetensors or .pt.
 
     Raises:
         StorageError: if a file is missing, damaged, a pickle, or does not fit.
@@ -34,35 +33,8 @@ def open_model(name: str, weights: Path | None) -> nn.Module | ExportedProgram:
     if weights is None and workers().first:
         print(f"canonic: no --weights: the network is as {name} makes it", file=sys.stderr)
     if weights is not None:
-        _fill(model, read_weights(weights), weights)
+        load_weights(model, weights)
     return model.eval()
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return a state dict from a file, without ever unpickling code."""
-    if not path.exists():
-        raise StorageError(f"there is no weights file {path}")
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise StorageError(f"{path} is truncated or no safetensors file ({error}): copy it again") from None
-    try:
-        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise StorageError(
-            f"{path} is a pickle that holds more than tensors, and could run code: save the weights alone, "
-            "torch.save(model.state_dict(), path)"
-        ) from None
-    except (RuntimeError, EOFError, OSError) as error:
-        raise StorageError(f"{path} is truncated or no file of torch.save ({first_line(error)})") from None
-    state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else None
-    if state is None or not all(isinstance(value, Tensor) for value in state.values()):
-        raise StorageError(f"{path} holds no state dict: save one, torch.save(model.state_dict(), path)")
-    return dict(state)
 
 
 def _program(path: Path) -> ExportedProgram:
@@ -101,28 +73,6 @@ def _made(name: str) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise ConversionError(f"{name}() returned {type(model).__name__}, not an nn.Module: let it return the network")
     return model
-
-
-def _fill(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
-    own = model.state_dict()
-    counters = "num_batches_tracked"  # of training; torch too takes state dicts without them
-    missing = sorted(name for name in own if name not in state and not name.endswith(counters))
-    unknown = sorted(name for name in state if name not in own)
-    misfits = [n for n, t in own.items() if n in state and t.shape != state[n].shape]
-    problems = [
-        f"{what}: {', '.join(names[:5])}{' ...' if len(names) > 5 else ''}"
-        for what, names in (
-            ("it lacks", missing),
-            ("unknown to the model", unknown),
-            ("other shapes", misfits),
-        )
-        if names
-    ]
-    if problems:
-        raise StorageError(
-            f"{path} does not fit the model ({'; '.join(problems)}): take the weights of this architecture"
-        )
-    model.load_state_dict(state)
 
 
 def example_of(model: nn.Module | ExportedProgram, shapes: list[tuple[int, ...]]) -> tuple[Tensor, ...]:

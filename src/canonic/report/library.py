@@ -16,6 +16,6 @@ def bundle() -> str:
         from vl_convert import javascript_bundle
     except ImportError:
         raise CanonicError(
-            "a report draws its charts with vl-convert-python, which is not installed: pip install 'canonic[report]'"
+            "a report draws its charts with vl-convert-python, which is not installed: pip install vl-convert-python"
         ) from None
     return javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
