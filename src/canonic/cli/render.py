@@ -33,7 +33,7 @@ def show_network(snn: SpikingNetwork, path: Path) -> None:
     dead = snn.record["dead channels"]
     if dead:
         named = ", ".join(f"{name} ({count})" for name, count in dead.items())
-        print(f"channels that never activated on the calibration data: {named}")
+        print(f"channels that were never active on the calibration data, or below all that counts: {named}")
     print(f"saved in {path}; measure it: canonic evaluate {path} --data ...")
 
 

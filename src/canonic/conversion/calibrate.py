@@ -119,8 +119,8 @@ def _finite(node: Node, x: Tensor) -> Tensor:
     """Return the values that a population's code has to reach."""
     if not bool(x.isfinite().all()):
         raise ConversionError(
-            f"the activations of {node.name} are not finite: the weights hold NaN or infinity, or overflow on the "
-            "calibration data; look for a diverged training"
+            f"the activations of {node.name} are not finite: they overflow on the calibration data; look for a "
+            "diverged training, and before it for a batch norm whose statistics are infinite or whose variance is 0"
         )
     return x.abs() if node.neurons and node.neurons.signed else x
 

@@ -19,9 +19,10 @@ from canonic.conversion.populations import code_inputs, set_codes, set_threshold
 from canonic.conversion.settings import InputCode, Settings, resolve
 from canonic.conversion.settle import repair_report, settle
 from canonic.conversion.units import fold_thresholds
-from canonic.errors import DataError
+from canonic.errors import ConversionError, DataError
 from canonic.frontend import Model
 from canonic.network import SpikingNetwork
+from canonic.network.finite import not_finite
 from canonic.network.graph import Graph, Plan
 from canonic.network.inputs import channels_last
 from canonic.progress import waiting
@@ -109,8 +110,19 @@ def spiking(
     plan = Plan(fold_thresholds(with_theta).map_tensors(channels_last), code, settings.bias)
     with torch.no_grad():
         plan = settle(plan, seen.kept, settings, rules)
+        _require_finite(plan)
         repair = repair_report(plan, seen.kept) if settings.correct else {}
     return SpikingNetwork(plan, {**_record(settings, seen.samples, dead), "repair dB": repair, "notes": list(notes)})
+
+
+def _require_finite(plan: Plan) -> None:
+    """Raise if a number of the plan overflowed, or is none."""
+    if wrong := not_finite(plan.graph):
+        raise ConversionError(
+            f"{wrong}: its activations, or those of the layers around it, span more than the type of the weights can "
+            "hold; look for weights or statistics of batch norm that are very large or very small, or convert the "
+            "model in float64, model.double()"
+        )
 
 
 def arity(model: Model) -> int:

@@ -16,6 +16,7 @@ from canonic.frontend import (
     export,
     fold,
     import_program,
+    require_finite,
     require_same,
 )
 from canonic.network.graph import Graph, depth
@@ -95,6 +96,7 @@ def explain(model: Model, example: Example, *, code: CSS | None = None) -> Expla
 def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanation]:
     """Return the folded graph of a model, unfit for use where a call is refused, and the explanation."""
     program = export(model, example)
+    require_finite(program)
     graph, verdicts = import_program(decompose_unknown(program))
     if (kind := prototype(graph).dtype) not in (torch.float32, torch.float64):
         raise ConversionError(f"the weights of the model are {kind}: convert it to float32 first, model.float()")

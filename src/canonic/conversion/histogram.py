@@ -68,8 +68,8 @@ def merged(histogram: Histogram, workers: Workers) -> Histogram:
 def _span(peak: Float[Tensor, " channels"]) -> Float[Tensor, " channels"]:
     """Return the smallest power of two above each peak, as far as the type reaches; 0 for 0."""
     largest = int(torch.tensor(torch.finfo(peak.dtype).max, dtype=peak.dtype).frexp().exponent) - 1
-    exponent = peak.frexp().exponent.clamp(-largest // 2, largest)
-    return torch.where(peak > 0, torch.ldexp(torch.ones_like(peak), exponent), 0)
+    exponent = peak.frexp().exponent.clamp(BINS.bit_length() - largest, largest)  # BINS / span is a number, too
+    return torch.where(peak > 0, peak.new_tensor(2.0) ** exponent, 0)  # torch.ldexp is in float32 here
 
 
 def _widened(histogram: Histogram, span: Float[Tensor, " channels"]) -> Int[Tensor, "channels bins"]:

@@ -17,7 +17,8 @@ def threshold(
 ) -> tuple[Float[Tensor, " channels"], int]:
     """Return theta for each channel and the number of dead channels, which take the largest theta of the others.
 
-    A ceiling bounds theta so that the largest number of the code is at most the ceiling.
+    A ceiling bounds theta so that the largest number of the code is at most the ceiling. A channel is dead if it was
+    never active, or so little that numbers of its size have no inverse, or not all of their digits: see ``faintest``.
     """
     if rule.threshold == "max":
         top = histogram.peak
@@ -25,10 +26,23 @@ def threshold(
         top = percentile(histogram, rule.percentile or 100)
     else:
         top = least_error(histogram, code)
-    dead = histogram.peak <= 0
-    substitute = top[~dead].max() if bool((~dead).any()) else torch.ones_like(top[0])
-    top = torch.where(dead, substitute, top)
-    return (top if ceiling is None else top.clamp(max=ceiling)) / code.largest, int(dead.sum())
+    top = top if ceiling is None else top.clamp(max=ceiling)
+    dead = histogram.peak < faintest(histogram.peak.dtype)
+    substitute = top[~dead].max() if bool((~dead).any()) else top.new_tensor(min(1.0, ceiling or 1.0))
+    return torch.where(dead, substitute, top) / code.largest, int(dead.sum())
+
+
+def faintest(dtype: torch.dtype) -> float:
+    """Return the smallest activation that counts: with an LSB of the type below it, that is still a normal number.
+
+    Weight decay drives the gain of a batch norm that has died to 1e-41, a subnormal float32: 1 / theta of such a
+    channel is infinite, and its weights have lost digits.
+
+    >>> faintest(torch.float32)
+    9.860761315262648e-32
+    """
+    kind = torch.finfo(dtype)
+    return kind.tiny / kind.eps
 
 
 def percentile(histogram: Histogram, percent: float) -> Float[Tensor, " channels"]:

@@ -5,6 +5,7 @@ from canonic.frontend.capture import Model as Model
 from canonic.frontend.capture import as_inputs as as_inputs
 from canonic.frontend.capture import export as export
 from canonic.frontend.capture import quiet as quiet
+from canonic.frontend.check import require_finite as require_finite
 from canonic.frontend.check import require_same as require_same
 from canonic.frontend.decompose import decompose_unknown as decompose_unknown
 from canonic.frontend.fold import fold as fold

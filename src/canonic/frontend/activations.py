@@ -1,5 +1,7 @@
 """Rules of populations: relu in every spelling. What clips in another way is a function unit."""
 
+import torch
+
 from canonic.frontend.call import Call, Refusal, Rule
 from canonic.frontend.functions import elementwise
 from canonic.network.graph import Neurons, Node
@@ -24,7 +26,7 @@ def clamp(call: Call) -> Node | None:
     high = call.arguments.get("max_val", call.arguments.get("max"))
     if not isinstance(low, int | float) or low != 0 or not isinstance(high, int | float | None):
         return elementwise(call)
-    if high is not None and high <= 0:
+    if high is not None and not high > torch.finfo(torch.float32).tiny:
         raise Refusal(f"it clips to [{low}, {high}]", "clip to [0, c] with c > 0")
     return relu(call) if high is None else _population(call, float(high))
 

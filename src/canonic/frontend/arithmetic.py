@@ -20,9 +20,12 @@ def scaled(call: Call, stream: Slot, weight: Tensor, bias: Tensor | None = None)
 
 
 def finite(bias: Tensor) -> Tensor:
-    """Return a bias with large numbers for -inf, as in attention masks: a stream cannot carry inf - inf."""
-    bound = torch.finfo(torch.float32).max / 4
-    return torch.nan_to_num(bias, nan=torch.nan, posinf=bound, neginf=-bound)
+    """Return a bias with large numbers for -inf and the least number of a type, as in attention masks.
+
+    A stream cannot carry inf - inf, and a bias must stay finite when thresholds are folded into it.
+    """
+    bound = torch.finfo(torch.float32).max ** 0.5
+    return bias.clamp(-bound, bound)
 
 
 def sample(call: Call, value: Any) -> Tensor:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind
 from torch.utils import _pytree as pytree
 
 from canonic.errors import ConversionError
@@ -40,6 +41,26 @@ def require_same(program: ExportedProgram, graph: Graph, example: Sequence[Tenso
             raise ConversionError(f"output {index} of the graph is not that of the model: {reason}")
 
 
+def require_finite(program: ExportedProgram) -> None:
+    """Raise unless all weights that the program uses are numbers; buffers may hold infinity, as masks do.
+
+    Raises:
+        ConversionError: if one does not; it names the tensor of the user's model.
+    """
+    used = {node.name for node in program.graph.nodes if node.op == "placeholder" and node.users}
+    for spec in program.graph_signature.input_specs:
+        name = str(spec.target)
+        tensor = program.state_dict.get(name)
+        if tensor is None or spec.arg.name not in used or not tensor.is_floating_point():
+            continue
+        wrong = tensor.isnan() if spec.kind == InputKind.BUFFER else ~tensor.isfinite()
+        if not tensor.is_meta and bool(wrong.any()):
+            raise ConversionError(
+                f"{name} of the model holds NaN or infinity in {int(wrong.sum())} of {tensor.numel()} places: look for "
+                "a diverged training, or a checkpoint that was damaged"
+            )
+
+
 def distinct(x: Tensor) -> Tensor:
     """Return two or three samples that differ, from a batch of one or more."""
     return torch.cat([x, x.roll(1, -1)]) if len(x) == 1 else x[:3]
@@ -47,7 +68,7 @@ def distinct(x: Tensor) -> Tensor:
 
 def _same(ours: Tensor, theirs: Tensor) -> bool:
     if not bool(theirs.isfinite().all()):
-        return True  # weights that are not finite are named by the calibration
+        return True  # what overflows is named by the calibration
     return float((ours - theirs).abs().max()) <= TOLERANCE.get(ours.dtype, 1e-3) * float(theirs.abs().max())
 
 

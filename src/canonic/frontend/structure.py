@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, fx
 from torch.nn.functional import pad as pad_tensor
 
+from canonic.frontend.arithmetic import finite
 from canonic.frontend.batch import shape_at
 from canonic.frontend.call import Call, Refusal, Rule, held, is_stream
 from canonic.network.graph import SCALE, Node, Slot
@@ -71,7 +72,7 @@ def joins(call: Call) -> Node:
     constant = [torch.zeros(call.streams[part.index].shape) if is_stream(part) else part for part in parts]
     arguments, tensors = held({**call.arguments, "tensors": silent})
     bias = (torch.stack if "stack" in call.operator else torch.cat)(constant, call.arguments["dim"])
-    return call.node("structure", "mixes", arguments=arguments, tensors={**tensors, "bias": bias})
+    return call.node("structure", "mixes", arguments=arguments, tensors={**tensors, "bias": finite(bias)})
 
 
 def pad(call: Call) -> Node:
@@ -85,7 +86,7 @@ def pad(call: Call) -> Node:
     one = torch.zeros(*([] if call.alone else [1]), *call.streams[0].shape, dtype=torch.float64)
     frame = pad_tensor(one, amounts, value=value)
     bias = frame if call.alone else frame[0]
-    return call.node("structure", "mixes", arguments={**call.arguments, "value": 0.0}, tensors={"bias": bias})
+    return call.node("structure", "mixes", arguments={**call.arguments, "value": 0.0}, tensors={"bias": finite(bias)})
 
 
 def part_of(parts: list[Tensor], index: int, axis: int) -> Rule:

@@ -16,13 +16,20 @@ from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.errors import StorageError
+from canonic.network.finite import not_finite
 from canonic.network.graph import Constant, Graph, Neurons, Node, Origin, Plan, Rows, Slot, operator_of
 
 FORMAT = "canonic network 1"
 
 
 def save_plan(path: str | PathLike[str], plan: Plan, record: Mapping[str, Any]) -> None:
-    """Write a network to a file, whole or not at all."""
+    """Write a network to a file, whole or not at all.
+
+    Raises:
+        StorageError: if it cannot be written, or holds numbers that are not finite.
+    """
+    if wrong := not_finite(plan.graph):
+        raise StorageError(f"the network cannot be saved in {path}: {wrong}; convert it again")
     tensors = {
         f"{n.name}/{key}": t.cpu().contiguous().clone() for n in plan.graph.nodes for key, t in n.tensors.items()
     }
@@ -87,6 +94,8 @@ def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
         plan, record = _plan(described, tensors), described["record"]
         for node in plan.graph.nodes:
             _require_whole(node)
+        if wrong := not_finite(plan.graph):
+            raise ValueError(wrong)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StorageError(f"{path} is damaged ({type(error).__name__}: {error}): save the network again") from None
     return plan, record
