@@ -13,37 +13,37 @@ def made_up(populations, *, steps=8, silent=1, samples=10_000, task="classificat
             "neurons": neurons,
             "positive": [round(neurons * some.uniform(0.02, 0.2), 1) for _ in range(steps)],
             "negative": [round(neurons * some.uniform(0.01, 0.15), 1) if m else 0.0 for m in range(steps)],
-            "silent neurons": round(some.uniform(0.1, 0.5), 3),
-            "overload rate": round(10 ** some.uniform(-6, -3), 7),
+            "silent_neurons": round(some.uniform(0.1, 0.5), 3),
+            "overload_rate": round(10 ** some.uniform(-6, -3), 7),
         }
         for name, neurons in populations.items()
     }
     neurons = sum(populations.values())
     spikes = sum(sum(layer["positive"]) + sum(layer["negative"]) for layer in layers.values())
     operations = {
-        name: {"ACs": 90.0 * n, "MACs": 0.0, "dense ACs": 300.0 * n, "dense MACs": 0.0}
+        name: {"ACs": 90.0 * n, "MACs": 0.0, "dense_ACs": 300.0 * n, "dense_MACs": 0.0}
         for name, n in populations.items()
     }
     accuracy = {
         "source": 0.8103,
-        "source interval": [0.8025, 0.8179],
+        "source_interval": [0.8025, 0.8179],
         "network": settling[-1],
         "interval": [0.8, 0.816],
-        "by step": settling,
+        "by_step": settling,
         "agreement": 0.992,
-        "agreement by step": [v and round(v + 0.18, 4) for v in settling],
+        "agreement_by_step": [v and round(v + 0.18, 4) for v in settling],
         "top5": {"source": 0.98, "network": 0.979},
         "flips": {"lost": 33, "won": 26, "p": 0.43},
     }
     return {
-        "format": "canonic evaluation 1",
+        "format": "canonic evaluation 2",
         "network": {
             "fingerprint": "5f" * 32,
             "precision": "fp32",
             "T": steps,
             "k": silent,
             "depth": depth,
-            "total steps": total,
+            "total_steps": total,
             "populations": depth,
             "neurons": neurons,
             "weights": 272_474,
@@ -54,17 +54,17 @@ def made_up(populations, *, steps=8, silent=1, samples=10_000, task="classificat
         "accuracy": accuracy if task == "classification" else None,
         "error": {
             "mse": None if task == "classification" else 0.0012,
-            "source mse": None if task == "classification" else 0.0011,
-            "snr dB": 33.1,
-            "snr dB by step": [None] * (total - steps)
+            "source_mse": None if task == "classification" else 0.0011,
+            "snr_db": 33.1,
+            "snr_db_by_step": [None] * (total - steps)
             + [round(33.1 - 4 * (steps - m), 2) for m in range(1, steps + 1)],
         },
-        "spikes": {"per neuron": spikes / neurons, "silent neurons": 0.31, "layers": layers},
+        "spikes": {"per_neuron": spikes / neurons, "silent_neurons": 0.31, "layers": layers},
         "operations": {
-            "spiking": {"ACs": 9.1e7, "MACs": 4.4e5, "dense ACs": 3e8, "dense MACs": 4.4e5}
-            | {"membrane updates": neurons * (steps + silent), "other updates": 0},
+            "spiking": {"ACs": 9.1e7, "MACs": 4.4e5, "dense_ACs": 3e8, "dense_MACs": 4.4e5}
+            | {"membrane_updates": neurons * (steps + silent), "other_updates": 0},
             "layers": operations,
-            "source": {"ACs": 2e3, "MACs": 2.2e7, "dense ACs": 4e3, "dense MACs": 4.08e7},
+            "source": {"ACs": 2e3, "MACs": 2.2e7, "dense_ACs": 4e3, "dense_MACs": 4.08e7},
         },
         "neurobench": {
             "footprint": 1_089_896,
@@ -74,10 +74,10 @@ def made_up(populations, *, steps=8, silent=1, samples=10_000, task="classificat
             "synaptic_operations": {"Effective_MACs": 4.4e5, "Effective_ACs": 9.1e7, "Dense": 3.3e8},
         },
         "latency": {
-            "total steps": total,
-            "first answer": total - steps + 1,
-            "between samples": steps + silent,
-            "wall": {"seconds": 61.2, "samples per second": 163.4},
+            "total_steps": total,
+            "first_answer": total - steps + 1,
+            "between_samples": steps + silent,
+            "wall": {"seconds": 61.2, "samples_per_second": 163.4},
         },
         "energy": {
             "models": {name: _model(name, task == "classification") for name in ("horowitz45", "traffic45")},
@@ -90,10 +90,10 @@ def made_up(populations, *, steps=8, silent=1, samples=10_000, task="classificat
 def _baselines(samples, steps, depth):
     return {
         "samples": samples // 10,
-        "source accuracy": 0.8103,
-        "spiking accuracy": 0.81,
-        "quantised": {"bits": steps, "total steps": steps * depth, "accuracy": 0.8098, "agreement": 0.993},
-        "rate": {"accuracy by step": [round(0.79 * (1 - 0.95**t), 4) for t in range(1, 65)]},
+        "source_accuracy": 0.8103,
+        "spiking_accuracy": 0.81,
+        "quantised": {"bits": steps, "total_steps": steps * depth, "accuracy": 0.8098, "agreement": 0.993},
+        "rate": {"accuracy_by_step": [round(0.79 * (1 - 0.95**t), 4) for t in range(1, 65)]},
     }
 
 

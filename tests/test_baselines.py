@@ -79,5 +79,5 @@ def test_baselines_are_measured_on_some_batches(model):
     assert (found.samples, found.baselines.samples) == (60, 20)
     assert evaluate(snn, batches).to_json()["baselines"] == {}
     shown = found.to_json()["baselines"]
-    assert len(shown["rate"]["accuracy by step"]) == 64
+    assert len(shown["rate"]["accuracy_by_step"]) == 64
     assert shown["quantised"]["bits"] == 8

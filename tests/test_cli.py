@@ -101,7 +101,7 @@ def test_weights_in_several_forms_make_the_same_network(folder, tmp_path, weight
     options = ("--weights", weights, "--data", "data.npz", "--out", out, "--json")
     described = json.loads(canonic("convert", "net:make", *options, cwd=folder, check=0).stdout)
     assert described["neurons"] == 384
-    assert described["total steps"] == 9
+    assert described["total_steps"] == 9
     program = canonic("convert", "m.pt2", "--data", "data.npz", "--out", tmp_path / "p", cwd=folder, check=0)
     assert "9 total steps" in program.stdout
 
@@ -268,7 +268,7 @@ def test_a_regression(tmp_path):
     assert "mean squared error" in canonic("evaluate", "n", "--data", "d.npz", cwd=tmp_path, check=0).stdout
     found = json.loads(canonic("evaluate", "n", "--data", "d.npz", "--json", cwd=tmp_path, check=0).stdout)
     assert found["task"] == "regression"
-    assert found["error"]["source mse"] < 1e-12
+    assert found["error"]["source_mse"] < 1e-12
     assert found["error"]["mse"] < 1e-3
 
 

@@ -120,7 +120,7 @@ def test_dead_channels_are_handled_and_said(model, x):
         model[3].weight[1] = 0
         model[3].bias[1] = -1
     snn = convert(model, [x])
-    assert snn.record["dead channels"] == {"4": 1}
+    assert snn.record["dead_channels"] == {"4": 1}
     theta = snn.graph["4"].tensors["theta"].flatten()
     assert theta[1] == theta[[0, 2, 3]].max()
     assert bool(torch.isfinite(snn(x)).all())
@@ -131,7 +131,7 @@ def test_a_layer_that_is_wholly_dead_stays_silent(model, x):
         model[3].weight.zero_()
         model[3].bias.fill_(-1)
     snn = convert(model, [x])
-    assert snn.record["dead channels"] == {"4": 4}
+    assert snn.record["dead_channels"] == {"4": 4}
     assert torch.allclose(snn(x), model(x), atol=1e-6)
 
 
@@ -215,7 +215,7 @@ def test_depth_is_that_of_the_longest_path():
 
 def test_the_record_says_how_the_network_was_made(model, x):
     record = convert(model, [x, x], settings=Settings(threshold="max")).record
-    assert record["calibration samples"] == 32
+    assert record["calibration_samples"] == 32
     assert record["settings"]["threshold"] == "max"
     assert record["versions"]["torch"] == torch.__version__
 

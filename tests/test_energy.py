@@ -106,8 +106,8 @@ def test_what_a_maximum_and_a_function_remember_is_counted():
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 6), nn.GELU(), nn.Linear(6, 3)).eval()
     x = torch.randn(40, 4)
     found = evaluate(convert(model, [x], code=CSS(steps=5)), [(x, model(x).argmax(1))]).to_json()
-    assert found["operations"]["spiking"]["other updates"] == 5 * (6 + 6) + 5 * 3
-    assert found["operations"]["spiking"]["membrane updates"] == (8 + 6) * 6
+    assert found["operations"]["spiking"]["other_updates"] == 5 * (6 + 6) + 5 * 3
+    assert found["operations"]["spiking"]["membrane_updates"] == (8 + 6) * 6
 
 
 @pytest.mark.parametrize("wrong", [["foo"], "foo", ["horowitz45", "joule"]])

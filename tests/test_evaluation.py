@@ -165,9 +165,9 @@ def test_a_regression_has_errors_and_no_accuracy():
     assert found["task"] == "regression"
     assert found["accuracy"] is None
     assert found["error"]["mse"] == pytest.approx(float((snn(x) - target).square().mean()), rel=1e-5)
-    assert found["error"]["source mse"] == pytest.approx(float((snn.source(x) - target).square().mean()), rel=1e-5)
+    assert found["error"]["source_mse"] == pytest.approx(float((snn.source(x) - target).square().mean()), rel=1e-5)
     noise = (snn(x) - snn.source(x)).square().sum() / snn.source(x).square().sum()
-    assert found["error"]["snr dB"] == pytest.approx(-10 * float(noise.log10()), abs=1e-3)
+    assert found["error"]["snr_db"] == pytest.approx(-10 * float(noise.log10()), abs=1e-3)
 
 
 def test_a_network_with_two_inputs():

@@ -209,7 +209,7 @@ def test_figures_for_papers(task, tmp_path):
     assert [len(line.get_xdata()) for line in drawn["error"].axes[0].lines] == [2, 2, 1]
     assert len(drawn["energy"].axes[0].patches) == 2 * 5
     assert [bar.get_width() for bar in drawn["overload"].axes[0].patches] == [
-        100 * layer["overload rate"] for layer in evaluation["spikes"]["layers"].values()
+        100 * layer["overload_rate"] for layer in evaluation["spikes"]["layers"].values()
     ]
 
 

@@ -264,7 +264,7 @@ def test_the_front_is_what_nothing_beats(points):
 def outcome(steps, accuracy, energy):
     rows = [{"network": "source, fp32", "total": 99.0}, {"network": "spiking", "total": energy}]
     found = {
-        "network": {"total steps": steps},
+        "network": {"total_steps": steps},
         "data": {"sha256": "0"},
         "accuracy": {"network": accuracy, "agreement": 1.0},
         "energy": {"models": {"horowitz45": {"rows": rows}}},
@@ -275,8 +275,8 @@ def outcome(steps, accuracy, energy):
 def test_both_fronts_are_marked_and_drawn(tmp_path):
     found = Sweep((outcome(4, 0.8, 1.0), outcome(5, 0.9, 3.0), outcome(6, 0.9, 2.0), outcome(7, 0.7, 4.0)))
     rows = found.to_json()
-    assert [row["on the front of steps"] for row in rows] == [True, True, False, False]
-    assert [row["on the front of energy"] for row in rows] == [True, False, True, False]
+    assert [row["on_front_of_steps"] for row in rows] == [True, True, False, False]
+    assert [row["on_front_of_energy"] for row in rows] == [True, False, True, False]
     figure = pareto_fronts(found, "test")
     save_figure(figure, tmp_path / "f.png")
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")

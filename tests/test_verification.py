@@ -102,10 +102,10 @@ def test_the_verdict_is_plain_data(model, x):
 
 
 def test_the_record_tells_what_the_correction_did(model, x):
-    repair = convert(model, [x], code=CSS(steps=3)).record["repair dB"]
+    repair = convert(model, [x], code=CSS(steps=3)).record["repair_db"]
     assert list(repair) == ["2", "5", "8", "11"]
     assert repair["11"]["after"] > repair["11"]["before"]
-    assert convert(model, [x], settings=Settings(correct=False)).record["repair dB"] == {}
+    assert convert(model, [x], settings=Settings(correct=False)).record["repair_db"] == {}
 
 
 def test_data_that_cannot_be_used(model, x):

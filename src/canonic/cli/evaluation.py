@@ -27,11 +27,11 @@ def show_evaluation(evaluation: Evaluation) -> None:
 
 def _steps(found: Mapping[str, Any]) -> Table:
     """Return the quality of the answer after each step."""
-    accuracy, ratios = found["accuracy"], found["error"]["snr dB by step"]
+    accuracy, ratios = found["accuracy"], found["error"]["snr_db_by_step"]
     names = ("accuracy %", "agreement %") if accuracy else ()
     table = Table("step", *names, "output against source, dB", box=None, header_style="bold")
-    for step in range(found["latency"]["first answer"] - 1, len(ratios)):
-        shares = [accuracy["by step"][step], accuracy["agreement by step"][step]] if accuracy else []
+    for step in range(found["latency"]["first_answer"] - 1, len(ratios)):
+        shares = [accuracy["by_step"][step], accuracy["agreement_by_step"][step]] if accuracy else []
         ratio = "exact" if ratios[step] is None else f"{ratios[step]:.1f}"
         table.add_row(str(step + 1), *(f"{100 * share:.2f}" for share in shares), ratio)
     return table
@@ -43,15 +43,15 @@ def _sentences(evaluation: Evaluation, found: Mapping[str, Any]) -> list[str]:
     made, latency = operations["spiking"], found["latency"]
     return [
         f"{evaluation.samples} samples; T = {network.steps}, k = {spread(*network.silent)}, depth {network.depth}: "
-        f"{network.total_steps} total steps, first answer at step {latency['first answer']}, a new sample every "
-        f"{latency['between samples']} steps",
+        f"{network.total_steps} total steps, first answer at step {latency['first_answer']}, a new sample every "
+        f"{latency['between_samples']} steps",
         _quality(found),
-        f"{spikes['per neuron']:.2f} spikes per neuron, {100 * spikes['silent neurons']:.1f} % of the neurons silent; "
+        f"{spikes['per_neuron']:.2f} spikes per neuron, {100 * spikes['silent_neurons']:.1f} % of the neurons silent; "
         f"most overloaded: layer {worst[0]}, {100 * worst[1]:.2f} % of its firing steps",
         f"{short(made['ACs'])} additions and {short(made['MACs'])} multiplications of synapses a sample, "
-        f"{short(made['membrane updates'])} membrane updates"
+        f"{short(made['membrane_updates'])} membrane updates"
         + (
-            f"; the source network takes {short(operations['source']['dense MACs'])} multiplications"
+            f"; the source network takes {short(operations['source']['dense_MACs'])} multiplications"
             if operations["source"]
             else ""
         ),
@@ -61,7 +61,7 @@ def _sentences(evaluation: Evaluation, found: Mapping[str, Any]) -> list[str]:
 def _quality(found: Mapping[str, Any]) -> str:
     accuracy, error = found["accuracy"], found["error"]
     if accuracy is None:
-        return f"mean squared error {error['mse']:.4g}, of the source network {error['source mse']:.4g}"
+        return f"mean squared error {error['mse']:.4g}, of the source network {error['source_mse']:.4g}"
     low, high = accuracy["interval"]
     flips = accuracy["flips"]
     return (
@@ -84,7 +84,7 @@ def _energies(found: Mapping[str, Any]) -> Table:
         table.add_row(rows[0]["network"], *[shown for _ in shares], *(f"{row['total']:.4g}" for row in rows))
     if marked:
         there = f"* on {others['samples']} of the samples, where the spiking network has"
-        table.caption = f"{there} {100 * others['spiking accuracy']:.2f} %"
+        table.caption = f"{there} {100 * others['spiking_accuracy']:.2f} %"
         table.caption_justify = "left"
     return table
 

@@ -40,7 +40,7 @@ def demo(
     from canonic.cli.render import show_demo
 
     results = run_demo(out)
-    _print_json({name: e.to_json() for name, e in results.items()}) if as_json else show_demo(results, out)
+    _print_json([e.to_json() for e in results.values()]) if as_json else show_demo(results, out)
 
 
 @app.command()

@@ -30,7 +30,7 @@ def show_explanation(explanation: Explanation) -> None:
 def show_network(snn: SpikingNetwork, path: Path) -> None:
     """Print a converted network and where it was saved."""
     print(snn)
-    dead = snn.record["dead channels"]
+    dead = snn.record["dead_channels"]
     if dead:
         named = ", ".join(f"{name} ({count})" for name, count in dead.items())
         print(f"channels that were never active on the calibration data, or below all that counts: {named}")

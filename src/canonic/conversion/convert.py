@@ -112,7 +112,7 @@ def spiking(
         plan = settle(plan, seen.kept, settings, rules)
         _require_finite(plan)
         repair = repair_report(plan, seen.kept) if settings.correct else {}
-    return SpikingNetwork(plan, {**_record(settings, seen.samples, dead), "repair dB": repair, "notes": list(notes)})
+    return SpikingNetwork(plan, {**_record(settings, seen.samples, dead), "repair_db": repair, "notes": list(notes)})
 
 
 def _require_finite(plan: Plan) -> None:
@@ -151,8 +151,8 @@ def _record(settings: Settings, samples: int, dead: Mapping[str, int]) -> dict[s
     }
     return {
         "settings": settings.to_json(),
-        "calibration samples": samples,
-        "dead channels": {name: count for name, count in dead.items() if count},
+        "calibration_samples": samples,
+        "dead_channels": {name: count for name, count in dead.items() if count},
         "versions": versions,
     }
 

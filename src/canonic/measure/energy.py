@@ -138,4 +138,5 @@ def require_models(models: Sequence[str]) -> tuple[Model, ...]:
 
 def constants() -> dict[str, Any]:
     """Return all constants as plain data, in picojoules."""
-    return {"add": ADD, "multiply": MULTIPLY, "access of 64 bits by bytes of memory": {str(s): e for s, e in ACCESS}}
+    memories = {f"in_{size // 1024}_KiB": energy for size, energy in ACCESS}
+    return {"add": ADD, "multiply": MULTIPLY, "access_of_64_bits": memories}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from canonic.measure.baselines import Coded
     from canonic.measure.result import Evaluation
 
-FORMAT = "canonic evaluation 1"
+FORMAT = "canonic evaluation 2"
 CAVEAT = (
     "Estimates: operations that were counted, times the energy of one in a 45 nm process. They leave out clocks, "
     "control, routing and leakage, and no chip was measured. Compare networks of the same accuracy."
@@ -53,7 +53,7 @@ def _network(evaluation: "Evaluation") -> dict[str, Any]:
         "T": facts.steps,
         "k": low if low == high else [low, high],
         "depth": facts.depth,
-        "total steps": facts.total_steps,
+        "total_steps": facts.total_steps,
         "populations": len(facts.neurons),
         "neurons": evaluation.neurons,
         "weights": sum(size.weights for size in facts.sizes.values()),
@@ -66,12 +66,12 @@ def _accuracy(evaluation: "Evaluation") -> dict[str, Any] | None:
         return None
     return {
         "source": evaluation.source_accuracy,
-        "source interval": interval(answers.source_correct, samples),
+        "source_interval": interval(answers.source_correct, samples),
         "network": evaluation.accuracy,
         "interval": interval(answers.correct[-1], samples),
-        "by step": _known(evaluation, evaluation.accuracy_by_step),
+        "by_step": _known(evaluation, evaluation.accuracy_by_step),
         "agreement": evaluation.agreement,
-        "agreement by step": _known(evaluation, evaluation.agreement_by_step),
+        "agreement_by_step": _known(evaluation, evaluation.agreement_by_step),
         "top5": {"source": answers.source_top5 / samples, "network": answers.top5 / samples},
         "flips": {"lost": answers.lost, "won": answers.won, "p": mcnemar(answers.lost, answers.won)},
     }
@@ -83,9 +83,9 @@ def _error(evaluation: "Evaluation") -> dict[str, Any]:
     regression = evaluation.counts.answers is None
     return {
         "mse": _ratio(errors.missed, errors.elements) if regression else None,
-        "source mse": _ratio(errors.source_missed, errors.elements) if regression else None,
-        "snr dB": ratios[-1],
-        "snr dB by step": _known(evaluation, ratios),
+        "source_mse": _ratio(errors.source_missed, errors.elements) if regression else None,
+        "snr_db": ratios[-1],
+        "snr_db_by_step": _known(evaluation, ratios),
     }
 
 
@@ -93,8 +93,8 @@ def _spikes(evaluation: "Evaluation") -> dict[str, Any]:
     layers, samples = evaluation.counts.firing, evaluation.samples
     silent = sum(firing.silent for firing in layers.values())
     return {
-        "per neuron": evaluation.spikes_per_neuron,
-        "silent neurons": silent / (samples * evaluation.neurons),
+        "per_neuron": evaluation.spikes_per_neuron,
+        "silent_neurons": silent / (samples * evaluation.neurons),
         "layers": {name: _layer(evaluation, name, firing) for name, firing in layers.items()},
     }
 
@@ -105,16 +105,16 @@ def _layer(evaluation: "Evaluation", name: str, firing: Firing) -> dict[str, Any
         "neurons": neurons,
         "positive": [count / samples for count in firing.positive],
         "negative": [count / samples for count in firing.negative],
-        "per neuron": firing.spikes / (samples * neurons),
-        "silent neurons": firing.silent / (samples * neurons),
-        "overload rate": evaluation.overload_rate[name],
+        "per_neuron": firing.spikes / (samples * neurons),
+        "silent_neurons": firing.silent / (samples * neurons),
+        "overload_rate": evaluation.overload_rate[name],
     }
 
 
 def _operations(evaluation: "Evaluation") -> dict[str, Any]:
     facts, samples = evaluation.network, evaluation.samples
     spiking, source = evaluation.operations, evaluation.source_operations
-    updates = {"membrane updates": sum(facts.updates.values()), "other updates": sum(facts.state.values())}
+    updates = {"membrane_updates": sum(facts.updates.values()), "other_updates": sum(facts.state.values())}
     return {
         "spiking": {**totals(spiking.values(), samples), **updates},
         "layers": {name: totals([made], samples) for name, made in spiking.items()},
@@ -128,8 +128,8 @@ def totals(operations: Iterable[Operations], samples: int) -> dict[str, float]:
     return {
         "ACs": sum(o.additions for o in kept) / samples,
         "MACs": sum(o.multiplications for o in kept) / samples,
-        "dense ACs": sum(o.dense_additions for o in kept) / samples,
-        "dense MACs": sum(o.dense_multiplications for o in kept) / samples,
+        "dense_ACs": sum(o.dense_additions for o in kept) / samples,
+        "dense_MACs": sum(o.dense_multiplications for o in kept) / samples,
     }
 
 
@@ -147,7 +147,7 @@ def _neurobench(evaluation: "Evaluation") -> dict[str, Any]:
         "synaptic_operations": {
             "Effective_MACs": made["MACs"],
             "Effective_ACs": made["ACs"],
-            "Dense": made["dense ACs"] + made["dense MACs"],
+            "Dense": made["dense_ACs"] + made["dense_MACs"],
         },
     }
 
@@ -155,12 +155,12 @@ def _neurobench(evaluation: "Evaluation") -> dict[str, Any]:
 def _latency(evaluation: "Evaluation") -> dict[str, Any]:
     facts = evaluation.network
     return {
-        "total steps": facts.total_steps,
-        "first answer": facts.first_answer,
-        "between samples": facts.between_samples,
+        "total_steps": facts.total_steps,
+        "first_answer": facts.first_answer,
+        "between_samples": facts.between_samples,
         "wall": {
             "seconds": evaluation.seconds,
-            "samples per second": evaluation.samples / evaluation.seconds if evaluation.seconds else None,
+            "samples_per_second": evaluation.samples / evaluation.seconds if evaluation.seconds else None,
         },
     }
 
@@ -176,11 +176,11 @@ def _baselines(evaluation: "Evaluation") -> dict[str, Any]:
     steps = evaluation.network.steps
     return {
         "samples": found.samples,
-        "source accuracy": found.source_correct / found.samples,
-        "spiking accuracy": found.spiking_correct / found.samples,
+        "source_accuracy": found.source_correct / found.samples,
+        "spiking_accuracy": found.spiking_correct / found.samples,
         "quantised": {
             "bits": steps,
-            "total steps": steps * evaluation.network.depth,
+            "total_steps": steps * evaluation.network.depth,
             **_coded(found.quantised, found.samples, evaluation, last=True),
         },
         "rate": _coded(found.rate, found.samples, evaluation, last=False),
@@ -192,13 +192,13 @@ def _coded(coded: "Coded", samples: int, evaluation: "Evaluation", *, last: bool
     series: Mapping[str, list[float]] = {
         "accuracy": [count / samples for count in coded.correct],
         "agreement": [count / samples for count in coded.agreeing],
-        "spikes per neuron": [count / (samples * evaluation.neurons) for count in coded.spikes],
+        "spikes_per_neuron": [count / (samples * evaluation.neurons) for count in coded.spikes],
         "ACs": [step["ACs"] for step in made],
         "MACs": [step["MACs"] for step in made],
     }
     if last:
-        return {name: values[-1] for name, values in series.items() if name != "spikes per neuron"}
-    return {f"{name} by step": values for name, values in series.items()}
+        return {name: values[-1] for name, values in series.items() if name != "spikes_per_neuron"}
+    return {f"{name}_by_step": values for name, values in series.items()}
 
 
 def _known(evaluation: "Evaluation", values: Iterable[Any]) -> list[Any]:

@@ -216,7 +216,7 @@ class SpikingNetwork:
             "populations": len(self.graph.populations),
             "neurons": self.neurons,
             "depth": self.depth,
-            "total steps": self.total_steps,
+            "total_steps": self.total_steps,
             "code": self.code.to_json(),
             "precision": self.precision,
             **self.record,
@@ -256,4 +256,5 @@ def load(path: str | PathLike[str], device: torch.device | str = "cpu") -> Spiki
     """
     plan, record = load_plan(path)
     precision = record.pop("precision", "fp32")
-    return SpikingNetwork(plan, record, precision).to(device)
+    named = {key.lower().replace(" ", "_"): value for key, value in record.items()}  # older files have "repair dB"
+    return SpikingNetwork(plan, named, precision).to(device)

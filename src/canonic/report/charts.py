@@ -83,8 +83,8 @@ def against_codes(evaluation: Data) -> Chart:
     accuracy, baselines = evaluation["accuracy"], evaluation["baselines"]
     quantised, rate = baselines["quantised"], baselines["rate"]
     serial, parallel = "quantised, bit-serial, layer by layer", "quantised, one pass a layer"
-    rows = _points("canonic signed spikes", accuracy["by step"]) + _points("rate code", rate["accuracy by step"])
-    for name, steps in ((serial, quantised["total steps"]), (parallel, evaluation["network"]["depth"])):
+    rows = _points("canonic signed spikes", accuracy["by_step"]) + _points("rate code", rate["accuracy_by_step"])
+    for name, steps in ((serial, quantised["total_steps"]), (parallel, evaluation["network"]["depth"])):
         rows.append({"code": name, "step": steps, "value": 100 * quantised["accuracy"]})
     domain = ["canonic signed spikes", "rate code", serial, parallel]
     colours = [SPIKING, MINUS, SOURCE, MUTED]

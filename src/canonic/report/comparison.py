@@ -19,6 +19,7 @@ from canonic.report.markup import (
     percent,
     table,
     times,
+    words,
 )
 
 Data = Mapping[str, Any]
@@ -49,7 +50,7 @@ def _samples_of(baselines: Data) -> str:
         return ""
     return paragraph(
         f"* Other codes are measured on {baselines['samples']:,} of the samples. There the accuracy of the spiking "
-        f"network is {percent(baselines['spiking accuracy'])}, and with this one theirs is compared.",
+        f"network is {percent(baselines['spiking_accuracy'])}, and with this one theirs is compared.",
         "note",
     )
 
@@ -62,7 +63,7 @@ def _accuracies(evaluation: Data) -> Accuracy:
     accuracy, baselines = evaluation["accuracy"], evaluation["baselines"]
 
     def comparable(row: Data) -> Number | None:
-        measured = baselines.get("spiking accuracy") if is_other_code(row) else accuracy and accuracy["network"]
+        measured = baselines.get("spiking_accuracy") if is_other_code(row) else accuracy and accuracy["network"]
         found: Number | None = measured
         return found
 
@@ -93,8 +94,8 @@ def _model(index: int, name: str, model: Data, comparable: Accuracy) -> str:
 def _constants(name: str, model: Data) -> str:
     rows = [
         (
-            kind,
-            ", ".join(f"{key}: {number(cost)}" for key, cost in value.items())
+            words(kind),
+            ", ".join(f"{words(key)}: {number(cost)}" for key, cost in value.items())
             if isinstance(value, Mapping)
             else number(value),
         )
@@ -154,7 +155,7 @@ def split(model: Data) -> tuple[Data | None, list[Data]]:
 def _operations(evaluation: Data) -> tuple[str, dict[str, Chart]]:
     layers = {n: x for n, x in evaluation["operations"]["layers"].items() if x["ACs"] + x["MACs"] > 0}
     rows = [
-        (name, number(x["ACs"]), number(x["MACs"]), number(x["dense ACs"] + x["dense MACs"]))
+        (name, number(x["ACs"]), number(x["MACs"]), number(x["dense_ACs"] + x["dense_MACs"]))
         for name, x in layers.items()
     ]
     headings = ("node", "additions (ACs)", "multiplications (MACs)", "if every input were there at every step")

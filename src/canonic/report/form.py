@@ -11,10 +11,10 @@ STEPS = [(*NUMBER, None)]
 PAIR = {"source": NUMBER, "network": NUMBER}
 ACCURACY = {
     **PAIR,
-    "source interval": [NUMBER],
+    "source_interval": [NUMBER],
     "interval": [NUMBER],
-    "by step": STEPS,
-    "agreement by step": STEPS,
+    "by_step": STEPS,
+    "agreement_by_step": STEPS,
     "agreement": NUMBER,
     "top5": PAIR,
     "flips": {"lost": int, "won": int, "p": NUMBER},
@@ -22,19 +22,19 @@ ACCURACY = {
 LAYER = {
     "positive": [NUMBER],
     "negative": [NUMBER],
-    **dict.fromkeys(("neurons", "silent neurons", "overload rate"), NUMBER),
+    **dict.fromkeys(("neurons", "silent_neurons", "overload_rate"), NUMBER),
 }
-MADE = dict.fromkeys(("ACs", "MACs", "dense ACs", "dense MACs"), NUMBER)
+MADE = dict.fromkeys(("ACs", "MACs", "dense_ACs", "dense_MACs"), NUMBER)
 ROW = {"network": str, "accuracy": (*NUMBER, None), "compute": NUMBER, "memory": (*NUMBER, None), "total": NUMBER}
 BASELINES = {
-    **dict.fromkeys(("samples", "source accuracy", "spiking accuracy"), NUMBER),
-    "quantised": {"bits": int, "total steps": int, "accuracy": NUMBER},
-    "rate": {"accuracy by step": [NUMBER]},
+    **dict.fromkeys(("samples", "source_accuracy", "spiking_accuracy"), NUMBER),
+    "quantised": {"bits": int, "total_steps": int, "accuracy": NUMBER},
+    "rate": {"accuracy_by_step": [NUMBER]},
 }
 FORM = {
     "network": {
         **dict.fromkeys(("fingerprint", "precision"), str),
-        **dict.fromkeys(("T", "depth", "total steps", "populations", "neurons", "weights"), int),
+        **dict.fromkeys(("T", "depth", "total_steps", "populations", "neurons", "weights"), int),
         "k": (int, [int]),
     },
     "data": {"samples": int, "sha256": str, "complete": bool, "gap": str},
@@ -42,17 +42,17 @@ FORM = {
     "accuracy": (ACCURACY, None),
     "error": {
         "mse": (*NUMBER, None),
-        "source mse": (*NUMBER, None),
-        "snr dB": (*NUMBER, None),
-        "snr dB by step": STEPS,
+        "source_mse": (*NUMBER, None),
+        "snr_db": (*NUMBER, None),
+        "snr_db_by_step": STEPS,
     },
-    "spikes": {"per neuron": NUMBER, "silent neurons": NUMBER, "layers": {...: LAYER}},
+    "spikes": {"per_neuron": NUMBER, "silent_neurons": NUMBER, "layers": {...: LAYER}},
     "operations": {
-        "spiking": {**MADE, "membrane updates": NUMBER, "other updates": NUMBER},
+        "spiking": {**MADE, "membrane_updates": NUMBER, "other_updates": NUMBER},
         "layers": {...: MADE},
         "source": (MADE, None),
     },
-    "latency": {"first answer": int, "between samples": int, "wall": {"samples per second": (*NUMBER, None)}},
+    "latency": {"first_answer": int, "between_samples": int, "wall": {"samples_per_second": (*NUMBER, None)}},
     "energy": {
         "models": {...: {"source": str, "constants": {...: (*NUMBER, {...: NUMBER})}, "rows": [ROW]}},
         "caveat": str,

@@ -28,14 +28,14 @@ REFERENCE = "source, fp32"
 def glance(evaluation: Data) -> Section:
     """Return the first section."""
     network, latency, spikes = evaluation["network"], evaluation["latency"], evaluation["spikes"]
-    steps = f"T = {network['T']} digits after {network['total steps'] - network['T']} silent steps of depth "
-    steps += f"{network['depth']}; first answer at step {latency['first answer']}"
+    steps = f"T = {network['T']} digits after {network['total_steps'] - network['T']} silent steps of depth "
+    steps += f"{network['depth']}; first answer at step {latency['first_answer']}"
     silent = f"for one sample, of {whole(network['neurons'])} neurons; "
-    silent += f"{percent(spikes['silent neurons'], 0)} stay silent"
+    silent += f"{percent(spikes['silent_neurons'], 0)} stay silent"
     tiles = [
         _quality(evaluation),
-        _tile("Steps", str(network["total steps"]), steps),
-        _tile("Spikes per neuron", f"{spikes['per neuron']:.2f}", silent),
+        _tile("Steps", str(network["total_steps"]), steps),
+        _tile("Spikes per neuron", f"{spikes['per_neuron']:.2f}", silent),
         _energy((evaluation.get("energy") or {}).get("models", {})),
     ]
     drawn, chart = _settling(evaluation)
@@ -50,7 +50,7 @@ def _quality(evaluation: Data) -> str:
     accuracy = evaluation["accuracy"]
     if accuracy is None:
         text = "of the outputs against those of the source network; 6 dB are one binary digit"
-        return _tile("Signal to noise", decibels(evaluation["error"]["snr dB"]), text)
+        return _tile("Signal to noise", decibels(evaluation["error"]["snr_db"]), text)
     points = signed(100 * (accuracy["network"] - accuracy["source"]))
     text = f"{points} points; {percent(accuracy['agreement'])} of the answers are those of the source"
     value = f"{100 * accuracy['source']:.2f} → {percent(accuracy['network'])}"
@@ -100,8 +100,8 @@ def _settling(evaluation: Data) -> tuple[str, Chart]:
     accuracy, samples = evaluation["accuracy"], f"{evaluation['data']['samples']:,} samples"
     if accuracy is None:
         text = f"Each digit of the output sharpens it; {samples}."
-        chart = charts.by_step(evaluation["error"]["snr dB by step"], source=None, unit="dB", label="signal to noise")
+        chart = charts.by_step(evaluation["error"]["snr_db_by_step"], source=None, unit="dB", label="signal to noise")
         return figure("settling", "The output settles.", text), chart
     text = f"Accuracy after every step; the dashed line is the source network; {samples}."
-    chart = charts.by_step(accuracy["by step"], source=accuracy["source"], unit="%", label="accuracy")
+    chart = charts.by_step(accuracy["by_step"], source=accuracy["source"], unit="%", label="accuracy")
     return figure("settling", "The answer settles, digit by digit.", text), chart

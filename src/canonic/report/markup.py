@@ -37,6 +37,15 @@ class Section:
         return f'<section id="{self.name}" aria-labelledby="{self.name}-title">{heading}{self.body}</section>'
 
 
+def words(key: str) -> str:
+    """Return a key of plain data as people write it.
+
+    >>> words("dead_channels")
+    'dead channels'
+    """
+    return key.replace("_", " ")
+
+
 def percent(share: Number | None, digits: int = 2) -> str:
     """Return a share as a percentage, with a space that does not break.
 

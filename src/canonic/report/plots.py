@@ -134,7 +134,7 @@ def overload(evaluation: Data, title: str = "") -> "Figure":
         evaluation: ``evaluate(...).to_json()``.
         title: of the figure.
     """
-    rates = {name: 100 * layer["overload rate"] for name, layer in evaluation["spikes"]["layers"].items()}
+    rates = {name: 100 * layer["overload_rate"] for name, layer in evaluation["spikes"]["layers"].items()}
     figure, axes = _rows(list(rates), title)
     axes.barh(range(len(rates)), list(rates.values()), 0.6, color=MINUS)
     axes.set_xlabel("% of firing steps that are overloaded")

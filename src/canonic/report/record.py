@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from canonic.report.markup import Section, paragraph, table
+from canonic.report.markup import Section, paragraph, table, words
 
 Data = Mapping[str, Any]
 
@@ -54,10 +54,10 @@ def _facts(evaluation: Data, description: Data, parts: Mapping[str, str]) -> Ite
     yield "hash of the data of the figures (SHA-256)", data["sha256"]
     yield from ((f"data of the {part}", text) for part, text in parts.items())
     yield "seed", "none: no random numbers are drawn"
-    told = {"populations", "neurons", "depth", "total steps", "precision", "repair dB"}
+    told = {"populations", "neurons", "depth", "total_steps", "precision", "repair_db"}
     for name, value in description.items():
         if name not in told:
-            yield from _flat(name, value)
+            yield from _flat(words(name), value)
 
 
 OF_LAYERS = {"dead channels"}

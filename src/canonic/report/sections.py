@@ -32,27 +32,27 @@ def _figures(evaluation: Data) -> Iterator[tuple[str, str, str]]:
     accuracy, error, latency = evaluation["accuracy"], evaluation["error"], evaluation["latency"]
     if accuracy is not None:
         yield "accuracy", percent(accuracy["source"]), percent(accuracy["network"])
-        yield "95 % interval (Wilson)", _interval(accuracy["source interval"]), _interval(accuracy["interval"])
+        yield "95 % interval (Wilson)", _interval(accuracy["source_interval"]), _interval(accuracy["interval"])
         if (top5 := accuracy["top5"]) and min(top5.values()) < 1:
             yield "among the best five", percent(top5["source"]), percent(top5["network"])
         yield "answers that agree", NONE, percent(accuracy["agreement"])
     else:
-        yield "mean squared error against the targets", number(error["source mse"]), number(error["mse"])
-    yield "output, signal to noise against the source", NONE, decibels(error["snr dB"])
+        yield "mean squared error against the targets", number(error["source_mse"]), number(error["mse"])
+    yield "output, signal to noise against the source", NONE, decibels(error["snr_db"])
     yield "steps: digits T + silent steps", NONE, _steps(network)
-    yield "first answer, and a new sample every", NONE, f"{latency['first answer']}, {latency['between samples']} steps"
-    yield "spikes per neuron", NONE, f"{spikes['per neuron']:.3f}"
-    yield "silent neurons", NONE, percent(spikes["silent neurons"], 1)
+    yield "first answer, and a new sample every", NONE, f"{latency['first_answer']}, {latency['between_samples']} steps"
+    yield "spikes per neuron", NONE, f"{spikes['per_neuron']:.3f}"
+    yield "silent neurons", NONE, percent(spikes["silent_neurons"], 1)
     source, spiking = operations["source"] or {}, operations["spiking"]
-    yield "multiplications with addition (MACs)", number(source.get("dense MACs")), number(spiking["MACs"])
+    yield "multiplications with addition (MACs)", number(source.get("dense_MACs")), number(spiking["MACs"])
     yield "of these with an input that is not 0", number(source.get("MACs")), NONE
     yield "additions of weights (ACs)", number(source.get("ACs")), number(spiking["ACs"])
-    yield "updates of membranes", NONE, number(spiking["membrane updates"])
-    if other := spiking["other updates"]:
+    yield "updates of membranes", NONE, number(spiking["membrane_updates"])
+    if other := spiking["other_updates"]:
         yield "updates of other state", NONE, number(other)
     yield "weights", whole(network["weights"]), whole(network["weights"])
     if wall := latency.get("wall"):
-        yield "simulated on this machine", NONE, f"{number(wall['samples per second'], 3)} samples per second"
+        yield "simulated on this machine", NONE, f"{number(wall['samples_per_second'], 3)} samples per second"
 
 
 def _flips(evaluation: Data) -> str:
@@ -70,7 +70,7 @@ def _flips(evaluation: Data) -> str:
 
 def steps(evaluation: Data) -> Section:
     """Return how the answer settles, beside other codes where those were measured."""
-    accuracy, snr = evaluation["accuracy"], evaluation["error"]["snr dB by step"]
+    accuracy, snr = evaluation["accuracy"], evaluation["error"]["snr_db_by_step"]
     if accuracy is None:
         return Section("steps", "Error against steps", _by_step(evaluation))
     same = "The share of answers that are those of the source network, right or wrong."
@@ -78,7 +78,7 @@ def steps(evaluation: Data) -> Section:
     pair = figure("agreement", "Agreement with the source.", same) + figure("snr", "Signal to noise.", noise)
     body = f'<div class="pair">{pair}</div><details><summary>The figures</summary>{_by_step(evaluation)}</details>'
     drawn = {
-        "agreement": charts.by_step(accuracy["agreement by step"], source=None, unit="%", label="agreement"),
+        "agreement": charts.by_step(accuracy["agreement_by_step"], source=None, unit="%", label="agreement"),
         "snr": charts.by_step(snr, source=None, unit="dB", label="signal to noise"),
     }
     if evaluation["baselines"]:
@@ -91,20 +91,20 @@ def _baselines(evaluation: Data) -> str:
     network, baselines = evaluation["network"], evaluation["baselines"]
     return (
         f"The same network with a rate code, and quantised to {baselines['quantised']['bits']} bits: on "
-        f"{baselines['samples']:,} samples, of which the source gets {percent(baselines['source accuracy'])} right and "
-        f"the spiking network {percent(baselines['spiking accuracy'])}. Further left is sooner, higher is better. The "
+        f"{baselines['samples']:,} samples, of which the source gets {percent(baselines['source_accuracy'])} right and "
+        f"the spiking network {percent(baselines['spiking_accuracy'])}. Further left is sooner, higher is better. The "
         "quantised network has two points: bit-serial hardware, which takes a bit at a step as a spiking network does, "
-        f"needs {baselines['quantised']['total steps']} steps, T for each of {network['depth']} layers; hardware that "
+        f"needs {baselines['quantised']['total_steps']} steps, T for each of {network['depth']} layers; hardware that "
         f"multiplies whole numbers needs one pass a layer, {network['depth']}."
     )
 
 
 def _by_step(evaluation: Data) -> str:
-    accuracy, snr = evaluation["accuracy"], evaluation["error"]["snr dB by step"]
+    accuracy, snr = evaluation["accuracy"], evaluation["error"]["snr_db_by_step"]
     if accuracy is None:
         rows = [(str(step), decibels(value)) for step, value in enumerate(snr, 1) if value is not None]
         return table("After every step", ("step", "signal to noise"), rows)
-    columns = zip(accuracy["by step"], accuracy["agreement by step"], snr, strict=True)
+    columns = zip(accuracy["by_step"], accuracy["agreement_by_step"], snr, strict=True)
     rows3 = [
         (str(step), percent(right), percent(same), decibels(ratio))
         for step, (right, same, ratio) in enumerate(columns, 1)
@@ -142,7 +142,7 @@ def spikes(evaluation: Data) -> Section:
     layers = evaluation["spikes"]["layers"]
     totals = {n: (sum(x["positive"]) + sum(x["negative"])) / max(1, x["neurons"]) for n, x in layers.items()}
     rows = [
-        (name, whole(x["neurons"]), f"{totals[name]:.3f}", *_sums(x), percent(x["silent neurons"], 1))
+        (name, whole(x["neurons"]), f"{totals[name]:.3f}", *_sums(x), percent(x["silent_neurons"], 1))
         for name, x in layers.items()
     ]
     headings = ("layer", "neurons", "spikes per neuron", "+1", "−1", "silent neurons")
@@ -162,7 +162,7 @@ def _sums(layer: Data) -> tuple[str, ...]:
 
 def overload(evaluation: Data, verification: Data) -> Section:
     """Return the share of overloaded steps of each layer."""
-    rates = {name: layer["overload rate"] for name, layer in evaluation["spikes"]["layers"].items()}
+    rates = {name: layer["overload_rate"] for name, layer in evaluation["spikes"]["layers"].items()}
     silent = {layer["name"]: str(layer["silent"]) for layer in verification["layers"]}
     rows = [(name, silent.get(name, NONE), percent(rate, 4)) for name, rate in rates.items()]
     counted = table("Overloaded firing steps", ("layer", "k", "share of its firing steps"), rows)
@@ -179,4 +179,4 @@ def _interval(bounds: Sequence[Number]) -> str:
 
 
 def _steps(network: Data) -> str:
-    return f"{network['T']} + {network['total steps'] - network['T']} = {network['total steps']}"
+    return f"{network['T']} + {network['total_steps'] - network['T']} = {network['total_steps']}"

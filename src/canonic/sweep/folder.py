@@ -18,7 +18,7 @@ from canonic.network.storage import write_whole
 from canonic.sweep.grid import Setting
 from canonic.sweep.result import Outcome
 
-FORMAT = "canonic sweep 1"
+FORMAT = "canonic sweep 2"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def open_folder(path: Path, identity: Mapping[str, str]) -> Folder:
     """Return the folder of a sweep, made if there is none.
 
     Raises:
-        StorageError: if it cannot be made, or belongs to a sweep of something else.
+        StorageError: if it cannot be made, or belongs to a sweep of something else, or to another version.
     """
     file = path / "sweep.json"
     try:
@@ -66,8 +66,14 @@ def open_folder(path: Path, identity: Mapping[str, str]) -> Folder:
         raise StorageError(f"cannot make the folder {path} ({error.strerror}): choose another") from None
     if not file.exists():
         write_whole(file, _json({"format": FORMAT, "identity": dict(identity)}))
-    found = _read(file).get("identity", {})
-    others = [key for key in identity if found.get(key) != identity[key]]
+    kept = _read(file)
+    if kept.get("format") != FORMAT:
+        raise StorageError(
+            f"{path} holds a sweep of the format {kept.get('format')!r}, this version goes on with {FORMAT!r}: choose "
+            "another folder"
+        )
+    found = kept.get("identity", {})
+    others = [key.replace("_", " ") for key in identity if found.get(key) != identity[key]]
     if others:
         raise StorageError(
             f"{path} holds a sweep with another {' and another '.join(others)}, and results are not mixed: choose "
@@ -92,10 +98,10 @@ def identity_of(graph: Graph, seen: Calibration, data: Iterable[Any]) -> dict[st
     nodes = [(node.name, node.operator, node.inputs, node.shape, node.neurons, node.tensors) for node in graph.nodes]
     return {
         "network": _hashed(nodes),
-        "calibration data": _hashed(seen.samples, seen.kept),
+        "calibration_data": _hashed(seen.samples, seen.kept),
         "data": _hashed(len(data) if isinstance(data, Sized) else None, first),
-        "version of canonic": version("canonic"),
-        "version of torch": torch.__version__,
+        "version_of_canonic": version("canonic"),
+        "version_of_torch": torch.__version__,
     }
 
 

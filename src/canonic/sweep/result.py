@@ -38,7 +38,7 @@ class Outcome:
     @property
     def total_steps(self) -> int | None:
         """Steps until the last digit of the answer."""
-        return None if self.evaluation is None else int(self.evaluation["network"]["total steps"])
+        return None if self.evaluation is None else int(self.evaluation["network"]["total_steps"])
 
     @property
     def energy(self) -> float | None:
@@ -90,12 +90,12 @@ class Sweep:
         return [
             {
                 **asdict(outcome.setting),
-                "total steps": outcome.total_steps,
+                "total_steps": outcome.total_steps,
                 "accuracy": outcome.accuracy,
                 "agreement": outcome.agreement,
                 "energy": outcome.energy,
-                "on the front of energy": outcome in self.saving_energy,
-                "on the front of steps": outcome in self.saving_steps,
+                "on_front_of_energy": outcome in self.saving_energy,
+                "on_front_of_steps": outcome in self.saving_steps,
                 "refused": outcome.refused,
             }
             for outcome in self.outcomes

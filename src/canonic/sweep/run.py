@@ -142,7 +142,9 @@ def _common(identities: Sequence[Mapping[str, str]]) -> Mapping[str, str]:
     first = identities[0]
     others = sorted({name for identity in identities for name in first if identity[name] != first[name]})
     if others:
-        raise ClusterError(f"the processes differ in the {' and the '.join(others)}: give all of them the same")
+        raise ClusterError(
+            f"the processes differ in the {' and the '.join(others).replace('_', ' ')}: give all of them the same"
+        )
     return first
 
 
