@@ -57,7 +57,7 @@ def test_a_channel_that_weight_decay_has_driven_to_nothing_is_dead(model, settin
         wanted = model(y)
     assert ratio(wanted, snn(y)) > (55 if settings.threshold == "mse" else 28)  # the others clip what is new
     assert torch.allclose(snn.source(y), wanted, rtol=1e-4, atol=1e-5)
-    assert next(iter(snn.record["dead channels"].values())) == 1
+    assert next(iter(snn.record["dead_channels"].values())) == 1
     if not isinstance(model[2], nn.GELU):
         assert ratio(wanted, snn.to_precision("int8")(y)) > 28
 
@@ -70,7 +70,7 @@ def test_a_layer_of_which_nothing_is_left():
     snn = convert(model, [samples(1)], code=CODE)
     with torch.no_grad():
         assert ratio(model(samples(2)), snn(samples(2))) > 55
-    assert snn.record["dead channels"]["2"] == 16
+    assert snn.record["dead_channels"]["2"] == 16
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
