@@ -212,7 +212,7 @@ CALIBRATION = [
     ),
     ([X, X * float("nan")], DataError, "calibration batch 1: input input holds NaN or infinity"),
     ([X / 0], DataError, "calibration batch 0: input input holds NaN or infinity"),
-    ([X, "text"], DataError, "calibration batch 1: input input must be a tensor"),
+    ([X, "text"], DataError, "calibration batch 1 must be a tensor, a tuple or a dict of tensors, got str"),
     ([X, ()], DataError, r"calibration batch 1: the network takes 1 inputs \(input\), got 0"),
 ]
 

@@ -1,6 +1,5 @@
 """The main job: a trained network becomes a spiking one."""
 
-import inspect
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from canonic.cluster import Workers, workers
 from canonic.codes import CSS
@@ -20,8 +19,9 @@ from canonic.conversion.settings import InputCode, Settings, resolve
 from canonic.conversion.settle import repair_report, settle
 from canonic.conversion.units import fold_thresholds
 from canonic.errors import ConversionError, DataError
-from canonic.frontend import Model
+from canonic.frontend import Example, Model, arguments, as_inputs
 from canonic.network import SpikingNetwork
+from canonic.network.batch import LABELS, require_batches
 from canonic.network.finite import not_finite
 from canonic.network.graph import Graph, Plan
 from canonic.network.inputs import channels_last
@@ -44,8 +44,9 @@ def convert(
     Args:
         model: a module, which is left as it is and converted in evaluation mode, or an ``ExportedProgram`` with a
             free batch axis.
-        calibration: batches of typical inputs, at least one: tensors ``[batch, *shape]``, or tuples that begin with
-            the inputs, such as those of a DataLoader of (x, y). A hundred samples or more; no labels are used.
+        calibration: batches of typical inputs, at least one: tensors ``[batch, *shape]``; tuples that begin with the
+            inputs, such as those of a DataLoader of (x, y); or dicts that hold them under the names of the model's
+            forward, which are then passed by name. A hundred samples or more; no labels are used.
         code: of all populations.
         settings: ``Settings()`` if None.
         group: the processes that share the calibration; those of torch.distributed if None.
@@ -93,12 +94,13 @@ def examine(model: Model, calibration: Iterable[Any], kind: InputCode, code: CSS
     Raises:
         ConversionError, DataError: as ``convert``.
     """
-    first, data = _first(calibration, arity(model))
-    example = tuple(x[:3] if isinstance(x, Tensor) and x.dim() else x for x in first)
-    graph, explanation = analyse(model, example, code)
+    first, data = _first(calibration)
+    given = arguments(model, first, "the first batch of the calibration data")
+    graph, explanation = analyse(model, _few(given), code)
     require_convertible(explanation)
     graph = graph.map_tensors(channels_last)
-    return Examined(code_inputs(graph) if kind == "css" else graph, data, len(first[0]), _notes(model))
+    notes = [*_notes(model), *_left_out(first, graph.inputs)]
+    return Examined(code_inputs(graph) if kind == "css" else graph, data, len(as_inputs(given)[0]), notes)
 
 
 def spiking(
@@ -125,15 +127,11 @@ def _require_finite(plan: Plan) -> None:
         )
 
 
-def arity(model: Model) -> int:
-    """Return how many inputs a model takes: the leading items of a batch; the rest, such as labels, are left out."""
-    if not isinstance(model, nn.Module):
-        return len(model.graph_signature.user_inputs)
-    parameters = inspect.signature(model.forward).parameters.values()
-    required = [
-        p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    return max(1, len(required))
+def _few(given: Example) -> Example:
+    """Return the first samples of a batch: enough to capture a model and to check its graph."""
+    if isinstance(given, Mapping):
+        return {name: x[:3] for name, x in given.items()}
+    return tuple(x[:3] for x in given)
 
 
 def _notes(model: Model) -> list[str]:
@@ -157,13 +155,19 @@ def _record(settings: Settings, samples: int, dead: Mapping[str, int]) -> dict[s
     }
 
 
-def _first(calibration: Iterable[Any], count: int) -> tuple[tuple[Tensor, ...], Iterable[Any]]:
-    """Return the inputs of the first batch, and all batches."""
-    if isinstance(calibration, Tensor):
-        raise DataError("calibration must be an iterable of batches, got one tensor: pass [x], or a DataLoader")
+def _left_out(batch: object, names: Sequence[str]) -> list[str]:
+    """Return a note on the keys of a dict that are neither inputs nor labels."""
+    first = batch[0] if isinstance(batch, list | tuple) and batch else batch
+    others = [str(key) for key in first if key not in (*names, *LABELS)] if isinstance(first, Mapping) else []
+    said = f"the batches hold {', '.join(others)}, which the model was not given: its inputs are {', '.join(names)}"
+    return [said] if others else []
+
+
+def _first(calibration: Iterable[Any]) -> tuple[Any, Iterable[Any]]:
+    """Return the first batch, and all batches."""
+    require_batches(calibration, "calibration")
     iterator = iter(calibration)
     first = next(iterator, None)
     if first is None:
         raise DataError("the calibration data is empty: pass at least one batch of typical inputs, 100 to 1000 samples")
-    inputs = (first,) if isinstance(first, Tensor) else tuple(first)[:count]
-    return inputs, calibration if iter(calibration) is not iterator else chain([first], iterator)
+    return first, calibration if iter(calibration) is not iterator else chain([first], iterator)

@@ -1,5 +1,6 @@
 """The front end: torch.export, the operator table, folding."""
 
+from canonic.frontend.arguments import arguments as arguments
 from canonic.frontend.capture import Example as Example
 from canonic.frontend.capture import Model as Model
 from canonic.frontend.capture import as_inputs as as_inputs

@@ -6,7 +6,7 @@ import logging
 import re
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram, ShapesCollection
 
 from canonic.errors import ConversionError
+from canonic.network.batch import described, remedy
 from canonic.network.inputs import as_weights
 
 Model = nn.Module | ExportedProgram
-Example = Tensor | Sequence[Tensor]
+Example = Tensor | Sequence[Tensor] | Mapping[str, Tensor]
+"""One batch for each input, ``[batch, *shape]``: in the order of the model's forward, or by name."""
 
 
 def export(model: Model, example: Example) -> ExportedProgram:
@@ -27,13 +29,13 @@ def export(model: Model, example: Example) -> ExportedProgram:
 
     Args:
         model: a module, which is left as it is, or a program exported with a free batch axis.
-        example: one batch for each input, ``[batch, *shape]``. Its values do not matter.
+        example: one batch for each input, ``[batch, *shape]``; of a dict, passed by name. Its values do not matter.
 
     Raises:
         ConversionError: if torch.export cannot capture the model; the message names the line of the user's code.
     """
     with quiet():
-        program = model if isinstance(model, ExportedProgram) else _export(model, as_inputs(example))
+        program = model if isinstance(model, ExportedProgram) else _export(model, example)
         _require_free_batch(program)
         return program
 
@@ -52,21 +54,23 @@ def quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def as_inputs(batch: Example) -> tuple[Tensor, ...]:
+def as_inputs(batch: Tensor | Sequence[object] | Mapping[str, object]) -> tuple[Tensor, ...]:
     """Return the inputs of a batch as a tuple, checked.
 
     Raises:
         ConversionError: if one of them is not a real tensor with a batch axis.
     """
-    inputs = (batch,) if isinstance(batch, Tensor) else tuple(batch)
-    for index, x in enumerate(inputs):
-        if not isinstance(x, Tensor) or x.is_complex() or x.dim() == 0 or len(x) == 0:
-            seen = f"{x.dtype} {list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
-            raise ConversionError(
-                f"input {index} of the model must be a tensor [batch, *shape] of real numbers with at least one "
-                f"sample, got {seen}: keep the batch axis, and give a complex number as two real ones"
-            )
-    return inputs
+    named = batch if isinstance(batch, Mapping) else enumerate((batch,) if isinstance(batch, Tensor) else batch)
+    return tuple(_real(name, x) for name, x in dict(named).items())
+
+
+def _real(name: object, x: object) -> Tensor:
+    if not isinstance(x, Tensor) or x.is_complex() or x.dim() == 0 or len(x) == 0:
+        raise ConversionError(
+            f"input {name} of the model must be a tensor [batch, *shape] of real numbers with at least one sample, got "
+            f"{described(x)}: {remedy(x)}"
+        )
+    return x
 
 
 def _require_float(model: nn.Module) -> None:
@@ -78,7 +82,8 @@ def _require_float(model: nn.Module) -> None:
             )
 
 
-def _export(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
+def _export(model: nn.Module, given: Example) -> ExportedProgram:
+    inputs, names = as_inputs(given), list(given) if isinstance(given, Mapping) else []
     _require_float(model)
     if any(module.training for module in model.modules()):
         model = copy.deepcopy(model).eval()
@@ -89,12 +94,13 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
     batch = Dim("batch")
     for x in example:
         shapes[x] = {0: batch}
+    placed, named = (() if names else example), dict(zip(names, example, strict=False))
     try:
-        return torch.export.export(model, example, dynamic_shapes=shapes)
+        return torch.export.export(model, placed, named, dynamic_shapes=shapes)
     except Exception as error:  # torch.export raises many types, all of them about the user's model
         # Strict export reads the code instead of running it: slower, but it keeps the batch free in len(x).
         with suppress(Exception):
-            return torch.export.export(model, example, dynamic_shapes=shapes, strict=True)
+            return torch.export.export(model, placed, named, dynamic_shapes=shapes, strict=True)
         sizes = ", ".join(str(list(x.shape)) for x in inputs)
         raise ConversionError(_explain_failure(error, sizes)) from error
 

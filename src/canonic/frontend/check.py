@@ -28,14 +28,15 @@ def require_same(program: ExportedProgram, graph: Graph, example: Sequence[Tenso
     inputs = [as_weights(distinct(x), like) for x in example]
     with torch.no_grad(), quiet():
         model = program.module()
-        wanted = answers(model, inputs)
+        form = program.call_spec.in_spec
+        wanted = answers(model, inputs, form)
         found = reference(graph, inputs)
         for index, (ours, theirs) in enumerate(zip(found, wanted, strict=True)):
             if _same(ours, theirs):
                 continue
             reason = (
                 "the model's answer to a sample depends on the other samples of its batch: keep them apart"
-                if _mixes(model, inputs, theirs, index)
+                if _mixes(model, inputs, form, theirs, index)
                 else "this is an error in canonic: please report it with the model"
             )
             raise ConversionError(f"output {index} of the graph is not that of the model: {reason}")
@@ -72,15 +73,22 @@ def _same(ours: Tensor, theirs: Tensor) -> bool:
     return float((ours - theirs).abs().max()) <= TOLERANCE.get(ours.dtype, 1e-3) * float(theirs.abs().max())
 
 
-def answers(model: torch.nn.Module, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """Return the outputs of a model, which may change its inputs in place: it gets copies."""
-    return [x for x in pytree.tree_leaves(model(*(x.clone() for x in inputs))) if isinstance(x, Tensor)]
+def answers(model: torch.nn.Module, inputs: Sequence[Tensor], form: pytree.TreeSpec) -> list[Tensor]:
+    """Return the outputs of a model, which may change its inputs in place: it gets copies.
+
+    Args:
+        model: that is called.
+        inputs: in the order of the graph's.
+        form: of the call's arguments: those by place, and those by name.
+    """
+    placed, named = pytree.tree_unflatten([x.clone() for x in inputs], form)
+    return [x for x in pytree.tree_leaves(model(*placed, **named)) if isinstance(x, Tensor)]
 
 
-def _mixes(model: torch.nn.Module, inputs: Sequence[Tensor], whole: Tensor, index: int) -> bool:
+def _mixes(model: torch.nn.Module, inputs: Sequence[Tensor], form: pytree.TreeSpec, whole: Tensor, index: int) -> bool:
     """Tell whether a sample gets another answer in a batch of its own."""
     for sample in range(len(whole)):
-        alone = answers(model, [torch.stack([x[sample], x[sample]]) for x in inputs])
+        alone = answers(model, [torch.stack([x[sample], x[sample]]) for x in inputs], form)
         if not _same(alone[index][0], whole[sample]):
             return True
     return False

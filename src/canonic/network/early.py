@@ -10,6 +10,7 @@ from torch import Tensor
 from canonic.errors import DataError
 from canonic.network.clocked import clocked
 from canonic.network.graph import Plan, total_steps
+from canonic.network.outputs import Output, output_names, required_output
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,13 @@ class Answer:
         return 1 - float(self.steps.double().mean()) / self.total_steps
 
 
-def answer(plan: Plan, inputs: Sequence[Tensor], stop_when: float) -> Answer:
+def answer(plan: Plan, inputs: Sequence[Tensor], stop_when: float, output: Output | None = None) -> Answer:
     """Return each sample's readout at the first step at which its two best classes are ``stop_when`` apart.
 
     Raises:
-        DataError: if the network is no classifier with one output ``[batch, classes]``.
+        DataError: if no output ``[batch, classes]`` is meant.
     """
-    name, batch, last = _only_output(plan), len(inputs[0]), total_steps(plan)
+    name, batch, last = _classifying(plan, output), len(inputs[0]), total_steps(plan)
     stopped = torch.zeros(batch, dtype=torch.bool, device=inputs[0].device)
     steps = torch.full((batch,), last, device=inputs[0].device)
     frozen = None
@@ -59,10 +60,12 @@ def _decided(readout: Float[Tensor, "batch classes"], margin: float) -> Bool[Ten
     return best[:, 0] - best[:, 1] >= margin
 
 
-def _only_output(plan: Plan) -> str:
-    names = plan.graph.outputs
-    shape = plan.graph[names[0]].shape
-    if len(names) != 1 or len(shape) != 1 or shape[0] < 2:
-        shapes = ", ".join(str(["batch", *plan.graph[name].shape]) for name in names)
-        raise DataError(f"an early answer needs one output [batch, classes] of two classes or more, got {shapes}")
-    return names[0]
+def _classifying(plan: Plan, output: Output | None) -> str:
+    place = required_output(plan.graph, output, "an early answer needs")
+    name = plan.graph.outputs[place]
+    if len(shape := plan.graph[name].shape) != 1 or shape[0] < 2:
+        raise DataError(
+            f"an early answer needs one output [batch, classes] of two classes or more, got {['batch', *shape]} for "
+            f"{output_names(plan.graph)[place]}"
+        )
+    return name

@@ -11,6 +11,7 @@ from torch import Tensor
 from canonic.codes import CSS
 from canonic.network.graph import Graph, Neurons, Node, Plan
 from canonic.network.layerwise import at_once
+from canonic.network.outputs import output_names
 from canonic.network.population import current, population_scan
 from canonic.network.reference import activate, reference
 from canonic.neurons import Scan
@@ -81,7 +82,7 @@ def measure(
 
     wanted = reference(source, inputs, keep)
     streams = at_once(plan, inputs, compare)
-    pairs = zip(source.outputs, wanted, streams, strict=True)
+    pairs = zip(output_names(source), wanted, streams, strict=True)
     return populations, {name: noise(plan.code, torch.ones(()), value, stream) for name, value, stream in pairs}
 
 

@@ -1,13 +1,14 @@
 """The border: what a network accepts as input."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from canonic.errors import DataError, first_line
+from canonic.errors import DataError, first_line, nearest
+from canonic.network.batch import LABELS, by_name, described, parted, remedy, require_batches
 from canonic.network.graph import Graph
 
 
@@ -64,6 +65,22 @@ def checked(graph: Graph, inputs: Sequence[object], where: str) -> list[Tensor]:
     return [channels_last(x) for x in ready]
 
 
+def called(graph: Graph, inputs: Sequence[object], named: Mapping[str, object]) -> list[Tensor]:
+    """Return the inputs of a call, checked: those by place, then those by name; or all in one dict.
+
+    Raises:
+        DataError: if one does not fit, is missing, or is none of the network's. Labels are left out.
+    """
+    if len(inputs) == 1 and isinstance(inputs[0], Mapping) and not named:
+        return checked(graph, by_name(inputs[0], graph.inputs, "the input of the call"), "the call")
+    rest = graph.inputs[len(inputs) :]
+    for name in named:
+        if name not in (*rest, *LABELS):
+            raise DataError(f"the call takes no {name}: {nearest(name, rest)}")
+    more = by_name(named, rest, "what the call names") if named else ()
+    return checked(graph, (*inputs, *more), "the call")
+
+
 def batches(graph: Graph, data: Iterable[Any], purpose: str, first: int = 0, every: int = 1) -> Iterator[list[Tensor]]:
     """Yield the inputs of each batch, checked; whatever follows them in a batch, such as labels, is left out.
 
@@ -77,11 +94,10 @@ def batches(graph: Graph, data: Iterable[Any], purpose: str, first: int = 0, eve
     Raises:
         DataError: if a batch does not fit the graph or is not finite.
     """
-    if isinstance(data, Tensor):
-        raise DataError(f"{purpose} data must be an iterable of batches, got one tensor: pass [x], or a DataLoader")
+    require_batches(data, f"{purpose} data")
     for index, batch in zip(count(first, every), data, strict=False):
-        given = [batch] if isinstance(batch, Tensor) else list(batch)
-        yield checked(graph, given[: len(graph.inputs)], f"{purpose} batch {index}")
+        where = f"{purpose} batch {index}"
+        yield checked(graph, parted(batch, graph.inputs, where).inputs, where)
 
 
 def channels_last(tensor: Tensor) -> Tensor:
@@ -92,7 +108,7 @@ def channels_last(tensor: Tensor) -> Tensor:
 def _checked(graph: Graph, name: str, x: object, where: str) -> Tensor:
     shape = ", ".join(map(str, ("batch", *graph[name].shape)))
     if not isinstance(x, Tensor):
-        raise DataError(f"{where}: input {name} must be a tensor [{shape}], got {type(x).__name__}")
+        raise DataError(f"{where}: input {name} must be a tensor [{shape}], got {described(x)}: {remedy(x)}")
     kind = graph[name].arguments.get("dtype")
     if kind is None and not x.is_floating_point():
         raise DataError(

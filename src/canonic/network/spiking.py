@@ -1,33 +1,36 @@
 """The spiking network that a conversion gives."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
 from typing import Any, Literal, get_args
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Shaped
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from canonic.codes import CSS
 from canonic.errors import DataError
-from canonic.network.clocked import clocked, final_readout
 from canonic.network.early import Answer, answer
 from canonic.network.fusion import fuse
 from canonic.network.graph import Graph, Plan, Precision, depth, total_steps
-from canonic.network.inputs import channels_last, checked, known_device, prototype
-from canonic.network.layerwise import Observer, layerwise
+from canonic.network.inputs import called, channels_last, known_device, prototype
+from canonic.network.layerwise import Observer
+from canonic.network.outputs import Output, formed
 from canonic.network.precision import lowered, require_precision
+from canonic.network.readout import by_step, final
 from canonic.network.reference import reference
 from canonic.network.storage import load_plan, save_plan
 from canonic.network.table import table
 from canonic.network.trace import LayerTrace, trace
 from canonic.network.verification import Verification, verify
-from canonic.neurons import can_compile, lengthen
+from canonic.neurons import can_compile
 
 Scheduler = Literal["layerwise", "clocked"]
+
+Batch = Shaped[Tensor, "batch ..."]
+Input = Batch | Mapping[str, Batch]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -81,32 +84,27 @@ class SpikingNetwork:
         """Spiking neurons for one sample."""
         return sum(self.graph.neurons.values())
 
-    def __call__(self, *inputs: Shaped[Tensor, "batch ..."], scheduler: Scheduler = "layerwise") -> Any:
+    def __call__(self, *inputs: Input, scheduler: Scheduler = "layerwise", **named: Batch) -> Any:
         """Return what the source model returns, as decoded after all steps.
 
         Args:
-            inputs: one batch ``[batch, *shape]`` for each input of the model.
+            inputs: one batch ``[batch, *shape]`` for each input of the model, or one dict that holds them by name.
             scheduler: "layerwise" is fast; "clocked" is what a chip does, in memory that does not grow with T.
+            named: inputs by name; labels among them are left out.
 
         Raises:
             DataError: if an input does not fit.
         """
-        _require_scheduler(scheduler)
         with torch.no_grad():
-            if scheduler == "layerwise":
-                return self._formed(
-                    [
-                        self.code.decode(s)
-                        for s in layerwise(self.layerwise_plan, checked(self.graph, inputs, "the call"))
-                    ]
-                )
-            return self._formed(final_readout(self.clocked_plan, checked(self.graph, inputs, "the call")))
+            given = called(self.graph, inputs, named)
+            return formed(self.graph, final(self.clocked_plan, self._fused(scheduler), given))
 
     def readout(
         self,
-        *inputs: Shaped[Tensor, "batch ..."],
+        *inputs: Input,
         scheduler: Scheduler = "layerwise",
         observe: Observer | None = None,
+        **named: Batch,
     ) -> Any:
         """Return the decoded output after every step, ``[total_steps, batch, *shape]``, in the form of the model's.
 
@@ -116,20 +114,13 @@ class SpikingNetwork:
             inputs: as for a call.
             scheduler: as for a call.
             observe: called by the layerwise scheduler for each node, with the streams that it reads and its own.
+            named: as for a call.
         """
-        _require_scheduler(scheduler)
         with torch.no_grad():
-            given = checked(self.graph, inputs, "the call")
-            if scheduler == "layerwise":
-                streams = layerwise(self.layerwise_plan, given, observe)
-                starts = [self.graph.first_steps[name] for name in self.graph.outputs]
-                return self._formed([self._settling(s, start) for s, start in zip(streams, starts, strict=True)])
-            outputs = self.clocked_plan.graph.outputs
-            states = [state.readout for _, state in clocked(self.clocked_plan, given)]
-            silent = {name: torch.zeros_like(states[-1][name]) for name in outputs}
-            return self._formed([torch.stack([s.get(n, silent[n]) for s in states]) for n in outputs])
+            given = called(self.graph, inputs, named)
+            return formed(self.graph, by_step(self.clocked_plan, self._fused(scheduler), given, observe))
 
-    def answer(self, *inputs: Shaped[Tensor, "batch ..."], stop_when: float) -> Answer:
+    def answer(self, *inputs: Input, stop_when: float, output: Output | None = None, **named: Batch) -> Answer:
         """Return the answers of a classifier, each as soon as its two best classes are ``stop_when`` apart.
 
         The clocked scheduler runs until the last sample of the batch has stopped.
@@ -137,28 +128,30 @@ class SpikingNetwork:
         Args:
             inputs: as for a call.
             stop_when: margin of the decoded output, in its own unit; 0 stops at the first digit.
+            output: the one that classifies, as for ``evaluate``.
+            named: as for a call.
 
         Raises:
-            DataError: if the network is no classifier, or the margin is negative.
+            DataError: if the output is not that of a classifier, or the margin is negative.
         """
         if not stop_when >= 0:
             raise DataError(f"stop_when must be a margin of at least 0, got {stop_when}: 0 stops at the first digit")
         with torch.no_grad():
-            return answer(self.clocked_plan, checked(self.graph, inputs, "the call"), stop_when)
+            return answer(self.clocked_plan, called(self.graph, inputs, named), stop_when, output)
 
-    def source(self, *inputs: Shaped[Tensor, "batch ..."]) -> Any:
+    def source(self, *inputs: Input, **named: Batch) -> Any:
         """Return what the source network returns, computed on this graph; equal to it up to float rounding."""
         with torch.no_grad():
-            return self._formed(reference(self.graph, checked(self.graph, inputs, "the call")))
+            return formed(self.graph, reference(self.graph, called(self.graph, inputs, named)))
 
-    def trace(self, *inputs: Shaped[Tensor, "batch ..."], layers: Iterable[str] | None = None) -> dict[str, LayerTrace]:
+    def trace(self, *inputs: Input, layers: Iterable[str] | None = None, **named: Batch) -> dict[str, LayerTrace]:
         """Return spikes, currents, membranes and the source network's values of some populations, all if None.
 
         Raises:
             DataError: if there is no such population.
         """
         with torch.no_grad():
-            return trace(self.clocked_plan, self.graph, checked(self.graph, inputs, "the call"), layers)
+            return trace(self.clocked_plan, self.graph, called(self.graph, inputs, named), layers)
 
     def verify(self, data: Iterable[Any], *, progress: bool = True) -> Verification:
         """Compare every population and output with the source network.
@@ -201,7 +194,8 @@ class SpikingNetwork:
         ready = replace(self, compiled=like.is_cuda and can_compile(like.device.type))
         kinds = [self.graph[name].arguments.get("dtype", like.dtype) for name in self.graph.inputs]
         shapes = [(2, *self.graph[name].shape) for name in self.graph.inputs]
-        ready(*(torch.zeros(shape, dtype=kind) for shape, kind in zip(shapes, kinds, strict=True)))
+        given = [torch.zeros(shape, dtype=kind) for shape, kind in zip(shapes, kinds, strict=True)]
+        final(ready.clocked_plan, ready.layerwise_plan, called(self.graph, given, {}))
         return ready
 
     def to(self, device: torch.device | str) -> "SpikingNetwork":
@@ -233,14 +227,9 @@ class SpikingNetwork:
     def __repr__(self) -> str:
         return "\n".join((table(self.plan), *self.record.get("notes", ())))
 
-    def _settling(self, stream: Shaped[Tensor, "time batch ..."], start: int) -> Float[Tensor, "steps batch ..."]:
-        settled = self.code.prefixes(lengthen(stream, self.code.steps))
-        before = settled.new_zeros(start, *settled.shape[1:])
-        held = settled[-1:].expand(self.total_steps - start - len(settled), *settled.shape[1:])
-        return torch.cat([before, settled, held])
-
-    def _formed(self, outputs: Sequence[Tensor]) -> Any:
-        return pytree.tree_unflatten(list(outputs), pytree.treespec_loads(self.graph.form))
+    def _fused(self, scheduler: str) -> Plan | None:
+        _require_scheduler(scheduler)
+        return self.layerwise_plan if scheduler == "layerwise" else None
 
 
 def _require_scheduler(scheduler: str) -> None:

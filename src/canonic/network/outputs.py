@@ -1,0 +1,104 @@
+"""The outputs of a network: what each is called, which one is meant, and the form in which the model returns them."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from canonic.errors import DataError, nearest
+from canonic.network.graph import Graph
+
+Output = str | int | Sequence[str | int]
+"""An output of a network: its identifier, its place among all, or its path in what the model returns."""
+
+ALONE = "output"
+"""The identifier of what is returned by itself."""
+
+FOUND = "logits"
+"""The identifier of an output that is meant where none is named."""
+
+
+def output_names(graph: Graph) -> tuple[str, ...]:
+    """Return the identifier of each output: the keys, fields and places on its path in what the model returns.
+
+    "output" is what is returned by itself, "1" the second of a tuple, "logits" the field of that name, and "boxes.0"
+    the first of a list there.
+    """
+    paths = list(_paths(json.loads(graph.form)[1])) if graph.form else []
+    if len(paths) != len(graph.outputs):  # a form of several leaves that are no outputs is never kept
+        paths = [(str(place),) for place in range(len(graph.outputs))] if len(graph.outputs) > 1 else [()]
+    return tuple(".".join(path) or ALONE for path in paths)
+
+
+def output_called(graph: Graph, output: Output | None) -> int | None:
+    """Return the place of the output that is meant.
+
+    None is the only one, or that called "logits"; where there is neither, None is returned.
+
+    Raises:
+        DataError: if there is no such output.
+    """
+    names = output_names(graph)
+    if output is None:
+        return 0 if len(names) == 1 else next((place for place, name in enumerate(names) if name == FOUND), None)
+    name = ".".join(map(str, output)) if isinstance(output, list | tuple) else str(output)
+    if name in names:
+        return names.index(name)
+    if isinstance(output, int) and 0 <= output < len(names):
+        return output
+    inside = [other for other in names if other.startswith(f"{name}.")]
+    if inside:
+        raise DataError(f"the output {name!r} holds several: choose one of {', '.join(inside)}")
+    raise DataError(f"the network has no output {name!r}: {nearest(name, names)}")
+
+
+def required_output(graph: Graph, output: Output | None, why: str) -> int:
+    """Return the place of the output that is meant; raise a DataError, which says why one is needed, if none is."""
+    place = output_called(graph, output)
+    if place is None:
+        names = output_names(graph)
+        raise DataError(
+            f"{why} one output of the network, which has {len(names)} ({', '.join(names)}): say which, for example "
+            f"output={names[0]!r}"
+        )
+    return place
+
+
+def formed(graph: Graph, outputs: Sequence[Tensor]) -> Any:
+    """Return outputs in the form in which the model returns them.
+
+    Raises:
+        DataError: if that is a class that nothing has defined in this process.
+    """
+    try:
+        form = pytree.treespec_loads(graph.form)
+    except NotImplementedError:
+        kind = json.loads(graph.form)[1]["type"]
+        raise DataError(
+            f"the model returns a {kind}, which is not known here: import what defines it, such as "
+            f"`import {kind.rpartition('.')[0] or kind}`, before the network is run"
+        ) from None
+    return pytree.tree_unflatten(list(outputs), form)
+
+
+def _paths(form: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the path of each leaf of a tree spec in JSON."""
+    if form["type"] is None:
+        yield path
+        return
+    for name, child in zip(_children(form), form["children_spec"], strict=True):
+        yield from _paths(child, (*path, name))
+
+
+def _children(form: Mapping[str, Any]) -> list[str]:
+    """Return the keys of a dict, the fields of a dataclass, or the places in a tuple."""
+    count = len(form["children_spec"])
+    try:
+        known = json.loads(form["context"])
+    except (TypeError, ValueError):
+        known = None
+    fields = known[0] if isinstance(known, list) and known and isinstance(known[0], list) else known
+    named = isinstance(fields, list) and len(fields) == count and all(isinstance(f, str | int) for f in fields)
+    return [str(name) for name in fields] if named else [str(place) for place in range(count)]

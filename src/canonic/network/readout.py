@@ -1,0 +1,53 @@
+"""The decoded outputs of a network, after all steps or after each, by either scheduler."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from canonic.network.clocked import clocked, final_readout
+from canonic.network.graph import Plan, total_steps
+from canonic.network.layerwise import Observer, layerwise
+from canonic.neurons import lengthen
+
+
+def final(plan: Plan, fused: Plan | None, inputs: Sequence[Tensor]) -> list[Float[Tensor, "batch ..."]]:
+    """Return each output as decoded after all steps.
+
+    Args:
+        plan: what the clocked scheduler runs.
+        fused: the same for the layerwise scheduler, which then runs it; None for the clocked one.
+        inputs: one batch for each input.
+    """
+    if fused is None:
+        return list(final_readout(plan, inputs))
+    return [plan.code.decode(stream) for stream in layerwise(fused, inputs)]
+
+
+def by_step(
+    plan: Plan, fused: Plan | None, inputs: Sequence[Tensor], observe: Observer | None = None
+) -> list[Float[Tensor, "steps batch ..."]]:
+    """Return each output as decoded after every step; 0 until its first digit, and held after its last.
+
+    Args:
+        plan: as for ``final``.
+        fused: as for ``final``.
+        inputs: one batch for each input.
+        observe: called by the layerwise scheduler for each node.
+    """
+    outputs = plan.graph.outputs
+    if fused is not None:
+        streams = layerwise(fused, inputs, observe)
+        starts = (plan.graph.first_steps[name] for name in outputs)
+        return [_settling(plan, stream, start) for stream, start in zip(streams, starts, strict=True)]
+    states = [state.readout for _, state in clocked(plan, inputs)]
+    silent = {name: torch.zeros_like(states[-1][name]) for name in outputs}
+    return [torch.stack([state.get(name, silent[name]) for state in states]) for name in outputs]
+
+
+def _settling(plan: Plan, stream: Shaped[Tensor, "time batch ..."], start: int) -> Float[Tensor, "steps batch ..."]:
+    settled = plan.code.prefixes(lengthen(stream, plan.code.steps))
+    before = settled.new_zeros(start, *settled.shape[1:])
+    held = settled[-1:].expand(total_steps(plan) - start - len(settled), *settled.shape[1:])
+    return torch.cat([before, settled, held])
