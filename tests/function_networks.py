@@ -57,7 +57,62 @@ def attention(mask=None, **options):
     return lambda: Lambda(run, qkv=nn.Linear(8, 24), out=nn.Linear(8, 4)), TOKENS
 
 
+def shifted(y):
+    """Channels moved along the tokens, as in temporal shift modules."""
+    out = torch.zeros_like(y)
+    out[:, :-1, :2], out[:, 1:, 2:4], out[:, :, 4:] = y[:, 1:, :2], y[:, :-1, 2:4], y[:, :, 4:]
+    return out
+
+
+def decoded(y):
+    """Parts that are changed where they stand, as in detection heads and ghost modules."""
+    y[..., 0:2] = y[..., 0:2] * 2 - 0.5
+    y[:, 1:3] += y[:, 2:4]
+    y[:, 4].fill_(0.25)
+    y[..., -1] *= 3
+    return y
+
+
+def placed(y):
+    """Lists of places and masks."""
+    y[:, [0, 2]] = y[:, [1, 3]]
+    y[:, torch.arange(5) > 3] = 0.5
+    y[:, range(5), range(5)] = -1.0
+    return y
+
+
+def poured(y):
+    """A stream into memory and into constants."""
+    whole, steps = y.new_empty(len(y), 5, 6), torch.ones(1, 5, 6, dtype=y.dtype).repeat(len(y), 1, 1)
+    whole[:, 1:].copy_(y[:, :-1])
+    whole[:, 0].zero_()
+    steps[..., ::2] = y[..., 1::2]
+    return whole + steps
+
+
+def gathered(y):
+    """Elements that are added at their places, or taken from them, by constant tensors of places."""
+    places = torch.tensor([0, 3, 3])[None, :, None].expand(len(y), 3, 6)
+    added = y.index_add(1, torch.tensor([0, 0, 1]), y[:, :3]) + y.scatter_add(1, places, y[:, 2:])
+    return (
+        added
+        - torch.zeros_like(y).scatter(1, places, 2.0).scatter(1, places[:, :2], y[:, :2])
+        + y.gather(1, places).sum(1, True)
+    )
+
+
+ASSIGNMENTS = {
+    f"assignment, {function.__name__}": (
+        lambda function=function: Lambda(
+            lambda m, x: m.b(function(F.relu(m.a(x)))), a=nn.Linear(8, 6), b=nn.Linear(6, 3)
+        ),
+        TOKENS,
+    )
+    for function in (shifted, decoded, placed, poured, gathered)
+}
+
 FUNCTION_CASES = {
+    **ASSIGNMENTS,
     # activations
     **{
         name: elementwise(function)

@@ -77,6 +77,15 @@ REFUSED = [
     (Custom(lambda y: y + torch.randn(4)), "it draws random numbers; make it a buffer of the model"),
     (Custom(lambda y: y * torch.arange(y.shape[0])[:, None]), "its constant differs from sample to sample; use one"),
     (Custom(lambda y: y[:, y.argmax(1)]), "it returns places, not values; take it out of the model"),
+    (
+        Custom(lambda y: y[:, torch.arange(4) > 1]),
+        r"its result \[.*\] has a size that depends on what is in a mask; use",
+    ),
+    (Custom(lambda y: y * y.sum(1).amax(0).item()), "it reads a number from the input; keep it a tensor: no item"),
+    (
+        Custom(lambda y: y.scatter(1, y.long().clamp(0, 3), y)),
+        "scatter.*it is an assignment to places that depend on the input; assign to constant places, .* torch.cat",
+    ),
     (Custom(lambda y: y.argmax(1)), "aten.argmax.default"),
     (Custom(lambda y: y.max(1)[1]), "it uses result 1 of aten.max.dim; use only its first result"),
     (Custom(lambda y: (y > 0).float()), "it jumps: the smallest error"),

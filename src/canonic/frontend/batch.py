@@ -75,15 +75,25 @@ def result_of(node: fx.Node) -> Tensor:
     shape = f"its result [{', '.join(map(str, value.shape))}]"
     if 0 in shape_at(value, 1):
         raise Refusal(f"{shape} is empty", "take it out of the model")
+    free = {symbol for size in value.shape for symbol in symbols(size)}
+    if any(str(symbol).startswith("u") for symbol in free):  # torch's word for what only running it tells
+        raise Refusal(
+            f"{shape} has a size that depends on what is in a mask",
+            "use torch.where, or a list of places worked out in __init__",
+        )
+    if len(free) > 1:
+        raise Refusal(f"{shape} has another free size than the batch", "export it with fixed sizes but for the batch")
     if not keeps_apart(value):
         raise Mixed(f"{shape} mixes the samples of a batch", "keep them apart")
-    if len({symbol for size in value.shape for symbol in symbols(size)}) > 1:
-        raise Refusal(f"{shape} has another free size than the batch", "export it with fixed sizes but for the batch")
     return value
 
 
-_ALONE = ("aten.index.Tensor", "aten.repeat.default", "aten.repeat_interleave.self_int", "aten.squeeze.default")
+_ALONE = (
+    *("aten.index.Tensor", "aten.gather.default", "aten.squeeze.default"),
+    *("aten.repeat.default", "aten.repeat_interleave.self_int"),
+)
 _JOINS = ("aten.cat.default", "aten.stack.default")
+_ASSIGNMENTS = ("aten.index_put.default", "aten.scatter.src", "aten.scatter_add.default")
 
 
 def is_alone(node: fx.Node, value: Tensor, streams: Sequence[fx.Node]) -> bool:
@@ -93,7 +103,16 @@ def is_alone(node: fx.Node, value: Tensor, streams: Sequence[fx.Node]) -> bool:
         return True  # computed once, and constants among the arguments are those of one sample
     if name in _ALONE or (name in _JOINS and len(set(node.all_input_nodes)) > len(set(streams))):
         return True
+    if name in _ASSIGNMENTS and _assigned_alone(node, streams):
+        return True
     return not all(batch_first(tensor) for tensor in (value, *map(first_result, streams)))
+
+
+def _assigned_alone(node: fx.Node, streams: Sequence[fx.Node]) -> bool:
+    """Tell whether a stream is assigned to places of its own in each sample, or to a constant."""
+    whole, places = node.args[:2]
+    every_sample = isinstance(places, list | tuple) and places[0] is None
+    return set(streams) != {whole} and not (every_sample and whole in streams)
 
 
 def first_result(node: fx.Node) -> Tensor:

@@ -1,30 +1,32 @@
 """Operators that the table does not know, in terms of those that it knows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from torch import fx
 from torch._ops import OpOverload
 from torch.export import ExportedProgram, default_decompositions
 
 from canonic.errors import ConversionError, first_line
+from canonic.frontend.assignment import REWRITTEN
 from canonic.frontend.capture import quiet
 from canonic.frontend.functions import REFUSED
-from canonic.frontend.structure import BOOKKEEPING, SPLITS
+from canonic.frontend.structure import BOOKKEEPING, NUMBERS, SPLITS, sizes_only
 from canonic.frontend.table import TABLE
 
 
 def decompose_unknown(program: ExportedProgram) -> ExportedProgram:
     """Return the program with unknown operators decomposed as torch does, where that leaves none that is unknown.
 
-    No operator is left in place. All that is known stays whole: decomposing everything would turn a network into
-    clutter. What is refused by name stays too, so that it is refused by its name.
+    No operator is left in place, and assignments are those of the table. All that is known stays whole: decomposing
+    everything would turn a network into clutter. What is refused by name stays too, so that it is refused by its name.
 
     Raises:
         ConversionError: if torch cannot, as with a program that was decomposed before, or a buffer changed twice.
     """
     known = default_decompositions()
-    whole = decomposed = decompose(program, {})
-    wanted: dict[OpOverload, Any] = {}
+    whole = decomposed = decompose(program, REWRITTEN)
+    wanted: dict[OpOverload, Any] = dict(REWRITTEN)
     while more := {op: known[op] for op in unknown(decomposed) if op in known and op not in wanted}:
         wanted |= more
         decomposed = decompose(program, wanted)
@@ -48,7 +50,20 @@ def decompose(program: ExportedProgram, table: Mapping[OpOverload, Any]) -> Expo
 
 
 def unknown(program: ExportedProgram) -> set[OpOverload]:
-    """Return the operators of a program that have no rule and are not refused by name."""
-    called = {node.target for node in program.graph.nodes if isinstance(node.target, OpOverload)}
+    """Return the operators on streams that have no rule and are not refused by name: constants may use any other."""
     known = {*TABLE, *SPLITS, *BOOKKEEPING}
+    called = {node.target for node in on_streams(program) if isinstance(node.target, OpOverload)}
     return {op for op in called if str(op) not in known and str(op).split(".")[1] not in REFUSED}
+
+
+def on_streams(program: ExportedProgram) -> Iterator[fx.Node]:
+    """Yield the calls that depend on what an input of a program holds, not only on its size."""
+    streams = {node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs}
+    for node in program.graph.nodes:
+        if (
+            not isinstance(node.meta.get("val"), NUMBERS)
+            and not sizes_only(node)
+            and not streams.isdisjoint(node.all_input_nodes)
+        ):
+            streams.add(node)
+            yield node

@@ -25,7 +25,17 @@ from canonic.frontend.batch import (
 from canonic.frontend.call import Call, Mixed, Refusal, Rule
 from canonic.frontend.constants import Constants
 from canonic.frontend.origin import bind, name_of, origin_of
-from canonic.frontend.structure import BOOKKEEPING, SIZED, SPLITS, part_of, sizes_only, unbound, whole_numbers
+from canonic.frontend.structure import (
+    BOOKKEEPING,
+    NUMBERS,
+    READS,
+    SIZED,
+    SPLITS,
+    part_of,
+    sizes_only,
+    unbound,
+    whole_numbers,
+)
 from canonic.frontend.table import convert_call
 from canonic.network.graph import Graph, Kind, Node, Origin, Slot
 from canonic.network.inputs import as_weights
@@ -92,7 +102,11 @@ class _Import:
             self.visit_output(node)
         elif node.op == "get_attr":
             self.constants.for_one[node] = operator.attrgetter(str(node.target))(self.program.graph_module)
-        elif isinstance(node.meta.get("val"), int | float | bool | torch.SymInt) or str(node.target) in BOOKKEEPING:
+        elif str(node.target) in READS and node.all_input_nodes[0] in self.streams:
+            self.refuse(node, Refusal("it reads a number from the input", "keep it a tensor: no item(), no float(x)"))
+            self.constants.for_one[node] = 1  # any: the graph has a gap here
+            del self.streams[node]
+        elif isinstance(node.meta.get("val"), NUMBERS) or str(node.target) in BOOKKEEPING:
             return
         elif not any(source in self.streams for source in node.all_input_nodes) or sizes_only(node):
             self.visit_constant(node)
@@ -182,7 +196,7 @@ class _Import:
         name = f"{stream.name}.one"
         known = next((node for node in self.nodes if node.name == name), None)
         if known is None:
-            known = _reshaped(stream, name, "aten.unsqueeze.default", (1, *stream.shape))
+            known = reshaped(stream, name, "aten.unsqueeze.default", (1, *stream.shape))
             self.nodes.append(known)
         return known
 
@@ -190,7 +204,7 @@ class _Import:
         own = {name: as_weights(t.detach(), value) for name, t in made.tensors.items()}
         self.nodes.append(replace(made, tensors=own))
         if made.alone and batch_first(value):
-            made = _reshaped(made, f"{made.name}.each", "aten.squeeze.dim", made.shape[1:])
+            made = reshaped(made, f"{made.name}.each", "aten.squeeze.dim", made.shape[1:])
             self.nodes.append(made)
         self.streams[node] = self.nodes[-1]
 
@@ -251,9 +265,3 @@ class _Import:
                 )
             )
         return stream.name
-
-
-def _reshaped(stream: Node, name: str, operator: str, shape: tuple[int, ...]) -> Node:
-    """Return a node that adds or takes away the axis of a batch of one."""
-    arguments = {"self": Slot(0), "dim": 1}
-    return Node(name, "structure", operator, (stream.name,), shape, arguments, scaling="moves", origin=stream.origin)

@@ -55,7 +55,7 @@ def slices(call: Call) -> Node | None:
 
 
 def gather(call: Call) -> Node:
-    """``x[:, indices]`` and ``index_select`` with constant indices."""
+    """``x[:, indices]``, ``index_select`` and ``gather`` with constant indices."""
     arguments, tensors = held(call.arguments)
     slots = [value for value in (*arguments.values(), *arguments.get("indices", [])) if isinstance(value, Slot)]
     if slots != [arguments["self"]]:
@@ -115,6 +115,12 @@ def whole_numbers(call: Call) -> Node:
     return call.node("structure", "mixes", arguments=arguments, tensors=tensors)
 
 
+def reshaped(stream: Node, name: str, operator: str, shape: tuple[int, ...]) -> Node:
+    """Return a node that adds or takes away the axis of a batch of one."""
+    arguments = {"self": Slot(0), "dim": 1}
+    return Node(name, "structure", operator, (stream.name,), shape, arguments, scaling="moves", origin=stream.origin)
+
+
 SPLITS = (
     *("aten.split.Tensor", "aten.split_with_sizes.default", "aten.split.sizes"),
     *("aten.chunk.default", "aten.unbind.int"),
@@ -158,6 +164,7 @@ RULES: dict[str, Rule] = {
     "aten.slice.Tensor": slices,
     "aten.index.Tensor": gather,
     "aten.index_select.default": gather,
+    "aten.gather.default": gather,
     "aten.cat.default": joins,
     "aten.stack.default": joins,
     "aten.pad.default": pad,
@@ -166,6 +173,12 @@ RULES: dict[str, Rule] = {
 
 BOOKKEEPING = ("aten.sym_size.int", "aten._assert_tensor_metadata.default", "aten._assert_scalar.default")
 """Calls that compute nothing of the network."""
+
+NUMBERS = int | float | bool | torch.SymInt | torch.SymFloat | torch.SymBool
+"""Results of calls that are no tensors: sizes, and what is worked out from them."""
+
+READS = ("aten.item.default", "aten._local_scalar_dense.default")
+"""Calls that make a number of a tensor."""
 
 SIZES_ONLY = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
 """Operators that use the size of a stream, not what it carries: they make constants."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from canonic.frontend import activations, arithmetic, functions, structure, synapses
+from canonic.frontend import activations, arithmetic, assignment, functions, structure, synapses
 from canonic.frontend.call import Call, Refusal, Rule
 from canonic.network.graph import Node
 
@@ -16,7 +16,7 @@ KINDS: dict[str, dict[str, Rule]] = {
     "arithmetic": arithmetic.RULES,
     "populations": activations.RULES,
     "function units": functions.RULES,
-    "structure": structure.RULES,
+    "structure": structure.RULES | assignment.RULES,
 }
 TABLE: dict[str, Rule] = {operator: rule for rules in KINDS.values() for operator, rule in rules.items()}
 
