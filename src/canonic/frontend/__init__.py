@@ -10,5 +10,5 @@ from canonic.frontend.check import require_finite as require_finite
 from canonic.frontend.check import require_same as require_same
 from canonic.frontend.decompose import decompose_unknown as decompose_unknown
 from canonic.frontend.fold import fold as fold
-from canonic.frontend.importer import Verdict as Verdict
 from canonic.frontend.importer import import_program as import_program
+from canonic.frontend.verdict import Verdict as Verdict

@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, fx
@@ -32,31 +32,15 @@ from canonic.frontend.structure import (
     SIZED,
     SPLITS,
     part_of,
+    reshaped,
     sizes_only,
     unbound,
     whole_numbers,
 )
 from canonic.frontend.table import convert_call
-from canonic.network.graph import Graph, Kind, Node, Origin, Slot
+from canonic.frontend.verdict import Verdict
+from canonic.network.graph import Graph, Node, Origin, Slot
 from canonic.network.inputs import as_weights
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What becomes of one call: its kind, or "refused" with the reason and what to do."""
-
-    name: str
-    kind: Kind | Literal["refused"]
-    shape: tuple[int, ...]
-    origin: Origin
-    reason: str = ""
-    remedy: str = ""
-
-    @property
-    def remark(self) -> str:
-        """The reason and what to do; the operator where there is nothing to say."""
-        said = f"{self.reason}: {self.remedy}" if self.remedy else self.reason
-        return said or self.origin.operator
 
 
 def import_program(program: ExportedProgram) -> tuple[Graph, tuple[Verdict, ...]]:
