@@ -81,3 +81,5 @@ def test_baselines_are_measured_on_some_batches(model):
     shown = found.to_json()["baselines"]
     assert len(shown["rate"]["accuracy_by_step"]) == 64
     assert shown["quantised"]["bits"] == 8
+    same = evaluate(snn, batches[::3]).to_json()["accuracy"]
+    assert shown["spiking_accuracy_by_step"] == same["by_step"]

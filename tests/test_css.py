@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canonic import CSS
+from canonic import CSS, CanonicError
 from tests.reference import quantise
 
 betas = st.floats(1.05, 2.95)
@@ -87,8 +87,9 @@ def test_float32_is_exact_up_to_24_digits():
         ({"beta": float("nan")}, "beta must lie between 1 and 3"),
         ({"phi": 0.49}, r"phi must lie in \[0.5, 0.75\] for beta = 2, got 0.49"),
         ({"phi": 0.76}, r"phi must lie in \[0.5, 0.75\] for beta = 2, got 0.76"),
+        ({"phi": float("inf")}, r"phi must lie in \[0.5, 0.75\] for beta = 2, got inf"),
     ],
 )
 def test_parameters_out_of_range_are_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(CanonicError, match=message):
         CSS(**arguments)

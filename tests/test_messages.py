@@ -250,16 +250,36 @@ SETTINGS = [
     ("grid(silent=[1, 'few'])", "silent of settings must be a whole number or \"auto\", got 'few'"),
     ("grid(precision=['int4'])", "precision must be one of fp32, bf16x2, bf16, int8, got 'int4'"),
     ("CSS(steps=4.0)", "steps must be a whole number from 1 to 24, got 4.0"),
+    ("CSS(steps='8')", "steps must be a whole number from 1 to 24, got '8'"),
+    ("CSS(silent=None)", "silent must be a whole number from 0 to 8, got None"),
+    ("CSS(beta='2')", "beta must be a number, got '2': take 2"),
+    ("CSS(beta=2j)", "beta must be a number, got 2j"),
+    ("CSS(phi=True)", "phi must be a number, got True: 0.5 rounds to nearest"),
+    ("CSS(phi=np.ones(2))", "phi must be a number, got array([1., 1.])"),
+    ("CSS(np.int64(6), beta=2, phi=np.float32(0.5))", "CSS(steps=6, silent=1, beta=2.0, phi=0.5)"),
+    ("Settings(percentile='99')", "percentile of settings must be a number, got '99'"),
+    ("Settings(percentile=float('nan'))", "percentile of settings must lie in (0, 100], got nan"),
+    ("Settings(silent=-1)", "silent of settings must be a whole number from 0 to 24, got -1"),
+    ("Settings(overload_limit='low')", "overload_limit must be a number, got 'low'"),
+    ("Settings(correct='no')", "correct must be True or False, got 'no'"),
+    ("Settings(overrides=['fc'])", "overrides must be a dict of Override by name, got list"),
+    (
+        "Settings(overrides={'fc': {'silent': 2}})",
+        "the override of fc must be an Override, got dict: Override(silent=2)",
+    ),
+    ("Settings(overrides={'fc': Override(silent=1.5)})", "silent of fc must be a whole number from 0 to 24, got 1.5"),
+    ("Settings(overrides={'fc': Override(phi='half')})", "phi of fc must be a number, got 'half'"),
 ]
 
 PROGRAM = """
+import numpy as np
 from canonic.frontend import quiet
 from canonic.network.inputs import checked
 from canonic import CSS, Override, Settings
 from canonic.sweep import grid
 for expression in {expressions!r}:
     try:
-        eval(expression)
+        print(eval(expression))
     except ValueError as error:
         print(error)
 """

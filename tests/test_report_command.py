@@ -72,7 +72,7 @@ def test_data_without_labels_is_said_not_to_be_compared(folder):
     assert "Figures: 30 samples of evaluation.json, not compared with bare.npz, which has no labels, SHA-256" in text
 
 
-def test_after_ctrl_c_the_page_is_said_to_be_partial(folder, monkeypatch, capsys):
+def test_after_ctrl_c_the_page_is_said_to_be_partial(folder, monkeypatch, capsys, ctrl_c):
     def interrupted(*given, **rest):
         return replace(evaluate(*given, **rest), gap="interrupted after 30 samples")
 

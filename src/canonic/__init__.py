@@ -1,9 +1,11 @@
 """Trained PyTorch networks as spiking networks of ternary spikes, by Canonic Signed Spike coding."""
 
 import importlib
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    __version__: str
     from canonic.codes import CSS as CSS
     from canonic.conversion import Override as Override
     from canonic.conversion import Settings as Settings
@@ -25,6 +27,7 @@ _HOMES = {
     "measure": ("Evaluation", "evaluate"),
     "network": ("SpikingNetwork", "load"),
 }
+_PACKAGES = ("codes", "conversion", "datasets", "errors", "measure", "network", "report", "sweep")
 
 __all__ = [
     "CSS",
@@ -45,7 +48,16 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first used: torch takes seconds to load, the command line's help must not."""
+    if name == "__version__":
+        return version("canonic")
+    if name in _PACKAGES:
+        return importlib.import_module(f"canonic.{name}")
     for home, names in _HOMES.items():
         if name in names:
             return getattr(importlib.import_module(f"canonic.{home}"), name)
     raise AttributeError(f"module canonic has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the public names, imported or not."""
+    return sorted((*__all__, *_PACKAGES, "__version__"))

@@ -1,14 +1,33 @@
 """An evaluation as tables on a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.table import Table
+from torch.utils.data import DataLoader
 
+from canonic.cli.group import finish
 from canonic.cli.render import console
+from canonic.cluster import workers
 from canonic.measure import Evaluation
 from canonic.network.graph import spread
 from canonic.report.markup import SPACE, is_other_code, number
+
+
+class Ending(DataLoader[Any]):
+    """Batches after the last of which Ctrl-C is too late: what was measured is said, whole."""
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        """Yield the batches, and end the time for Ctrl-C while whoever counts them still catches it."""
+        yield from super().__iter__()
+        finish()
+
+
+def to_the_end(batches: "DataLoader[Any]") -> "DataLoader[Any]":
+    """Return batches whose last one counts, even if Ctrl-C comes right behind it; under torchrun as they are."""
+    if workers().world > 1:  # where each process takes its share of a plain DataLoader
+        return batches
+    return Ending(batches.dataset, batch_size=batches.batch_size, collate_fn=batches.collate_fn)
 
 
 def show_evaluation(evaluation: Evaluation) -> None:

@@ -1,33 +1,40 @@
 """The command line of ``canonic``. Exit codes: 0 done, 1 it could not be done, 2 wrong usage."""
 
-import json
-import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from canonic.cli import options as o
-from canonic.cli.group import in_group, interrupts, name_of_process
+from canonic.cli.group import INTERRUPTED, Told, finish, print_json, run
 from canonic.cli.sweep import sweep
 
-INTERRUPTED = 130
-"""The exit code that typer gives to Ctrl-C."""
 
-HALTED = "interrupted; nothing was left half-written"
-
-
-class Told(typer.Exit):
-    """The end of a command that has said itself what became of its files."""
+def show_version(asked: bool) -> bool:
+    """Print the version and end, where it was asked for."""
+    if asked:
+        print(f"canonic {metadata.version('canonic')}")
+        raise typer.Exit()
+    return asked
 
 
 app = typer.Typer(
     name="canonic",
     help="Turn a trained PyTorch network into a spiking network of ternary spikes.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 @app.command()
@@ -40,7 +47,8 @@ def demo(
     from canonic.cli.render import show_demo
 
     results = run_demo(out)
-    _print_json([e.to_json() for e in results.values()]) if as_json else show_demo(results, out)
+    finish()
+    print_json([e.to_json() for e in results.values()]) if as_json else show_demo(results, out)
 
 
 @app.command()
@@ -66,7 +74,7 @@ def explain(
     opened = open_model(model, weights)
     example = example_of(opened, [o.sizes(text) for text in shape or ()])
     explanation = explain(opened, example, code=code)
-    _print_json({"convertible": explanation.convertible, **asdict(explanation)}) if as_json else show_explanation(
+    print_json({"convertible": explanation.convertible, **asdict(explanation)}) if as_json else show_explanation(
         explanation
     )
     if not explanation.convertible:
@@ -118,9 +126,10 @@ def convert(
     snn = convert_model(opened, batches, code=code, settings=settings)
     # The network remembers its preprocessing, so that evaluate need not be told again.
     snn = replace(snn, record={**snn.record, "preprocessing": asdict(prepare)}).to_precision(precision)  # type: ignore[arg-type]
+    finish()
     if workers().first:
         snn.save(out)
-    _print_json({"file": str(out), **snn.describe()}) if as_json else show_network(snn, out)
+    print_json({"file": str(out), **snn.describe()}) if as_json else show_network(snn, out)
 
 
 @app.command()
@@ -137,14 +146,15 @@ def evaluate(
     as_json: o.Json = False,
 ) -> None:
     """Measure a spiking network against its source on labelled data: accuracy at every step, spikes, energy."""
-    from canonic.cli.evaluation import show_evaluation
+    from canonic.cli.evaluation import show_evaluation, to_the_end
     from canonic.measure import evaluate as measure
     from canonic.network import load
 
     snn = load(network)
     batches = o.batches(data, o.remembered(snn, mean, std, size, grey), limit, batch_size, labelled=True)
-    evaluation = measure(snn, batches, baselines=baselines)
-    _print_json(evaluation.to_json()) if as_json else show_evaluation(evaluation)
+    evaluation = measure(snn, to_the_end(batches), baselines=baselines)
+    finish()
+    print_json(evaluation.to_json()) if as_json else show_evaluation(evaluation)
     if evaluation.gap:
         raise typer.Exit(INTERRUPTED if evaluation.gap.startswith("interrupted") else 1)
 
@@ -166,7 +176,7 @@ def verify(
 
     snn = load(network)
     found = snn.verify(o.batches(data, o.remembered(snn, mean, std, size, grey), limit, batch_size))
-    _print_json(found.to_json()) if as_json else print(found)
+    print_json(found.to_json()) if as_json else print(found)
 
 
 app.command()(sweep)
@@ -202,6 +212,7 @@ def report(
     known = origins(found, evaluation, snn, samples, Path(data).name, batch_size)
     shown = {"title": network.stem, "pictures": pictures, "classes": names, "batch_size": batch_size}
     page = make_report(snn, samples, found, origins=known, **shown).encode()  # type: ignore[arg-type]
+    finish()
     write(out, page)
     if evaluation is None and found["data"]["gap"].startswith("interrupted"):
         print(f"PARTIAL: written to {out}, from the samples seen so far")
@@ -229,30 +240,9 @@ def zoo(
                 show_outcome(outcome)
     finally:  # after Ctrl-C too
         if outcomes:
-            _print_json([asdict(outcome) for outcome in outcomes]) if as_json else print(summary(outcomes))
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, indent=2))
+            print_json([asdict(outcome) for outcome in outcomes]) if as_json else print(summary(outcomes))
 
 
 def main() -> None:
     """Run the command line."""
-    from canonic.errors import CanonicError, ClusterError
-
-    name = name_of_process()
-    with interrupts() as seen:
-        try:
-            with in_group():
-                app()
-        except SystemExit as stop:
-            if stop.code == INTERRUPTED and not isinstance(stop.__context__, Told):
-                print(f"{name}: {HALTED}", file=sys.stderr)
-            raise
-        except (Exception, KeyboardInterrupt) as error:
-            # An import that Ctrl-C ends may raise anything: numpy makes an ImportError of it, others a SystemError.
-            halted = isinstance(error, KeyboardInterrupt) or (seen and not isinstance(error, ClusterError))
-            if not (halted or isinstance(error, CanonicError)):
-                raise
-            print(f"{name}: {HALTED if halted else error}", file=sys.stderr)
-            sys.exit(INTERRUPTED if halted else 1)
+    run(app)

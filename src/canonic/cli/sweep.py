@@ -1,6 +1,5 @@
 """The command that sweeps, and its results as a table."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from canonic.cli import options as o
+from canonic.cli.group import finish, print_json
 
 if TYPE_CHECKING:
     from canonic.sweep import Outcome, Setting, Sweep
@@ -54,6 +54,7 @@ def sweep(
         if workers().first:
             print(f"canonic: {stop}", file=sys.stderr)
         raise
+    finish()
     if workers().first:
         save_figure(pareto_fronts(found, f"{model} on {data}"), out / "fronts.png")
     _print(found, out, as_json=as_json)
@@ -80,7 +81,7 @@ def _print(found: "Sweep", out: Path, *, as_json: bool) -> None:
     from canonic.cli.render import console
 
     if as_json:
-        print(json.dumps(found.to_json(), indent=2))
+        print_json(found.to_json())
         return
     columns = ("T", "k", "phi", "threshold", "precision", "total steps", "accuracy %", "agreement %", "energy uJ")
     table = Table(*columns, "not beaten in", box=None, header_style="bold")

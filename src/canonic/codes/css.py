@@ -2,11 +2,15 @@
 
 import math
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
+
+from canonic.checks import real, whole
+from canonic.errors import CanonicError
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class CSS:
             spikes and wants ``silent >= 2``; the last digit always fires at 1/2. 2/3 gives the non-adjacent form.
 
     Raises:
-        ValueError: if one of them is out of its range.
+        CanonicError: if one of them is no such number, or out of its range.
 
     >>> code = CSS(steps=4)
     >>> code.weights
@@ -39,13 +43,17 @@ class CSS:
     phi: float = 0.5
 
     def __post_init__(self) -> None:
-        _require_whole("steps", self.steps, 1, 24, "take 8 for most networks, 4 to 6 for fewer spikes")
-        _require_whole("silent", self.silent, 0, self.steps, "1 is enough for most networks; T is exact")
+        # Numbers of numpy and torch become those of Python: equal codes look the same, and go to JSON.
+        set_to = partial(object.__setattr__, self)
+        set_to("steps", whole("steps", self.steps, 1, 24, "take 8 for most networks, 4 to 6 for fewer spikes"))
+        set_to("silent", whole("silent", self.silent, 0, self.steps, "1 is enough for most networks; T is exact"))
+        set_to("beta", real("beta", self.beta, "take 2, the binary case"))
         if not 1 < self.beta < 3:
-            raise ValueError(f"beta must lie between 1 and 3 (exclusive), got {self.beta}: take 2, the binary case")
+            raise CanonicError(f"beta must lie between 1 and 3 (exclusive), got {self.beta}: take 2, the binary case")
         top = self.largest_phi(self.beta)
+        set_to("phi", real("phi", self.phi, "0.5 rounds to nearest, 2/3 saves spikes"))
         if not 0.5 <= self.phi <= top:
-            raise ValueError(
+            raise CanonicError(
                 f"phi must lie in [0.5, {top:.4g}] for beta = {self.beta:g}, got {self.phi}: beyond it a neuron "
                 "cannot take back what it let pass; 0.5 rounds to nearest, 2/3 saves spikes"
             )
@@ -113,8 +121,3 @@ class CSS:
     def to_json(self) -> dict[str, Any]:
         """Return the parameters as plain data."""
         return asdict(self)
-
-
-def _require_whole(name: str, value: int, low: int, high: int, remedy: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ValueError(f"{name} must be a whole number from {low} to {high}, got {value!r}: {remedy}")

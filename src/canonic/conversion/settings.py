@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from canonic.checks import real, whole
 from canonic.errors import ConversionError, nearest
 from canonic.network.graph import Bias
 
@@ -67,17 +68,17 @@ class Settings:
         _require_choice("bias", self.bias, get_args(Bias))
         _require_percentile("settings", self.percentile)
         _require_silent("settings", self.silent)
-        if not 0 <= self.overload_limit <= 1:
+        if not isinstance(self.correct, bool):
+            raise ConversionError(f"correct must be True or False, got {self.correct!r}")
+        if not 0 <= real("overload_limit", self.overload_limit, "1e-3 is usual", ConversionError) <= 1:
             raise ConversionError(
                 f"overload_limit must lie in [0, 1], got {self.overload_limit}: 1e-3 lets neurons be overloaded at "
                 "one firing step in 1000"
             )
+        if not isinstance(self.overrides, Mapping):
+            raise ConversionError(f"overrides must be a dict of Override by name, got {type(self.overrides).__name__}")
         for name, override in self.overrides.items():
-            if override.threshold is not None:
-                _require_choice(f"threshold of {name}", override.threshold, get_args(ThresholdRule))
-            _require_silent(name, override.silent)
-            if override.percentile is not None:
-                _require_percentile(name, override.percentile)
+            _require_override(name, override)
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain data."""
@@ -121,6 +122,21 @@ def _compile(key: str) -> re.Pattern[str]:
         raise ConversionError(f"the override {key!r} is no name and no regular expression: {error}") from None
 
 
+def _require_override(name: str, override: object) -> None:
+    if not isinstance(override, Override):
+        given = ", ".join(f"{k}={v!r}" for k, v in override.items()) if isinstance(override, Mapping) else "..."
+        raise ConversionError(
+            f"the override of {name} must be an Override, got {type(override).__name__}: Override({given})"
+        )
+    if override.threshold is not None:
+        _require_choice(f"threshold of {name}", override.threshold, get_args(ThresholdRule))
+    if override.percentile is not None:
+        _require_percentile(name, override.percentile)
+    _require_silent(name, override.silent)
+    if override.phi is not None:
+        real(f"phi of {name}", override.phi, "0.5 rounds to nearest, 2/3 saves spikes", ConversionError)
+
+
 def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ConversionError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
@@ -129,10 +145,12 @@ def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 def _require_silent(where: str, value: Silent | None) -> None:
     if isinstance(value, str) and value != "auto":
         raise ConversionError(f'silent of {where} must be a whole number or "auto", got {value!r}')
+    if not (value is None or isinstance(value, str)):
+        whole(f"silent of {where}", value, 0, 24, "1 is enough for most networks", ConversionError)
 
 
 def _require_percentile(where: str, value: float) -> None:
-    if not 0 < value <= 100:
+    if not 0 < real(f"percentile of {where}", value, "99.9 is usual", ConversionError) <= 100:
         raise ConversionError(
             f"percentile of {where} must lie in (0, 100], got {value}: 99.9 clips one activation in 1000"
         )

@@ -53,14 +53,14 @@ class Baselines:
     Attributes:
         samples: how many.
         source_correct: answers of the source network that were right.
-        spiking_correct: answers of the spiking network that were right after its last step.
+        spiking_correct: answers of the spiking network that were right, after each of its steps.
         quantised: T-bit activations and 8-bit weights.
         rate: a rate code.
     """
 
     samples: int
     source_correct: int
-    spiking_correct: int
+    spiking_correct: tuple[int, ...]
     quantised: Coded
     rate: Coded
 
@@ -91,7 +91,7 @@ def measure_baselines(
     inputs: Sequence[Tensor],
     y: Int[Tensor, " batch"],
     expected: Int[Tensor, " batch"],
-    answers: Int[Tensor, " batch"],
+    answers: Int[Tensor, "time batch"],
     places: Places,
 ) -> Baselines:
     """Return what other codes make of a batch.
@@ -101,10 +101,10 @@ def measure_baselines(
         inputs: the batch.
         y: the classes.
         expected: answers of the source network.
-        answers: of the spiking network.
+        answers: of the spiking network, after each of its steps.
         places: where the operations of the other codes arise.
     """
-    right = int((expected == y).sum()), int((answers == y).sum())
+    right = int((expected == y).sum()), tuple((answers == y).sum(1).tolist())
     quantised = _quantised(snn, inputs, y, expected, places.numbers)
     return Baselines(len(y), *right, quantised, _rate(snn, inputs, y, expected, places))
 

@@ -82,7 +82,7 @@ def _baselines(evaluation: "Evaluation") -> Iterator[Form]:
 
 def _rate(network: Facts, found: Baselines) -> Form:
     """Return the rate code, stopped at the step from which on it stays as good as the spiking network, or nearly."""
-    wanted = found.spiking_correct - CLOSE * found.samples
+    wanted = found.spiking_correct[-1] - CLOSE * found.samples
     short = [step for step, count in enumerate(found.rate.correct) if count < wanted]
     last = min(len(found.rate.correct) - 1, short[-1] + 1 if short else 0)
     works = [

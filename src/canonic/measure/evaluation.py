@@ -130,7 +130,7 @@ def measure_batch(meter: Meter, batch: Sequence[object], *, baselines: bool = Fa
     )
     others = None
     if baselines and classes:
-        others = measure_baselines(snn, inputs, y, source.argmax(-1), readout[-1].argmax(-1), meter.others)
+        others = measure_baselines(snn, inputs, y, source.argmax(-1), readout.argmax(-1), meter.others)
     activity |= {name: fired.events for name, (_, fired) in scans.items()}
     operations = meter.spiking.count(activity, len(y))
     of_source = meter.source.count(source_activity, len(y)) if meter.reference is None else {}

@@ -177,7 +177,8 @@ def _baselines(evaluation: "Evaluation") -> dict[str, Any]:
     return {
         "samples": found.samples,
         "source_accuracy": found.source_correct / found.samples,
-        "spiking_accuracy": found.spiking_correct / found.samples,
+        "spiking_accuracy": found.spiking_correct[-1] / found.samples,
+        "spiking_accuracy_by_step": _known(evaluation, [count / found.samples for count in found.spiking_correct]),
         "quantised": {
             "bits": steps,
             "total_steps": steps * evaluation.network.depth,

@@ -79,11 +79,15 @@ def _rule(value: Number, name: str, axis: Data) -> Iterable[Chart]:
 
 
 def against_codes(evaluation: Data) -> Chart:
-    """Return accuracy against steps (logarithmic), that of a rate code and of a quantised network beside it."""
-    accuracy, baselines = evaluation["accuracy"], evaluation["baselines"]
+    """Return accuracy against steps (logarithmic), that of a rate code and of a quantised network beside it.
+
+    All of it is of the samples on which the other codes were measured.
+    """
+    baselines = evaluation["baselines"]
     quantised, rate = baselines["quantised"], baselines["rate"]
     serial, parallel = "quantised, bit-serial, layer by layer", "quantised, one pass a layer"
-    rows = _points("canonic signed spikes", accuracy["by_step"]) + _points("rate code", rate["accuracy_by_step"])
+    rows = _points("canonic signed spikes", baselines["spiking_accuracy_by_step"])
+    rows += _points("rate code", rate["accuracy_by_step"])
     for name, steps in ((serial, quantised["total_steps"]), (parallel, evaluation["network"]["depth"])):
         rows.append({"code": name, "step": steps, "value": 100 * quantised["accuracy"]})
     domain = ["canonic signed spikes", "rate code", serial, parallel]
@@ -98,7 +102,7 @@ def against_codes(evaluation: Data) -> Chart:
     lines: Spec = {"mark": {"type": "line", "strokeWidth": 2.5}, "encoding": encoding}
     points: Spec = {"mark": {"type": "point", "filled": True, "size": 45, "opacity": 1}, "encoding": encoding}
     points |= {"transform": [{"filter": "datum.code !== 'rate code'"}]}
-    source = _rule(100 * accuracy["source"], f"source {percent(accuracy['source'])}", value)
+    source = _rule(100 * baselines["source_accuracy"], f"source {percent(baselines['source_accuracy'])}", value)
     return _chart(350, {"data": {"values": rows}, "layer": [*source, lines, points]})
 
 

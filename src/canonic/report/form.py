@@ -28,6 +28,7 @@ MADE = dict.fromkeys(("ACs", "MACs", "dense_ACs", "dense_MACs"), NUMBER)
 ROW = {"network": str, "accuracy": (*NUMBER, None), "compute": NUMBER, "memory": (*NUMBER, None), "total": NUMBER}
 BASELINES = {
     **dict.fromkeys(("samples", "source_accuracy", "spiking_accuracy"), NUMBER),
+    "spiking_accuracy_by_step": STEPS,
     "quantised": {"bits": int, "total_steps": int, "accuracy": NUMBER},
     "rate": {"accuracy_by_step": [NUMBER]},
 }

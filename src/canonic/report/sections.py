@@ -90,7 +90,7 @@ def steps(evaluation: Data) -> Section:
 def _baselines(evaluation: Data) -> str:
     network, baselines = evaluation["network"], evaluation["baselines"]
     return (
-        f"The same network with a rate code, and quantised to {baselines['quantised']['bits']} bits: on "
+        f"The same network with a rate code, and quantised to {baselines['quantised']['bits']} bits, all on the same "
         f"{baselines['samples']:,} samples, of which the source gets {percent(baselines['source_accuracy'])} right and "
         f"the spiking network {percent(baselines['spiking_accuracy'])}. Further left is sooner, higher is better. The "
         "quantised network has two points: bit-serial hardware, which takes a bit at a step as a spiking network does, "
