@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from benchmarks import cifar
 from canonic import CSS, convert, evaluate
-from canonic.datasets import sample
+from canonic.datasets import labels_of, sample
 from canonic.network.storage import write_whole
 from canonic.report.explorer import explore
 from canonic.report.page import report
@@ -55,7 +55,7 @@ def made(pictures: int, baselines: int) -> str:
     write_whole(FOLDER / "resnet20.json", json.dumps(evaluation, indent=1).encode())
     verification = snn.verify(DataLoader(sample(test, 100), batch_size=100)).to_json()
     shown = sample(test, PICTURES)
-    explorer = explore(snn, (shown[index] for index in range(PICTURES)), test.classes)  # type: ignore[attr-defined]
+    explorer = explore(snn, (shown[index] for index in range(PICTURES)), labels_of(test).names)
     return report(evaluation, verification, snn.describe(), explorer, "resnet20")
 
 

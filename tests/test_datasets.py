@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from canonic import DataError
-from canonic.datasets import Preprocessing, collate, open_data, require_labels, sample
+from canonic.datasets import Preprocessing, collate, labels_of, open_data, require_labels, sample, with_classes
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_targets_of_a_regression_make_a_batch_of_floating_point(tmp_path, shape,
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
 def test_classes_make_a_batch_of_whole_numbers(tmp_path, dtype):
     data = in_file(tmp_path, x=np.zeros((3, 6)), y=np.array([2, 0, 2], dtype))
-    assert data.classes == ["0", "2"]
+    assert labels_of(data).names == ()
     _, classes = collate([data[index] for index in range(3)])
     assert classes.dtype == torch.int64
     assert classes.tolist() == [2, 0, 2]
@@ -94,9 +94,114 @@ def test_data_without_labels(tmp_path):
     data = in_file(tmp_path, x=np.arange(6.0).reshape(3, 2))
     (x,) = collate([data[0], data[2]])
     assert x.tolist() == [[0, 1], [4, 5]]
-    with pytest.raises(DataError, match=r"some.npz holds no labels: add the array y to it, whole numbers \[samples\]"):
+    with pytest.raises(DataError, match="some.npz holds no labels: add the array y to it, whole numbers or names"):
         require_labels(data, "some.npz")
     require_labels(in_file(tmp_path, x=np.zeros((0, 2))), "some.npz")  # that there are no samples is said elsewhere
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.bool_])
+def test_whole_numbers_and_conditions_keep_their_type(tmp_path, dtype):
+    ids = np.random.default_rng(0).integers(0, 2, (4, 6)).astype(dtype)
+    (x,) = in_file(tmp_path, x=ids)[1]
+    assert torch.equal(x, torch.from_numpy(ids[1]))
+
+
+def test_several_inputs_in_their_order_or_by_name(tmp_path):
+    ids, mask = np.arange(6).reshape(2, 3), np.ones((2, 3), bool)
+    data = in_file(tmp_path, x=ids, x2=mask, y=np.array([4, 5]))
+    ids_given, mask_given, classes = collate([data[0], data[1]])
+    assert torch.equal(ids_given, torch.from_numpy(ids))
+    assert mask_given.dtype == torch.bool
+    assert classes.tolist() == [4, 5]
+    named, classes = collate([in_file(tmp_path, attention_mask=mask, input_ids=ids, labels=np.array([4, 5]))[1]])
+    assert torch.equal(named["input_ids"], torch.from_numpy(ids[1:]))
+    assert list(named) == ["attention_mask", "input_ids"]
+    assert classes.tolist() == [5]
+
+
+def test_arrays_that_the_network_does_not_take_are_left_out_and_said(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.zeros((2, 3)), number=np.arange(2))
+    data = open_data(str(tmp_path / "a.npz"), inputs=["input"])
+    assert len(data[0]) == 1
+    assert data.notes == (f"{tmp_path / 'a.npz'} also holds number, which the network is not given",)
+    given = open_data(str(tmp_path / "a.npz"), inputs=["x", "number"])[1][0]
+    assert given["number"] == 1
+    np.savez(tmp_path / "b.npz", images=np.zeros((2, 3)), y=np.arange(2))
+    assert open_data(str(tmp_path / "b.npz"), inputs=["input"])[0][0].shape == (3,)  # there is but one
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.bool_])
+def test_one_hot_labels_are_classes(tmp_path, dtype):
+    data = in_file(tmp_path, x=np.zeros((3, 6)), y=np.eye(4)[[2, 0, 3]].astype(dtype))
+    assert [data[index][1] for index in range(3)] == [2, 0, 3]
+    assert data.notes == (f"y of {tmp_path / 'some.npz'} is one-hot [3, 4]: taken as classes",)
+    targets = in_file(tmp_path, x=np.zeros((2, 6)), y=np.array([[0.0, 1.0], [1.0, 1.0]]))
+    assert targets[1][1].tolist() == [1, 1]
+
+
+def test_other_labels(tmp_path):
+    column = in_file(tmp_path, x=np.zeros((3, 6)), y=np.array([[2], [0], [2]]))
+    assert column[0][1] == 2
+    assert "is a column [3, 1]: taken as classes" in column.notes[0]
+    words = in_file(tmp_path, x=np.zeros((3, 6)), y=np.array(["dog", "cat", "dog"]))
+    assert [words[index][1] for index in range(3)] == [1, 0, 1]
+    maps = np.random.default_rng(0).integers(0, 3, (2, 4, 5))
+    _, y = collate([in_file(tmp_path, x=np.zeros((2, 1, 4, 5)), y=maps)[index] for index in range(2)])
+    assert torch.equal(y, torch.from_numpy(maps))
+
+
+def test_pictures_side_by_side_have_no_labels(tmp_path):
+    data = pictures_at(tmp_path, "1.png", "2.png")
+    assert len(data[0]) == 1
+    with pytest.raises(
+        DataError, match="flat holds no labels: put each of its pictures into a folder that has the name"
+    ):
+        require_labels(data, "flat")
+
+
+def test_hidden_files_are_no_pictures(tmp_path):
+    data = pictures_at(tmp_path, "cat/1.png", "cat/._1.png", "__MACOSX/cat/1.png", ".cache/2.png")
+    assert data.names == ["cat/1.png"]
+
+
+def test_folders_that_are_numbers_are_these_classes(tmp_path):
+    data = pictures_at(tmp_path, "10/1.png", "9/2.png", "0/3.png")
+    assert [data[index][1] for index in range(3)] == [0, 10, 9]
+    _, notes = with_classes(data, "some", (), 11)
+    assert notes == ["the classes of some are numbers: each is that output, from 0"]
+    with pytest.raises(
+        DataError, match=r"some has the class 10, but the network tells 10 classes apart, numbered from"
+    ):
+        with_classes(data, "some", (), 10)
+    named, notes = with_classes(data, "some", ("9", "10", "0"), 3)  # as whoever numbered them says
+    assert [named[index][1] for index in range(3)] == [2, 1, 0]
+    assert notes == []
+
+
+def test_classes_are_matched_by_name(tmp_path):
+    data = pictures_at(tmp_path, "dog/1.png", "frog/2.png")
+    named, notes = with_classes(data, "some", ("cat", "dog", "frog"), 3)
+    assert [named[index][1] for index in range(2)] == [1, 2]
+    assert notes == []
+    assert [data[index][1] for index in range(2)] == [0, 1]  # the data itself is as it was
+    assert labels_of(named).names == ("dog", "frog")
+    counted, notes = with_classes(data, "some", (), 2)
+    assert [counted[index][1] for index in range(2)] == [0, 1]
+    assert notes == ["the network keeps no names: the classes of some are numbered in alphabetical order, dog, frog"]
+    message = r"some has the class 'frog', which the network does not know \(did you mean fog or dog\?\): rename its folder, or na"
+    with pytest.raises(DataError, match=message):
+        with_classes(data, "some", ("dog", "fog", "eel"), 3)
+    with pytest.raises(
+        DataError, match=r"some has 2 classes \(dog, frog\), but the network has 3 outputs, without names"
+    ):
+        with_classes(data, "some", (), 3)
+
+
+def test_one_class_is_known_to_be_the_only_one(tmp_path):
+    assert labels_of(pictures_at(tmp_path, "dog/1.png", "dog/2.png")).only == "dog"
+    assert labels_of(in_file(tmp_path, x=np.zeros((2, 2)), y=np.array([3, 3]))).only == "3"
+    assert labels_of(in_file(tmp_path, x=np.zeros((2, 2)), y=np.array([3.0, 3.0]))).only == ""
+    assert labels_of(open_data("digits")).only == ""
 
 
 def idx(array):
@@ -152,6 +257,15 @@ def test_fashion_mnist(shared):
     assert x.shape == (1, 28, 28)
     assert y == 9
     assert 0.5 < float(x.max()) <= 1
+
+
+def test_parts_of_the_digits():
+    everything, known, unseen = (open_data(name) for name in ("digits", "digits:train", "digits:test"))
+    pictures = [{x.numpy().tobytes() for x, _ in map(part.__getitem__, range(len(part)))} for part in (known, unseen)]
+    assert not set.intersection(*pictures)
+    assert len(known) + len(unseen) == len(everything) == sum(map(len, pictures))
+    counts = [np.bincount([part[index][1] for index in range(len(part))]) for part in (everything, unseen)]
+    assert np.array_equal(counts[0] // 4, counts[1])
 
 
 def test_digits_come_with_the_package():
@@ -218,6 +332,47 @@ def pickled_npz(tmp_path):
     return open_data(str(tmp_path / "a.npz"))
 
 
+def of_no_samples(tmp_path):
+    return in_file(tmp_path, x=np.zeros((3, 2)), x2=np.zeros((4, 2)))
+
+
+def complex_numbers(tmp_path):
+    return in_file(tmp_path, x=np.zeros((3, 2), np.complex64))
+
+
+def resized_vectors(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.zeros((3, 2)))
+    return open_data(str(tmp_path / "a.npz"), Preprocessing(size=4))[0]
+
+
+def normalised_tokens(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.zeros((3, 2), int))
+    return open_data(str(tmp_path / "a.npz"), Preprocessing(mean=(0.5,)))[0]
+
+
+def pictures_at(tmp_path, *names):
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (2, 2)).save(tmp_path / name)
+    return open_data(str(tmp_path))
+
+
+def parts_in_one_folder(tmp_path):
+    return pictures_at(tmp_path, "train/cat/1.png", "test/cat/2.png", "test/dog/3.png")
+
+
+def a_folder_too_deep(tmp_path):
+    return pictures_at(tmp_path, "cat/images/1.png", "dog/images/2.png")
+
+
+def beside_their_folders(tmp_path):
+    return pictures_at(tmp_path, "cat/1.png", "2.png")
+
+
+def another_part_of_the_digits(tmp_path):
+    return open_data("digits:tset")
+
+
 def lacking(tmp_path):
     np.savez(tmp_path / "a.npz", y=np.zeros(3, int))
     return open_data(str(tmp_path / "a.npz"))
@@ -228,12 +383,8 @@ def unequal(tmp_path):
     return open_data(str(tmp_path / "a.npz"))
 
 
-def words(tmp_path):
-    return in_file(tmp_path, x=np.zeros((2, 2)), y=np.array(["cat", "dog"]))
-
-
-def columns_of_classes(tmp_path):
-    return in_file(tmp_path, x=np.zeros((2, 2)), y=np.zeros((2, 1), int))
+def columns_of_words(tmp_path):
+    return in_file(tmp_path, x=np.zeros((2, 2)), y=np.array([["cat"], ["dog"]]))
 
 
 def one_target(tmp_path):
@@ -349,14 +500,30 @@ def zero_size(tmp_path):
         (bad_zip, "a.zip is no zip file, or it is damaged"),
         (truncated_npz, r"a.npz is no .npz file, or it is damaged"),
         (pickled_npz, r"a.npz is no .npz file, or it is damaged .*allow_pickle"),
-        (lacking, r"a.npz lacks the array x; it holds y"),
-        (unequal, "a.npz: x holds 3 samples, y 4: give one class or target for each"),
-        (words, r"some.npz: y must hold whole numbers \[samples\] as classes, or floating .*, got <U3 \(2,\)"),
-        (columns_of_classes, r"y must hold whole numbers \[samples\] as classes, or floating .*, got int64 \(2, 1\)"),
-        (one_target, r"y must hold whole numbers \[samples\] as classes, or floating .*, got float32 \(\)"),
+        (lacking, "a.npz lacks the array x; it holds labels alone"),
+        (unequal, "a.npz: it holds 3 samples, y 4: give one class or target for each"),
+        (columns_of_words, r"some.npz: y must hold whole numbers or names \[samples\] as .*, got <U3 \(2, 1\)"),
+        (
+            one_target,
+            r"y must hold whole numbers or names \[samples\] as classes, .*, or floating .*, got float32 \(\)",
+        ),
+        (of_no_samples, "some.npz: its inputs hold 3 and 4 samples: give as many of each"),
+        (complex_numbers, "some.npz: x must hold real numbers, got complex64: make numbers of it, a complex one two"),
+        (resized_vectors, r"samples of the shape \[2\] are no pictures, and cannot be resized to 4 pixels"),
+        (normalised_tokens, "samples of torch.int64 cannot be resized or normalised: leave out mean, std, size and gr"),
+        (
+            parts_in_one_folder,
+            "class folders at several places .test/cat, train/cat ....: give those of one part, as tr",
+        ),
+        (a_folder_too_deep, ".cat/images, dog/images ....: .* or move each picture into class/picture.jpg"),
+        (beside_their_folders, r"holds pictures beside its class folders \(2.png\): move each into the folder of its"),
+        (another_part_of_the_digits, "the digits have no part 'digits:tset': did you mean digits:test"),
         (no_number, r"some.npz: y holds NaN or infinity: clean the data first \(numpy.isfinite finds them\)"),
         (no_axis, r"some.npz: x must be \[samples, ...\], got one number"),
-        (flat_pictures, r"must be uint8 \[samples, height, width\(, channels\)\] or \[samples, .*\], got \(3, 2\)"),
+        (
+            flat_pictures,
+            r"must be pictures, uint8 \[samples, .*\], got \(3, 2\): give other numbers another type, x.astype\(",
+        ),
         (
             idx_without_labels,
             r"t10k-images-idx3-ubyte.gz has no labels: put t10k-labels-idx1-ubyte, or t10k-labels-idx1-ubyte.gz, into",

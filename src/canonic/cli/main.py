@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from canonic.cli import options as o
+from canonic.cli.convert import convert
 from canonic.cli.group import INTERRUPTED, Told, finish, print_json, run
 from canonic.cli.sweep import sweep
 
@@ -81,61 +82,14 @@ def explain(
         raise typer.Exit(1)
 
 
-@app.command()
-def convert(
-    model: o.Model,
-    data: o.DataName,
-    out: Annotated[Path, typer.Option(help="File for the spiking network.")] = Path("network.safetensors"),
-    weights: o.Weights = None,
-    limit: o.Limit = 1000,
-    batch_size: o.BatchSize = 100,
-    mean: o.Mean = "",
-    std: o.Std = "",
-    size: o.Size = None,
-    grey: o.Grey = False,
-    steps: o.Steps = 8,
-    silent: o.SilentOrAuto = "1",
-    beta: o.Beta = 2.0,
-    phi: o.Phi = 0.5,
-    threshold: Annotated[str, typer.Option(help="mse, max or percentile.")] = "mse",
-    percentile: Annotated[float | None, typer.Option(help="For the rule of that name; 99.9 if not given.")] = None,
-    input_code: Annotated[str, typer.Option("--input", help="direct (analog, first step) or css (spikes).")] = "direct",
-    bias: Annotated[str, typer.Option(help="first (with the first digit) or spread (over all).")] = "first",
-    precision: Annotated[str, typer.Option(help="fp32, bf16x2, bf16 (rounded weights) or int8 (integers).")] = "fp32",
-    as_json: o.Json = False,
-) -> None:
-    """Turn a trained network into a spiking one, calibrated on some data, and save it."""
-    from dataclasses import asdict, replace
-
-    from canonic.cli.models import open_model
-    from canonic.cli.render import show_network
-    from canonic.cluster import workers
-    from canonic.conversion import Settings
-    from canonic.conversion import convert as convert_model
-    from canonic.network.precision import require_precision
-
-    with o.usage():
-        if percentile is not None and threshold != "percentile":
-            raise ValueError(f"--percentile {percentile} has no effect on --threshold {threshold}")
-        require_precision(precision)
-        k, chosen = o.silent_steps(silent)
-        settings = Settings(threshold, percentile or 99.9, input_code, bias, silent=chosen)  # type: ignore[arg-type]
-    o.require_writable(out)
-    code, prepare = o.css(steps, k, beta, phi), o.preprocessing(mean, std, size, grey)
-    opened, batches = open_model(model, weights), o.batches(data, prepare, limit, batch_size)
-    snn = convert_model(opened, batches, code=code, settings=settings)
-    # The network remembers its preprocessing, so that evaluate need not be told again.
-    snn = replace(snn, record={**snn.record, "preprocessing": asdict(prepare)}).to_precision(precision)  # type: ignore[arg-type]
-    finish()
-    if workers().first:
-        snn.save(out)
-    print_json({"file": str(out), **snn.describe()}) if as_json else show_network(snn, out)
+app.command()(convert)
 
 
 @app.command()
 def evaluate(
     network: Annotated[Path, typer.Argument(help="File that canonic convert wrote.")],
     data: o.DataName,
+    classes: o.Classes = "",
     limit: o.Limit = None,
     batch_size: o.BatchSize = 100,
     mean: o.Mean = "",
@@ -146,13 +100,15 @@ def evaluate(
     as_json: o.Json = False,
 ) -> None:
     """Measure a spiking network against its source on labelled data: accuracy at every step, spikes, energy."""
+    from canonic.cli import data as d
     from canonic.cli.evaluation import show_evaluation, to_the_end
     from canonic.measure import evaluate as measure
     from canonic.network import load
 
     snn = load(network)
-    batches = o.batches(data, o.remembered(snn, mean, std, size, grey), limit, batch_size, labelled=True)
-    evaluation = measure(snn, to_the_end(batches), baselines=baselines)
+    prepare = o.remembered(snn, mean, std, size, grey)
+    samples = d.labelled_samples(snn, data, prepare, limit, d.names_of(snn, classes))
+    evaluation = measure(snn, to_the_end(d.batches(samples, batch_size)), baselines=baselines)
     finish()
     print_json(evaluation.to_json()) if as_json else show_evaluation(evaluation)
     if evaluation.gap:
@@ -172,10 +128,12 @@ def verify(
     as_json: o.Json = False,
 ) -> None:
     """Compare every layer with the source network: its error in dB, where it drops, and what to change."""
+    from canonic.cli import data as d
     from canonic.network import load
 
     snn = load(network)
-    found = snn.verify(o.batches(data, o.remembered(snn, mean, std, size, grey), limit, batch_size))
+    samples = d.samples_of(snn, data, o.remembered(snn, mean, std, size, grey), limit)
+    found = snn.verify(d.batches(samples, batch_size))
     print_json(found.to_json()) if as_json else print(found)
 
 
@@ -192,7 +150,7 @@ def report(
     ] = None,
     pictures: Annotated[int, typer.Option(min=0, max=24, help="Samples that the explorer shows.")] = 8,
     baselines: o.Baselines = 100,
-    classes: Annotated[str, typer.Option(help="Names of the outputs, as cat,dog; those of the folders if any.")] = "",
+    classes: o.Classes = "",
     limit: o.Limit = None,
     batch_size: o.BatchSize = 100,
     mean: o.Mean = "",
@@ -201,13 +159,14 @@ def report(
     grey: o.Grey = False,
 ) -> None:
     """Write a page with all figures, charts, and an explorer of spikes: one HTML file. Needs vl-convert-python."""
-    from canonic.cli.report import class_names, make_report, measured, origins, read_evaluation, write
+    from canonic.cli import data as d
+    from canonic.cli.report import make_report, measured, origins, read_evaluation, write
     from canonic.network import load
 
     o.require_writable(out)
     snn = load(network)
-    samples = o.samples(data, o.remembered(snn, mean, std, size, grey), limit, labelled=evaluation is None)
-    names = class_names(classes, snn)
+    names, prepare = d.names_of(snn, classes), o.remembered(snn, mean, std, size, grey)
+    samples = d.labelled_samples(snn, data, prepare, limit, names, required=evaluation is None)
     found = read_evaluation(evaluation, snn) if evaluation else measured(snn, samples, batch_size, baselines)
     known = origins(found, evaluation, snn, samples, Path(data).name, batch_size)
     shown = {"title": network.stem, "pictures": pictures, "classes": names, "batch_size": batch_size}

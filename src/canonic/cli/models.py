@@ -78,15 +78,15 @@ def _made(name: str) -> nn.Module:
 def example_of(model: nn.Module | ExportedProgram, shapes: list[tuple[int, ...]]) -> tuple[Tensor, ...]:
     """Return a batch to capture a model with: zeros of these shapes, one for each input.
 
-    An exported program names its own shapes.
+    An exported program names its own shapes and types.
 
     Raises:
         ConversionError: if the shape is not known.
     """
     if isinstance(model, ExportedProgram):
         inputs = set(model.graph_signature.user_inputs)
-        named = [node.meta["val"].shape[1:] for node in model.graph.nodes if node.name in inputs]
-        return tuple(torch.zeros(2, *(int(n) for n in sizes)) for sizes in named)
+        given = [node.meta["val"] for node in model.graph.nodes if node.name in inputs]
+        return tuple(torch.zeros(2, *(int(n) for n in x.shape[1:]), dtype=x.dtype) for x in given)
     if not shapes:
         raise ConversionError("the shape of one sample is not known: give it, for example --shape 3,32,32")
     return tuple(torch.zeros(2, *shape) for shape in shapes)

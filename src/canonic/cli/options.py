@@ -4,22 +4,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    from torch.utils.data import DataLoader
-
     from canonic.codes import CSS
-    from canonic.datasets import Data, Preprocessing
+    from canonic.datasets import Preprocessing
     from canonic.network import SpikingNetwork
 
 Model = Annotated[str, typer.Argument(help="file.pt2, or package.module:function that returns the network.")]
 Weights = Annotated[Path | None, typer.Option(help="State dict of the network: .safetensors or .pt.")]
 DataName = Annotated[
     str,
-    typer.Option(help="Folder of class/picture.jpg, .zip of it, .npz of x (and y), images-idx3-ubyte.gz, or digits."),
+    typer.Option(
+        help="Folder of class/picture.jpg, .zip of it, .npz of x (and y), images-idx3-ubyte.gz, or digits:train/:test."
+    ),
+]
+Classes = Annotated[
+    str,
+    typer.Option(help="Names of the outputs in their order, as cat,dog, or a file of one a line; else those known."),
 ]
 Limit = Annotated[int | None, typer.Option(help="Use at most this many samples, evenly spaced.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Samples at once.")]
@@ -101,24 +105,3 @@ def css(steps: int, silent: int, beta: float, phi: float) -> "CSS":
 
     with usage():
         return CSS(steps, silent, beta, phi)
-
-
-def samples(name: str, prepare: "Preprocessing", limit: int | None, *, labelled: bool = False) -> "Data":
-    """Return a data set; an error if labels are needed and it has none."""
-    from canonic.datasets import open_data, require_labels, sample
-
-    data = open_data(name, prepare)
-    if labelled:
-        require_labels(data, name)
-    return sample(data, limit)
-
-
-def batches(
-    name: str, prepare: "Preprocessing", limit: int | None, size: int, *, labelled: bool = False
-) -> "DataLoader[Any]":
-    """Return the batches of a data set, in order."""
-    from torch.utils.data import DataLoader
-
-    from canonic.datasets import collate
-
-    return DataLoader(samples(name, prepare, limit, labelled=labelled), batch_size=size, collate_fn=collate)

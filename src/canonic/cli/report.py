@@ -8,7 +8,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from canonic.cluster import workers
-from canonic.datasets import Data, collate, sample
+from canonic.datasets import Data, collate, labels_of, sample
 from canonic.errors import DataError
 from canonic.measure import evaluate
 from canonic.measure.facts import fingerprint
@@ -24,17 +24,6 @@ from canonic.report.page import report
 
 VERIFIED = 100
 """Samples on which the layers are compared with the source network."""
-
-
-def class_names(text: str, snn: SpikingNetwork) -> list[str]:
-    """Return names, as "cat,dog"; called before minutes of measuring, it raises what would end them.
-
-    Raises:
-        DataError: if there are names, but not as many as the network has outputs.
-    """
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    outputs_named(snn, names)
-    return names
 
 
 def measured(snn: SpikingNetwork, data: Data, batch_size: int, baselines: int) -> Mapping[str, Any]:
@@ -140,7 +129,6 @@ def _batches(data: Data, size: int) -> DataLoader[Any]:
 
 
 def _classes_of(data: Data, outputs: int) -> Sequence[str]:
-    """Return the names of the classes where they come from folders, one for each output of the network."""
-    whole = getattr(data, "dataset", data)
-    names: Sequence[str] = getattr(whole, "classes", ())
+    """Return the names of the classes of the data, where there is one for each output of the network."""
+    names = labels_of(data).names
     return names if len(names) == outputs else ()

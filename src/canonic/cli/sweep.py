@@ -22,6 +22,7 @@ def sweep(
     calibration: Annotated[str, typer.Option(help="Data for the calibration, in the same forms; 1,000 samples of it.")],
     out: Annotated[Path, typer.Option(help="Folder for the results; the same command goes on with what is there.")],
     weights: o.Weights = None,
+    classes: o.Classes = "",
     limit: o.Limit = None,
     batch_size: o.BatchSize = 100,
     mean: o.Mean = "",
@@ -36,20 +37,20 @@ def sweep(
     as_json: o.Json = False,
 ) -> None:
     """Convert and measure a network in all combinations of settings; find those that no other beats."""
+    from canonic.cli import data as d
     from canonic.cli.models import open_model
     from canonic.cluster import workers
+    from canonic.datasets import labels_of
     from canonic.report import save_figure
     from canonic.report.fronts import pareto_fronts
     from canonic.sweep import sweep as run
 
     settings = _settings(steps, silent, phi, threshold, precision)
     prepare, opened = o.preprocessing(mean, std, size, grey), open_model(model, weights)
-    known, unseen = (
-        o.batches(calibration, prepare, CALIBRATION, batch_size),
-        o.batches(data, prepare, limit, batch_size, labelled=True),
-    )
+    known = d.samples_of(opened, calibration, prepare, CALIBRATION)
+    unseen = d.labelled_samples(opened, data, prepare, limit, d.class_names(classes) or labels_of(known).names)
     try:
-        found = run(opened, known, unseen, settings, out)
+        found = run(opened, d.batches(known, batch_size), d.batches(unseen, batch_size), settings, out)
     except KeyboardInterrupt as stop:
         if workers().first:
             print(f"canonic: {stop}", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import chain
 from typing import Any
@@ -22,6 +22,7 @@ from canonic.errors import ConversionError, DataError
 from canonic.frontend import Example, Model, arguments, as_inputs
 from canonic.network import SpikingNetwork
 from canonic.network.batch import LABELS, require_batches
+from canonic.network.classes import require_names
 from canonic.network.finite import not_finite
 from canonic.network.graph import Graph, Plan
 from canonic.network.inputs import channels_last
@@ -34,6 +35,7 @@ def convert(
     *,
     code: CSS = CSS(steps=8, silent=1),
     settings: Settings | None = None,
+    classes: Sequence[str] = (),
     group: Workers | None = None,
     progress: bool = True,
 ) -> SpikingNetwork:
@@ -49,12 +51,13 @@ def convert(
             forward, which are then passed by name. A hundred samples or more; no labels are used.
         code: of all populations.
         settings: ``Settings()`` if None.
+        classes: names of the outputs in their order, which are kept in the record; none if they are not known.
         group: the processes that share the calibration; those of torch.distributed if None.
         progress: show a progress bar, on a terminal.
 
     Raises:
         ConversionError: if the model or a setting cannot be used; it names every refused operator.
-        DataError: if the calibration data cannot be used.
+        DataError: if the calibration data cannot be used, or there is not one class for each output.
         ClusterError: if one of several processes that share the calibration was lost.
 
     >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
@@ -64,11 +67,13 @@ def convert(
     """
     settings, group = settings or Settings(), group or workers()
     examined = examine(model, calibration, settings.input, code)
+    require_names(examined.graph, classes)
     rules = resolve(settings, [node.name for node in examined.graph.populations])
     graph = set_codes(examined.graph, code, rules)  # before the calibration: what cannot be is said at once
     seen = calibrate(graph, examined.data, first=examined.first, group=group, progress=progress)
     with waiting("settle silent steps and mean errors, layer by layer", shown=progress and group.first):
-        return spiking(graph, seen, code, settings, notes=examined.notes)
+        snn = spiking(graph, seen, code, settings, notes=examined.notes)
+    return replace(snn, record={**snn.record, "classes": list(classes)})
 
 
 @dataclass(frozen=True)

@@ -5,4 +5,6 @@ from canonic.datasets.data import Preprocessing as Preprocessing
 from canonic.datasets.data import collate as collate
 from canonic.datasets.data import require_labels as require_labels
 from canonic.datasets.data import sample as sample
+from canonic.datasets.labels import labels_of as labels_of
+from canonic.datasets.labels import with_classes as with_classes
 from canonic.datasets.opener import open_data as open_data

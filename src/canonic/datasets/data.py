@@ -1,6 +1,6 @@
 """What a data set is: numbered samples, most with labels, and the preprocessing that a network expects."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
+from canonic.datasets.labels import Sample, labels_of
 from canonic.errors import DataError
-
-Sample = tuple[Any, ...]
-"""(x, y), or (x,) without a label: x a tensor; y an int, the class, or a floating point tensor of any shape, the output
-that there should be."""
 
 Data = Dataset[Sample]
 """Samples; pictures are ``[channels, height, width]`` in [0, 1] before preprocessing."""
@@ -47,12 +44,32 @@ class Preprocessing:
             raise DataError(f"size must be at least 1 pixel, got {self.size}")
 
     def __call__(self, x: Float[Tensor, "_ *_"]) -> Float[Tensor, "_ *_"]:
-        """Return one sample as the network expects it."""
+        """Return one sample as the network expects it.
+
+        Raises:
+            DataError: if it has other channels than mean and std, or is no picture and should be resized.
+        """
         if self.grey and len(x) == 3:
             x = (x * torch.tensor(LUMA).view(3, 1, 1)).sum(0, keepdim=True)
         if self.size is not None and x.shape[1:] != (self.size, self.size):
-            x = torch.nn.functional.interpolate(x[None], (self.size, self.size), mode="bilinear", antialias=True)[0]
+            x = _resized(x, self.size)
         return (x - _by_channel("mean", self.mean, x, 0.0)) / _by_channel("std", self.std, x, 1.0)
+
+    def require_none(self, x: Tensor) -> Tensor:
+        """Return one sample of whole numbers, which no preprocessing is for.
+
+        Raises:
+            DataError: if there is any.
+        """
+        if any((self.mean, self.std, self.size, self.grey)):
+            raise DataError(f"samples of {x.dtype} cannot be resized or normalised: leave out mean, std, size and grey")
+        return x
+
+
+def _resized(x: Tensor, size: int) -> Tensor:
+    if x.dim() != 3:
+        raise DataError(f"samples of the shape {list(x.shape)} are no pictures, and cannot be resized to {size} pixels")
+    return torch.nn.functional.interpolate(x[None], (size, size), mode="bilinear", antialias=True)[0]
 
 
 def _by_channel(name: str, values: Sequence[float], x: Tensor, neutral: float) -> Tensor:
@@ -81,15 +98,13 @@ def require_labels(data: Data, name: str) -> None:
     Raises:
         DataError: if they hold inputs alone.
     """
-    if len(data) and len(data[0]) < 2:  # type: ignore[arg-type]
-        raise DataError(
-            f"{name} holds no labels: add the array y to it, whole numbers [samples] as classes, or floating point "
-            "[samples, ...] as what the output should be"
-        )
+    labels = labels_of(data)
+    if not labels and len(data):  # type: ignore[arg-type]
+        raise DataError(f"{name} holds no labels: {labels.advice}")
 
 
-def collate(samples: Sequence[Sample]) -> tuple[Tensor, ...]:
-    """Return samples as a batch (x, y), or (x,): y is int64 ``[batch]`` for classes, else floating point.
+def collate(samples: Sequence[Sample]) -> tuple[Any, ...]:
+    """Return samples as a batch (x1, .., xn, y), y int64 ``[batch]`` for classes, or floating point; without y if so.
 
     Raises:
         DataError: if they differ in shape.
@@ -97,8 +112,14 @@ def collate(samples: Sequence[Sample]) -> tuple[Tensor, ...]:
     >>> collate([(torch.zeros(2), 3), (torch.ones(2), 1)])[1]
     tensor([3, 1])
     """
-    x, *labels = zip(*samples, strict=True)
-    shapes = sorted({"x".join(map(str, sample[0].shape)) for sample in samples})
+    return tuple(_stacked(parts) for parts in zip(*samples, strict=True))
+
+
+def _stacked(parts: Sequence[Any]) -> Any:
+    if isinstance(parts[0], Mapping):
+        return {name: _stacked([part[name] for part in parts]) for name in parts[0]}
+    tensors = [torch.as_tensor(part) for part in parts]
+    shapes = sorted({"x".join(map(str, tensor.shape)) for tensor in tensors})
     if len(shapes) > 1:
         raise DataError(f"the pictures differ in size ({', '.join(shapes[:3])} ...): give them one, with --size")
-    return torch.stack(x), *(torch.stack([torch.as_tensor(label) for label in y]) for y in labels)
+    return torch.stack(tensors)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from canonic.datasets.arrays import Arrays
 from canonic.datasets.data import Preprocessing
+from canonic.datasets.labels import Labels
 from canonic.errors import DataError
 
 UINT8 = 8
@@ -39,7 +40,7 @@ def pictures_in_idx(path: Path, prepare: Preprocessing) -> Arrays:
             f"{path} holds {len(x)} pictures, but {labels.name} beside it holds {len(y)} labels: "
             "put the two files of one data set side by side"
         )
-    return Arrays(x, y, prepare)
+    return Arrays([x], Labels(values=y), prepare)
 
 
 def _labels_beside(path: Path) -> Path:

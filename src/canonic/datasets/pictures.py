@@ -12,8 +12,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from canonic.datasets.data import Preprocessing, Sample
+from canonic.datasets.data import Preprocessing
+from canonic.datasets.labels import Labels, Sample
 from canonic.errors import DataError
+
+HERE = PurePosixPath(".")
+
+ADVICE = "put each of its pictures into a folder that has the name of its class"
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
 
@@ -23,26 +28,28 @@ class Pictures(Dataset[Sample]):
 
     Args:
         source: what to say in errors.
-        names: of the pictures, such as "test/cat/17.jpg".
+        names: of the pictures, such as "test/cat/17.jpg"; hidden ones are left out.
         read: returns the bytes of a picture.
         prepare: applied to each picture.
+
+    Raises:
+        DataError: if there are none, or their folders are no classes.
     """
 
     def __init__(self, source: str, names: Sequence[str], read: Callable[[str], bytes], prepare: Preprocessing) -> None:
-        self.names = sorted(name for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES)
+        self.names = sorted(filter(_is_picture, names))
         if not self.names:
             raise DataError(
                 f"{source} holds no pictures: expected class/picture.jpg (or {', '.join(sorted(SUFFIXES))})"
             )
         self.source, self.read, self.prepare = source, read, prepare
-        self.classes = sorted({PurePosixPath(name).parent.name for name in self.names})
-        self.labels = [self.classes.index(PurePosixPath(name).parent.name) for name in self.names]
+        self.labels = Labels(_classes(source, self.names), advice=ADVICE)
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.prepare(self._picture(self.names[index])), self.labels[index]
+    def __getitem__(self, index: int) -> Sample:
+        return (self.prepare(self._picture(self.names[index])), *self.labels[index])
 
     def _picture(self, name: str) -> Tensor:
         from PIL import Image
@@ -58,8 +65,39 @@ class Pictures(Dataset[Sample]):
         return torch.from_numpy(pixels).permute(2, 0, 1) / 255
 
 
+def _is_picture(name: str) -> bool:
+    path = PurePosixPath(name)
+    hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
+    return path.suffix.lower() in SUFFIXES and not hidden
+
+
+def _classes(source: str, names: Sequence[str]) -> list[str]:
+    """Return the class of each picture, the name of its folder; none if all lie side by side.
+
+    Raises:
+        DataError: if some lie in a folder and others in one above, or the folders of the classes in several.
+    """
+    folders = [PurePosixPath(name).parent for name in names]
+    above = sorted({folder.parent for folder in folders})
+    if set(folders) == {HERE}:
+        return []
+    if HERE in folders:
+        raise DataError(
+            f"{source} holds pictures beside its class folders ({names[folders.index(HERE)]}): move each into the "
+            "folder of its class"
+        )
+    if len(above) > 1:
+        first = next(folder for folder in folders if folder.parent == above[0])
+        last = next(folder for folder in folders if folder.parent == above[-1])
+        raise DataError(
+            f"{source} holds class folders at several places ({first}, {last} ...): give those of one part, as "
+            f"{above[-1]} in it, or move each picture into class/picture.jpg"
+        )
+    return [folder.name for folder in folders]
+
+
 def pictures_in_folder(folder: Path, prepare: Preprocessing) -> Pictures:
-    """Return the pictures below a folder."""
+    """Return the pictures below a folder; raise a DataError if there are none, or their folders are no classes."""
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     return Pictures(str(folder), names, lambda name: (folder / name).read_bytes(), prepare)
 
@@ -68,7 +106,7 @@ def pictures_in_zip(path: Path, prepare: Preprocessing) -> Pictures:
     """Return the pictures in a zip file.
 
     Raises:
-        DataError: if the file is damaged.
+        DataError: if the file is damaged, holds none, or their folders are no classes.
     """
     try:
         archive = zipfile.ZipFile(path)

@@ -1,0 +1,62 @@
+"""The command that converts."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from canonic.cli import options as o
+from canonic.cli.group import print_json
+
+
+def convert(
+    model: o.Model,
+    data: o.DataName,
+    out: Annotated[Path, typer.Option(help="File for the spiking network.")] = Path("network.safetensors"),
+    weights: o.Weights = None,
+    classes: o.Classes = "",
+    limit: o.Limit = 1000,
+    batch_size: o.BatchSize = 100,
+    mean: o.Mean = "",
+    std: o.Std = "",
+    size: o.Size = None,
+    grey: o.Grey = False,
+    steps: o.Steps = 8,
+    silent: o.SilentOrAuto = "1",
+    beta: o.Beta = 2.0,
+    phi: o.Phi = 0.5,
+    threshold: Annotated[str, typer.Option(help="mse, max or percentile.")] = "mse",
+    percentile: Annotated[float | None, typer.Option(help="For the rule of that name; 99.9 if not given.")] = None,
+    input_code: Annotated[str, typer.Option("--input", help="direct (analog, first step) or css (spikes).")] = "direct",
+    bias: Annotated[str, typer.Option(help="first (with the first digit) or spread (over all).")] = "first",
+    precision: Annotated[str, typer.Option(help="fp32, bf16x2, bf16 (rounded weights) or int8 (integers).")] = "fp32",
+    as_json: o.Json = False,
+) -> None:
+    """Turn a trained network into a spiking one, calibrated on some data, and save it."""
+    from dataclasses import asdict, replace
+
+    from canonic.cli import data as d
+    from canonic.cli.models import open_model
+    from canonic.cli.render import show_network
+    from canonic.cluster import workers
+    from canonic.conversion import Settings
+    from canonic.conversion import convert as convert_model
+    from canonic.network.precision import require_precision
+
+    with o.usage():
+        if percentile is not None and threshold != "percentile":
+            raise ValueError(f"--percentile {percentile} has no effect on --threshold {threshold}")
+        require_precision(precision)
+        k, chosen = o.silent_steps(silent)
+        settings = Settings(threshold, percentile or 99.9, input_code, bias, silent=chosen)  # type: ignore[arg-type]
+    o.require_writable(out)
+    code, prepare = o.css(steps, k, beta, phi), o.preprocessing(mean, std, size, grey)
+    opened, names = open_model(model, weights), d.class_names(classes)
+    samples = d.samples_of(opened, data, prepare, limit)
+    snn = convert_model(opened, d.batches(samples, batch_size), code=code, settings=settings, classes=names)
+    # The network remembers its preprocessing and its classes, so that evaluate need not be told again.
+    known = {"preprocessing": asdict(prepare), "classes": list(names) or d.kept_names(snn, samples, data)}
+    snn = replace(snn, record={**snn.record, **known}).to_precision(precision)  # type: ignore[arg-type]
+    if workers().first:
+        snn.save(out)
+    print_json({"file": str(out), **snn.describe()}) if as_json else show_network(snn, out)

@@ -1,0 +1,32 @@
+"""The classes that a network tells apart: how many there are, and what they are called."""
+
+from collections.abc import Sequence
+
+from canonic.errors import DataError
+from canonic.network.graph import Graph
+from canonic.network.outputs import output_called
+
+
+def count_classes(graph: Graph) -> int | None:
+    """Return the elements of the output that classifies, ``[batch, classes]``; None if there is no such one."""
+    place = output_called(graph, None)
+    node = None if place is None else graph[graph.outputs[place]]
+    return node.size if node is not None and len(node.shape) == 1 else None
+
+
+def require_names(graph: Graph, names: Sequence[str]) -> None:
+    """Raise unless there is one name for each output, or none at all.
+
+    Raises:
+        DataError: if there are others, or two are the same.
+    """
+    if not names:
+        return
+    outputs = count_classes(graph)
+    if outputs is None:
+        shapes = ", ".join(str(["batch", *graph[name].shape]) for name in graph.outputs)
+        raise DataError(f"only the classes of one output [batch, classes] have names, the network has {shapes}")
+    if len(names) != outputs:
+        raise DataError(f"the network has {outputs} outputs, but there are {len(names)} class names: one for each")
+    if twice := sorted({name for name in names if list(names).count(name) > 1}):
+        raise DataError(f"{twice[0]!r} is the name of two classes: give each its own")
