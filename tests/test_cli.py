@@ -280,8 +280,8 @@ def test_data_without_labels_converts_and_verifies(folder, tmp_path):
     for command in ("evaluate", "report"):
         done = canonic(command, out, *data, cwd=folder, check=1)
         assert done.stderr == (
-            "canonic: unlabelled.npz holds no labels: add the array y to it, whole numbers [samples] as classes, or "
-            "floating point [samples, ...] as what the output should be\n"
+            "canonic: unlabelled.npz holds no labels: add the array y to it, whole numbers or names [samples] as "
+            "classes, or floating point [samples, ...] as what the output should be\n"
         )
 
 

@@ -12,10 +12,22 @@ from torch.export import ExportedProgram
 from torch.utils.data import DataLoader
 
 from canonic.cluster import workers
-from canonic.datasets import Data, Preprocessing, collate, labels_of, open_data, require_labels, sample, with_classes
+from canonic.datasets import (
+    Data,
+    Preprocessing,
+    collate,
+    inputs_of,
+    labels_of,
+    open_data,
+    require_labels,
+    sample,
+    with_classes,
+)
 from canonic.errors import DataError
 from canonic.network import SpikingNetwork
 from canonic.network.classes import count_classes, require_names
+
+VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 Network = SpikingNetwork | nn.Module | ExportedProgram
 
@@ -48,7 +60,7 @@ def names_of(snn: SpikingNetwork, text: str) -> tuple[str, ...]:
 
 def samples_of(network: Network, name: str, prepare: Preprocessing, limit: int | None) -> Data:
     """Return samples for a network; what their labels are is left open."""
-    data = open_data(name, prepare, _inputs(network))
+    data = _opened(network, name, prepare)
     _say(getattr(data, "notes", ()))
     return sample(data, limit)
 
@@ -75,7 +87,7 @@ def labelled_samples(
     Raises:
         DataError: if there are none, or the network does not know a class.
     """
-    data = open_data(name, prepare, _inputs(network))
+    data = _opened(network, name, prepare)
     if required:
         require_labels(data, name)
     known, notes = with_classes(data, name, names, _outputs(network, data) if labels_of(data).named else None)
@@ -98,13 +110,28 @@ def kept_names(snn: SpikingNetwork, data: Data, name: str) -> list[str]:
     return list(names)
 
 
-def _inputs(network: Network) -> Sequence[str]:
-    """Return the names of what a network takes, or may take."""
+def _opened(network: Network, name: str, prepare: Preprocessing) -> Data:
+    """Return the data of a name; raise a DataError if it gives the network more or fewer inputs than it needs."""
+    needed, others = _inputs(network)
+    data = open_data(name, prepare, [*needed, *others])
+    given = inputs_of(data) if len(data) else ()  # type: ignore[arg-type]
+    if isinstance(given, Mapping) or len(given) == len(needed) or not given:
+        return data
+    raise DataError(
+        f"the network takes {len(needed)} inputs ({', '.join(needed)}), {name} gives {len(given)}: give them in an .npz"
+        " file as x, x2, ... or under these names"
+    )
+
+
+def _inputs(network: Network) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the names of what a network takes, and of what it may take beside."""
     if isinstance(network, SpikingNetwork):
-        return network.graph.inputs
+        return network.graph.inputs, ()
     if isinstance(network, ExportedProgram):
-        return [str(name) for name in network.graph_signature.user_inputs]
-    return list(inspect.signature(network.forward).parameters)
+        return [str(name) for name in network.graph_signature.user_inputs], ()
+    parameters = [p for p in inspect.signature(network.forward).parameters.values() if p.kind not in VARIABLE]
+    needed = [p.name for p in parameters if p.default is p.empty] or [p.name for p in parameters[:1]] or ["input"]
+    return needed, [p.name for p in parameters if p.name not in needed]
 
 
 def _outputs(network: Network, data: Data) -> int | None:

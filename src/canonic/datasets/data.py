@@ -92,6 +92,13 @@ def sample(data: Data, limit: int | None) -> Data:
     return Subset(data, [index * count // limit for index in range(limit)])
 
 
+def inputs_of(data: Data) -> tuple[Tensor, ...] | Mapping[str, Tensor]:
+    """Return the inputs of the first sample: in their order, or by name."""
+    first = data[0]
+    given = first[:-1] if labels_of(data) else first
+    return given[0] if isinstance(given[0], Mapping) else given
+
+
 def require_labels(data: Data, name: str) -> None:
     """Raise unless samples come with what the network should answer.
 

@@ -137,7 +137,7 @@ def _neurobench(evaluation: "Evaluation") -> dict[str, Any]:
     """Return the measures of NeuroBench (arXiv 2304.04640) under its names, of matrices and kernels as there."""
     facts, samples = evaluation.network, evaluation.samples
     read = [facts.sizes[name] for name in facts.connections]
-    made = totals([evaluation.operations[name] for name in facts.connections], samples)
+    made = totals([evaluation.operations[name] for name in facts.connections if name in evaluation.operations], samples)
     weights = sum(size.weights for size in read)
     return {
         "footprint": facts.footprint,

@@ -114,8 +114,8 @@ def _checked(graph: Graph, name: str, x: object, where: str) -> Tensor:
         raise DataError(
             f"{where}: input {name} must be floating point, got {x.dtype}: scale it as in training, x.float()"
         )
-    if kind is not None and x.dtype != kind:
-        raise DataError(f"{where}: input {name} must be {kind}, as in the model's example, got {x.dtype}")
+    if kind is not None:
+        x = _whole(x, kind, f"{where}: input {name}")
     if x.dim() == 0 or tuple(x.shape[1:]) != graph[name].shape:
         raise DataError(f"{where}: input {name} must have the shape [{shape}], got {list(x.shape)}")
     if len(x) == 0:
@@ -128,6 +128,13 @@ def _checked(graph: Graph, name: str, x: object, where: str) -> Tensor:
         )
     _require_known(graph, name, x, where)
     return x
+
+
+def _whole(x: Tensor, kind: torch.dtype, name: str) -> Tensor:
+    """Return whole numbers or conditions in another type that holds them; raise a DataError if it does not."""
+    if not x.is_floating_point() and bool(((given := x.to(kind)) == x).all()):
+        return given
+    raise DataError(f"{name} must be {kind}, as in the model's example, got {x.dtype}: convert it, x.to({kind})")
 
 
 def _require_known(graph: Graph, name: str, x: Tensor, where: str) -> None:
