@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from canonic.cli import options as o
-from canonic.cli.group import print_json
+from canonic.cli.group import finish, print_json
 
 
 def convert(
@@ -57,6 +57,7 @@ def convert(
     # The network remembers its preprocessing and its classes, so that evaluate need not be told again.
     known = {"preprocessing": asdict(prepare), "classes": list(names) or d.kept_names(snn, samples, data)}
     snn = replace(snn, record={**snn.record, **known}).to_precision(precision)  # type: ignore[arg-type]
+    finish()
     if workers().first:
         snn.save(out)
     print_json({"file": str(out), **snn.describe()}) if as_json else show_network(snn, out)
