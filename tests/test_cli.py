@@ -143,7 +143,7 @@ def test_a_network_of_whole_numbers(folder, tmp_path):
 def test_explain(folder):
     done = canonic("explain", "net:make", "--shape", "1,8,8", cwd=folder, check=0)
     assert "function unit" in done.stdout
-    assert "1 populations, 1 function units, 384 neurons, depth 1; T = 8, k = 1: 9 total steps" in done.stdout
+    assert "1 population, 1 function unit, 384 neurons, depth 1; T = 8, k = 1: 9 total steps" in done.stdout
     assert "384 neurons" in canonic("explain", "m.pt2", cwd=folder, check=0).stdout
     bad = canonic("explain", "net:bad", "--shape", "4", cwd=folder, check=1)
     assert "2 refused" in bad.stdout

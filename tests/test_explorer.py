@@ -127,7 +127,7 @@ def test_values_are_shown_without_labels_or_classes():
 
 
 def test_names_that_are_not_as_many_as_the_outputs(snn):
-    with pytest.raises(DataError, match="the network has 5 outputs, but there are 2 class names: one for each"):
+    with pytest.raises(DataError, match="the network has 5 outputs, but got 2 class names: give one for each"):
         explore(snn, [(torch.rand(3, 8, 8), 0)], ["a", "b"])
 
 

@@ -222,7 +222,7 @@ CALIBRATION = [
     ([X, X * float("nan")], DataError, "calibration batch 1: input input holds NaN or infinity"),
     ([X / 0], DataError, "calibration batch 0: input input holds NaN or infinity"),
     ([X, "text"], DataError, "calibration batch 1 must be a tensor, a tuple or a dict of tensors, got str"),
-    ([X, ()], DataError, r"calibration batch 1: the network takes 1 inputs \(input\), got 0"),
+    ([X, ()], DataError, r"calibration batch 1: the network takes 1 input \(input\), got 0"),
 ]
 
 
@@ -381,7 +381,7 @@ def test_one_cause_is_one_refusal():
 
 
 CALLS = [
-    ((), r"the call: the network takes 1 inputs \(input\), got 0"),
+    ((), r"the call: the network takes 1 input \(input\), got 0"),
     ((torch.zeros(2, 5),), r"the call: input input must have the shape \[batch, 4\], got \[2, 5\]"),
     ((torch.zeros(0, 4),), r"must have the shape \[batch, 4\] with at least one sample, got \[0, 4\]"),
     ((torch.full((2, 4), float("inf")),), "holds NaN or infinity"),

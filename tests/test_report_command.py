@@ -102,9 +102,9 @@ CANNOT = [
     ),
     (
         ("--evaluation", "evaluation.json", "--classes", "a,b"),
-        "the network has 10 outputs, but there are 2 class names",
+        "the network has 10 outputs, but got 2 class names",
     ),
-    (("--classes", "a,b", "--pictures", 0), "the network has 10 outputs, but there are 2 class names: one for each"),
+    (("--classes", "a,b", "--pictures", 0), "the network has 10 outputs, but got 2 class names: give one for each"),
     (
         ("--evaluation", "evaluation.json", "--data", "others.npz"),
         "evaluation.json is of other data than others.npz: as many samples (30), but the hash ",

@@ -60,7 +60,7 @@ def test_each_architecture_has_its_line_and_the_end_a_summary(timm):
     assert "failed" in lines[0]
     assert lines[0].endswith("OSError: no such part")
     assert lines[1].split()[:2] == ["good", "converts"]
-    assert lines[1].endswith("1 populations, depth 1")
+    assert lines[1].endswith("1 population, depth 1")
     assert "refused" in lines[2]
     assert "argmax: it returns " in lines[2]
     assert lines[3] == "3 architectures: 1 convert, 1 are refused, 1 cannot be built or captured"

@@ -11,7 +11,8 @@ from canonic.cli.render import console
 from canonic.cluster import workers
 from canonic.measure import Evaluation
 from canonic.network.graph import spread
-from canonic.report.markup import SPACE, is_other_code, number
+from canonic.report.markup import is_other_code
+from canonic.words import SPACE, counted, number
 
 
 class Ending(DataLoader[Any]):
@@ -61,9 +62,9 @@ def _sentences(evaluation: Evaluation, found: Mapping[str, Any]) -> list[str]:
     worst = max(evaluation.overload_rate.items(), key=lambda item: item[1])
     made, latency = operations["spiking"], found["latency"]
     return [
-        f"{evaluation.samples} samples; T = {network.steps}, k = {spread(*network.silent)}, depth {network.depth}: "
-        f"{network.total_steps} total steps, first answer at step {latency['first_answer']}, a new sample every "
-        f"{latency['between_samples']} steps",
+        f"{counted(evaluation.samples, 'sample')}; T = {network.steps}, k = {spread(*network.silent)}, "
+        f"depth {network.depth}: {counted(network.total_steps, 'total step')}, first answer at step "
+        f"{latency['first_answer']}, a new sample every {counted(latency['between_samples'], 'step')}",
         _quality(found),
         f"{spikes['per_neuron']:.2f} spikes per neuron, {100 * spikes['silent_neurons']:.1f} % of the neurons silent; "
         f"most overloaded: layer {worst[0]}, {100 * worst[1]:.2f} % of its firing steps",
@@ -86,7 +87,8 @@ def _quality(found: Mapping[str, Any]) -> str:
     return (
         f"source {100 * accuracy['source']:.2f} %, spiking {100 * accuracy['network']:.2f} % "
         f"(95 % interval: {100 * low:.2f} to {100 * high:.2f}), agreement {100 * accuracy['agreement']:.2f} %; "
-        f"{flips['lost']} answers lost and {flips['won']} won against the source (McNemar p = {flips['p']:.2g})"
+        f"{counted(flips['lost'], 'answer')} lost and {flips['won']} won against the source "
+        f"(McNemar p = {flips['p']:.2g})"
     )
 
 

@@ -12,6 +12,7 @@ from canonic.conversion import Explanation
 from canonic.measure import Evaluation
 from canonic.network import SpikingNetwork
 from canonic.network.graph import spread
+from canonic.words import counted
 
 STYLES = {"refused": "bold red", "population": "green", "function unit": "yellow"}
 
@@ -50,7 +51,7 @@ def show_demo(results: Mapping[str, Evaluation], out: Path) -> None:
         table.add_row("spiking", *sizes, *numbers)
     console().print(
         table,
-        f"{first.samples} handwritten digits that the network was not trained on",
+        f"{counted(first.samples, 'handwritten digit')} that the network was not trained on",
         f"{out / 'accuracy.png'}: accuracy against steps",
         f"{out / 'network.safetensors'}: the network with T = {max(e.network.steps for e in results.values())}",
         sep="\n",
@@ -59,7 +60,9 @@ def show_demo(results: Mapping[str, Evaluation], out: Path) -> None:
 
 def show_outcome(outcome: Outcome) -> None:
     """Print what became of one architecture, in one line."""
-    size = f"{outcome.populations} populations, depth {outcome.depth}" if outcome.verdict == "converts" else ""
+    size = (
+        f"{counted(outcome.populations, 'population')}, depth {outcome.depth}" if outcome.verdict == "converts" else ""
+    )
     print(f"{outcome.name:40} {outcome.verdict:9} {outcome.seconds:6.1f} s  {outcome.reason or size}", flush=True)
 
 

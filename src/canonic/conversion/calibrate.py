@@ -20,6 +20,7 @@ from canonic.network.inputs import batches, channels_last, prototype
 from canonic.network.reference import reference
 from canonic.network.weights import channel_axis
 from canonic.progress import track
+from canonic.words import counted
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,8 @@ def _require_all(data: Iterable[Any], seen: int) -> None:
     guessed = isinstance(data, DataLoader) and isinstance(data.dataset, IterableDataset)
     if expected is not None and seen < expected and not guessed:
         raise DataError(
-            f"the calibration data ended after {seen} of {expected} batches: its __len__ is wrong, or it can be read "
-            "only once"
+            f"the calibration data ended after {seen} of {counted(expected, 'batch', 'batches')}: its "
+            "__len__ is wrong, or it can be read only once"
         )
 
 

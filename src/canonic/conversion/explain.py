@@ -21,6 +21,7 @@ from canonic.frontend import (
 )
 from canonic.network.graph import Graph, depth
 from canonic.network.inputs import prototype
+from canonic.words import counted
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,12 @@ class Explanation:
     @property
     def summary(self) -> str:
         """One sentence with the counts."""
-        steps = f"T = {self.code.steps}, k = {self.code.silent}: {self.total_steps} total steps"
+        steps = f"T = {self.code.steps}, k = {self.code.silent}: {counted(self.total_steps, 'total step')}"
         refused = f"; {len(self.refused)} refused" if self.refused else ""
         signed = f" ({self.signed} signed)" if self.signed else ""
-        units = f", {self.function_units} function units" if self.function_units else ""
-        size = f"{self.populations} populations{signed}{units}, {self.neurons} neurons, depth {self.depth}"
-        return f"{size}; {steps}{refused}"
+        units = f", {counted(self.function_units, 'function unit')}" if self.function_units else ""
+        size = f"{counted(self.populations, 'population')}{signed}{units}, {counted(self.neurons, 'neuron')}"
+        return f"{size}, depth {self.depth}; {steps}{refused}"
 
 
 def explain(model: Model, example: Example, *, code: CSS | None = None) -> Explanation:
@@ -88,7 +89,7 @@ def explain(model: Model, example: Example, *, code: CSS | None = None) -> Expla
 
     >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
     >>> print(explain(model, torch.zeros(1, 4)).summary)
-    1 populations, 3 neurons, depth 1; T = 8, k = 1: 9 total steps
+    1 population, 3 neurons, depth 1; T = 8, k = 1: 9 total steps
     """
     return analyse(model, example, code or CSS())[1]
 
@@ -136,5 +137,6 @@ def require_convertible(explanation: Explanation) -> None:
         + (f"\n    {v.origin.source}" if v.origin.source else "")
         for v in explanation.refused
     ]
-    count = f"{len(problems)} operator{'s' * (len(problems) > 1)}"
-    raise ConversionError("\n".join((f"{count} of the model cannot be converted:", *problems)))
+    raise ConversionError(
+        "\n".join((f"{counted(len(problems), 'operator')} of the model cannot be converted:", *problems))
+    )

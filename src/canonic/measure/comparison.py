@@ -8,6 +8,7 @@ from canonic.measure.baselines import Baselines
 from canonic.measure.counts import Operations
 from canonic.measure.energy import FLOATS, INTEGERS, Arithmetic, Work, arithmetic_of, compute, traffic, whole
 from canonic.measure.facts import Facts
+from canonic.words import counted
 
 if TYPE_CHECKING:
     from canonic.measure.result import Evaluation
@@ -71,7 +72,7 @@ def _baselines(evaluation: "Evaluation") -> Iterator[Form]:
     found, network = evaluation.baselines, evaluation.network
     if found is None:
         return
-    name, kind = f"quantised to {network.steps} bits", whole(network.steps)
+    name, kind = f"quantised to {counted(network.steps, 'bit')}", whole(network.steps)
     accuracy = found.quantised.correct[-1] / found.samples
     operations = found.quantised.operations[-1].items()
     dense = [(_work(network, n, all_of(o), found.samples), kind) for n, o in operations]
@@ -93,7 +94,7 @@ def _rate(network: Facts, found: Baselines) -> Form:
     spikes = {name: share * count for name, count in network.neurons.items()}
     updates = {name: count * (last + 1) for name, count in network.neurons.items()}
     return (
-        f"rate code, {last + 1} steps",
+        f"rate code, {counted(last + 1, 'step')}",
         found.rate.correct[last] / found.samples,
         [
             *works,

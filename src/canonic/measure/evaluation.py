@@ -32,6 +32,7 @@ from canonic.network.inputs import checked
 from canonic.network.reference import reference as compute_source
 from canonic.neurons import Fired
 from canonic.progress import track
+from canonic.words import counted
 
 Reference = Callable[..., Tensor]
 """A network that takes what the spiking network takes."""
@@ -186,7 +187,9 @@ def fitting(y: Shaped[Tensor, "batch ..."], readout: object) -> Shaped[Tensor, "
             "targets of a regression must be floating point"
         )
     elif not bool(((y >= 0) & (y < shape[1])).all()):
-        raise DataError(f"a label lies outside 0 .. {shape[1] - 1}: the network tells {shape[1]} classes apart")
+        raise DataError(
+            f"a label lies outside 0 .. {shape[1] - 1}: the network tells {counted(shape[1], 'class', 'classes')} apart"
+        )
     return y.to(readout.device)
 
 
@@ -204,9 +207,9 @@ def _measured(
     except (KeyboardInterrupt, _Unreadable) as error:
         if total is None:
             raise error.__cause__ or error from None
-        gap = f"{str(error) or 'interrupted'} after {total.samples} samples"
+        gap = f"{str(error) or 'interrupted'} after {counted(total.samples, 'sample')}"
     if total is not None and not gap and isinstance(data, Sized) and count < len(data):
-        gap = f"the data ended after {count} of {len(data)} batches"
+        gap = f"the data ended after {count} of {counted(len(data), 'batch', 'batches')}"
     return None if total is None else replace(total, gap=gap)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from canonic.errors import DataError, first_line, nearest
 from canonic.network.batch import LABELS, by_name, described, parted, remedy, require_batches
 from canonic.network.graph import Graph
+from canonic.words import counted
 
 
 def prototype(graph: Graph) -> Tensor:
@@ -55,7 +56,8 @@ def checked(graph: Graph, inputs: Sequence[object], where: str) -> list[Tensor]:
     """
     if len(inputs) != len(graph.inputs):
         raise DataError(
-            f"{where}: the network takes {len(graph.inputs)} inputs ({', '.join(graph.inputs)}), got {len(inputs)}"
+            f"{where}: the network takes {counted(len(graph.inputs), 'input')} ({', '.join(graph.inputs)}), "
+            f"got {len(inputs)}"
         )
     like = prototype(graph)
     ready = [as_weights(_checked(graph, name, x, where), like) for name, x in zip(graph.inputs, inputs, strict=True)]

@@ -1,6 +1,7 @@
 """A network as a table that a person can read."""
 
 from canonic.network.graph import Node, Plan, depth, spread, total_steps
+from canonic.words import counted
 
 HEADINGS = ("layer", "operator", "neurons", "theta", "silent", "first step")
 
@@ -18,10 +19,8 @@ def summary(plan: Plan) -> str:
     silent, shape = spread(*plan.graph.silent), f"beta = {plan.code.beta:g}, phi = {plan.code.phi:g}"
     code = f"CSS T = {plan.code.steps}, k = {silent}, {shape}"
     neurons = plan.graph.neurons
-    return (
-        f"{len(neurons)} populations, {sum(neurons.values())} neurons, depth {depth(plan.graph)}; "
-        f"{code}: {total_steps(plan)} total steps"
-    )
+    size = f"{counted(len(neurons), 'population')}, {counted(sum(neurons.values()), 'neuron')}"
+    return f"{size}, depth {depth(plan.graph)}; {code}: {counted(total_steps(plan), 'total step')}"
 
 
 def _row(node: Node, first: int) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from canonic.network.health import Sums, added, decibels, measure
 from canonic.network.inputs import batches
 from canonic.network.layerwise import chunk_size
 from canonic.progress import track
+from canonic.words import counted
 
 DROP = 6.0
 """Decibels that a layer must lose beyond what it inherits and rounds before it is named: half of its amplitude."""
@@ -80,7 +81,7 @@ class Verification:
                 f"  {100 * layer.overload:10.3f}{mark}"
             )
         outputs = ", ".join(f"{name} {value:.1f} dB" for name, value in self.outputs.items())
-        return "\n".join((*lines, "", f"{self.samples} samples; outputs: {outputs}", self.advice))
+        return "\n".join((*lines, "", f"{counted(self.samples, 'sample')}; outputs: {outputs}", self.advice))
 
 
 def verify(plan: Plan, source: Graph, data: Iterable[Any], *, progress: bool) -> Verification:

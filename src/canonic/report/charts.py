@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from canonic.report.markup import Chart, Number, accuracy_of, microjoules, percent
+from canonic.report.markup import Chart, accuracy_of
+from canonic.words import Number, counted, microjoules, percent
 
 Data = Mapping[str, Any]
 Spec = dict[str, Any]
@@ -56,7 +57,7 @@ def _waiting(steps: int, axis: Data) -> Iterable[Chart]:
     yield {
         "data": data,
         "mark": {"type": "text", "align": "left", "baseline": "bottom", "dx": 10, "dy": -26, "color": MUTED}
-        | {"text": ["no answer yet:", f"{steps} silent steps"], "lineHeight": 15},
+        | {"text": ["no answer yet:", counted(steps, "silent step")], "lineHeight": 15},
         "encoding": {"x": axis, "y": {"value": "height"}},
     }
 

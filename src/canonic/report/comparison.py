@@ -4,23 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from canonic.report import charts
-from canonic.report.markup import (
-    NONE,
-    Chart,
-    Number,
-    Section,
-    accuracy_of,
-    figure,
-    is_other_code,
-    items,
-    microjoules,
-    number,
-    paragraph,
-    percent,
-    table,
-    times,
-    words,
-)
+from canonic.report.markup import Chart, Section, accuracy_of, figure, is_other_code, items, paragraph, table
+from canonic.words import NONE, Number, counted, microjoules, number, percent, times, words
 
 Data = Mapping[str, Any]
 SPIKING = "spiking"
@@ -109,7 +94,8 @@ def _verdict(name: str, own: Data | None, others: list[Data], comparable: Accura
     if own is None or not others:
         return ""
     lost = [row for row in others if own["total"] > row["total"]]
-    said = f"By the model {name} the spiking network takes more energy than {len(lost)} of {len(others)} others:"
+    share = f"{len(lost)} of {counted(len(others), 'other')}"
+    said = f"By the model {name} the spiking network takes more energy than {share}:"
     rows = sorted(others, key=lambda row: row["total"])
     return paragraph(said) + items(((_kind(own, row), _in_words(own, row, comparable(row))) for row in rows), "verdict")
 

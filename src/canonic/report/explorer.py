@@ -14,6 +14,7 @@ from canonic.network.graph import Node
 from canonic.neurons import Scan
 from canonic.report.inputs import Picture, picture_of
 from canonic.report.sheets import Sheet, pack, part, sheet
+from canonic.words import counted
 
 NEURONS = 4096
 """Neurons of a layer that are shown at most."""
@@ -138,7 +139,10 @@ def outputs_named(snn: SpikingNetwork, classes: Sequence[str]) -> int:
     """
     outputs = snn.graph[snn.graph.outputs[0]].size
     if classes and len(classes) != outputs:
-        raise DataError(f"the network has {outputs} outputs, but there are {len(classes)} class names: one for each")
+        raise DataError(
+            f"the network has {counted(outputs, 'output')}, but got {counted(len(classes), 'class name')}: give one "
+            "for each"
+        )
     return outputs
 
 

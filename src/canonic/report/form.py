@@ -5,6 +5,7 @@ from typing import Any
 
 from canonic.errors import DataError
 from canonic.measure.summary import FORMAT
+from canonic.words import counted
 
 NUMBER = (float, int)
 STEPS = [(*NUMBER, None)]
@@ -80,7 +81,7 @@ def require_form(evaluation: Mapping[str, Any], name: str = "the evaluation", re
     form = FORM | ({"baselines": BASELINES} if evaluation.get("baselines") else {})
     found = list(faults(evaluation, form))
     if found:
-        more = f" and {len(found) - 3} others" if len(found) > 3 else ""
+        more = f" and {counted(len(found) - 3, 'other')}" if len(found) > 3 else ""
         raise DataError(f"{name} is not a whole evaluation ({', '.join(found[:3])}{more}): {remedy}")
 
 

@@ -6,20 +6,8 @@ from typing import Any
 
 from canonic.report import charts
 from canonic.report.comparison import split
-from canonic.report.markup import (
-    NONE,
-    SPACE,
-    Chart,
-    Number,
-    Section,
-    decibels,
-    figure,
-    is_other_code,
-    number,
-    percent,
-    signed,
-    whole,
-)
+from canonic.report.markup import Chart, Section, figure, is_other_code
+from canonic.words import NONE, SPACE, Number, counted, decibels, number, percent, signed
 
 Data = Mapping[str, Any]
 REFERENCE = "source, fp32"
@@ -28,9 +16,10 @@ REFERENCE = "source, fp32"
 def glance(evaluation: Data) -> Section:
     """Return the first section."""
     network, latency, spikes = evaluation["network"], evaluation["latency"], evaluation["spikes"]
-    steps = f"T = {network['T']} digits after {network['total_steps'] - network['T']} silent steps of depth "
-    steps += f"{network['depth']}; first answer at step {latency['first_answer']}"
-    silent = f"for one sample, of {whole(network['neurons'])} neurons; "
+    quiet = counted(network["total_steps"] - network["T"], "silent step")
+    steps = f"T = {counted(network['T'], 'digit')} after {quiet} of depth {network['depth']}; "
+    steps += f"first answer at step {latency['first_answer']}"
+    silent = f"for one sample, of {counted(network['neurons'], 'neuron')}; "
     silent += f"{percent(spikes['silent_neurons'], 0)} stay silent"
     tiles = [
         _quality(evaluation),
@@ -97,7 +86,7 @@ def _cheapest(others: Sequence[Data]) -> Data:
 
 
 def _settling(evaluation: Data) -> tuple[str, Chart]:
-    accuracy, samples = evaluation["accuracy"], f"{evaluation['data']['samples']:,} samples"
+    accuracy, samples = evaluation["accuracy"], counted(evaluation["data"]["samples"], "sample")
     if accuracy is None:
         text = f"Each digit of the output sharpens it; {samples}."
         chart = charts.by_step(evaluation["error"]["snr_db_by_step"], source=None, unit="dB", label="signal to noise")

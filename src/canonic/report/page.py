@@ -14,6 +14,7 @@ from canonic.report.glance import glance
 from canonic.report.library import bundle
 from canonic.report.markup import Section
 from canonic.report.record import parts_of, record
+from canonic.words import counted
 
 
 def report(
@@ -78,8 +79,9 @@ def _subtitle(network: Mapping[str, Any], description: Mapping[str, Any]) -> str
     silent = f"{k[0]} to {k[1]}" if isinstance(k, Sequence) else str(k)
     return (
         f"A spiking network with canonic signed spikes: T = {network['T']}, k = {silent}, "
-        f"phi = {description['code']['phi']:.3g}, depth {network['depth']}, {network['populations']} populations, "
-        f"{network['neurons']:,} neurons, {network['precision']}"
+        f"phi = {description['code']['phi']:.3g}, depth {network['depth']}, "
+        f"{counted(network['populations'], 'population')}, {counted(network['neurons'], 'neuron')}, "
+        f"{network['precision']}"
     )
 
 
@@ -94,7 +96,9 @@ def _partial(data: Mapping[str, Any]) -> str:
     if data["complete"]:
         return ""
     why = data.get("gap") or "the evaluation was interrupted"
-    text = f"{why[0].upper()}{why[1:]}: all figures are of {data['samples']:,} samples, not of all of the data."
+    text = (
+        f"{why[0].upper()}{why[1:]}: all figures are of {counted(data['samples'], 'sample')}, not of all of the data."
+    )
     return f'<div class="partial" role="alert"><strong>Partial</strong><p>{escape(text)}</p></div>'
 
 

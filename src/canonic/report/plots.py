@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from canonic.errors import DataError, nearest
 from canonic.measure import Evaluation
 from canonic.network.storage import write_whole
+from canonic.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +42,7 @@ def accuracy_against_steps(evaluations: Mapping[str, Evaluation], title: str = "
     axes.set(xlabel="step (the input comes at step 1)", ylabel="accuracy (%)")
     axes.set_xlim(left=1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_title(", ".join(filter(None, (title, f"{some.samples} samples"))), fontsize=10)
+    axes.set_title(", ".join(filter(None, (title, counted(some.samples, "sample")))), fontsize=10)
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, frameon=False, loc="lower right")
     return figure

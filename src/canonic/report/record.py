@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from canonic.report.markup import Section, paragraph, table, words
+from canonic.report.markup import Section, paragraph, table
+from canonic.words import counted, words
 
 Data = Mapping[str, Any]
 
@@ -25,7 +26,7 @@ def parts_of(evaluation: Data, verification: Data, shown: int, origins: Mapping[
     """
     counts = {"figures": evaluation["data"]["samples"], "layers": verification["samples"], "explorer": shown}
     parts = {
-        part: f"{count:,} samples" + (f" of {origins[part]}" if part in origins else "")
+        part: counted(count, "sample") + (f" of {origins[part]}" if part in origins else "")
         for part, count in counts.items()
         if count
     }

@@ -4,18 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from canonic.report import charts
-from canonic.report.markup import (
-    NONE,
-    Number,
-    Section,
-    decibels,
-    figure,
-    number,
-    paragraph,
-    percent,
-    table,
-    whole,
-)
+from canonic.report.markup import Section, figure, paragraph, table
+from canonic.words import NONE, Number, counted, decibels, number, percent, whole
 
 Data = Mapping[str, Any]
 
@@ -40,7 +30,11 @@ def _figures(evaluation: Data) -> Iterator[tuple[str, str, str]]:
         yield "mean squared error against the targets", number(error["source_mse"]), number(error["mse"])
     yield "output, signal to noise against the source", NONE, decibels(error["snr_db"])
     yield "steps: digits T + silent steps", NONE, _steps(network)
-    yield "first answer, and a new sample every", NONE, f"{latency['first_answer']}, {latency['between_samples']} steps"
+    yield (
+        "first answer, and a new sample every",
+        NONE,
+        f"step {latency['first_answer']}, {counted(latency['between_samples'], 'step')}",
+    )
     yield "spikes per neuron", NONE, f"{spikes['per_neuron']:.3f}"
     yield "silent neurons", NONE, percent(spikes["silent_neurons"], 1)
     source, spiking = operations["source"] or {}, operations["spiking"]
@@ -90,12 +84,14 @@ def steps(evaluation: Data) -> Section:
 def _baselines(evaluation: Data) -> str:
     network, baselines = evaluation["network"], evaluation["baselines"]
     return (
-        f"The same network with a rate code, and quantised to {baselines['quantised']['bits']} bits, all on the same "
-        f"{baselines['samples']:,} samples, of which the source gets {percent(baselines['source_accuracy'])} right and "
-        f"the spiking network {percent(baselines['spiking_accuracy'])}. Further left is sooner, higher is better. The "
-        "quantised network has two points: bit-serial hardware, which takes a bit at a step as a spiking network does, "
-        f"needs {baselines['quantised']['total_steps']} steps, T for each of {network['depth']} layers; hardware that "
-        f"multiplies whole numbers needs one pass a layer, {network['depth']}."
+        f"The same network with a rate code, and quantised to {counted(baselines['quantised']['bits'], 'bit')}, all on "
+        f"the same {counted(baselines['samples'], 'sample')}, of which the source gets "
+        f"{percent(baselines['source_accuracy'])} right and the spiking network "
+        f"{percent(baselines['spiking_accuracy'])}. Further left is sooner, higher is better. The quantised network "
+        "has two points: bit-serial hardware, which takes a bit at a step as a spiking network does, needs "
+        f"{counted(baselines['quantised']['total_steps'], 'step')}, T for each of "
+        f"{counted(network['depth'], 'layer')}; hardware that multiplies whole numbers needs one pass a layer, "
+        f"{network['depth']}."
     )
 
 
@@ -129,7 +125,7 @@ def error(verification: Data) -> Section:
     rows = [(x["name"], str(x["silent"]), *(decibels(x[key]) for key in ("snr", "expected", "own"))) for x in layers]
     headings = ("layer", "k", *charts.ERRORS.values())
     found = table("Signal to noise of each layer", headings, rows, marked=marked)
-    text = f"The error of what the spikes of each layer stand for; {verification['samples']} samples."
+    text = f"The error of what the spikes of each layer stand for; {counted(verification['samples'], 'sample')}."
     outputs = ", ".join(f"{name} {decibels(value)}" for name, value in verification["outputs"].items())
     body = figure("error", "Each layer against the source.", text, found) + paragraph(TERMS, "note")
     advice = verification["advice"].removesuffix(".")

@@ -27,6 +27,7 @@ from canonic.progress import track
 from canonic.sweep.folder import Folder, identity_of, open_folder
 from canonic.sweep.grid import Setting
 from canonic.sweep.result import Outcome, Sweep
+from canonic.words import counted
 
 
 def sweep(
@@ -164,6 +165,5 @@ def _rounds(settings: Sequence[Setting], done: Mapping[Setting, Outcome], world:
 
 def _kept(folder: Folder, settings: Sequence[Setting]) -> str:
     count = sum(folder.file(setting).exists() for setting in settings)
-    return (
-        f"{count} of {len(settings)} settings are done and kept in {folder.path}; the same command goes on from there"
-    )
+    share = f"{count} of {counted(len(settings), 'setting')}"
+    return f"{share} are done and kept in {folder.path}; the same command goes on from there"
