@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "canonic"
 LAYERS = ["cli", "report", "sweep", "measure", "conversion", "frontend", "network", "neurons", "codes", "datasets"]
-GROUND = ["cluster", "progress", "checks", "words", "errors"]
+GROUND = ["cluster", "progress", "checks", "tables", "words", "errors"]
 FILES = sorted(SOURCE.rglob("*.py"))
 
 

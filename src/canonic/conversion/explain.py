@@ -21,6 +21,7 @@ from canonic.frontend import (
 )
 from canonic.network.graph import Graph, depth
 from canonic.network.inputs import prototype
+from canonic.tables import html_table
 from canonic.words import counted
 
 
@@ -57,6 +58,14 @@ class Explanation:
     def convertible(self) -> bool:
         """Whether nothing stands in the way of a conversion."""
         return not self.refused
+
+    def __repr__(self) -> str:
+        return f"Explanation({'convertible' if self.convertible else 'refused'}: {self.summary})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        rows = [(v.name, v.kind, " x ".join(map(str, v.shape)), _remark(v)) for v in self.verdicts]
+        return html_table(("node", "verdict", "shape", "remark"), rows, self.summary)
 
     def __str__(self) -> str:
         width = max(len(v.name) for v in self.verdicts)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from canonic.checks import real, whole
@@ -49,8 +49,8 @@ class Settings:
             squared error is at most twice that of k = T; None leaves them to the code.
         overload_limit: the largest share of firing steps, above that of k = T, at which neurons may be overloaded.
 
-    >>> Settings(overrides={"layer1.*": Override(threshold="max")}).threshold
-    'mse'
+    >>> Settings(silent="auto")
+    Settings(silent='auto')
     """
 
     threshold: ThresholdRule = "mse"
@@ -79,6 +79,11 @@ class Settings:
             raise ConversionError(f"overrides must be a dict of Override by name, got {type(self.overrides).__name__}")
         for name, override in self.overrides.items():
             _require_override(name, override)
+
+    def __repr__(self) -> str:
+        usual = {f.name: f.default if f.default is not MISSING else {} for f in fields(self)}
+        given = {name: getattr(self, name) for name in usual}
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in given.items() if value != usual[name])})"
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain data."""

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from jaxtyping import Shaped
 from torch import Tensor
 
+from canonic.words import counted
+
 T = TypeVar("T")
 
 Activity = Mapping[str, Shaped[Tensor, "..."]]
@@ -76,6 +78,10 @@ class Errors:
     noise: tuple[Fraction, ...]
     missed: Fraction
     source_missed: Fraction
+
+    def __repr__(self) -> str:  # a fraction has a thousand digits
+        noise = f"signal {float(self.signal):.4g}, noise {float(self.noise[-1]):.4g}" if self.noise else ""
+        return f"Errors({counted(self.elements, 'element')}, {noise})"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from canonic.measure.baselines import Baselines
 from canonic.measure.counts import Counts, Operations, merged
 from canonic.measure.energy import MODELS, Model
 from canonic.measure.facts import Facts
+from canonic.measure.shown import html, line
 from canonic.measure.summary import summary
+from canonic.network.health import decibels
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,12 @@ class Evaluation:
         return self.agreement_by_step[-1] if self.counts.answers else float("nan")
 
     @property
+    def snr(self) -> float:
+        """Signal-to-noise ratio of the output against the source network, in dB, after the last step."""
+        errors = self.counts.errors
+        return decibels(float(errors.signal), float(errors.noise[-1]))
+
+    @property
     def spikes_per_neuron(self) -> float:
         """Spikes of either sign of one neuron for one sample, on average over all populations."""
         return sum(firing.spikes for firing in self.counts.firing.values()) / (self.samples * self.neurons)
@@ -122,6 +130,13 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """Return all measures as plain data; null stands for the steps before the first digit of the answer."""
         return summary(self)
+
+    def __repr__(self) -> str:
+        return line(self)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return html(self)
 
     def _share(self, count: int) -> float:
         return count / self.samples

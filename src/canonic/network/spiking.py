@@ -22,10 +22,11 @@ from canonic.network.precision import lowered, require_precision
 from canonic.network.readout import by_step, final
 from canonic.network.reference import reference
 from canonic.network.storage import load_plan, save_plan
-from canonic.network.table import table
+from canonic.network.table import HEADINGS, rows, summary, table
 from canonic.network.trace import LayerTrace, trace
 from canonic.network.verification import Verification, verify
 from canonic.neurons import can_compile
+from canonic.tables import html_table
 
 Scheduler = Literal["layerwise", "clocked"]
 
@@ -224,8 +225,15 @@ class SpikingNetwork:
         """
         save_plan(path, self.plan, {**self.record, "precision": self.precision})
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         return "\n".join((table(self.plan), *self.record.get("notes", ())))
+
+    def __repr__(self) -> str:
+        return f"SpikingNetwork({summary(self.plan)}, {self.precision})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return html_table(HEADINGS, rows(self.plan), f"{summary(self.plan)}, {self.precision}")
 
     def _fused(self, scheduler: str) -> Plan | None:
         _require_scheduler(scheduler)

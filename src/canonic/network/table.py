@@ -1,6 +1,7 @@
 """A network as a table that a person can read."""
 
 from canonic.network.graph import Node, Plan, depth, spread, total_steps
+from canonic.tables import text_table
 from canonic.words import counted
 
 HEADINGS = ("layer", "operator", "neurons", "theta", "silent", "first step")
@@ -8,10 +9,12 @@ HEADINGS = ("layer", "operator", "neurons", "theta", "silent", "first step")
 
 def table(plan: Plan) -> str:
     """Return a row for each node: its operator, neurons, thresholds, silent steps, and when its first digit leaves."""
-    rows = [HEADINGS, *(_row(node, plan.graph.first_steps[node.name]) for node in plan.graph.nodes)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join((lines[0], "-" * len(lines[0]), *lines[1:], "", summary(plan)))
+    return "\n".join((text_table(HEADINGS, rows(plan)), "", summary(plan)))
+
+
+def rows(plan: Plan) -> list[tuple[str, ...]]:
+    """Return the cells of the table."""
+    return [_row(node, plan.graph.first_steps[node.name]) for node in plan.graph.nodes]
 
 
 def summary(plan: Plan) -> str:

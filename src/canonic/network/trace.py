@@ -13,6 +13,7 @@ from canonic.network.layerwise import at_once
 from canonic.network.population import current
 from canonic.network.reference import reference
 from canonic.neurons import Scan, lengthen, run
+from canonic.words import counted
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class LayerTrace:
     decoded: Float[Tensor, "batch ..."]
     source: Float[Tensor, "batch ..."]
     first: int
+
+    def __repr__(self) -> str:
+        steps = f"steps {self.first + 1} to {self.first + len(self.spikes)}"
+        return f"LayerTrace({list(self.spikes.shape)}, {counted(int(self.spikes.count_nonzero()), 'spike')}, {steps})"
 
 
 def trace(plan: Plan, graph: Graph, inputs: Sequence[Tensor], layers: Iterable[str] | None) -> dict[str, LayerTrace]:

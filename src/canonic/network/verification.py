@@ -13,6 +13,7 @@ from canonic.network.health import Sums, added, decibels, measure
 from canonic.network.inputs import batches
 from canonic.network.layerwise import chunk_size
 from canonic.progress import track
+from canonic.tables import html_table
 from canonic.words import counted
 
 DROP = 6.0
@@ -70,6 +71,21 @@ class Verification:
         for layer in data["layers"]:
             layer.update({name: _finite(layer[name]) for name in ("snr", "expected", "own")})
         return {**data, "outputs": {name: _finite(value) for name, value in self.outputs.items()}}
+
+    def __repr__(self) -> str:
+        drop = f"; first drop: {self.first_drop}" if self.first_drop else ""
+        size = f"{counted(self.samples, 'sample')}, {counted(len(self.layers), 'layer')}"
+        return f"Verification({size}, the output at {self.snr:.1f} dB{drop})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        headings = ("layer", "k", "SNR dB", "own dB", "overload %", "")
+        marks = {self.first_drop: "drops"}
+        rows = [
+            (x.name, f"{x.silent}", f"{x.snr:.1f}", f"{x.own:.1f}", f"{100 * x.overload:.3f}", marks.get(x.name, ""))
+            for x in self.layers
+        ]
+        return html_table(headings, rows, f"{counted(self.samples, 'sample')}; {self.advice}")
 
     def __str__(self) -> str:
         width = max(5, *(len(layer.name) for layer in self.layers))

@@ -7,6 +7,7 @@ from typing import Any
 from canonic.errors import StorageError
 from canonic.sweep.grid import Setting
 from canonic.sweep.pareto import front
+from canonic.words import SPACE, counted, percent
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,14 @@ class Outcome:
             return None
         rows = self.evaluation["energy"]["models"]["horowitz45"]["rows"]
         return next(float(row["total"]) for row in rows if row["network"] == "spiking")
+
+    def __repr__(self) -> str:
+        found = self.refused or ", ".join(
+            f"{name} {percent(share).replace(SPACE, ' ')}"
+            for name, share in (("accuracy", self.accuracy), ("agreement", self.agreement))
+            if share is not None
+        )
+        return f"Outcome({self.setting}: {found})"
 
     def to_json(self) -> dict[str, Any]:
         """Return the outcome as plain data."""
@@ -100,6 +109,12 @@ class Sweep:
             }
             for outcome in self.outcomes
         ]
+
+    def __repr__(self) -> str:
+        refused = sum(outcome.evaluation is None for outcome in self.outcomes)
+        fronts = {"energy": self.saving_energy, "steps": self.saving_steps}
+        best = "; ".join(f"not beaten in {cost}: {', '.join(str(o.setting) for o in f)}" for cost, f in fronts.items())
+        return f"Sweep({counted(len(self.outcomes), 'setting')}, {refused} refused; {best})"
 
     def _front(self, cost: Callable[[Outcome], float | None]) -> tuple[Outcome, ...]:
         points = [
