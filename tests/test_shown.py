@@ -19,7 +19,9 @@ DEEP = 100
 @pytest.fixture(scope="module")
 def snn():
     torch.manual_seed(0)
-    return convert(nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 3)).eval(), [torch.randn(20, 6)], code=CSS(3))
+    return convert(
+        nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 3)).eval(), [torch.randn(20, 6)], code=CSS(3)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from canonic.errors import DataError
 from canonic.network.graph import Graph
 from canonic.network.outputs import output_called
+from canonic.words import counted
 
 
 def count_classes(graph: Graph) -> int | None:
@@ -27,6 +28,7 @@ def require_names(graph: Graph, names: Sequence[str]) -> None:
         shapes = ", ".join(str(["batch", *graph[name].shape]) for name in graph.outputs)
         raise DataError(f"only the classes of one output [batch, classes] have names, the network has {shapes}")
     if len(names) != outputs:
-        raise DataError(f"the network has {outputs} outputs, but there are {len(names)} class names: one for each")
+        given = counted(len(names), "class name")
+        raise DataError(f"the network has {counted(outputs, 'output')}, but got {given}: give one for each")
     if twice := sorted({name for name in names if list(names).count(name) > 1}):
         raise DataError(f"{twice[0]!r} is the name of two classes: give each its own")
