@@ -44,7 +44,7 @@ def test_a_model_in_training_mode_is_converted_in_evaluation_mode(model, x):
     expected = convert(model, [x])
     snn = convert(model.train(), [x])
     assert torch.equal(snn(x), expected(x))
-    assert "the model was in training mode" in str(snn)
+    assert "in training mode: the model; it was converted as" in str(snn)
     assert "training mode" not in str(expected)
 
 

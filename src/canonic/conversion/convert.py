@@ -15,11 +15,11 @@ from canonic.codes import CSS
 from canonic.conversion.calibrate import Calibration, calibrate, with_ranges
 from canonic.conversion.explain import analyse, require_convertible
 from canonic.conversion.populations import code_inputs, set_codes, set_thresholds
-from canonic.conversion.settings import InputCode, Settings, resolve
+from canonic.conversion.settings import InputCode, Settings, require_kinds, resolve
 from canonic.conversion.settle import repair_report, settle
 from canonic.conversion.units import fold_thresholds
 from canonic.errors import ConversionError, DataError
-from canonic.frontend import Example, Model, arguments, as_inputs
+from canonic.frontend import Example, Model, arguments, as_inputs, in_training, known_model
 from canonic.network import SpikingNetwork
 from canonic.network.batch import LABELS, require_batches
 from canonic.network.classes import require_names
@@ -66,6 +66,7 @@ def convert(
     (torch.Size([5, 2]), 9)
     """
     settings, group = settings or Settings(), group or workers()
+    require_kinds(code, settings)
     examined = examine(model, calibration, settings.input, code)
     require_names(examined.graph, classes)
     rules = resolve(settings, [node.name for node in examined.graph.populations])
@@ -100,7 +101,7 @@ def examine(model: Model, calibration: Iterable[Any], kind: InputCode, code: CSS
         ConversionError, DataError: as ``convert``.
     """
     first, data = _first(calibration)
-    given = arguments(model, first, "the first batch of the calibration data")
+    given = arguments(known_model(model), first, "the first batch of the calibration data")
     graph, explanation = analyse(model, _few(given), code)
     require_convertible(explanation)
     graph = graph.map_tensors(channels_last)
@@ -141,9 +142,12 @@ def _few(given: Example) -> Example:
 
 def _notes(model: Model) -> list[str]:
     """Return what was done that the user did not ask for."""
-    if isinstance(model, nn.Module) and model.training:
-        return ["the model was in training mode: it was converted as it computes in evaluation mode, model.eval()"]
-    return []
+    names = in_training(model) if isinstance(model, nn.Module) else []
+    if not names:
+        return []
+    more = f", and {len(names) - 5} more" if len(names) > 5 else ""
+    said = f"{', '.join(names[:5])}{more} of the model" if names[0] else "the model"
+    return [f"in training mode: {said}; it was converted as it computes in evaluation mode, model.eval()"]
 
 
 def _record(settings: Settings, samples: int, dead: Mapping[str, int]) -> dict[str, Any]:

@@ -3,19 +3,21 @@
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.conversion.recode import recode
+from canonic.conversion.settings import require_kinds
 from canonic.errors import ConversionError
 from canonic.frontend import (
     Example,
     Model,
     Verdict,
-    as_inputs,
+    captured,
     decompose_unknown,
-    export,
     fold,
     import_program,
+    known_model,
     require_finite,
     require_same,
 )
@@ -100,24 +102,20 @@ def explain(model: Model, example: Example, *, code: CSS | None = None) -> Expla
     >>> print(explain(model, torch.zeros(1, 4)).summary)
     1 population, 3 neurons, depth 1; T = 8, k = 1: 9 total steps
     """
-    return analyse(model, example, code or CSS())[1]
+    code = CSS() if code is None else code
+    require_kinds(code)
+    return analyse(model, example, code)[1]
 
 
 def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanation]:
     """Return the folded graph of a model, unfit for use where a call is refused, and the explanation."""
-    program = export(model, example)
-    require_finite(program)
-    graph, verdicts = import_program(decompose_unknown(program))
-    if (kind := prototype(graph).dtype) not in (torch.float32, torch.float64):
-        raise ConversionError(f"the weights of the model are {kind}: convert it to float32 first, model.float()")
-    if prototype(graph).is_meta:
-        raise ConversionError(
-            "the weights of the model are on the device meta, which holds no numbers: load them first, "
-            "model.to_empty(device='cpu') and model.load_state_dict(...)"
-        )
-    whole = not any(verdict.kind == "refused" for verdict in verdicts)
-    if whole:
-        require_same(program, graph, as_inputs(example))
+    with captured(known_model(model), example) as capture:
+        require_finite(capture.program)
+        graph, verdicts = import_program(decompose_unknown(capture.program))
+        _require_weights(prototype(graph))
+        whole = not any(verdict.kind == "refused" for verdict in verdicts)
+        if whole:
+            require_same(capture, graph)
     graph = recode(fold(graph))
     if whole and not graph.populations:
         raise ConversionError(
@@ -130,6 +128,18 @@ def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanati
     signed = sum(node.neurons.signed for node in graph.populations if node.neurons)
     units = sum(node.kind == "function unit" for node in graph.nodes)
     return graph, Explanation(verdicts, len(graph.populations), signed, units, neurons, deep, total, code)
+
+
+def _require_weights(weight: Tensor) -> None:
+    if weight.dtype not in (torch.float32, torch.float64):
+        raise ConversionError(
+            f"the weights of the model are {weight.dtype}: convert it to float32 first, model.float()"
+        )
+    if weight.is_meta:
+        raise ConversionError(
+            "the weights of the model are on the device meta, which holds no numbers: load them first, "
+            "model.to_empty(device='cpu') and model.load_state_dict(...)"
+        )
 
 
 def _remark(verdict: Verdict) -> str:

@@ -6,6 +6,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from canonic.checks import real, whole
+from canonic.codes import CSS
 from canonic.errors import ConversionError, nearest
 from canonic.network.graph import Bias
 
@@ -94,6 +95,21 @@ class Settings:
         """Return the settings that plain data stand for."""
         overrides = {name: Override(**given) for name, given in data.get("overrides", {}).items()}
         return Settings(**{**data, "overrides": overrides})
+
+
+def require_kinds(code: object, settings: object = None) -> None:
+    """Raise a ConversionError unless a code and settings are what their names say."""
+    if not isinstance(code, CSS):
+        raise ConversionError(f"code must be a CSS, got {_shown(code)}: CSS(steps=8, silent=1)")
+    if not isinstance(settings, Settings | None):
+        raise ConversionError(
+            f"settings must be a Settings, got {_shown(settings)}: Settings(threshold='mse'), or from plain data "
+            "Settings.from_json(...)"
+        )
+
+
+def _shown(value: object) -> str:
+    return f"{type(value).__name__} {repr(value)[:60]}"
 
 
 def resolve(settings: Settings, names: Iterable[str]) -> dict[str, Override]:

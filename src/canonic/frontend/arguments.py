@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from torch import nn
 
 from canonic.errors import DataError
-from canonic.frontend.capture import Example, Model, as_inputs
+from canonic.frontend.capture import Example, as_inputs
+from canonic.frontend.models import Model
 from canonic.network.batch import LABELS, by_name, described, parted
 
 

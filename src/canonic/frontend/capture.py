@@ -1,57 +1,82 @@
 """From a model to an exported program whose batch size is free: torch.export, with errors that a user can act on."""
 
-import copy
-import io
-import logging
 import re
 import traceback
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram, ShapesCollection
+from torch.overrides import TorchFunctionMode
+from torch.utils import _pytree as pytree
 
 from canonic.errors import ConversionError
+from canonic.frontend.eager import agree, answers, distinct, evaluating
+from canonic.frontend.models import Model
+from canonic.frontend.quiet import quiet
 from canonic.network.batch import described, remedy
 from canonic.network.inputs import as_weights
 
-Model = nn.Module | ExportedProgram
 Example = Tensor | Sequence[Tensor] | Mapping[str, Tensor]
 """One batch for each input, ``[batch, *shape]``: in the order of the model's forward, or by name."""
 
 
-def export(model: Model, example: Example) -> ExportedProgram:
-    """Return the program of a model in evaluation mode, with a free batch axis, as torch.export gives it.
+@dataclass(frozen=True)
+class Captured:
+    """A model as torch.export gives it, and what the model itself computes.
 
-    Args:
-        model: a module, which is left as it is, or a program exported with a free batch axis.
-        example: one batch for each input, ``[batch, *shape]``; of a dict, passed by name. Its values do not matter.
-
-    Raises:
-        ConversionError: if torch.export cannot capture the model; the message names the line of the user's code.
+    Attributes:
+        model: in evaluation mode.
+        program: with a free batch axis; the model, where that is a program.
+        inputs: two or three samples ``[batch, *shape]`` for each input.
+        form: of the call's arguments: those by place, and those by name.
+        answers: what the model computed of them, before it was exported.
+        failure: why it computed nothing: what is refused by name says more, and goes first.
     """
-    with quiet():
-        program = model if isinstance(model, ExportedProgram) else _export(model, example)
-        _require_free_batch(program)
-        return program
+
+    model: Model
+    program: ExportedProgram
+    inputs: tuple[Tensor, ...]
+    form: pytree.TreeSpec
+    answers: list[Tensor]
+    failure: ConversionError | None
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep torch from warning about its own internals, and from printing what our message then says."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        said = io.StringIO()
-        with warnings.catch_warnings(), redirect_stdout(said), redirect_stderr(said):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
+def captured(model: Model, example: Example) -> Iterator[Captured]:
+    """Capture a model in evaluation mode; in the end it is left as it was.
+
+    It is run before it is exported, on the same samples: what it computes once and keeps, such as a map of positions,
+    is then made of numbers, and not of the stand-ins of ``torch.export``.
+
+    Args:
+        model: a module, or a program exported with a free batch axis.
+        example: one batch for each input, ``[batch, *shape]``.
+
+    Raises:
+        ConversionError: if the model cannot be captured; the message names the line of the user's code.
+    """
+    weight = next((t for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()), None)
+    given = as_inputs(example)
+    inputs = tuple(distinct(as_weights(x, given[0] if weight is None else weight)) for x in given)
+    form = _form(model, example, inputs)
+    with quiet(), evaluating(model) as changed:
+        found, failure = _answers(model, inputs, form, changed)
+        program = model if isinstance(model, ExportedProgram) else _export(model, inputs, form, failure)
+        _require_free_batch(program)
+        yield Captured(model, program, inputs, form, found, failure)
+
+
+def _form(model: Model, example: Example, inputs: tuple[Tensor, ...]) -> pytree.TreeSpec:
+    if isinstance(model, ExportedProgram):
+        return model.call_spec.in_spec
+    if isinstance(example, Mapping):
+        return pytree.tree_structure(((), dict(zip(example, inputs, strict=True))))
+    return pytree.tree_structure((inputs, {}))
 
 
 def as_inputs(batch: Tensor | Sequence[object] | Mapping[str, object]) -> tuple[Tensor, ...]:
@@ -60,8 +85,9 @@ def as_inputs(batch: Tensor | Sequence[object] | Mapping[str, object]) -> tuple[
     Raises:
         ConversionError: if one of them is not a real tensor with a batch axis.
     """
-    named = batch if isinstance(batch, Mapping) else enumerate((batch,) if isinstance(batch, Tensor) else batch)
-    return tuple(_real(name, x) for name, x in dict(named).items())
+    alone = isinstance(batch, Tensor) or not isinstance(batch, Iterable)
+    named = batch if isinstance(batch, Mapping) else dict(enumerate((batch,) if alone else batch))
+    return tuple(_real(name, x) for name, x in named.items())
 
 
 def _real(name: object, x: object) -> Tensor:
@@ -73,39 +99,73 @@ def _real(name: object, x: object) -> Tensor:
     return x
 
 
-def _require_float(model: nn.Module) -> None:
-    for name, module in model.named_modules():
-        kind = f"{type(module).__module__}.{type(module).__name__}"
-        if "quantized" in kind:
-            raise ConversionError(
-                f"the model is quantised ({name or 'it'} is a {kind}): convert the network that it was made from"
-            )
+def _answers(
+    model: Model, inputs: tuple[Tensor, ...], form: pytree.TreeSpec, changed: Callable[[], list[str]]
+) -> tuple[list[Tensor], ConversionError | None]:
+    """Return what the model computes, or why it cannot; it is run once more if it changes itself on the way."""
+    try:
+        found = answers(model, inputs, form)
+        names = changed()
+        settled = not names or all(map(agree, answers(model, inputs, form), found))
+    except Exception as error:  # noqa: BLE001 - the user's own code may raise anything
+        return [], ConversionError(_explain_failure("the model cannot be run", error, inputs))
+    if settled:
+        return found, None
+    return found, ConversionError(
+        f"the model answers otherwise each time it is run, as its forward changes {', '.join(names[:5])}: a spiking "
+        "network has no such state; compute it outside of forward"
+    )
 
 
-def _export(model: nn.Module, given: Example) -> ExportedProgram:
-    inputs, names = as_inputs(given), list(given) if isinstance(given, Mapping) else []
-    _require_float(model)
-    if any(module.training for module in model.modules()):
-        model = copy.deepcopy(model).eval()
-    weight = next((t for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()), inputs[0])
-    # A batch of one would be taken for a constant.
-    example = tuple(as_weights(torch.cat([x, x]) if len(x) == 1 else x, weight) for x in inputs)
+def _export(
+    model: nn.Module, inputs: tuple[Tensor, ...], form: pytree.TreeSpec, failure: ConversionError | None
+) -> ExportedProgram:
+    placed, named = pytree.tree_unflatten(inputs, form)
     shapes: Any = ShapesCollection()  # type: ignore[no-untyped-call]
     batch = Dim("batch")
-    for x in example:
+    for x in inputs:
         shapes[x] = {0: batch}
-    placed, named = (() if names else example), dict(zip(names, example, strict=False))
     try:
-        return torch.export.export(model, placed, named, dynamic_shapes=shapes)
+        with _Data():
+            return torch.export.export(model, placed, named, dynamic_shapes=shapes)
     except Exception as error:  # torch.export raises many types, all of them about the user's model
         # Strict export reads the code instead of running it: slower, but it keeps the batch free in len(x).
-        with suppress(Exception):
-            return torch.export.export(model, placed, named, dynamic_shapes=shapes, strict=True)
-        sizes = ", ".join(str(list(x.shape)) for x in inputs)
-        raise ConversionError(_explain_failure(error, sizes)) from error
+        program = _strictly(model, placed, named, shapes)
+        if program is not None:
+            return program
+        failed = _explain_failure("torch.export cannot capture the model", error, inputs)
+        raise failure or ConversionError(f"{failed}: torch.export.export must accept the model") from error
 
 
-def _explain_failure(error: Exception, sizes: str) -> str:
+def _strictly(
+    model: nn.Module, placed: tuple[Tensor, ...], named: dict[str, Tensor], shapes: Any
+) -> ExportedProgram | None:
+    """Return the program by strict export; None if it cannot be had, or has stand-ins without memory for constants."""
+    try:
+        program = torch.export.export(model, placed, named, dynamic_shapes=shapes, strict=True)
+        for constant in program.constants.values():
+            constant.untyped_storage().data_ptr()  # reading the numbers of a stand-in would end the process
+    except Exception:  # noqa: BLE001 - the error of the other export is told
+        return None
+    return program
+
+
+class _Data(TorchFunctionMode):
+    """Lets torch.export see through ``tensor.data``, by which layers constrain their weights in forward."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func == Tensor.data.__get__:  # type: ignore[attr-defined]
+            return args[0].detach()
+        if func == Tensor.data.__set__:  # type: ignore[attr-defined]
+            with torch.no_grad():
+                args[0].copy_(args[1])
+            return None
+        return func(*args, **(kwargs or {}))
+
+
+def _explain_failure(what: str, error: Exception, inputs: Sequence[Tensor]) -> str:
     reason = re.split(r"\n|(?<=\w\w)\. ", str(error).strip() or type(error).__name__)[0][:300]
     decides = "data-dependent" in str(error)
     where = _user_line(error)
@@ -118,10 +178,8 @@ def _explain_failure(error: Exception, sizes: str) -> str:
         hint = f"use x.shape[0] or -1 where the batch size stands, and {hint}"
     if "batch" in str(error) and ("Constraints violated" in str(error) or "specialized" in str(error)):
         reason, hint = "its code fixes the batch size", "use x.shape[0] or -1 where the batch size stands"
-    return (
-        f"torch.export cannot capture the model with inputs of shape {sizes}: {reason}{where}. To convert it, {hint}: "
-        "torch.export.export must accept the model"
-    )
+    sizes = ", ".join(f"{list(x.shape)}{'' if x.is_floating_point() else f' of {x.dtype}'}" for x in inputs)
+    return f"{what} with inputs of shape {sizes}: {reason}{where}. To convert it, {hint}"
 
 
 def _user_line(error: BaseException) -> str:

@@ -6,40 +6,33 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
-from torch.utils import _pytree as pytree
 
 from canonic.errors import ConversionError
-from canonic.frontend.capture import quiet
+from canonic.frontend.capture import Captured
+from canonic.frontend.eager import agree, answers
 from canonic.network.graph import Graph
 from canonic.network.inputs import as_weights, prototype
 from canonic.network.reference import reference
 
-TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
-"""Largest difference, in units of the largest output: rounding in another order, made larger by depth."""
 
-
-def require_same(program: ExportedProgram, graph: Graph, example: Sequence[Tensor]) -> None:
-    """Raise unless the graph computes what the program does, sample by sample.
+def require_same(capture: Captured, graph: Graph) -> None:
+    """Raise unless the graph computes what the model does, sample by sample.
 
     Raises:
-        ConversionError: if an answer depends on the other samples of its batch, or the graph is wrong.
+        ConversionError: if the model cannot be run, if it computes otherwise while it is exported, if an answer depends
+            on the other samples of its batch, or if the graph is wrong.
     """
+    if capture.failure:
+        raise capture.failure
     like = prototype(graph)
-    inputs = [as_weights(distinct(x), like) for x in example]
-    with torch.no_grad(), quiet():
-        model = program.module()
-        form = program.call_spec.in_spec
-        wanted = answers(model, inputs, form)
-        found = reference(graph, inputs)
-        for index, (ours, theirs) in enumerate(zip(found, wanted, strict=True)):
-            if _same(ours, theirs):
-                continue
-            reason = (
-                "the model's answer to a sample depends on the other samples of its batch: keep them apart"
-                if _mixes(model, inputs, form, theirs, index)
-                else "this is an error in canonic: please report it with the model"
-            )
-            raise ConversionError(f"output {index} of the graph is not that of the model: {reason}")
+    with torch.no_grad():
+        found = reference(graph, [as_weights(x, like) for x in capture.inputs])
+    if _same(found, capture.answers):
+        return
+    wrong = [index for index, pair in enumerate(zip(found, capture.answers, strict=False)) if not agree(*pair)]
+    raise ConversionError(
+        f"output {wrong[0] if wrong else len(found)} of the graph is not that of the model: {_reason(capture)}"
+    )
 
 
 def require_finite(program: ExportedProgram) -> None:
@@ -62,33 +55,26 @@ def require_finite(program: ExportedProgram) -> None:
             )
 
 
-def distinct(x: Tensor) -> Tensor:
-    """Return two or three samples that differ, from a batch of one or more."""
-    return torch.cat([x, x.roll(1, -1)]) if len(x) == 1 else x[:3]
+def _reason(capture: Captured) -> str:
+    if not _same(answers(capture.program, capture.inputs, capture.form), capture.answers):
+        return (
+            "it computes otherwise while it is exported, or each time that it is run; let forward do the same whatever "
+            "torch.compiler.is_exporting() and is_compiling() say, and keep no count of its calls"
+        )
+    if _mixes(capture):
+        return "the model's answer to a sample depends on the other samples of its batch: keep them apart"
+    return "this is an error in canonic: please report it with the model"
 
 
-def _same(ours: Tensor, theirs: Tensor) -> bool:
-    if not bool(theirs.isfinite().all()):
-        return True  # what overflows is named by the calibration
-    return float((ours - theirs).abs().max()) <= TOLERANCE.get(ours.dtype, 1e-3) * float(theirs.abs().max())
+def _same(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> bool:
+    return len(ours) == len(theirs) and all(map(agree, ours, theirs))
 
 
-def answers(model: torch.nn.Module, inputs: Sequence[Tensor], form: pytree.TreeSpec) -> list[Tensor]:
-    """Return the outputs of a model, which may change its inputs in place: it gets copies.
-
-    Args:
-        model: that is called.
-        inputs: in the order of the graph's.
-        form: of the call's arguments: those by place, and those by name.
-    """
-    placed, named = pytree.tree_unflatten([x.clone() for x in inputs], form)
-    return [x for x in pytree.tree_leaves(model(*placed, **named)) if isinstance(x, Tensor)]
-
-
-def _mixes(model: torch.nn.Module, inputs: Sequence[Tensor], form: pytree.TreeSpec, whole: Tensor, index: int) -> bool:
+def _mixes(capture: Captured) -> bool:
     """Tell whether a sample gets another answer in a batch of its own."""
-    for sample in range(len(whole)):
-        alone = answers(model, [torch.stack([x[sample], x[sample]]) for x in inputs], form)
-        if not _same(alone[index][0], whole[sample]):
+    for sample in range(len(capture.inputs[0])):
+        alone = [torch.stack([x[sample], x[sample]]) for x in capture.inputs]
+        found = answers(capture.model, alone, capture.form)
+        if not _same([x[0] for x in found], [x[sample] for x in capture.answers]):
             return True
     return False

@@ -9,8 +9,8 @@ from torch.export import ExportedProgram, default_decompositions
 
 from canonic.errors import ConversionError, first_line
 from canonic.frontend.assignment import REWRITTEN
-from canonic.frontend.capture import quiet
 from canonic.frontend.functions import REFUSED
+from canonic.frontend.quiet import quiet
 from canonic.frontend.structure import BOOKKEEPING, NUMBERS, SPLITS, sizes_only
 from canonic.frontend.table import TABLE
 
