@@ -4,6 +4,7 @@ from canonic.frontend.arguments import arguments as arguments
 from canonic.frontend.capture import Example as Example
 from canonic.frontend.capture import as_inputs as as_inputs
 from canonic.frontend.capture import captured as captured
+from canonic.frontend.capture import export as export
 from canonic.frontend.check import require_finite as require_finite
 from canonic.frontend.check import require_same as require_same
 from canonic.frontend.decompose import decompose_unknown as decompose_unknown

@@ -1,11 +1,8 @@
 """From a model to an exported program whose batch size is free: torch.export, with errors that a user can act on."""
 
-import re
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +13,7 @@ from torch.utils import _pytree as pytree
 
 from canonic.errors import ConversionError
 from canonic.frontend.eager import agree, answers, distinct, evaluating
+from canonic.frontend.failure import explained
 from canonic.frontend.models import Model
 from canonic.frontend.quiet import quiet
 from canonic.network.batch import described, remedy
@@ -71,9 +69,16 @@ def captured(model: Model, example: Example) -> Iterator[Captured]:
         yield Captured(model, program, inputs, form, found, failure)
 
 
+def export(model: Model, example: Example) -> ExportedProgram:
+    """Return the program of a model in evaluation mode, with a free batch axis; takes and raises as ``captured``."""
+    with captured(model, example) as capture:
+        return capture.program
+
+
 def _form(model: Model, example: Example, inputs: tuple[Tensor, ...]) -> pytree.TreeSpec:
     if isinstance(model, ExportedProgram):
-        return model.call_spec.in_spec
+        given: pytree.TreeSpec = model.call_spec.in_spec
+        return given
     if isinstance(example, Mapping):
         return pytree.tree_structure(((), dict(zip(example, inputs, strict=True))))
     return pytree.tree_structure((inputs, {}))
@@ -100,19 +105,18 @@ def _real(name: object, x: object) -> Tensor:
 
 
 def _answers(
-    model: Model, inputs: tuple[Tensor, ...], form: pytree.TreeSpec, changed: Callable[[], list[str]]
+    model: Model, inputs: tuple[Tensor, ...], form: pytree.TreeSpec, changed: Callable[[], dict[str, Tensor]]
 ) -> tuple[list[Tensor], ConversionError | None]:
     """Return what the model computes, or why it cannot; it is run once more if it changes itself on the way."""
     try:
-        found = answers(model, inputs, form)
-        names = changed()
-        settled = not names or all(map(agree, answers(model, inputs, form), found))
+        found, once = answers(model, inputs, form), changed()
+        again = [*answers(model, inputs, form), *changed().values()] if once else []
     except Exception as error:  # noqa: BLE001 - the user's own code may raise anything
-        return [], ConversionError(_explain_failure("the model cannot be run", error, inputs))
-    if settled:
+        return [], ConversionError(explained("the model cannot be run", error, inputs))
+    if all(map(agree, again, [*found, *once.values()])):
         return found, None
     return found, ConversionError(
-        f"the model answers otherwise each time it is run, as its forward changes {', '.join(names[:5])}: a spiking "
+        f"the model answers otherwise each time it is run, as its forward changes {', '.join([*once][:5])}: a spiking "
         "network has no such state; compute it outside of forward"
     )
 
@@ -133,7 +137,7 @@ def _export(
         program = _strictly(model, placed, named, shapes)
         if program is not None:
             return program
-        failed = _explain_failure("torch.export cannot capture the model", error, inputs)
+        failed = explained("torch.export cannot capture the model", error, inputs)
         raise failure or ConversionError(f"{failed}: torch.export.export must accept the model") from error
 
 
@@ -163,31 +167,6 @@ class _Data(TorchFunctionMode):
                 args[0].copy_(args[1])
             return None
         return func(*args, **(kwargs or {}))
-
-
-def _explain_failure(what: str, error: Exception, inputs: Sequence[Tensor]) -> str:
-    reason = re.split(r"\n|(?<=\w\w)\. ", str(error).strip() or type(error).__name__)[0][:300]
-    decides = "data-dependent" in str(error)
-    where = _user_line(error)
-    hint = (
-        "move decisions on data out of forward"
-        if decides
-        else "check that these are the shapes and types the model expects"
-    )
-    if "is invalid for input of size" in reason:
-        hint = f"use x.shape[0] or -1 where the batch size stands, and {hint}"
-    if "batch" in str(error) and ("Constraints violated" in str(error) or "specialized" in str(error)):
-        reason, hint = "its code fixes the batch size", "use x.shape[0] or -1 where the batch size stands"
-    sizes = ", ".join(f"{list(x.shape)}{'' if x.is_floating_point() else f' of {x.dtype}'}" for x in inputs)
-    return f"{what} with inputs of shape {sizes}: {reason}{where}. To convert it, {hint}"
-
-
-def _user_line(error: BaseException) -> str:
-    """Return the innermost line of code outside torch and this package that raised the error."""
-    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parent.parent), str(Path(re.__file__).parent.parent))
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((*ours, "<"))]
-    inner = [f for f in frames if f.name == "forward"] or frames[-1:]
-    return f' (at {inner[-1].filename}:{inner[-1].lineno}, "{inner[-1].line}")' if inner else ""
 
 
 def _require_free_batch(program: ExportedProgram) -> None:

@@ -17,14 +17,14 @@ _OWN = ("_parameters", "_buffers", "_modules")
 
 
 @contextmanager
-def evaluating(model: Model) -> Iterator[Callable[[], list[str]]]:
+def evaluating(model: Model) -> Iterator[Callable[[], dict[str, Tensor]]]:
     """Put a model in evaluation mode, and in the end leave it as it was, whatever ran meanwhile.
 
     Modes, attributes, parameters and buffers are put back, with the numbers in them, so that a forward that keeps its
     activations or constrains its weights leaves no trace. A copy would do too, where a model can be copied.
 
     Yields:
-        a function that names the parameters and buffers whose numbers have changed.
+        a function that returns the parameters and buffers whose numbers have changed, by name.
     """
     modules = [] if isinstance(model, ExportedProgram) else list(model.modules())
     tensors = [(name, tensor, tensor.data, tensor.detach().clone()) for name, tensor in _tensors(model)]
@@ -33,7 +33,7 @@ def evaluating(model: Model) -> Iterator[Callable[[], list[str]]]:
     try:
         for module in modules[:1]:
             module.eval()
-        yield lambda: [name for name, tensor, _, before in tensors if not _equal(tensor.data, before)]
+        yield lambda: {name: t.detach().clone() for name, t, _, before in tensors if not _equal(t.data, before)}
     finally:
         for module, known, held in zip(modules, attributes, own, strict=True):
             _refill(vars(module), known)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 from torch.export import ExportedProgram
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 
 from canonic.errors import ConversionError
 
@@ -25,7 +25,7 @@ def known_model(model: object) -> Model:
     for name, module in model.named_modules():
         _require_python(name, module)
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-        if isinstance(tensor, UninitializedTensorMixin):
+        if is_lazy(tensor):
             raise ConversionError(f"{name} of the model has no shape yet: run the model once on a batch, then load it")
     return model
 

@@ -68,6 +68,8 @@ def evaluate(
         DataError: if there is no data, or the network or a label does not fit.
         ClusterError: if another process was lost.
     """
+    if not isinstance(snn, SpikingNetwork):
+        raise DataError(f"snn must be a SpikingNetwork, got {type(snn).__name__}: convert the model first")
     if isinstance(reference, nn.Module) and reference.training:
         raise DataError("the reference is in training mode, where its answers depend on the batch: reference.eval()")
     if not isinstance(baselines, int) or baselines < 0:
