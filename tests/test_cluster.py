@@ -95,7 +95,7 @@ def test_calibration_ends_the_same_for_any_number_of_processes(world, number):
     data = uneven_batches()[:number]
     examined = examine(network(), data, "direct", CSS())
     tensors, record = made(ALONE, examined)
-    assert record["calibration_samples"] == sum(map(len, data))
+    assert record["calibration"]["samples"] == sum(map(len, data))
     for others, told in results(world, made, examined):
         assert told == record
         assert others.keys() == tensors.keys()

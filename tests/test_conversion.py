@@ -215,7 +215,7 @@ def test_depth_is_that_of_the_longest_path():
 
 def test_the_record_says_how_the_network_was_made(model, x):
     record = convert(model, [x, x], settings=Settings(threshold="max")).record
-    assert record["calibration_samples"] == 32
+    assert record["calibration"]["samples"] == 32
     assert record["settings"]["threshold"] == "max"
     assert record["versions"]["torch"] == torch.__version__
 

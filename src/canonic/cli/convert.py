@@ -37,6 +37,7 @@ def convert(
 
     from canonic.cli import data as d
     from canonic.cli.models import open_model
+    from canonic.cli.provenance import made, weights_from
     from canonic.cli.render import show_network
     from canonic.cluster import workers
     from canonic.conversion import Settings
@@ -55,7 +56,12 @@ def convert(
     samples = d.samples_of(opened, data, prepare, limit)
     snn = convert_model(opened, d.batches(samples, batch_size), code=code, settings=settings, classes=names)
     # The network remembers its preprocessing and its classes, so that evaluate need not be told again.
-    known = {"preprocessing": asdict(prepare), "classes": list(names) or d.kept_names(snn, samples, data)}
+    known = {
+        "preprocessing": asdict(prepare),
+        "classes": list(names) or d.kept_names(snn, samples, data),
+        "weights": {**snn.record["weights"], **weights_from(model, weights)},
+        "made": made(data),
+    }
     snn = replace(snn, record={**snn.record, **known}).to_precision(precision)  # type: ignore[arg-type]
     finish()
     if workers().first:

@@ -1,6 +1,6 @@
 """An evaluation as tables on a terminal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -10,6 +10,7 @@ from canonic.cli.group import finish
 from canonic.cli.render import console
 from canonic.cluster import workers
 from canonic.measure import Evaluation
+from canonic.measure.summary import calibrated
 from canonic.network.graph import spread
 from canonic.report.markup import is_other_code
 from canonic.words import SPACE, counted, number
@@ -31,15 +32,18 @@ def to_the_end(batches: "DataLoader[Any]") -> "DataLoader[Any]":
     return Ending(batches.dataset, batch_size=batches.batch_size, collate_fn=batches.collate_fn)
 
 
-def show_evaluation(evaluation: Evaluation) -> None:
-    """Print the measures of one network."""
+def show_evaluation(evaluation: Evaluation, remarks: Sequence[str] = ()) -> None:
+    """Print the measures of one network, and remarks on it."""
     found = evaluation.to_json()
     parts = [
         _steps(found),
         *_sentences(evaluation, found),
         _energies(found),
         found["energy"]["caveat"],
+        *remarks,
     ]
+    if seen := calibrated(found["data"]):
+        parts.insert(0, f"SEEN BEFORE: {seen}")
     if not evaluation.complete:
         parts.insert(0, f"PARTIAL: {evaluation.gap}")
     console().print(*parts, sep="\n")
@@ -69,7 +73,7 @@ def _sentences(evaluation: Evaluation, found: Mapping[str, Any]) -> list[str]:
         f"{spikes['per_neuron']:.2f} spikes per neuron, {100 * spikes['silent_neurons']:.1f} % of the neurons silent; "
         f"most overloaded: layer {worst[0]}, {100 * worst[1]:.2f} % of its firing steps",
         f"{short(made['ACs'])} additions and {short(made['MACs'])} multiplications of synapses a sample, "
-        f"{short(made['membrane_updates'])} membrane updates"
+        f"{short(float(made['membrane_updates']))} membrane updates"
         + (
             f"; the source network takes {short(operations['source']['dense_MACs'])} multiplications"
             if operations["source"]

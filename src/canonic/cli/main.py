@@ -102,6 +102,7 @@ def evaluate(
     """Measure a spiking network against its source on labelled data: accuracy at every step, spikes, energy."""
     from canonic.cli import data as d
     from canonic.cli.evaluation import show_evaluation, to_the_end
+    from canonic.cli.provenance import made, told
     from canonic.measure import evaluate as measure
     from canonic.network import load
 
@@ -110,7 +111,10 @@ def evaluate(
     samples = d.labelled_samples(snn, data, prepare, limit, d.names_of(snn, classes))
     evaluation = measure(snn, to_the_end(d.batches(samples, batch_size)), baselines=baselines)
     finish()
-    print_json(evaluation.to_json()) if as_json else show_evaluation(evaluation)
+    if as_json:
+        print_json({**evaluation.to_json(), "made": made(data)})
+    else:
+        show_evaluation(evaluation, told(snn.record))
     if evaluation.gap:
         raise typer.Exit(INTERRUPTED if evaluation.gap.startswith("interrupted") else 1)
 
@@ -160,6 +164,7 @@ def report(
 ) -> None:
     """Write a page with all figures, charts, and an explorer of spikes: one HTML file. Needs vl-convert-python."""
     from canonic.cli import data as d
+    from canonic.cli.provenance import made
     from canonic.cli.report import make_report, measured, origins, read_evaluation, write
     from canonic.network import load
 
@@ -167,7 +172,10 @@ def report(
     snn = load(network)
     names, prepare = d.names_of(snn, classes), o.remembered(snn, mean, std, size, grey)
     samples = d.labelled_samples(snn, data, prepare, limit, names, required=evaluation is None)
-    found = read_evaluation(evaluation, snn) if evaluation else measured(snn, samples, batch_size, baselines)
+    if evaluation:
+        found = read_evaluation(evaluation, snn)
+    else:
+        found = {**measured(snn, samples, batch_size, baselines), "made": made(data)}
     known = origins(found, evaluation, snn, samples, Path(data).name, batch_size)
     shown = {"title": network.stem, "pictures": pictures, "classes": names, "batch_size": batch_size}
     page = make_report(snn, samples, found, origins=known, **shown).encode()  # type: ignore[arg-type]

@@ -80,6 +80,7 @@ def _print(found: "Sweep", out: Path, *, as_json: bool) -> None:
     from rich.table import Table
 
     from canonic.cli.render import console
+    from canonic.measure.summary import calibrated
 
     if as_json:
         print_json(found.to_json())
@@ -88,7 +89,10 @@ def _print(found: "Sweep", out: Path, *, as_json: bool) -> None:
     table = Table(*columns, "not beaten in", box=None, header_style="bold")
     for outcome in found.outcomes:
         table.add_row(*_row(outcome, found), style="" if outcome.evaluation else "dim")
+    evaluations = [outcome.evaluation for outcome in found.outcomes if outcome.evaluation]
+    seen = calibrated(evaluations[0]["data"]) if evaluations else ""
     console().print(
+        *([f"SEEN BEFORE: {seen}"] if seen else []),
         table,
         "energy: estimated, of the arithmetic for one sample; not beaten in energy, or in steps: no other setting has",
         f"as much accuracy for less; {out}: a file with all measures of each setting, and fronts.png",

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from itertools import count
+from operator import add
 from typing import Any
 
 import torch
@@ -14,6 +16,7 @@ from canonic.conversion.histogram import Histogram, empty, update
 from canonic.conversion.histogram import merged as merge_histograms
 from canonic.conversion.samples import Samples
 from canonic.conversion.samples import merged as merge_samples
+from canonic.datasets.digests import Digest, digest_of
 from canonic.errors import ConversionError, DataError
 from canonic.network.graph import Graph, Node
 from canonic.network.inputs import batches, channels_last, prototype
@@ -29,12 +32,12 @@ class Calibration:
 
     Attributes:
         histograms: of the activations of each population.
-        samples: how many were seen.
+        digest: of all samples that were seen.
         kept: the inputs of some of them, evenly spaced.
     """
 
     histograms: Mapping[str, Histogram]
-    samples: int
+    digest: Digest
     kept: tuple[Tensor, ...]
 
 
@@ -76,9 +79,8 @@ def calibrate(
         for name, size in channels.items()
     }
     kept = merge_samples(local.kept, group).inputs
-    return Calibration(
-        histograms, sum(part.samples for part in told), tuple(channels_last(x.to(like.device)) for x in kept)
-    )
+    digest = reduce(add, (part.digest for part in told))
+    return Calibration(histograms, digest, tuple(channels_last(x.to(like.device)) for x in kept))
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class _Told:
     """What a process tells the others of its share."""
 
     batches: int
-    samples: int
+    digest: Digest
     channels: Mapping[str, int]
 
 
@@ -107,13 +109,13 @@ class _Pass:
             values = _finite(node, given[0]).movedim(axes[node.name] + 1, 0).flatten(1)
             self.histograms[node.name] = update(self.histograms.get(node.name) or empty(len(values), values), values)
 
-        sizes = []
+        seen, digest = 0, Digest()
         with torch.no_grad():
             for number, batch in numbered:
                 reference(self.graph, batch, observe)
                 self.kept = self.kept.add(number, batch)
-                sizes.append(len(batch[0]))
-        return _Told(len(sizes), sum(sizes), {name: len(h.span) for name, h in self.histograms.items()})
+                seen, digest = seen + 1, digest + digest_of(batch)
+        return _Told(seen, digest, {name: len(h.span) for name, h in self.histograms.items()})
 
 
 def _finite(node: Node, x: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from canonic.conversion.populations import code_inputs, set_codes, set_threshold
 from canonic.conversion.settings import InputCode, Settings, require_kinds, resolve
 from canonic.conversion.settle import repair_report, settle
 from canonic.conversion.units import fold_thresholds
+from canonic.datasets.digests import Digest, digest_of_tensors
 from canonic.errors import ConversionError, DataError
 from canonic.frontend import Example, Model, arguments, as_inputs, in_training, known_model
 from canonic.network import SpikingNetwork
@@ -74,7 +75,9 @@ def convert(
     seen = calibrate(graph, examined.data, first=examined.first, group=group, progress=progress)
     with waiting("settle silent steps and mean errors, layer by layer", shown=progress and group.first):
         snn = spiking(graph, seen, code, settings, notes=examined.notes)
-    return replace(snn, record={**snn.record, "classes": list(classes)})
+    state = model.state_dict() if isinstance(model, nn.Module) else model.state_dict
+    weights = {"tensors_sha256": digest_of_tensors(state)}
+    return replace(snn, record={**snn.record, "classes": list(classes), "weights": weights})
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def spiking(
         plan = settle(plan, seen.kept, settings, rules)
         _require_finite(plan)
         repair = repair_report(plan, seen.kept) if settings.correct else {}
-    return SpikingNetwork(plan, {**_record(settings, seen.samples, dead), "repair_db": repair, "notes": list(notes)})
+    return SpikingNetwork(plan, {**_record(settings, seen.digest, dead), "repair_db": repair, "notes": list(notes)})
 
 
 def _require_finite(plan: Plan) -> None:
@@ -150,7 +153,7 @@ def _notes(model: Model) -> list[str]:
     return [f"in training mode: {said}; it was converted as it computes in evaluation mode, model.eval()"]
 
 
-def _record(settings: Settings, samples: int, dead: Mapping[str, int]) -> dict[str, Any]:
+def _record(settings: Settings, digest: Digest, dead: Mapping[str, int]) -> dict[str, Any]:
     versions = {
         "canonic": version("canonic"),
         "torch": torch.__version__,
@@ -158,7 +161,7 @@ def _record(settings: Settings, samples: int, dead: Mapping[str, int]) -> dict[s
     }
     return {
         "settings": settings.to_json(),
-        "calibration_samples": samples,
+        "calibration": digest.to_json(),
         "dead_channels": {name: count for name, count in dead.items() if count},
         "versions": versions,
     }

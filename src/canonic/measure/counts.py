@@ -111,6 +111,7 @@ class Counts:
         answers: of a classifier; None of a regression.
         errors: of the outputs.
         firing: of each population.
+        calibrated: samples that are known to have calibrated the network.
     """
 
     samples: int
@@ -118,6 +119,7 @@ class Counts:
     answers: Answers | None
     errors: Errors
     firing: Mapping[str, Firing]
+    calibrated: int = 0
 
 
 def merged(a: T, b: T) -> T:

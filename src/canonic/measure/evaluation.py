@@ -11,6 +11,7 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from canonic.cluster import Workers, workers
+from canonic.datasets.digests import Digest, hashed
 from canonic.errors import DataError, first_line
 from canonic.measure.baselines import Places, measure_baselines, places_of
 from canonic.measure.counts import Counts
@@ -22,7 +23,6 @@ from canonic.measure.tally import (
     compare_answers,
     compare_outputs,
     count_inputs,
-    digest,
     firing_counter,
     firing_of,
     value_counter,
@@ -124,12 +124,14 @@ def measure_batch(meter: Meter, batch: Sequence[object], *, baselines: bool = Fa
         else:
             source = _alike(meter.reference(*inputs), readout[-1])
     classes = not y.is_floating_point()
+    hashes, total = hashed(inputs, [y])
     counts = Counts(
         samples=len(y),
-        digest=digest([*inputs, y]),
+        digest=total,
         answers=compare_answers(readout, source, y) if classes else None,
         errors=compare_outputs(readout, source, None if classes else y),
         firing={name: firing_of(*scan) for name, scan in scans.items()},
+        calibrated=Digest.from_json(snn.record.get("calibration", {})).count(hashes),
     )
     others = None
     if baselines and classes:

@@ -74,6 +74,11 @@ class Evaluation:
         return self.counts.samples
 
     @property
+    def calibrated(self) -> int:
+        """Samples that are known to have calibrated the network, for which its thresholds were chosen."""
+        return self.counts.calibrated
+
+    @property
     def complete(self) -> bool:
         """Whether the data was seen to its end."""
         return not self.gap

@@ -29,6 +29,7 @@ def summary(evaluation: "Evaluation") -> dict[str, Any]:
         "data": {
             "samples": evaluation.samples,
             "sha256": f"{evaluation.counts.digest % 2**256:064x}",
+            "calibrated": evaluation.counts.calibrated,
             "complete": evaluation.complete,
             "gap": evaluation.gap,
         },
@@ -42,6 +43,20 @@ def summary(evaluation: "Evaluation") -> dict[str, Any]:
         "energy": {"models": {name: _energy(evaluation, name) for name in evaluation.models}, "caveat": CAVEAT},
         "baselines": _baselines(evaluation),
     }
+
+
+def calibrated(data: Mapping[str, Any]) -> str:
+    """Return a warning of samples that calibrated the network, from what an evaluation says of its data; else "".
+
+    >>> calibrated({"samples": 1200, "calibrated": 1000})[:60]
+    '1,000 of the 1,200 samples are known to have calibrated the '
+    """
+    if not (count := data.get("calibrated", 0)):
+        return ""
+    return (
+        f"{count:,} of the {data['samples']:,} samples are known to have calibrated the network: measure it on others, "
+        "to know how it does on data that it has not seen"
+    )
 
 
 def _network(evaluation: "Evaluation") -> dict[str, Any]:

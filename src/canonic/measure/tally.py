@@ -1,6 +1,5 @@
 """What is counted of a batch while a network runs, stream by stream."""
 
-import hashlib
 from collections.abc import Container, Sequence
 from fractions import Fraction
 
@@ -8,6 +7,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from canonic.datasets.digests import hashed
 from canonic.measure.counts import Answers, Errors, Firing
 from canonic.network.graph import Node
 from canonic.network.layerwise import Observer
@@ -115,9 +115,7 @@ def compare_outputs(
 
 def digest(tensors: Sequence[Shaped[Tensor, "batch ..."]]) -> int:
     """Return the sum of the SHA-256 hashes of the samples: the same however the data is cut, and in any order."""
-    arrays = [tensor.detach().cpu().contiguous().numpy() for tensor in tensors]
-    hashes = (hashlib.sha256(b"".join(part.tobytes() for part in sample)) for sample in zip(*arrays, strict=True))
-    return sum(int.from_bytes(h.digest()) for h in hashes)
+    return hashed(tensors)[1]
 
 
 def _add(activity: dict[str, Shaped[Tensor, "..."]], name: str, events: Shaped[Tensor, "..."]) -> None:

@@ -206,7 +206,8 @@ class SpikingNetwork:
         return replace(self, plan=replace(self.plan, graph=moved))
 
     def describe(self) -> dict[str, Any]:
-        """Return the size, the code and the record as plain data."""
+        """Return the size, the code and the record as plain data, without the hashes of single samples."""
+        calibration = {key: value for key, value in self.record.get("calibration", {}).items() if key != "hashes"}
         return {
             "populations": len(self.graph.populations),
             "neurons": self.neurons,
@@ -215,6 +216,7 @@ class SpikingNetwork:
             "code": self.code.to_json(),
             "precision": self.precision,
             **self.record,
+            "calibration": calibration,
         }
 
     def save(self, path: str | PathLike[str]) -> None:

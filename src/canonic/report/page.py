@@ -7,6 +7,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
+from canonic.measure.summary import calibrated
 from canonic.report import comparison, sections
 from canonic.report.explorer import ExplorerData
 from canonic.report.form import require_form
@@ -58,7 +59,7 @@ def report(
         title=escape(title),
         subtitle=escape(_subtitle(evaluation["network"], description)),
         data=escape(_sentence(data)),
-        partial=_partial(evaluation["data"]),
+        partial=_partial(evaluation["data"]) + _seen(evaluation["data"]),
         contents="".join(f'<li><a href="#{part.name}">{escape(_short(part.title))}</a></li>' for part in parts),
         sections="".join(map(str, parts)),
         style=_asset("page.css"),
@@ -100,6 +101,12 @@ def _partial(data: Mapping[str, Any]) -> str:
         f"{why[0].upper()}{why[1:]}: all figures are of {counted(data['samples'], 'sample')}, not of all of the data."
     )
     return f'<div class="partial" role="alert"><strong>Partial</strong><p>{escape(text)}</p></div>'
+
+
+def _seen(data: Mapping[str, Any]) -> str:
+    """Return a warning if the evaluation is of samples that calibrated the network."""
+    said = calibrated(data)
+    return f'<div class="partial" role="alert"><strong>Seen before</strong><p>{escape(said)}.</p></div>' if said else ""
 
 
 def _short(title: str) -> str:

@@ -98,7 +98,7 @@ def identity_of(graph: Graph, seen: Calibration, data: Iterable[Any]) -> dict[st
     nodes = [(node.name, node.operator, node.inputs, node.shape, node.neurons, node.tensors) for node in graph.nodes]
     return {
         "network": _hashed(nodes),
-        "calibration_data": _hashed(seen.samples, seen.kept),
+        "calibration_data": seen.digest.sha256,
         "data": _hashed(len(data) if isinstance(data, Sized) else None, first),
         "version_of_canonic": version("canonic"),
         "version_of_torch": torch.__version__,

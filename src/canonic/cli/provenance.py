@@ -1,0 +1,48 @@
+"""Where a network and its measures come from: the command, the date, the files, as part of their records."""
+
+import hashlib
+import shlex
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+SHOWN = 12
+"""Digits of a hash that are enough to tell two files apart."""
+
+
+def made(data: str) -> dict[str, str]:
+    """Return the command that runs, the date in UTC, and the name of the data."""
+    command = shlex.join(["canonic", *sys.argv[1:]])
+    return {"command": command, "date": datetime.now(UTC).isoformat(timespec="seconds"), "data": data}
+
+
+def weights_from(model: str, weights: Path | None) -> dict[str, str]:
+    """Return the name of the file that weights come from, and its SHA-256 hash; nothing if they come from none."""
+    file = weights or (Path(model) if model.endswith(".pt2") else None)
+    if file is None:
+        return {}
+    with file.open("rb") as stream:
+        return {"file": str(file), "file_sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
+
+
+def told(record: Mapping[str, Any]) -> list[str]:
+    """Return what the record of a network says of where it comes from, in a sentence or none.
+
+    >>> calibration = {"samples": 1000, "sha256": 64 * "a"}
+    >>> told({"calibration": calibration, "made": {"date": "2026-01-02T03:04:05+00:00", "data": "digits:train"}})
+    ['converted 2026-01-02, calibrated on 1,000 samples of digits:train (SHA-256 aaaaaaaaaaaa)']
+    """
+    calibration, weights, how = (record.get(key, {}) for key in ("calibration", "weights", "made"))
+    if not calibration:
+        return []
+    date = f" {how['date'][:10]}" if how else ""
+    name = f" of {how['data']}" if how else ""
+    file = f" with the weights {weights['file']} ({_hash(weights['file_sha256'])})" if "file" in weights else ""
+    samples = f"{calibration['samples']:,} samples{name} ({_hash(calibration['sha256'])})"
+    return [f"converted{date}{file}, calibrated on {samples}"]
+
+
+def _hash(digits: str) -> str:
+    return f"SHA-256 {digits[:SHOWN]}"
