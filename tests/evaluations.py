@@ -48,7 +48,7 @@ def made_up(populations, *, steps=8, silent=1, samples=10_000, task="classificat
             "neurons": neurons,
             "weights": 272_474,
         },
-        "data": {"samples": samples, "sha256": "a1" * 32, "complete": complete}
+        "data": {"samples": samples, "sha256": "a1" * 32, "calibrated": 0, "complete": complete}
         | {"gap": "" if complete else f"interrupted after {samples} samples"},
         "task": task,
         "accuracy": accuracy if task == "classification" else None,

@@ -51,7 +51,7 @@ def calibrated(data: Mapping[str, Any]) -> str:
     >>> calibrated({"samples": 1200, "calibrated": 1000})[:60]
     '1,000 of the 1,200 samples are known to have calibrated the '
     """
-    if not (count := data.get("calibrated", 0)):
+    if not (count := data["calibrated"]):
         return ""
     return (
         f"{count:,} of the {data['samples']:,} samples are known to have calibrated the network: measure it on others, "

@@ -39,7 +39,7 @@ FORM = {
         **dict.fromkeys(("T", "depth", "total_steps", "populations", "neurons", "weights"), int),
         "k": (int, [int]),
     },
-    "data": {"samples": int, "sha256": str, "complete": bool, "gap": str},
+    "data": {"samples": int, "sha256": str, "calibrated": int, "complete": bool, "gap": str},
     "task": str,
     "accuracy": (ACCURACY, None),
     "error": {

@@ -54,7 +54,7 @@ def _facts(evaluation: Data, description: Data, parts: Mapping[str, str]) -> Ite
     yield "samples evaluated", f"{data['samples']:,}" + ("" if data["complete"] else " (not all)")
     yield "hash of the data of the figures (SHA-256)", data["sha256"]
     yield from ((f"data of the {part}", text) for part, text in parts.items())
-    yield "samples that are known to have calibrated the network", f"{data.get('calibrated', 0):,}"
+    yield "samples that are known to have calibrated the network", f"{data['calibrated']:,}"
     for name, value in evaluation.get("made", {}).items():
         yield f"evaluation: {name}", value
     yield "seed", "none: no random numbers are drawn"
