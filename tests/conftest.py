@@ -9,6 +9,8 @@ import pytest
 import torch
 from hypothesis import settings
 
+from canonic.cli.main import main
+
 # Tests run in as many processes as there are cores: more threads than cores wait for each other.
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
@@ -30,6 +32,22 @@ def ctrl_c() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run ``canonic`` with arguments in a folder, within this process; return what it prints."""
+
+    def run(folder, *arguments, code=0):
+        monkeypatch.chdir(folder)
+        monkeypatch.syspath_prepend(folder)
+        monkeypatch.setattr("sys.argv", ["canonic", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert stop.value.code == code
+        return capsys.readouterr()
+
+    return run
 
 
 @pytest.fixture(scope="session")

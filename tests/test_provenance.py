@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,6 @@ import torch
 from torch import nn
 
 from canonic import convert, evaluate, load
-from canonic.cli.main import main
 from canonic.datasets.digests import KEPT, Digest, digest_of, digest_of_tensors, hashed
 from canonic.report.record import record
 
@@ -80,8 +80,6 @@ def test_samples_that_calibrated_the_network_are_counted(snn, x, start, count):
 
 
 def test_a_network_of_an_older_file_knows_no_samples(snn, x):
-    from dataclasses import replace
-
     old = replace(snn, record={"calibration_samples": 30})
     assert evaluate(old, [(x, torch.zeros(40, dtype=torch.int64))], progress=False).calibrated == 0
     assert old.describe()["calibration"] == {}
@@ -101,48 +99,32 @@ def folder(tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def run(folder, monkeypatch, capsys):
-    """Run a command in the folder; return what it printed, and what it said on the side."""
-
-    def command(*arguments):
-        monkeypatch.chdir(folder)
-        monkeypatch.syspath_prepend(folder)
-        monkeypatch.setattr("sys.argv", ["canonic", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        assert stop.value.code == 0
-        return capsys.readouterr()
-
-    return command
-
-
-def test_the_command_line_says_where_a_network_comes_from(run, folder):
+def test_the_command_line_says_where_a_network_comes_from(command, folder):
     weights = hashlib.sha256((folder / "w.pt").read_bytes()).hexdigest()
-    command = ("convert", "origin_net:make", "--weights", "w.pt", "--data", "known.npz", "--out", "n", "--json")
-    described = json.loads(run(*command).out)
+    arguments = ("convert", "origin_net:make", "--weights", "w.pt", "--data", "known.npz", "--out", "n", "--json")
+    described = json.loads(command(folder, *arguments).out)
     assert described["weights"]["file"] == "w.pt"
     assert described["weights"]["file_sha256"] == weights
-    assert described["made"]["command"] == " ".join(("canonic", *command))
+    assert described["made"]["command"] == " ".join(("canonic", *arguments))
     assert described["made"]["data"] == "known.npz"
     assert described["calibration"].keys() == {"samples", "sha256"}
     assert load(folder / "n").record["made"] == described["made"]
-    said = run("evaluate", "n", "--data", "unseen.npz").out
+    said = command(folder, "evaluate", "n", "--data", "unseen.npz").out
     date = described["made"]["date"][:10]
     sentence = f"converted {date} with the weights w.pt (SHA-256 {weights[:12]}), calibrated on 20 samples of known.npz"
     assert sentence in said
     assert "SEEN BEFORE" not in said
 
 
-def test_data_that_was_seen_before_is_said(run):
-    run("convert", "origin_net:make", "--data", "known.npz", "--out", "n")
-    said = run("evaluate", "n", "--data", "known.npz").out
+def test_data_that_was_seen_before_is_said(command, folder):
+    command(folder, "convert", "origin_net:make", "--data", "known.npz", "--out", "n")
+    said = command(folder, "evaluate", "n", "--data", "known.npz").out
     assert "SEEN BEFORE: 20 of the 20 samples are known to have calibrated the network: measure it on others" in said
-    found = json.loads(run("evaluate", "n", "--data", "known.npz", "--json").out)
+    found = json.loads(command(folder, "evaluate", "n", "--data", "known.npz", "--json").out)
     assert found["data"]["calibrated"] == 20
     assert found["made"]["data"] == "known.npz"
     data = ("--data", "known.npz", "--calibration", "known.npz")
-    assert "SEEN BEFORE: 20 of" in run("sweep", "origin_net:make", *data, "-T", "2", "--out", "sweep").out
+    assert "SEEN BEFORE: 20 of" in command(folder, "sweep", "origin_net:make", *data, "-T", "2", "--out", "sweep").out
 
 
 def test_the_report_shows_the_record(snn, x):
