@@ -139,7 +139,7 @@ def test_mcnemar_of_many_flips():
 @given(st.integers(1, 10_000), st.data())
 def test_the_interval_holds_the_share_and_shrinks(samples, data):
     hits = data.draw(st.integers(0, samples))
-    low, high = interval(hits, samples)
+    low, high = interval(hits / samples, samples)
     assert 0 <= low <= hits / samples <= high <= 1
-    wider = interval(hits, samples), interval(10 * hits, 10 * samples)
+    wider = interval(hits / samples, samples), interval(hits / samples, 10 * samples)
     assert wider[1][1] - wider[1][0] < wider[0][1] - wider[0][0]

@@ -12,6 +12,7 @@ from canonic.report import explorer, inputs
 from canonic.report.explorer import explore
 from canonic.report.library import bundle
 from canonic.report.sheets import pack, part, sheet, unpack
+from tests.lambdas import Lambda
 
 
 @pytest.fixture
@@ -137,10 +138,24 @@ class Sum(nn.Module):
         self.layer = nn.Linear(3, 2)
 
     def forward(self, x, y):
-        return torch.relu(self.layer(x + y))
+        out = torch.relu(self.layer(x + y))
+        return {"mean": out.mean(1), "logits": out}
 
 
-def test_a_network_with_two_inputs():
+def test_a_network_with_two_inputs_and_two_outputs():
     snn = convert(Sum().eval(), [(torch.rand(9, 3), torch.rand(9, 3))])
-    with pytest.raises(DataError, match="the explorer shows networks with one input, this one takes 2"):
-        explore(snn, [(torch.rand(3), torch.rand(3))])
+    x, y = torch.rand(3), torch.rand(3)
+    for sample in ((x, y, 1), ((x, y), torch.tensor(1)), {"y": y, "x": x, "label": 1}):
+        found = explore(snn, [sample], ["a", "b"])
+        assert (found.outputs, found.classifies, found.samples[0].label) == (2, True, 1)
+        assert found.samples[0].picture.note.startswith("x, one of 2 inputs; no picture")
+        wanted = snn.source(x[None], y[None])["logits"][0].tolist()
+        assert found.samples[0].source == pytest.approx(wanted, rel=1e-4)
+    mean = explore(snn, [(x, y)], output="mean")
+    assert (mean.outputs, mean.classifies, mean.samples[0].label) == (1, False, None)
+
+
+def test_an_output_of_one_number():
+    model = Lambda(lambda m, x: m.b(torch.relu(m.a(x))).mean(1), a=nn.Linear(4, 6), b=nn.Linear(6, 3)).eval()
+    found = explore(convert(model, [torch.rand(9, 4)]), [(torch.rand(4), 0.5)])
+    assert (found.outputs, found.classifies, found.samples[0].label) == (1, False, None)

@@ -97,7 +97,7 @@ CANNOT = [
     (("--evaluation", "other.json"), "other.json is of the format None, the report reads 'canonic evaluation 2'"),
     (
         ("--evaluation", "bare.json"),
-        "bare.json is not a whole evaluation (network is missing, data is missing, task is missing and 7 others): write "
+        "bare.json is not a whole evaluation (network is missing, data is missing, task is missing and 9 others): write "
         "it again with canonic evaluate --json > bare.json",
     ),
     (

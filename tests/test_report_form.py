@@ -62,7 +62,7 @@ def test_a_value_of_another_kind_is_named():
 def test_what_is_missing_is_named_and_what_to_do():
     with pytest.raises(
         DataError,
-        match=r"e.json is not a whole evaluation \(network is missing, data is missing, task is missing and 7 others\): again",
+        match=r"e.json is not a whole evaluation \(network is missing, data is missing, task is missing and 9 others\): again",
     ):
         require_form({"format": "canonic evaluation 2"}, "e.json", "again")
     evaluation = changed(made_up(POPULATIONS), ("energy", "models", "horowitz45", "rows", 0, "total"), gone=True)

@@ -204,13 +204,28 @@ def test_data_that_changes_behind_the_first_batch_is_noticed(tmp_path):
     [
         (iter([]), "a sweep reads the data once for every setting: pass a DataLoader or a list, no generator"),
         ([], "the evaluation data is empty"),
-        ([(torch.zeros(2, 6), torch.zeros(2, 3))], "a sweep compares accuracies: y must hold classes"),
+        ([(torch.zeros(2, 6), torch.zeros(2, 4))], "the targets have the shape"),
         ([(torch.zeros(2, 6), torch.tensor([0, 3]))], "a label lies outside"),
     ],
 )
 def test_data_that_does_not_fit(tmp_path, data, message):
     with pytest.raises(DataError, match=message):
         sweep(model(), known(), data, GRID[:1], tmp_path)
+
+
+def test_without_classes_settings_are_compared_by_how_near_the_source_they_are(tmp_path):
+    x = torch.cat(known())
+    settings, targets = grid(steps=(3, 6)), [(x, torch.zeros(60, 3))]
+    for data, name in ((targets, "targets"), ([x], "none")):
+        found = sweep(model(), known(), data, settings, tmp_path / name, progress=False)
+        few, many = found.outcomes
+        assert (few.accuracy, many.accuracy) == (None, None)
+        assert few.quality == few.snr == few.evaluation["error"]["snr_db"] < many.snr
+        assert found.saving_steps == found.outcomes
+        assert next(axes.get_ylabel() for axes in pareto_fronts(found).axes) == "output against the source (dB)"
+    assert few.agreement is not None
+    with pytest.raises(DataError, match="the network has no output 'logits': known are output"):
+        sweep(model(), known(), [x], settings, tmp_path, output="logits", progress=False)
 
 
 class Short:
@@ -267,6 +282,9 @@ def outcome(steps, accuracy, energy):
         "network": {"total_steps": steps},
         "data": {"sha256": "0"},
         "accuracy": {"network": accuracy, "agreement": 1.0},
+        "output": "output",
+        "outputs": {"output": {"agreement": 1.0}},
+        "error": {"snr_db": None},
         "energy": {"models": {"horowitz45": {"rows": rows}}},
     }
     return Outcome(Setting(steps), found, "", {})

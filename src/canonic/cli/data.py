@@ -19,13 +19,14 @@ from canonic.datasets import (
     inputs_of,
     labels_of,
     open_data,
-    require_labels,
     sample,
+    unlabelled,
     with_classes,
 )
 from canonic.errors import DataError
 from canonic.network import SpikingNetwork
 from canonic.network.classes import count_classes, require_names
+from canonic.network.outputs import named_outputs, place_called
 
 VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -47,14 +48,17 @@ def class_names(text: str) -> tuple[str, ...]:
         raise DataError(f"cannot read the names of the classes in {path} ({error}): write one a line") from None
 
 
-def names_of(snn: SpikingNetwork, text: str) -> tuple[str, ...]:
-    """Return the names of a network's classes: those that the user gives, else those that were kept with it.
+def names_of(snn: SpikingNetwork, text: str, output: str | None) -> tuple[str, ...]:
+    """Return the names of the classes of an output: those that the user gives, else those that were kept with it.
 
     Raises:
-        DataError: if they are not as many as its outputs.
+        DataError: if the user gives more or fewer.
     """
-    names = class_names(text) or tuple(snn.record.get("classes", ()))
-    require_names(snn.graph, names)
+    kept = tuple(snn.record.get("classes", ()))
+    if not text and len(kept) == count_classes(snn.graph, output):
+        return kept
+    names = class_names(text)
+    require_names(snn.graph, names, output)
     return names
 
 
@@ -71,28 +75,33 @@ def labelled_samples(
     prepare: Preprocessing,
     limit: int | None,
     names: Sequence[str],
-    *,
-    required: bool = True,
+    output: str | None,
 ) -> Data:
-    """Return samples for a network, their classes numbered as its outputs.
+    """Return samples for a network, their classes numbered as it numbers them; say so if they have none.
 
     Args:
         network: that they are for.
         name: of the data.
         prepare: applied to each sample.
         limit: at most so many.
-        names: of the outputs, in their order; none if they are not known.
-        required: whether there must be labels.
+        names: of the classes, in their order; none if they are not known.
+        output: that the labels are of, as for ``evaluate``.
 
     Raises:
-        DataError: if there are none, or the network does not know a class.
+        DataError: if the network does not know a class.
     """
     data = _opened(network, name, prepare)
-    if required:
-        require_labels(data, name)
-    known, notes = with_classes(data, name, names, _outputs(network, data) if labels_of(data).named else None)
+    outputs = _outputs(network, data, output) if labels_of(data).named else None
+    known, notes = with_classes(data, name, names, outputs)
     only = labels_of(known).only
-    _say([*getattr(data, "notes", ()), *notes, *([f"all samples of {name} are of one class, {only}"] if only else [])])
+    _say(
+        [
+            *getattr(data, "notes", ()),
+            *unlabelled(data, name),
+            *notes,
+            *([f"all samples of {name} are of one class, {only}"] if only else []),
+        ]
+    )
     return sample(known, limit)
 
 
@@ -134,17 +143,19 @@ def _inputs(network: Network) -> tuple[Sequence[str], Sequence[str]]:
     return needed, [p.name for p in parameters if p.name not in needed]
 
 
-def _outputs(network: Network, data: Data) -> int | None:
+def _outputs(network: Network, data: Data, output: str | None) -> int | None:
     """Return how many classes a network tells apart; None if its output is no ``[batch, classes]``."""
     if isinstance(network, SpikingNetwork):
-        return count_classes(network.graph)
+        return count_classes(network.graph, output)
     *inputs, _ = collate([data[0], data[0]])
     run = network if isinstance(network, nn.Module) else network.module()
     try:
         with torch.no_grad():
-            answer = run(**inputs[0]) if isinstance(inputs[0], Mapping) else run(*inputs)
+            found = named_outputs(run(**inputs[0]) if isinstance(inputs[0], Mapping) else run(*inputs))
     except Exception:  # noqa: BLE001 - the conversion, which comes next, says what the network cannot take
         return None
+    place = place_called(list(found), output)
+    answer = None if place is None else list(found.values())[place]
     return answer.shape[1] if isinstance(answer, Tensor) and answer.dim() == 2 else None
 
 

@@ -37,6 +37,7 @@ def show_evaluation(evaluation: Evaluation, remarks: Sequence[str] = ()) -> None
     found = evaluation.to_json()
     parts = [
         _steps(found),
+        *_outputs(found),
         *_sentences(evaluation, found),
         _energies(found),
         found["energy"]["caveat"],
@@ -51,14 +52,33 @@ def show_evaluation(evaluation: Evaluation, remarks: Sequence[str] = ()) -> None
 
 def _steps(found: Mapping[str, Any]) -> Table:
     """Return the quality of the answer after each step."""
-    accuracy, ratios = found["accuracy"], found["error"]["snr_db_by_step"]
-    names = ("accuracy %", "agreement %") if accuracy else ()
-    table = Table("step", *names, "output against source, dB", box=None, header_style="bold")
+    ratios, accuracy = found["error"]["snr_db_by_step"], found["accuracy"]
+    agreement = found["outputs"][found["output"]]["agreement_by_step"]
+    shares = {"accuracy %": accuracy and accuracy["by_step"], "agreement %": agreement}
+    shown = {name: values for name, values in shares.items() if values}
+    table = Table("step", *shown, "output against source, dB", box=None, header_style="bold")
     for step in range(found["latency"]["first_answer"] - 1, len(ratios)):
-        shares = [accuracy["by_step"][step], accuracy["agreement_by_step"][step]] if accuracy else []
-        ratio = "exact" if ratios[step] is None else f"{ratios[step]:.1f}"
-        table.add_row(str(step + 1), *(f"{100 * share:.2f}" for share in shares), ratio)
+        numbers = [f"{100 * values[step]:.2f}" for values in shown.values()]
+        table.add_row(str(step + 1), *numbers, _decibels(ratios[step]))
     return table
+
+
+def _outputs(found: Mapping[str, Any]) -> list[Table]:
+    """Return what each output comes to, of a network that has several."""
+    if len(found["outputs"]) == 1:
+        return []
+    columns = ("output", "elements", "first answer", "agreement %", "output against source, dB")
+    table = Table(*columns, box=None, header_style="bold")
+    for name, output in found["outputs"].items():
+        agreement = output["agreement"]
+        same = "" if agreement is None else f"{100 * agreement:.2f}"
+        sizes = f"{output['elements']:,}", str(output["first_answer"])
+        table.add_row(name, *sizes, same, _decibels(output["snr_db"]))
+    return [table]
+
+
+def _decibels(ratio: float | None) -> str:
+    return "exact" if ratio is None else f"{ratio:.1f}"
 
 
 def _sentences(evaluation: Evaluation, found: Mapping[str, Any]) -> list[str]:
@@ -84,15 +104,17 @@ def _sentences(evaluation: Evaluation, found: Mapping[str, Any]) -> list[str]:
 
 def _quality(found: Mapping[str, Any]) -> str:
     accuracy, error = found["accuracy"], found["error"]
+    if found["task"] == "comparison":
+        return f"no labels: compared with the source network alone, above by its output {found['output']}"
     if accuracy is None:
         return f"mean squared error {error['mse']:.4g}, of the source network {error['source_mse']:.4g}"
     low, high = accuracy["interval"]
     flips = accuracy["flips"]
+    chance = "" if flips["p"] is None else f" (McNemar p = {flips['p']:.2g})"
     return (
         f"source {100 * accuracy['source']:.2f} %, spiking {100 * accuracy['network']:.2f} % "
         f"(95 % interval: {100 * low:.2f} to {100 * high:.2f}), agreement {100 * accuracy['agreement']:.2f} %; "
-        f"{counted(flips['lost'], 'answer')} lost and {flips['won']} won against the source "
-        f"(McNemar p = {flips['p']:.2g})"
+        f"{counted(flips['lost'], 'answer')} lost and {flips['won']} won against the source{chance}"
     )
 
 

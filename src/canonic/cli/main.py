@@ -96,10 +96,11 @@ def evaluate(
     std: o.Std = "",
     size: o.Size = None,
     grey: o.Grey = False,
+    output: o.Output = None,
     baselines: o.Baselines = 0,
     as_json: o.Json = False,
 ) -> None:
-    """Measure a spiking network against its source on labelled data: accuracy at every step, spikes, energy."""
+    """Measure a spiking network against its source, and against labels if there are: every step, spikes, energy."""
     from canonic.cli import data as d
     from canonic.cli.evaluation import show_evaluation, to_the_end
     from canonic.cli.provenance import made, told
@@ -108,8 +109,8 @@ def evaluate(
 
     snn = load(network)
     prepare = o.remembered(snn, mean, std, size, grey)
-    samples = d.labelled_samples(snn, data, prepare, limit, d.names_of(snn, classes))
-    evaluation = measure(snn, to_the_end(d.batches(samples, batch_size)), baselines=baselines)
+    samples = d.labelled_samples(snn, data, prepare, limit, d.names_of(snn, classes, output), output)
+    evaluation = measure(snn, to_the_end(d.batches(samples, batch_size)), output=output, baselines=baselines)
     finish()
     if as_json:
         print_json({**evaluation.to_json(), "made": made(data)})
@@ -153,6 +154,7 @@ def report(
         Path | None, typer.Option(help="What canonic evaluate --json printed; measured again if not given.")
     ] = None,
     pictures: Annotated[int, typer.Option(min=0, max=24, help="Samples that the explorer shows.")] = 8,
+    output: o.Output = None,
     baselines: o.Baselines = 100,
     classes: o.Classes = "",
     limit: o.Limit = None,
@@ -170,12 +172,12 @@ def report(
 
     o.require_writable(out)
     snn = load(network)
-    names, prepare = d.names_of(snn, classes), o.remembered(snn, mean, std, size, grey)
-    samples = d.labelled_samples(snn, data, prepare, limit, names, required=evaluation is None)
+    names, prepare = d.names_of(snn, classes, output), o.remembered(snn, mean, std, size, grey)
+    samples = d.labelled_samples(snn, data, prepare, limit, names, output)
     if evaluation:
         found = read_evaluation(evaluation, snn)
     else:
-        found = {**measured(snn, samples, batch_size, baselines), "made": made(data)}
+        found = {**measured(snn, samples, batch_size, baselines, output), "made": made(data)}
     known = origins(found, evaluation, snn, samples, Path(data).name, batch_size)
     shown = {"title": network.stem, "pictures": pictures, "classes": names, "batch_size": batch_size}
     page = make_report(snn, samples, found, origins=known, **shown).encode()  # type: ignore[arg-type]

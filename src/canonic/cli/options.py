@@ -30,6 +30,10 @@ BatchSize = Annotated[int, typer.Option(min=1, help="Samples at once.")]
 Baselines = Annotated[
     int, typer.Option(min=0, help="Measure a quantised network and a rate code too, on about so many samples.")
 ]
+Output = Annotated[
+    str | None,
+    typer.Option(help="Of a network with several outputs, the one that labels are of, as logits or boxes.0."),
+]
 Mean = Annotated[str, typer.Option(help="Mean of each channel, as .485,.456,.406.")]
 Std = Annotated[str, typer.Option(help="Standard deviation of each channel, likewise.")]
 Size = Annotated[int | None, typer.Option(min=1, help="Height and width of the pictures in pixels.")]

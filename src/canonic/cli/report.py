@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from canonic.cluster import workers
@@ -14,6 +15,7 @@ from canonic.measure import evaluate
 from canonic.measure.facts import fingerprint
 from canonic.measure.tally import digest
 from canonic.network import SpikingNetwork
+from canonic.network.batch import parted
 from canonic.network.inputs import checked
 from canonic.network.storage import write_whole
 from canonic.progress import track
@@ -26,10 +28,10 @@ VERIFIED = 100
 """Samples on which the layers are compared with the source network."""
 
 
-def measured(snn: SpikingNetwork, data: Data, batch_size: int, baselines: int) -> Mapping[str, Any]:
+def measured(snn: SpikingNetwork, data: Data, batch_size: int, baselines: int, output: str | None) -> Mapping[str, Any]:
     """Return the evaluation that a report is made of."""
     bundle()  # what is not installed is said before minutes of measuring
-    return evaluate(snn, _batches(data, batch_size), baselines=baselines).to_json()
+    return evaluate(snn, _batches(data, batch_size), output=output, baselines=baselines).to_json()
 
 
 def read_evaluation(path: Path, snn: SpikingNetwork) -> Mapping[str, Any]:
@@ -104,9 +106,10 @@ def make_report(
     verification = snn.verify(_batches(sample(data, VERIFIED), batch_size)).to_json()
     shown = sample(data, max(1, pictures))
     samples = [shown[index] for index in range(len(shown))] if pictures else []  # type: ignore[arg-type]
-    named = classes or _classes_of(data, outputs_named(snn, classes))
-    classifies = evaluation["task"] == "classification"
-    explorer = explore(snn, samples, named, classifies=classifies) if samples else None
+    output = evaluation["output"]
+    named = classes or _classes_of(data, outputs_named(snn, classes, output))
+    classifies = evaluation["outputs"][output]["agreement"] is not None
+    explorer = explore(snn, samples, named, output=output, classifies=classifies) if samples else None
     return report(evaluation, verification, snn.describe(), explorer, title, origins)
 
 
@@ -118,9 +121,11 @@ def write(out: Path, page: bytes) -> None:
 
 def _hash(snn: SpikingNetwork, data: Data, batch_size: int) -> str:
     """Return the hash of the samples, as in an evaluation."""
-    inputs, total = len(snn.graph.inputs), 0
+    total = 0
     for batch in track(_batches(data, batch_size), "compare the data"):
-        total += digest([*checked(snn.graph, batch[:inputs], "the data"), batch[inputs]])
+        given = parted(batch, snn.graph.inputs, "a batch of the data")
+        labels = [y for y in (given.labels,) if isinstance(y, Tensor)]
+        total += digest([*checked(snn.graph, given.inputs, "the data"), *labels])
     return f"{total % 2**256:064x}"
 
 

@@ -23,6 +23,7 @@ def sweep(
     out: Annotated[Path, typer.Option(help="Folder for the results; the same command goes on with what is there.")],
     weights: o.Weights = None,
     classes: o.Classes = "",
+    output: o.Output = None,
     limit: o.Limit = None,
     batch_size: o.BatchSize = 100,
     mean: o.Mean = "",
@@ -48,9 +49,10 @@ def sweep(
     settings = _settings(steps, silent, phi, threshold, precision)
     prepare, opened = o.preprocessing(mean, std, size, grey), open_model(model, weights)
     known = d.samples_of(opened, calibration, prepare, CALIBRATION)
-    unseen = d.labelled_samples(opened, data, prepare, limit, d.class_names(classes) or labels_of(known).names)
+    names = d.class_names(classes) or labels_of(known).names
+    unseen = d.labelled_samples(opened, data, prepare, limit, names, output)
     try:
-        found = run(opened, d.batches(known, batch_size), d.batches(unseen, batch_size), settings, out)
+        found = run(opened, d.batches(known, batch_size), d.batches(unseen, batch_size), settings, out, output=output)
     except KeyboardInterrupt as stop:
         if workers().first:
             print(f"canonic: {stop}", file=sys.stderr)
@@ -85,27 +87,32 @@ def _print(found: "Sweep", out: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(found.to_json())
         return
-    columns = ("T", "k", "phi", "threshold", "precision", "total steps", "accuracy %", "agreement %", "energy uJ")
+    classifies = any(outcome.accuracy is not None for outcome in found.outcomes)
+    measured = ("accuracy %", "agreement %") if classifies else ("agreement %", "output, dB")
+    columns = ("T", "k", "phi", "threshold", "precision", "total steps", *measured, "energy uJ")
     table = Table(*columns, "not beaten in", box=None, header_style="bold")
     for outcome in found.outcomes:
-        table.add_row(*_row(outcome, found), style="" if outcome.evaluation else "dim")
+        table.add_row(*_row(outcome, found, classifies=classifies), style="" if outcome.evaluation else "dim")
     evaluations = [outcome.evaluation for outcome in found.outcomes if outcome.evaluation]
     seen = calibrated(evaluations[0]["data"]) if evaluations else ""
     console().print(
         *([f"SEEN BEFORE: {seen}"] if seen else []),
         table,
         "energy: estimated, of the arithmetic for one sample; not beaten in energy, or in steps: no other setting has",
-        f"as much accuracy for less; {out}: a file with all measures of each setting, and fronts.png",
+        f"as much {'accuracy' if classifies else 'likeness to the source'} for less; {out}: a file with all measures "
+        "of each setting, and fronts.png",
         sep="\n",
     )
 
 
-def _row(outcome: "Outcome", found: "Sweep") -> tuple[str, ...]:
+def _row(outcome: "Outcome", found: "Sweep", *, classifies: bool) -> tuple[str, ...]:
     s = outcome.setting
     setting = (str(s.steps), str(s.silent), f"{s.phi:g}", s.threshold, s.precision)
-    if outcome.accuracy is None or outcome.agreement is None or outcome.energy is None:
+    if outcome.evaluation is None or outcome.energy is None:
         return (*setting, "", "refused", "", "", outcome.refused)
     fronts = {"energy": found.saving_energy, "steps": found.saving_steps}
     best = ", ".join(name for name, front in fronts.items() if outcome in front)
-    measured = (f"{100 * outcome.accuracy:.2f}", f"{100 * outcome.agreement:.2f}", f"{outcome.energy:.4g}")
-    return (*setting, str(outcome.total_steps), *measured, best)
+    shares = (outcome.accuracy, outcome.agreement) if classifies else (outcome.agreement,)
+    measured = ["" if share is None else f"{100 * share:.2f}" for share in shares]
+    ratio = [] if classifies else [f"{outcome.snr:.1f}"]
+    return (*setting, str(outcome.total_steps), *measured, *ratio, f"{outcome.energy:.4g}", best)

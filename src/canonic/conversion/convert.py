@@ -22,7 +22,7 @@ from canonic.datasets.digests import Digest, digest_of_tensors
 from canonic.errors import ConversionError, DataError
 from canonic.frontend import Example, Model, arguments, as_inputs, in_training, known_model
 from canonic.network import SpikingNetwork
-from canonic.network.batch import LABELS, require_batches
+from canonic.network.batch import LABELS, named_in, require_batches
 from canonic.network.classes import require_names
 from canonic.network.finite import not_finite
 from canonic.network.graph import Graph, Plan
@@ -169,8 +169,8 @@ def _record(settings: Settings, digest: Digest, dead: Mapping[str, int]) -> dict
 
 def _left_out(batch: object, names: Sequence[str]) -> list[str]:
     """Return a note on the keys of a dict that are neither inputs nor labels."""
-    first = batch[0] if isinstance(batch, list | tuple) and batch else batch
-    others = [str(key) for key in first if key not in (*names, *LABELS)] if isinstance(first, Mapping) else []
+    first = named_in(batch) or {}
+    others = [str(key) for key in first if key not in (*names, *LABELS)]
     said = f"the batches hold {', '.join(others)}, which the model was not given: its inputs are {', '.join(names)}"
     return [said] if others else []
 

@@ -99,15 +99,10 @@ def inputs_of(data: Data) -> tuple[Tensor, ...] | Mapping[str, Tensor]:
     return given[0] if isinstance(given[0], Mapping) else given
 
 
-def require_labels(data: Data, name: str) -> None:
-    """Raise unless samples come with what the network should answer.
-
-    Raises:
-        DataError: if they hold inputs alone.
-    """
+def unlabelled(data: Data, name: str) -> list[str]:
+    """Return what to say of samples that come without what the network should answer; nothing if they have it."""
     labels = labels_of(data)
-    if not labels and len(data):  # type: ignore[arg-type]
-        raise DataError(f"{name} holds no labels: {labels.advice}")
+    return [] if labels or not len(data) else [f"{name} holds no labels: {labels.advice}"]  # type: ignore[arg-type]
 
 
 def collate(samples: Sequence[Sample]) -> tuple[Any, ...]:

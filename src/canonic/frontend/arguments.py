@@ -8,7 +8,7 @@ from torch import nn
 from canonic.errors import DataError
 from canonic.frontend.capture import Example, as_inputs
 from canonic.frontend.models import Model
-from canonic.network.batch import LABELS, by_name, described, parted
+from canonic.network.batch import LABELS, by_name, described, named_in, parted
 
 
 def arguments(model: Model, batch: object, where: str) -> Example:
@@ -39,9 +39,8 @@ def _arguments(model: Model, batch: object, where: str) -> tuple[object, ...] | 
     if not isinstance(model, nn.Module):
         return parted(batch, model.graph_signature.user_inputs, where).inputs
     parameters = list(inspect.signature(model.forward).parameters.values())
-    first = batch[0] if isinstance(batch, list | tuple) and batch else batch
-    if isinstance(first, Mapping):
-        return _keywords(parameters, first, where)
+    if (named := named_in(batch)) is not None:
+        return _keywords(parameters, named, where)
     placed = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     required = [p.name for p in placed if p.default is p.empty]
     return parted(batch, required or ["input"], where).inputs

@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from canonic.measure.counts import Activity, Operations, merged
+from canonic.measure.labels import Classes
 from canonic.measure.operations import Account
 from canonic.measure.tally import count_inputs, value_counter
 from canonic.network import SpikingNetwork
@@ -52,6 +53,7 @@ class Baselines:
 
     Attributes:
         samples: how many.
+        labels: of these samples.
         source_correct: answers of the source network that were right.
         spiking_correct: answers of the spiking network that were right, after each of its steps.
         quantised: T-bit activations and 8-bit weights.
@@ -59,6 +61,7 @@ class Baselines:
     """
 
     samples: int
+    labels: int
     source_correct: int
     spiking_correct: tuple[int, ...]
     quantised: Coded
@@ -86,38 +89,51 @@ def places_of(graph: Graph, numbers: Account) -> Places:
     return Places(numbers, Account(graph, spiking=True), frozenset(n for n, digits in lengths.items() if digits == 1))
 
 
-def measure_baselines(
-    snn: SpikingNetwork,
-    inputs: Sequence[Tensor],
-    y: Int[Tensor, " batch"],
-    expected: Int[Tensor, " batch"],
-    answers: Int[Tensor, "time batch"],
-    places: Places,
-) -> Baselines:
+@dataclass(frozen=True)
+class Judge:
+    """What the answers of other codes are compared with.
+
+    Attributes:
+        output: the place of the output that classifies.
+        classes: that it should tell.
+        expected: answers of the source network.
+        answers: of the spiking network, after each of its steps.
+    """
+
+    output: int
+    classes: Classes
+    expected: Int[Tensor, " answers"]
+    answers: Int[Tensor, "steps answers"]
+
+    def of(self, output: Float[Tensor, "batch ..."]) -> tuple[int, int]:
+        """Return how many answers in an output are right, and how many are those of the source network."""
+        found = self.classes.scores(output).argmax(-1)
+        return int((found == self.classes.y).sum()), int((found == self.expected).sum())
+
+
+def measure_baselines(snn: SpikingNetwork, inputs: Sequence[Tensor], judge: Judge, places: Places) -> Baselines:
     """Return what other codes make of a batch.
 
     Args:
         snn: the network.
         inputs: the batch.
-        y: the classes.
-        expected: answers of the source network.
-        answers: of the spiking network, after each of its steps.
+        judge: what their answers are compared with.
         places: where the operations of the other codes arise.
     """
-    right = int((expected == y).sum()), tuple((answers == y).sum(1).tolist())
-    quantised = _quantised(snn, inputs, y, expected, places.numbers)
-    return Baselines(len(y), *right, quantised, _rate(snn, inputs, y, expected, places))
+    y = judge.classes.y
+    right = int((judge.expected == y).sum()), tuple((judge.answers == y).sum(1).tolist())
+    quantised = _quantised(snn, inputs, judge, places.numbers)
+    return Baselines(len(inputs[0]), len(y), *right, quantised, _rate(snn, inputs, judge, places))
 
 
-def _quantised(snn: SpikingNetwork, inputs: Sequence[Tensor], y: Tensor, expected: Tensor, account: Account) -> Coded:
+def _quantised(snn: SpikingNetwork, inputs: Sequence[Tensor], judge: Judge, account: Account) -> Coded:
     activity = count_inputs(snn.graph.inputs, inputs)
     coarse = replace(snn.graph, nodes=tuple(eight_bits(node) for node in snn.graph.nodes))
-    (output,) = reference(
+    outputs = reference(
         coarse, inputs, value_counter(activity, account.watched), lambda node, x: snn.code.quantise(activate(node, x))
     )
-    found = output.argmax(-1)
-    agreeing = int((found == expected).sum())
-    return Coded((int((found == y).sum()),), (agreeing,), (0,), (account.count(activity, len(y)),))
+    right, same = judge.of(outputs[judge.output])
+    return Coded((right,), (same,), (0,), (account.count(activity, len(inputs[0])),))
 
 
 def eight_bits(node: Node) -> Node:
@@ -130,24 +146,30 @@ def eight_bits(node: Node) -> Node:
     return node.with_tensors(weight=rounded)
 
 
-def _rate(snn: SpikingNetwork, inputs: Sequence[Tensor], y: Tensor, expected: Tensor, places: Places) -> Coded:
+def _rate(snn: SpikingNetwork, inputs: Sequence[Tensor], judge: Judge, places: Places) -> Coded:
     account = places.spikes
     operations: list[dict[str, Operations]] = []
     spikes, correct, agreeing = [0], [], []
-    for step, (output, activity, fired) in enumerate(rate_coded(snn.graph, inputs, snn.code.largest, account)):
-        made = account.count(activity, len(y))
+    steps = rate_coded(snn.graph, inputs, snn.code.largest, account, output=judge.output)
+    for step, (output, activity, fired) in enumerate(steps):
+        made = account.count(activity, len(inputs[0]))
         if step:  # what follows from a constant input alone is computed once
             made = {name: Operations() if name in places.constant else o for name, o in made.items()}
         operations.append(merged(operations[-1], made) if operations else made)
         spikes.append(spikes[-1] + fired)
-        found = output.argmax(-1)
-        correct.append(int((found == y).sum()))
-        agreeing.append(int((found == expected).sum()))
+        right, same = judge.of(output)
+        correct.append(right)
+        agreeing.append(same)
     return Coded(tuple(correct), tuple(agreeing), tuple(spikes[1:]), tuple(operations))
 
 
 def rate_coded(
-    graph: Graph, inputs: Sequence[Tensor], theta: float, account: Account, steps: int = RATE_STEPS
+    graph: Graph,
+    inputs: Sequence[Tensor],
+    theta: float,
+    account: Account,
+    steps: int = RATE_STEPS,
+    output: int = 0,
 ) -> Iterator[tuple[Float[Tensor, "batch ..."], Activity, int]]:
     """Yield after each step the decoded output, what was not zero at this step, and how many spikes there were.
 
@@ -157,6 +179,7 @@ def rate_coded(
         theta: threshold, and worth of a spike.
         account: says whose activity is counted.
         steps: how many.
+        output: the place of the one that is decoded.
     """
     membranes: dict[str, Tensor] = {}
     means: dict[str, list[Tensor]] = {}
@@ -173,7 +196,7 @@ def rate_coded(
                 values[node.name], means[node.name] = _of_means(node, given, means.get(node.name), step)
             elif node.kind != "input":
                 values[node.name] = apply_whole(node, given, len(given[0]))
-        total = total + values[graph.outputs[0]]
+        total = total + values[graph.outputs[output]]
         yield total / step, {name: (values[name] != 0).sum(0) for name in account.watched}, fired
 
 

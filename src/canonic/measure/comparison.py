@@ -73,7 +73,7 @@ def _baselines(evaluation: "Evaluation") -> Iterator[Form]:
     if found is None:
         return
     name, kind = f"quantised to {counted(network.steps, 'bit')}", whole(network.steps)
-    accuracy = found.quantised.correct[-1] / found.samples
+    accuracy = found.quantised.correct[-1] / found.labels
     operations = found.quantised.operations[-1].items()
     dense = [(_work(network, n, all_of(o), found.samples), kind) for n, o in operations]
     yield name, accuracy, dense
@@ -83,7 +83,7 @@ def _baselines(evaluation: "Evaluation") -> Iterator[Form]:
 
 def _rate(network: Facts, found: Baselines) -> Form:
     """Return the rate code, stopped at the step from which on it stays as good as the spiking network, or nearly."""
-    wanted = found.spiking_correct[-1] - CLOSE * found.samples
+    wanted = found.spiking_correct[-1] - CLOSE * found.labels
     short = [step for step, count in enumerate(found.rate.correct) if count < wanted]
     last = min(len(found.rate.correct) - 1, short[-1] + 1 if short else 0)
     works = [
@@ -95,7 +95,7 @@ def _rate(network: Facts, found: Baselines) -> Form:
     updates = {name: count * (last + 1) for name, count in network.neurons.items()}
     return (
         f"rate code, {counted(last + 1, 'step')}",
-        found.rate.correct[last] / found.samples,
+        found.rate.correct[last] / found.labels,
         [
             *works,
             *_state(network, spikes, updates, (last + 1) / network.steps),

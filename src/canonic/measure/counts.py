@@ -43,19 +43,19 @@ class Answers:
     """The answers of a classifier.
 
     Attributes:
+        labels: answers that a label was given for: one for each sample, or for each place of it.
         source_correct: answers of the source network that were right.
-        source_top5: samples whose class was among its five best.
+        source_top5: labels that were among its five best.
         correct: answers that were right after each step.
-        agreeing: answers that were those of the source network, after each step.
-        top5: samples whose class was among the five best after the last step.
+        top5: labels that were among the five best after the last step.
         lost: right in the source network, and wrong after the last step.
         won: wrong in the source network, and right after the last step.
     """
 
+    labels: int
     source_correct: int
     source_top5: int
     correct: tuple[int, ...]
-    agreeing: tuple[int, ...]
     top5: int
     lost: int
     won: int
@@ -63,11 +63,11 @@ class Answers:
 
 @dataclass(frozen=True)
 class Errors:
-    """Sums of squares of the outputs; fractions, whose sums do not depend on the order of the batches.
+    """Sums of squares of an output; fractions, whose sums do not depend on the order of the batches.
 
     Attributes:
-        elements: numbers in all outputs.
-        signal: of the outputs of the source network.
+        elements: numbers in it, of all samples.
+        signal: of the output of the source network.
         noise: of the decoded output less that of the source network, after each step.
         missed: of the decoded output less the target, after the last step; 0 for a classifier.
         source_missed: of the output of the source network less the target.
@@ -82,6 +82,21 @@ class Errors:
     def __repr__(self) -> str:  # a fraction has a thousand digits
         noise = f"signal {float(self.signal):.4g}, noise {float(self.noise[-1]):.4g}" if self.noise else ""
         return f"Errors({counted(self.elements, 'element')}, {noise})"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """An output beside that of the source network.
+
+    Attributes:
+        errors: of its numbers.
+        answers: that were compared, of the classes in it; 0 if it is known to hold none.
+        agreeing: those that were the same in the source network, after each step; empty likewise.
+    """
+
+    errors: Errors
+    answers: int
+    agreeing: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -108,8 +123,8 @@ class Counts:
     Attributes:
         samples: how many were seen.
         digest: sum of the hashes of all samples and labels.
-        answers: of a classifier; None of a regression.
-        errors: of the outputs.
+        answers: where labels were given that are classes; else None.
+        outputs: each output by its identifier, beside that of the source network.
         firing: of each population.
         calibrated: samples that are known to have calibrated the network.
     """
@@ -117,7 +132,7 @@ class Counts:
     samples: int
     digest: int
     answers: Answers | None
-    errors: Errors
+    outputs: Mapping[str, Compared]
     firing: Mapping[str, Firing]
     calibrated: int = 0
 

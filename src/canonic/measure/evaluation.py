@@ -5,57 +5,68 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
+from typing import Any
 
 import torch
-from jaxtyping import Shaped
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
 from canonic.cluster import Workers, workers
 from canonic.datasets.digests import Digest, hashed
 from canonic.errors import DataError, first_line
-from canonic.measure.baselines import Places, measure_baselines, places_of
-from canonic.measure.counts import Counts
+from canonic.measure.baselines import Judge, Places, measure_baselines, places_of
+from canonic.measure.counts import Compared, Counts
 from canonic.measure.energy import MODELS, Model, require_models
 from canonic.measure.facts import Facts, facts
+from canonic.measure.labels import IGNORED, Asked, asked_of
 from canonic.measure.operations import Account
 from canonic.measure.result import Evaluation
 from canonic.measure.tally import (
     compare_answers,
     compare_outputs,
+    count_agreeing,
     count_inputs,
     firing_counter,
     firing_of,
     value_counter,
 )
 from canonic.network import SpikingNetwork
+from canonic.network.batch import described, named_in, parted, require_batches
 from canonic.network.inputs import checked
-from canonic.network.reference import reference as compute_source
+from canonic.network.outputs import Output, output_called, output_names, required_output
+from canonic.network.readout import by_step
+from canonic.network.reference import ValueObserver
+from canonic.network.reference import reference as reference_outputs
 from canonic.neurons import Fired
 from canonic.progress import track
 from canonic.words import counted
 
-Reference = Callable[..., Tensor]
+Reference = Callable[..., Any]
 """A network that takes what the spiking network takes."""
 
 
 def evaluate(
     snn: SpikingNetwork,
-    data: Iterable[Sequence[object]],
+    data: Iterable[object],
     *,
+    output: Output | None = None,
     reference: Reference | None = None,
     energy: Sequence[Model] = MODELS,
     baselines: int = 0,
     group: Workers | None = None,
     progress: bool = True,
 ) -> Evaluation:
-    """Measure a network on labelled data.
+    """Measure a network against its source, and against labels where the data has them.
 
     Under ``torchrun`` each process measures a share of the batches, and all return the sums of all. After Ctrl-C what
     was seen so far is returned, and marked: ``evaluation.gap`` then says why it is not all.
 
     Args:
-        snn: a network with one output: ``[batch, classes]``, or any shape for a regression.
-        data: batches that begin with the inputs: (x, y), with y the classes ``[batch]``, or what the output should be.
+        snn: a network; each of its outputs is compared with that of the source.
+        data: batches as for ``convert``, with labels or without: (x, y), or a dict with "labels". They are classes,
+            whole numbers ``[batch]`` for an output ``[batch, classes]`` and ``[batch, ...]`` for one with an axis of
+            classes beside, where -100 is not counted; or floating point, what the output should be.
+        output: the one that labels are of: its identifier, place, or path; the only one, or "logits", if None.
         reference: the network to compare with; the source network, computed on the network's own graph, if None. The
             operations of another one are not counted.
         energy: the models by which energy is estimated.
@@ -74,131 +85,128 @@ def evaluate(
         raise DataError("the reference is in training mode, where its answers depend on the batch: reference.eval()")
     if not isinstance(baselines, int) or baselines < 0:
         raise DataError(f"baselines must be a number of samples, 0 for none, got {baselines!r}")
-    models, group, meter = require_models(energy), group or workers(), meter_of(snn, reference)
-    stride = _stride(data, baselines)
+    require_batches(data, "the evaluation data")
+    models, group, meter = require_models(energy), group or workers(), meter_of(snn, reference, output)
+    stride = _stride(data, baselines, snn.graph.inputs)
     parts = group.together(partial(_measured, meter, group, group.share(data), stride, progress=progress))
     found = [part for part in parts if part is not None]
     if not found:
-        raise DataError("the evaluation data is empty: pass at least one batch (x, y)")
-    return replace(reduce(add, found), models=models)
+        raise DataError("the evaluation data is empty: pass at least one batch, (x, y) or (x,)")
+    total = reduce(add, found)
+    if total.counts.answers and not total.counts.answers.labels:
+        raise DataError(f"all labels of the data are {IGNORED}, which is not counted: give classes from 0 on")
+    return replace(total, models=models)
 
 
 @dataclass(frozen=True)
 class Meter:
-    """What measures: a network, what it is compared with, and where the operations of all arise."""
+    """What measures: a network, what it is compared with, and where the operations of all arise.
+
+    Attributes:
+        output: the place of the output that labels are of; None if none is meant.
+    """
 
     snn: SpikingNetwork
     network: Facts
+    output: int | None
     reference: Reference | None
     spiking: Account
     source: Account
     others: Places
 
 
-def meter_of(snn: SpikingNetwork, reference: Reference | None = None) -> Meter:
+def meter_of(snn: SpikingNetwork, reference: Reference | None = None, output: Output | None = None) -> Meter:
     """Return what measures a network."""
+    place = output_called(snn.graph, output)
     spiking = Account(snn.clocked_plan.graph, snn.code.steps, spiking=True)
     source = Account(snn.graph)
-    return Meter(snn, facts(snn), reference, spiking, source, places_of(snn.graph, source))
+    return Meter(snn, facts(snn), place, reference, spiking, source, places_of(snn.graph, source))
 
 
-def measure_batch(meter: Meter, batch: Sequence[object], *, baselines: bool = False) -> Evaluation:
+def measure_batch(meter: Meter, batch: object, *, baselines: bool = False) -> Evaluation:
     """Return the measures of one batch.
 
     Raises:
-        DataError: if the batch, or the form of the network's output, does not fit.
+        DataError: if the batch, or its labels, do not fit the network.
     """
     snn, graph = meter.snn, meter.snn.graph
-    inputs, y = labelled(batch, len(graph.inputs))
-    inputs = checked(graph, inputs, "the evaluation")
+    given = parted(batch, graph.inputs, "a batch of the evaluation data")
+    inputs = checked(graph, given.inputs, "the evaluation")
     scans: dict[str, tuple[Tensor, Fired]] = {}
     activity = count_inputs(graph.inputs, inputs)
     source_activity = dict(activity)
     begin = time.perf_counter()
-    readout = snn.readout(*inputs, observe=firing_counter(scans, activity, meter.spiking.watched))
-    seconds = time.perf_counter() - begin
-    y = fitting(y, readout)
     with torch.no_grad():
-        if meter.reference is None:
-            (source,) = compute_source(graph, inputs, value_counter(source_activity, meter.source.watched))
-        else:
-            source = _alike(meter.reference(*inputs), readout[-1])
-    classes = not y.is_floating_point()
-    hashes, total = hashed(inputs, [y])
+        observe = firing_counter(scans, activity, meter.spiking.watched)
+        readouts = by_step(snn.clocked_plan, snn.layerwise_plan, inputs, observe)
+        seconds = time.perf_counter() - begin
+        sources = _sources(meter, batch, inputs, value_counter(source_activity, meter.source.watched))
+    asked = _asked(meter, given.labels, sources)
+    names = output_names(graph)
+    compared = {names[n]: _compared(asked[n], readouts[n], sources[n]) for n in range(len(names))}
+    main = meter.output or 0
+    task, classes = asked[main].task, asked[main].classes
+    answers, others = None, None
+    if classes is not None:
+        readout, source = classes.scores(readouts[main]), classes.scores(sources[main])
+        answers = compare_answers(readout, source, classes.y)
+        if baselines:
+            judge = Judge(main, classes, source.argmax(-1), readout.argmax(-1))
+            others = measure_baselines(snn, inputs, judge, meter.others)
+    hashes, total = hashed(inputs, [y for y in (given.labels,) if isinstance(y, Tensor)])
     counts = Counts(
-        samples=len(y),
+        samples=len(inputs[0]),
         digest=total,
-        answers=compare_answers(readout, source, y) if classes else None,
-        errors=compare_outputs(readout, source, None if classes else y),
+        answers=answers,
+        outputs=compared,
         firing={name: firing_of(*scan) for name, scan in scans.items()},
         calibrated=Digest.from_json(snn.record.get("calibration", {})).count(hashes),
     )
-    others = None
-    if baselines and classes:
-        others = measure_baselines(snn, inputs, y, source.argmax(-1), readout.argmax(-1), meter.others)
     activity |= {name: fired.events for name, (_, fired) in scans.items()}
-    operations = meter.spiking.count(activity, len(y))
-    of_source = meter.source.count(source_activity, len(y)) if meter.reference is None else {}
-    return Evaluation(meter.network, counts, operations, of_source, seconds, baselines=others)
+    operations = meter.spiking.count(activity, counts.samples)
+    of_source = meter.source.count(source_activity, counts.samples) if meter.reference is None else {}
+    chosen = None if meter.output is None else names[meter.output]
+    return Evaluation(meter.network, task, chosen, counts, operations, of_source, seconds, baselines=others)
 
 
-def _alike(source: object, output: Tensor) -> Tensor:
-    """Return the output of a reference; raise a DataError unless it has the form of the network's own."""
-    if not isinstance(source, Tensor) or source.shape != output.shape:
-        found = list(source.shape) if isinstance(source, Tensor) else type(source).__name__
-        raise DataError(f"the reference must return what the network returns, {list(output.shape)}, got {found}")
-    return source
+def _asked(meter: Meter, labels: object, sources: Sequence[Tensor]) -> list[Asked]:
+    """Return what a batch asks of each output."""
+    asked = [Asked()] * len(sources)
+    if labels is not None:
+        place = required_output(meter.snn.graph, meter.output, "the labels of the data are of")
+        asked[place] = asked_of(labels, sources[place])
+    return asked
 
 
-def labelled(batch: Sequence[object], inputs: int) -> tuple[list[Tensor], Tensor]:
-    """Return the inputs of a batch, and what follows them: its labels or targets.
-
-    Raises:
-        DataError: if there is nothing, or not as much as there are samples.
-    """
-    if isinstance(batch, Tensor) or len(batch) <= inputs:
-        raise DataError("a batch holds no labels: evaluate needs batches (x, y), with y the classes [batch]")
-    given, y = [x for x in batch[:inputs] if isinstance(x, Tensor)], batch[inputs]
-    if len(given) < inputs or not isinstance(y, Tensor) or y.shape[:1] != given[0].shape[:1]:
-        found = f"{y.dtype} {list(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
-        raise DataError(
-            "a batch must hold tensors: the inputs, and then a class or a target for each of their samples; its last "
-            f"one is {found}"
-        )
-    return given, y
+def _compared(asked: Asked, readout: Tensor, source: Tensor) -> Compared:
+    errors = compare_outputs(readout, source, asked.target)
+    if not asked.classifies(source):
+        return Compared(errors, 0, ())
+    scores = asked.scores(source)
+    return Compared(errors, len(scores), count_agreeing(asked.scores(readout), scores))
 
 
-def fitting(y: Shaped[Tensor, "batch ..."], readout: object) -> Shaped[Tensor, "batch ..."]:
-    """Return the labels on the device of the output.
+def _sources(meter: Meter, batch: object, inputs: Sequence[Tensor], observe: ValueObserver) -> list[Tensor]:
+    """Return the outputs of the network that is compared with.
 
     Raises:
-        DataError: if they do not fit the output of the network.
+        DataError: if they have not the form of the network's own.
     """
-    if not isinstance(readout, Tensor):
-        raise DataError("evaluate measures networks with one output, a tensor; this one returns another form")
-    shape = list(readout.shape[1:])
-    if y.is_floating_point():
-        if list(y.shape) != shape:
-            raise DataError(
-                f"the targets have the shape {list(y.shape)}, the output of the network {shape}: give one number for "
-                "each output, or whole numbers [batch] as classes"
-            )
-        if not bool(y.isfinite().all()):
-            raise DataError("the targets hold NaN or infinity: clean the data first (torch.isfinite finds them)")
-    elif readout.dim() != 3 or y.dim() != 1:
-        raise DataError(
-            f"classes must be whole numbers [batch] for an output [batch, classes], got {list(y.shape)} for {shape}; "
-            "targets of a regression must be floating point"
-        )
-    elif not bool(((y >= 0) & (y < shape[1])).all()):
-        raise DataError(
-            f"a label lies outside 0 .. {shape[1] - 1}: the network tells {counted(shape[1], 'class', 'classes')} apart"
-        )
-    return y.to(readout.device)
+    graph = meter.snn.graph
+    if meter.reference is None:
+        return list(reference_outputs(graph, inputs, observe))
+    named = dict(zip(graph.inputs, inputs, strict=True)) if named_in(batch) is not None else {}
+    found = pytree.tree_leaves(meter.reference(**named) if named else meter.reference(*inputs))
+    outputs = [x for x in found if isinstance(x, Tensor)]
+    wanted = [[len(inputs[0]), *graph[name].shape] for name in graph.outputs]
+    if [list(x.shape) for x in outputs] != wanted:
+        shapes, seen = ", ".join(map(str, wanted)), ", ".join(map(described, found))
+        raise DataError(f"the reference must return what the network returns, {shapes}, got {seen}")
+    return outputs
 
 
 def _measured(
-    meter: Meter, group: Workers, data: Iterable[Sequence[object]], stride: int, *, progress: bool
+    meter: Meter, group: Workers, data: Iterable[object], stride: int, *, progress: bool
 ) -> Evaluation | None:
     """Return the measures of this process's batches; None if it has none."""
     total: Evaluation | None = None
@@ -221,16 +229,19 @@ class _Unreadable(Exception):
     """Raised when the data fails, not the measuring."""
 
 
-def _read(batches: Iterable[Sequence[object]]) -> Iterator[Sequence[object]]:
+def _read(batches: Iterable[object]) -> Iterator[object]:
     try:
         yield from batches
     except Exception as error:
         raise _Unreadable(f"the data failed ({type(error).__name__}: {first_line(error)})") from error
 
 
-def _stride(data: object, samples: int) -> int:
+def _stride(data: object, samples: int, names: Sequence[str]) -> int:
     """Return the distance between the batches on which baselines are measured; 0 for none, 1 if lengths are unknown."""
     if samples < 1 or not isinstance(data, Sized):
         return int(samples > 0)
-    size = getattr(data, "batch_size", None) or (len(data[0][0]) if isinstance(data, list | tuple) and data else 1)
+    size = getattr(data, "batch_size", None) or 1
+    if isinstance(data, list | tuple) and data:
+        first = parted(data[0], names, "a batch of the evaluation data").inputs[0]
+        size = len(first) if isinstance(first, Tensor) and first.dim() else 1
     return max(1, len(data) // -(-samples // size))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from canonic.measure.operations import Account
 from canonic.network import SpikingNetwork
 from canonic.network.graph import Graph, Node, Precision
+from canonic.network.outputs import output_names
 
 AUXILIARY = ("theta", "mean", "packed", "unit")
 """Tensors that describe, or that hold the weights once more in the layout of a processor."""
@@ -43,7 +44,8 @@ class Facts:
         steps: digits T of the code.
         silent: smallest and largest number of silent steps k of a population.
         depth: populations on the longest path.
-        total_steps: steps until the last digit of the answer.
+        total_steps: steps until the last digit of the last output.
+        starts: of each output by its identifier, the steps before its first digit; the input comes at step 1.
         neurons: of each population, for one sample.
         updates: of the membranes of each population, for one sample: neurons times T + k steps.
         state: of what else is remembered between two steps: prefixes of function units and maxima, the readout.
@@ -58,17 +60,13 @@ class Facts:
     silent: tuple[int, int]
     depth: int
     total_steps: int
+    starts: Mapping[str, int]
     neurons: Mapping[str, int]
     updates: Mapping[str, int]
     state: Mapping[str, int]
     sizes: Mapping[str, Size]
     connections: tuple[str, ...]
     footprint: int
-
-    @property
-    def first_answer(self) -> int:
-        """The step at which the first digit of the answer is there; the input comes at step 1."""
-        return self.total_steps - self.steps + 1
 
     @property
     def between_samples(self) -> int:
@@ -86,6 +84,7 @@ def facts(snn: SpikingNetwork) -> Facts:
         silent=snn.graph.silent,
         depth=snn.depth,
         total_steps=snn.total_steps,
+        starts=dict(zip(output_names(graph), (graph.first_steps[name] for name in graph.outputs), strict=True)),
         neurons=dict(snn.graph.neurons),
         updates={n.name: n.size * (steps + (n.neurons.silent if n.neurons else 0)) for n in snn.graph.populations},
         state=_state(graph, steps),

@@ -74,7 +74,7 @@ def _touched(
     ones = like.new_zeros(len(places), *shape)
     for row, place in enumerate(places):
         ones[(row, *place)] = 1
-    return (apply(node, [ones], len(places)) != 0).flatten(1).sum(1).double()
+    return (apply(node, [ones], len(places)) != 0).reshape(len(places), -1).sum(1).double()
 
 
 def exact(graph: Graph) -> Tensor:

@@ -9,6 +9,7 @@ from canonic.measure.baselines import Baselines
 from canonic.measure.counts import Counts, Operations, merged
 from canonic.measure.energy import MODELS, Model
 from canonic.measure.facts import Facts
+from canonic.measure.labels import Task
 from canonic.measure.shown import html, line
 from canonic.measure.summary import summary
 from canonic.network.health import decibels
@@ -20,6 +21,8 @@ class Evaluation:
 
     Attributes:
         network: its figures.
+        task: what was measured: "classification" and "regression" by labels, "comparison" with the source alone.
+        chosen: the identifier of the output that is measured; None if the network has several and none was meant.
         counts: the sums that everything follows from.
         operations: of each node of the spiking network.
         source_operations: of each node of the source network; empty if another network was given as reference.
@@ -30,6 +33,8 @@ class Evaluation:
     """
 
     network: Facts
+    task: Task
+    chosen: str | None
     counts: Counts
     operations: Mapping[str, Operations]
     source_operations: Mapping[str, Operations]
@@ -51,7 +56,8 @@ class Evaluation:
                 "evaluate one network on both parts of the data"
             )
         for what, differs in (
-            ("kinds of task", (self.counts.answers is None) != (other.counts.answers is None)),
+            ("kinds of task", self.task != other.task),
+            ("outputs", self.chosen != other.chosen),
             ("references", (not self.source_operations) != (not other.source_operations)),
             ("energy models", self.models != other.models),
         ):
@@ -59,6 +65,8 @@ class Evaluation:
                 raise DataError(f"evaluations with different {what} cannot be merged: evaluate both parts alike")
         return Evaluation(
             self.network,
+            self.task,
+            self.chosen,
             merged(self.counts, other.counts),
             merged(self.operations, other.operations),
             merged(self.source_operations, other.source_operations),
@@ -84,35 +92,56 @@ class Evaluation:
         return not self.gap
 
     @property
+    def output(self) -> str:
+        """The output that accuracy, agreement and error are of: the chosen one, else that of the worst ratio."""
+        return self.chosen or min(self.counts.outputs, key=lambda name: self.ratio_by_step(name)[-1])
+
+    @property
+    def first_answer(self) -> int:
+        """The step at which the first digit of the output is there; the input comes at step 1."""
+        return self.network.starts[self.output] + 1
+
+    @property
     def source_accuracy(self) -> float:
-        """Accuracy of the source network, 0 to 1; NaN of a regression."""
-        return self._share(self.counts.answers.source_correct) if self.counts.answers else float("nan")
+        """Accuracy of the source network, 0 to 1; NaN without classes as labels."""
+        answers = self.counts.answers
+        return _share(answers.source_correct, answers.labels) if answers else float("nan")
 
     @property
     def accuracy_by_step(self) -> tuple[float, ...]:
-        """Accuracy after each step, 0 to 1; empty of a regression."""
-        return tuple(self._share(n) for n in self.counts.answers.correct) if self.counts.answers else ()
+        """Accuracy after each step, 0 to 1; empty without classes as labels."""
+        answers = self.counts.answers
+        return tuple(_share(n, answers.labels) for n in answers.correct) if answers else ()
 
     @property
     def accuracy(self) -> float:
-        """Accuracy after the last step, 0 to 1; NaN of a regression."""
+        """Accuracy after the last step, 0 to 1; NaN without classes as labels."""
         return self.accuracy_by_step[-1] if self.counts.answers else float("nan")
 
     @property
     def agreement_by_step(self) -> tuple[float, ...]:
-        """Share of answers that are those of the source network, after each step; empty of a regression."""
-        return tuple(self._share(n) for n in self.counts.answers.agreeing) if self.counts.answers else ()
+        """Share of answers that are those of the source network, after each step; empty without classes."""
+        return self.agreement_of(self.output)
 
     @property
     def agreement(self) -> float:
-        """Share of answers that are those of the source network, after the last step; NaN of a regression."""
-        return self.agreement_by_step[-1] if self.counts.answers else float("nan")
+        """Share of answers that are those of the source network, after the last step; NaN without classes."""
+        return self.agreement_by_step[-1] if self.agreement_by_step else float("nan")
 
     @property
     def snr(self) -> float:
-        """Signal-to-noise ratio of the output against the source network, in dB, after the last step."""
-        errors = self.counts.errors
-        return decibels(float(errors.signal), float(errors.noise[-1]))
+        """Signal-to-noise ratio of the output against that of the source network after the last step, in dB."""
+        return self.ratio_by_step(self.output)[-1]
+
+    def agreement_of(self, output: str) -> tuple[float, ...]:
+        """Return the share of answers of an output that are those of the source network, after each step."""
+        found = self.counts.outputs[output]
+        return tuple(_share(n, found.answers) for n in found.agreeing)
+
+    def ratio_by_step(self, output: str) -> tuple[float, ...]:
+        """Return the signal-to-noise ratio of an output in dB, after each step; infinite where there is no error."""
+        errors = self.counts.outputs[output].errors
+        return tuple(decibels(float(errors.signal), float(noise)) for noise in errors.noise)
 
     @property
     def spikes_per_neuron(self) -> float:
@@ -143,5 +172,6 @@ class Evaluation:
         """Return what a notebook shows."""
         return html(self)
 
-    def _share(self, count: int) -> float:
-        return count / self.samples
+
+def _share(count: int, of: int) -> float:
+    return count / of

@@ -38,8 +38,10 @@ def _quality(evaluation: "Evaluation") -> Iterator[tuple[str, str]]:
     if evaluation.counts.answers is not None:
         yield "source", percent(evaluation.source_accuracy)
         yield "spiking", percent(evaluation.accuracy)
+    if evaluation.agreement_by_step:
         yield "agreement", percent(evaluation.agreement)
-    yield "output against source", decibels(evaluation.snr if isfinite(evaluation.snr) else None)
+    several = f" {evaluation.output}" if len(evaluation.counts.outputs) > 1 else ""
+    yield f"output{several} against source", decibels(evaluation.snr if isfinite(evaluation.snr) else None)
 
 
 def _size(evaluation: "Evaluation") -> str:

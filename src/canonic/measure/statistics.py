@@ -6,13 +6,13 @@ SURE = 1.959963984540054
 """The 97.5 % quantile of the normal distribution: intervals hold 95 %."""
 
 
-def interval(hits: int, samples: int) -> tuple[float, float]:
+def interval(share: float, samples: int) -> tuple[float, float]:
     """Return the 95 % confidence interval of a share (Wilson, JASA 1927).
 
-    >>> [round(bound, 3) for bound in interval(8, 10)]
+    >>> [round(bound, 3) for bound in interval(0.8, 10)]
     [0.49, 0.943]
     """
-    share, extra = hits / samples, SURE**2 / samples
+    extra = SURE**2 / samples
     middle = share + extra / 2
     half = SURE * sqrt(share * (1 - share) / samples + extra / (4 * samples))
     return max(0.0, min(share, (middle - half) / (1 + extra))), min(1.0, max(share, (middle + half) / (1 + extra)))

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from canonic.measure.comparison import energy_rows
 from canonic.measure.counts import Firing, Operations
 from canonic.measure.energy import SOURCES, constants
 from canonic.measure.statistics import interval, mcnemar
-from canonic.network.health import decibels
 
 if TYPE_CHECKING:
-    from canonic.measure.baselines import Coded
+    from canonic.measure.baselines import Baselines, Coded
     from canonic.measure.result import Evaluation
 
 FORMAT = "canonic evaluation 2"
@@ -33,9 +33,11 @@ def summary(evaluation: "Evaluation") -> dict[str, Any]:
             "complete": evaluation.complete,
             "gap": evaluation.gap,
         },
-        "task": "classification" if evaluation.counts.answers else "regression",
+        "task": evaluation.task,
+        "output": evaluation.output,
         "accuracy": _accuracy(evaluation),
         "error": _error(evaluation),
+        "outputs": {name: _output(evaluation, name) for name in evaluation.counts.outputs},
         "spikes": _spikes(evaluation),
         "operations": _operations(evaluation),
         "neurobench": _neurobench(evaluation),
@@ -76,32 +78,49 @@ def _network(evaluation: "Evaluation") -> dict[str, Any]:
 
 
 def _accuracy(evaluation: "Evaluation") -> dict[str, Any] | None:
-    answers, samples = evaluation.counts.answers, evaluation.samples
+    answers, samples, output = evaluation.counts.answers, evaluation.samples, evaluation.output
     if answers is None:
         return None
+    alone = answers.labels <= samples  # the answers of one sample are no independent trials
     return {
+        "labels": answers.labels,
         "source": evaluation.source_accuracy,
-        "source_interval": interval(answers.source_correct, samples),
+        "source_interval": interval(evaluation.source_accuracy, min(samples, answers.labels)),
         "network": evaluation.accuracy,
-        "interval": interval(answers.correct[-1], samples),
-        "by_step": _known(evaluation, evaluation.accuracy_by_step),
+        "interval": interval(evaluation.accuracy, min(samples, answers.labels)),
+        "by_step": _known(evaluation, output, evaluation.accuracy_by_step),
         "agreement": evaluation.agreement,
-        "agreement_by_step": _known(evaluation, evaluation.agreement_by_step),
-        "top5": {"source": answers.source_top5 / samples, "network": answers.top5 / samples},
-        "flips": {"lost": answers.lost, "won": answers.won, "p": mcnemar(answers.lost, answers.won)},
+        "agreement_by_step": _known(evaluation, output, evaluation.agreement_by_step),
+        "top5": {"source": answers.source_top5 / answers.labels, "network": answers.top5 / answers.labels},
+        "flips": {"lost": answers.lost, "won": answers.won, "p": mcnemar(answers.lost, answers.won) if alone else None},
     }
 
 
 def _error(evaluation: "Evaluation") -> dict[str, Any]:
-    errors = evaluation.counts.errors
-    ratios = [_decibels(errors.signal, noise) for noise in errors.noise]
-    regression = evaluation.counts.answers is None
+    errors, regression = evaluation.counts.outputs[evaluation.output].errors, evaluation.task == "regression"
     return {
         "mse": _ratio(errors.missed, errors.elements) if regression else None,
         "source_mse": _ratio(errors.source_missed, errors.elements) if regression else None,
-        "snr_db": ratios[-1],
-        "snr_db_by_step": _known(evaluation, ratios),
+        **_ratios(evaluation, evaluation.output),
     }
+
+
+def _output(evaluation: "Evaluation", name: str) -> dict[str, Any]:
+    """Return how an output compares with that of the source network; no agreement where it holds no classes."""
+    agreement = evaluation.agreement_of(name)
+    return {
+        "elements": evaluation.counts.outputs[name].errors.elements // evaluation.samples,
+        "first_answer": evaluation.network.starts[name] + 1,
+        **_ratios(evaluation, name),
+        "agreement": agreement[-1] if agreement else None,
+        "agreement_by_step": _known(evaluation, name, agreement) if agreement else None,
+    }
+
+
+def _ratios(evaluation: "Evaluation", name: str) -> dict[str, Any]:
+    """Return the ratios of an output in dB; null where there is no error at all, as JSON has no infinity."""
+    ratios = [ratio if isfinite(ratio) else None for ratio in evaluation.ratio_by_step(name)]
+    return {"snr_db": ratios[-1], "snr_db_by_step": _known(evaluation, name, ratios)}
 
 
 def _spikes(evaluation: "Evaluation") -> dict[str, Any]:
@@ -171,7 +190,7 @@ def _latency(evaluation: "Evaluation") -> dict[str, Any]:
     facts = evaluation.network
     return {
         "total_steps": facts.total_steps,
-        "first_answer": facts.first_answer,
+        "first_answer": evaluation.first_answer,
         "between_samples": facts.between_samples,
         "wall": {
             "seconds": evaluation.seconds,
@@ -191,23 +210,26 @@ def _baselines(evaluation: "Evaluation") -> dict[str, Any]:
     steps = evaluation.network.steps
     return {
         "samples": found.samples,
-        "source_accuracy": found.source_correct / found.samples,
-        "spiking_accuracy": found.spiking_correct[-1] / found.samples,
-        "spiking_accuracy_by_step": _known(evaluation, [count / found.samples for count in found.spiking_correct]),
+        "source_accuracy": found.source_correct / found.labels,
+        "spiking_accuracy": found.spiking_correct[-1] / found.labels,
+        "spiking_accuracy_by_step": _known(
+            evaluation, evaluation.output, [count / found.labels for count in found.spiking_correct]
+        ),
         "quantised": {
             "bits": steps,
             "total_steps": steps * evaluation.network.depth,
-            **_coded(found.quantised, found.samples, evaluation, last=True),
+            **_coded(found.quantised, found, evaluation, last=True),
         },
-        "rate": _coded(found.rate, found.samples, evaluation, last=False),
+        "rate": _coded(found.rate, found, evaluation, last=False),
     }
 
 
-def _coded(coded: "Coded", samples: int, evaluation: "Evaluation", *, last: bool) -> dict[str, Any]:
+def _coded(coded: "Coded", found: "Baselines", evaluation: "Evaluation", *, last: bool) -> dict[str, Any]:
+    samples = found.samples
     made = [totals(step.values(), samples) for step in coded.operations]
     series: Mapping[str, list[float]] = {
-        "accuracy": [count / samples for count in coded.correct],
-        "agreement": [count / samples for count in coded.agreeing],
+        "accuracy": [count / found.labels for count in coded.correct],
+        "agreement": [count / found.labels for count in coded.agreeing],
         "spikes_per_neuron": [count / (samples * evaluation.neurons) for count in coded.spikes],
         "ACs": [step["ACs"] for step in made],
         "MACs": [step["MACs"] for step in made],
@@ -217,15 +239,10 @@ def _coded(coded: "Coded", samples: int, evaluation: "Evaluation", *, last: bool
     return {f"{name}_by_step": values for name, values in series.items()}
 
 
-def _known(evaluation: "Evaluation", values: Iterable[Any]) -> list[Any]:
-    """Return values by step, null before the first digit of the answer."""
-    before = evaluation.network.first_answer - 1
+def _known(evaluation: "Evaluation", output: str, values: Iterable[Any]) -> list[Any]:
+    """Return values of an output by step, null before its first digit."""
+    before = evaluation.network.starts[output]
     return [None] * before + list(values)[before:]
-
-
-def _decibels(signal: Fraction, noise: Fraction) -> float | None:
-    """Return a ratio in dB; null where there is no error at all, as JSON has no infinity."""
-    return decibels(float(signal), float(noise)) if noise else None
 
 
 def _ratio(total: Fraction, count: int) -> float:

@@ -69,7 +69,7 @@ def occurrences(values: Shaped[Tensor, "batch ..."]) -> Shaped[Tensor, "..."]:
     pictures = values.dim() == 4
     there = torch.ne(values, 0, out=torch.empty_like(values))  # sums of floats are vectorised, those of bools are not
     lying = there.movedim(1, -1) if pictures else there
-    counts = lying.flatten(1).sum(0).view(lying.shape[1:])
+    counts = lying.reshape(len(lying), -1).sum(0).view(lying.shape[1:])
     return counts.movedim(-1, 0) if pictures else counts
 
 
@@ -81,16 +81,17 @@ def counted(spikes: Shaped[Tensor, "time batch ..."]) -> Fired:
 
 
 def compare_answers(
-    readout: Float[Tensor, "steps batch classes"], source: Float[Tensor, "batch classes"], y: Int[Tensor, " batch"]
+    readout: Float[Tensor, "steps answers classes"],
+    source: Float[Tensor, "answers classes"],
+    y: Int[Tensor, " answers"],
 ) -> Answers:
-    """Return how the answers after every step compare with the classes and with those of the source network."""
-    answers, expected = readout.argmax(-1), source.argmax(-1)
-    right, was_right = answers == y, expected == y
+    """Return how the answers after every step, and those of the source network, compare with the classes."""
+    right, was_right = readout.argmax(-1) == y, source.argmax(-1) == y
     return Answers(
+        labels=len(y),
         source_correct=int(was_right.sum()),
         source_top5=_among_best(source, y),
         correct=tuple(right.sum(1).tolist()),
-        agreeing=tuple((answers == expected).sum(1).tolist()),
         top5=_among_best(readout[-1], y),
         lost=int((was_right & ~right[-1]).sum()),
         won=int((~was_right & right[-1]).sum()),
@@ -111,6 +112,13 @@ def compare_outputs(
         missed=Fraction(0) if target is None else _square(last - target),
         source_missed=Fraction(0) if target is None else _square(source - target),
     )
+
+
+def count_agreeing(
+    readout: Float[Tensor, "steps answers classes"], source: Float[Tensor, "answers classes"]
+) -> tuple[int, ...]:
+    """Return how many answers are those of the source network after every step."""
+    return tuple((readout.argmax(-1) == source.argmax(-1)).sum(1).tolist())
 
 
 def digest(tensors: Sequence[Shaped[Tensor, "batch ..."]]) -> int:

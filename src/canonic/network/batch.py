@@ -81,6 +81,12 @@ def by_name(given: Mapping[str, object], names: Iterable[str], where: str) -> tu
     return tuple(given[name] for name in names)
 
 
+def named_in(batch: object) -> Mapping[str, object] | None:
+    """Return the dict in which a batch holds its inputs by name; None if it holds them in another form."""
+    first = batch[0] if isinstance(batch, list | tuple) and batch else batch
+    return first if isinstance(first, Mapping) else None
+
+
 def labels_in(given: Mapping[str, object], names: Iterable[str]) -> object:
     """Return the labels in a dict; None if there are none."""
     return next((given[key] for key in LABELS if key in given and key not in set(names)), None)

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 
 from canonic.errors import DataError
 from canonic.network.graph import Graph
-from canonic.network.outputs import output_called
+from canonic.network.outputs import Output, output_called
 from canonic.words import counted
 
 
-def count_classes(graph: Graph) -> int | None:
-    """Return the elements of the output that classifies, ``[batch, classes]``; None if there is no such one."""
-    place = output_called(graph, None)
+def count_classes(graph: Graph, output: Output | None = None) -> int | None:
+    """Return the elements of an output that classifies, ``[batch, classes]``; None if none is meant that does."""
+    place = output_called(graph, output)
     node = None if place is None else graph[graph.outputs[place]]
     return node.size if node is not None and len(node.shape) == 1 else None
 
 
-def require_names(graph: Graph, names: Sequence[str]) -> None:
+def require_names(graph: Graph, names: Sequence[str], output: Output | None = None) -> None:
     """Raise unless there is one name for each output, or none at all.
 
     Raises:
@@ -23,7 +23,7 @@ def require_names(graph: Graph, names: Sequence[str]) -> None:
     """
     if not names:
         return
-    outputs = count_classes(graph)
+    outputs = count_classes(graph, output)
     if outputs is None:
         shapes = ", ".join(str(["batch", *graph[name].shape]) for name in graph.outputs)
         raise DataError(f"only the classes of one output [batch, classes] have names, the network has {shapes}")

@@ -26,10 +26,17 @@ def output_names(graph: Graph) -> tuple[str, ...]:
     "output" is what is returned by itself, "1" the second of a tuple, "logits" the field of that name, and "boxes.0"
     the first of a list there.
     """
-    paths = list(_paths(json.loads(graph.form)[1])) if graph.form else []
-    if len(paths) != len(graph.outputs):  # a form of several leaves that are no outputs is never kept
-        paths = [(str(place),) for place in range(len(graph.outputs))] if len(graph.outputs) > 1 else [()]
-    return tuple(".".join(path) or ALONE for path in paths)
+    return _names(graph.form)
+
+
+def named_outputs(answer: object) -> dict[str, Any]:
+    """Return what a model returned by the identifiers of its outputs.
+
+    >>> named_outputs({"logits": 1, "boxes": (2, 3)})
+    {'logits': 1, 'boxes.0': 2, 'boxes.1': 3}
+    """
+    leaves, form = pytree.tree_flatten(answer)
+    return dict(zip(_names(pytree.treespec_dumps(form)), leaves, strict=True))
 
 
 def output_called(graph: Graph, output: Output | None) -> int | None:
@@ -40,7 +47,11 @@ def output_called(graph: Graph, output: Output | None) -> int | None:
     Raises:
         DataError: if there is no such output.
     """
-    names = output_names(graph)
+    return place_called(output_names(graph), output)
+
+
+def place_called(names: Sequence[str], output: Output | None) -> int | None:
+    """Return the place of the output that is meant among these; as ``output_called``."""
     if output is None:
         return 0 if len(names) == 1 else next((place for place, name in enumerate(names) if name == FOUND), None)
     name = ".".join(map(str, output)) if isinstance(output, list | tuple) else str(output)
@@ -81,6 +92,10 @@ def formed(graph: Graph, outputs: Sequence[Tensor]) -> Any:
             f"`import {kind.rpartition('.')[0] or kind}`, before the network is run"
         ) from None
     return pytree.tree_unflatten(list(outputs), form)
+
+
+def _names(form: str) -> tuple[str, ...]:
+    return tuple(".".join(path) or ALONE for path in _paths(json.loads(form)[1]))
 
 
 def _paths(form: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -1,16 +1,20 @@
 """What the explorer of a report shows: for a few samples the spikes of every layer and the readout at every step."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from jaxtyping import Float
+import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from canonic.errors import DataError
 from canonic.network import SpikingNetwork
+from canonic.network.batch import parted
 from canonic.network.graph import Node
+from canonic.network.inputs import checked
+from canonic.network.outputs import Output, output_called
+from canonic.network.readout import by_step
+from canonic.network.reference import reference
 from canonic.neurons import Scan
 from canonic.report.inputs import Picture, picture_of
 from canonic.report.sheets import Sheet, pack, part, sheet
@@ -84,7 +88,7 @@ class ExplorerData:
         first_answer: the step of its first digit.
         layers: in order of computation.
         samples: in the order in which they were given.
-        outputs: elements of the output; of the first one where there are several.
+        outputs: elements of the output.
         classes: their names; empty if they have none.
         classifies: the largest output is the answer.
     """
@@ -104,40 +108,42 @@ class ExplorerData:
 
 
 def explore(
-    snn: SpikingNetwork, samples: Iterable[Sequence[Any]], classes: Sequence[str] = (), *, classifies: bool = True
+    snn: SpikingNetwork,
+    samples: Iterable[object],
+    classes: Sequence[str] = (),
+    *,
+    output: Output | None = None,
+    classifies: bool = True,
 ) -> ExplorerData:
     """Run a few samples and keep what an explorer shows of them.
 
     Args:
-        snn: a network with one input.
-        samples: (x, y) or (x,), without a batch axis: x is ``[*shape]``, y a class where it is a whole number.
-        classes: a name for each output; numbers are shown if there are none.
-        classifies: the largest output is the answer; else the outputs are values.
+        snn: the network.
+        samples: as batches, but without a batch axis: (x, y), x ``[*shape]``, y a class where it is a whole number.
+        classes: a name for each element of the output; numbers are shown if there are none.
+        output: the one that is shown, as for ``evaluate``; the first if none is meant.
+        classifies: its largest element is the answer, if it is a vector; else its elements are values.
 
     Raises:
-        DataError: if the network has several inputs, or the names are not as many as the outputs.
+        DataError: if a sample does not fit the network, or the names are not as many as the elements.
     """
-    if len(snn.graph.inputs) != 1:
-        raise DataError(
-            f"the explorer shows networks with one input, this one takes {len(snn.graph.inputs)}: make the report "
-            "without it (explorer=None, --pictures 0)"
-        )
-    outputs = outputs_named(snn, classes)
+    outputs, place = outputs_named(snn, classes, output), output_called(snn.graph, output) or 0
     given = list(samples)
     limit = max(16, min(NEURONS, DIGITS // max(1, len(given) * len(snn.graph.populations) * snn.code.steps)))
     layers = tuple(_layer(snn, node, limit) for node in snn.graph.populations)
-    shown = tuple(_shown(snn, layers, *sample[:2]) for sample in given)
-    first = _first_answer(snn)
-    return ExplorerData(snn.code.weights, snn.total_steps, first, layers, shown, outputs, tuple(classes), classifies)
+    shown = tuple(_shown(snn, layers, place, sample) for sample in given)
+    first, node = _first_answer(snn, place), snn.graph[snn.graph.outputs[place]]
+    answers = classifies and len(node.shape) == 1
+    return ExplorerData(snn.code.weights, snn.total_steps, first, layers, shown, outputs, tuple(classes), answers)
 
 
-def outputs_named(snn: SpikingNetwork, classes: Sequence[str]) -> int:
-    """Return the elements of the first output.
+def outputs_named(snn: SpikingNetwork, classes: Sequence[str], output: Output | None = None) -> int:
+    """Return the elements of the output that is shown.
 
     Raises:
         DataError: if there are names, but not as many.
     """
-    outputs = snn.graph[snn.graph.outputs[0]].size
+    outputs = snn.graph[snn.graph.outputs[output_called(snn.graph, output) or 0]].size
     if classes and len(classes) != outputs:
         raise DataError(
             f"the network has {counted(outputs, 'output')}, but got {counted(len(classes), 'class name')}: give one "
@@ -151,21 +157,26 @@ def _layer(snn: SpikingNetwork, node: Node, limit: int) -> Layer:
     return Layer(node.name, snn.graph.first_steps[node.name], silent, node.size, sheet(node.shape, limit))
 
 
-def _shown(snn: SpikingNetwork, layers: Sequence[Layer], x: Tensor, y: object = None) -> Shown:
+def _shown(snn: SpikingNetwork, layers: Sequence[Layer], place: int, sample: object) -> Shown:
     streams: dict[str, Tensor] = {}
 
     def keep(node: Node, _: Sequence[Tensor], result: Scan | Tensor) -> None:
         if isinstance(result, Scan):
             streams[node.name] = result.spikes[:, 0].cpu()
 
-    steps = [_first_output(step) for step in _by_step(snn.readout(x[None], observe=keep))][_first_answer(snn) - 1 :]
-    source = _first_output(snn.source(x[None]))
-    label = int(y) if isinstance(y, int) or (isinstance(y, Tensor) and not y.is_floating_point()) else None
+    given = parted(sample, snn.graph.inputs, "a sample")
+    alone = [x[None] if isinstance(x, Tensor) else x for x in given.inputs]
+    inputs = checked(snn.graph, alone, "a sample")
+    with torch.no_grad():
+        readout = by_step(snn.clocked_plan, snn.layerwise_plan, inputs, keep)[place].cpu()
+        source = reference(snn.graph, inputs)[place].cpu().flatten()
+    steps = readout.reshape(len(readout), -1)[_first_answer(snn, place) - 1 :]
+    label = _label(given.labels)
     answers = tuple(int(step.argmax()) for step in steps)
     outputs = _most_telling(steps[-1], [*([] if label is None else [label]), int(source.argmax()), *reversed(answers)])
     return Shown(
         label=label,
-        picture=picture_of(x, snn.record.get("preprocessing", {})),
+        picture=_picture(snn, inputs),
         spikes=pack([part(layer.sheet, streams[layer.name]) for layer in layers]),
         positive=tuple(_counted(streams[layer.name] > 0) for layer in layers),
         negative=tuple(_counted(streams[layer.name] < 0) for layer in layers),
@@ -177,21 +188,24 @@ def _shown(snn: SpikingNetwork, layers: Sequence[Layer], x: Tensor, y: object = 
     )
 
 
-def _first_answer(snn: SpikingNetwork) -> int:
-    """Return the step of the first digit of the first output."""
-    return snn.graph.first_steps[snn.graph.outputs[0]] + 1
+def _label(y: object) -> int | None:
+    """Return a class; None where there is another label, or none."""
+    alone = isinstance(y, Tensor) and not y.is_floating_point() and y.numel() == 1
+    return int(y) if isinstance(y, int) or alone else None  # type: ignore[call-overload]
 
 
-def _by_step(readout: Any) -> Iterable[Any]:
-    """Return the outputs after each step, from outputs that hold all steps."""
-    leaves, form = pytree.tree_flatten(readout)
-    return (pytree.tree_unflatten([leaf[step] for leaf in leaves], form) for step in range(len(leaves[0])))
+def _picture(snn: SpikingNetwork, inputs: Sequence[Tensor]) -> Picture:
+    """Return the input as it can be shown; of several the first, with its name."""
+    picture = picture_of(inputs[0][0], snn.record.get("preprocessing", {}))
+    if len(inputs) == 1:
+        return picture
+    name = f"{snn.graph.inputs[0]}, one of {len(inputs)} inputs"
+    return replace(picture, note=f"{name}; {picture.note}" if picture.note else name)
 
 
-def _first_output(outputs: Any) -> Float[Tensor, " outputs"]:
-    """Return the first output of a batch of one, as a vector."""
-    first: Tensor = pytree.tree_leaves(outputs)[0]
-    return first[0].flatten().cpu()
+def _first_answer(snn: SpikingNetwork, place: int) -> int:
+    """Return the step of the first digit of an output."""
+    return snn.graph.first_steps[snn.graph.outputs[place]] + 1
 
 
 def _most_telling(final: Tensor, wanted: Sequence[int]) -> tuple[int, ...]:

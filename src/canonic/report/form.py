@@ -18,7 +18,7 @@ ACCURACY = {
     "agreement_by_step": STEPS,
     "agreement": NUMBER,
     "top5": PAIR,
-    "flips": {"lost": int, "won": int, "p": NUMBER},
+    "flips": {"lost": int, "won": int, "p": (*NUMBER, None)},
 }
 LAYER = {
     "positive": [NUMBER],
@@ -33,6 +33,7 @@ BASELINES = {
     "quantised": {"bits": int, "total_steps": int, "accuracy": NUMBER},
     "rate": {"accuracy_by_step": [NUMBER]},
 }
+OUTPUT = {"agreement": (*NUMBER, None), "snr_db": (*NUMBER, None), "snr_db_by_step": STEPS, "first_answer": int}
 FORM = {
     "network": {
         **dict.fromkeys(("fingerprint", "precision"), str),
@@ -41,6 +42,8 @@ FORM = {
     },
     "data": {"samples": int, "sha256": str, "calibrated": int, "complete": bool, "gap": str},
     "task": str,
+    "output": str,
+    "outputs": {...: OUTPUT},
     "accuracy": (ACCURACY, None),
     "error": {
         "mse": (*NUMBER, None),
@@ -79,10 +82,15 @@ def require_form(evaluation: Mapping[str, Any], name: str = "the evaluation", re
     if evaluation.get("format") != FORMAT:
         raise DataError(f"{name} is of the format {evaluation.get('format')!r}, the report reads {FORMAT!r}: {remedy}")
     form = FORM | ({"baselines": BASELINES} if evaluation.get("baselines") else {})
-    found = list(faults(evaluation, form))
+    found = list(faults(evaluation, form)) or _output_missing(evaluation)
     if found:
         more = f" and {counted(len(found) - 3, 'other')}" if len(found) > 3 else ""
         raise DataError(f"{name} is not a whole evaluation ({', '.join(found[:3])}{more}): {remedy}")
+
+
+def _output_missing(evaluation: Mapping[str, Any]) -> list[str]:
+    name = evaluation["output"]
+    return [] if name in evaluation["outputs"] else [f"outputs: {name} is missing"]
 
 
 def faults(value: object, form: Any, path: str = "") -> Iterator[str]:

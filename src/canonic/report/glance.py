@@ -38,12 +38,22 @@ def _tile(label: str, value: str, note: str) -> str:
 def _quality(evaluation: Data) -> str:
     accuracy = evaluation["accuracy"]
     if accuracy is None:
-        text = "of the outputs against those of the source network; 6 dB are one binary digit"
+        text = f"{_of(evaluation)} against that of the source network; 6 dB are one binary digit"
         return _tile("Signal to noise", decibels(evaluation["error"]["snr_db"]), text)
     points = signed(100 * (accuracy["network"] - accuracy["source"]))
     text = f"{points} points; {percent(accuracy['agreement'])} of the answers are those of the source"
     value = f"{100 * accuracy['source']:.2f} → {percent(accuracy['network'])}"
     return _tile("Accuracy, source → spiking", value, text)
+
+
+def _of(evaluation: Data) -> str:
+    """Return which output is meant, and how often it answers as the source does, where it answers."""
+    agreement, of = evaluation["outputs"][evaluation["output"]]["agreement"], f"of {_named(evaluation)}"
+    return of if agreement is None else f"{percent(agreement)} of the answers are those of the source; {of}"
+
+
+def _named(evaluation: Data) -> str:
+    return f"the output {evaluation['output']}" if len(evaluation["outputs"]) > 1 else "the output"
 
 
 def _energy(models: Data) -> str:
@@ -88,7 +98,7 @@ def _cheapest(others: Sequence[Data]) -> Data:
 def _settling(evaluation: Data) -> tuple[str, Chart]:
     accuracy, samples = evaluation["accuracy"], counted(evaluation["data"]["samples"], "sample")
     if accuracy is None:
-        text = f"Each digit of the output sharpens it; {samples}."
+        text = f"Each digit sharpens {_named(evaluation)}; {samples}."
         chart = charts.by_step(evaluation["error"]["snr_db_by_step"], source=None, unit="dB", label="signal to noise")
         return figure("settling", "The output settles.", text), chart
     text = f"Accuracy after every step; the dashed line is the source network; {samples}."

@@ -34,7 +34,7 @@ def accuracy_against_steps(evaluations: Mapping[str, Evaluation], title: str = "
     figure = Figure(figsize=(7, 4.2), dpi=150, layout="constrained")
     axes = figure.subplots()
     for name, e in evaluations.items():
-        first = e.network.first_answer - 1
+        first = e.first_answer - 1
         percent = [100 * accuracy for accuracy in e.accuracy_by_step[first:]]
         axes.plot(range(first + 1, e.network.total_steps + 1), percent, marker="o", markersize=4, alpha=0.8, label=name)
     some = next(iter(evaluations.values()))

@@ -25,10 +25,9 @@ def _figures(evaluation: Data) -> Iterator[tuple[str, str, str]]:
         yield "95 % interval (Wilson)", _interval(accuracy["source_interval"]), _interval(accuracy["interval"])
         if (top5 := accuracy["top5"]) and min(top5.values()) < 1:
             yield "among the best five", percent(top5["source"]), percent(top5["network"])
-        yield "answers that agree", NONE, percent(accuracy["agreement"])
-    else:
+    elif evaluation["task"] == "regression":
         yield "mean squared error against the targets", number(error["source_mse"]), number(error["mse"])
-    yield "output, signal to noise against the source", NONE, decibels(error["snr_db"])
+    yield from _outputs(evaluation)
     yield "steps: digits T + silent steps", NONE, _steps(network)
     yield (
         "first answer, and a new sample every",
@@ -49,17 +48,30 @@ def _figures(evaluation: Data) -> Iterator[tuple[str, str, str]]:
         yield "simulated on this machine", NONE, f"{number(wall['samples_per_second'], 3)} samples per second"
 
 
+def _outputs(evaluation: Data) -> Iterator[tuple[str, str, str]]:
+    """Yield how near each output is to that of the source, by its name where there are several."""
+    outputs = evaluation["outputs"]
+    for name, output in outputs.items():
+        of = f"output {name}" if len(outputs) > 1 else "output"
+        if output["agreement"] is not None:
+            yield "answers that agree" + f": {of}" * (len(outputs) > 1), NONE, percent(output["agreement"])
+        yield f"{of}, signal to noise against the source", NONE, decibels(output["snr_db"])
+
+
 def _flips(evaluation: Data) -> str:
     if evaluation["accuracy"] is None:
         return ""
     flips = evaluation["accuracy"]["flips"]
     if not flips["lost"] + flips["won"]:
         return paragraph("Both networks are right on the same samples.")
-    verdict = "a difference that chance explains" if flips["p"] >= 0.05 else "more than chance explains"
-    return paragraph(
-        f"Of the samples that one of the two networks alone gets right, the spiking network loses {flips['lost']} and "
-        f"wins {flips['won']}: {verdict} (exact McNemar test, p = {flips['p']:.2g})."
+    said = (
+        f"Of the answers that one of the two networks alone gets right, the spiking network loses {flips['lost']} and "
     )
+    said += f"wins {flips['won']}"
+    if flips["p"] is None:
+        return paragraph(f"{said}; there are several in a sample, so no test of chance applies to them.")
+    verdict = "a difference that chance explains" if flips["p"] >= 0.05 else "more than chance explains"
+    return paragraph(f"{said}: {verdict} (exact McNemar test, p = {flips['p']:.2g}).")
 
 
 def steps(evaluation: Data) -> Section:

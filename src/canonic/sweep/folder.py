@@ -13,7 +13,9 @@ from torch import Tensor
 
 from canonic.conversion.calibrate import Calibration
 from canonic.errors import DataError, StorageError
+from canonic.network.batch import require_batches
 from canonic.network.graph import Graph
+from canonic.network.outputs import Output, output_called, output_names
 from canonic.network.storage import write_whole
 from canonic.sweep.grid import Setting
 from canonic.sweep.result import Outcome
@@ -82,23 +84,26 @@ def open_folder(path: Path, identity: Mapping[str, str]) -> Folder:
     return Folder(path, identity)
 
 
-def identity_of(graph: Graph, seen: Calibration, data: Iterable[Any]) -> dict[str, str]:
-    """Return what determines the result of a setting: hashes of network and data, and versions.
+def identity_of(graph: Graph, seen: Calibration, data: Iterable[Any], output: Output | None = None) -> dict[str, str]:
+    """Return what determines the result of a setting: hashes of network and data, the output, and versions.
 
     The data is known by its length and its first batch; each evaluation hashes all of it.
 
     Raises:
-        DataError: if the data can be read only once, or is empty.
+        DataError: if the data can be read only once, or is empty, or there is no such output.
     """
+    require_batches(data, "the evaluation data")
     if iter(data) is data:
         raise DataError("a sweep reads the data once for every setting: pass a DataLoader or a list, no generator")
     first = next(iter(data), None)
     if first is None:
-        raise DataError("the evaluation data is empty: pass at least one batch (x, y)")
+        raise DataError("the evaluation data is empty: pass at least one batch, (x, y) or (x,)")
+    place = output_called(graph, output)
     nodes = [(node.name, node.operator, node.inputs, node.shape, node.neurons, node.tensors) for node in graph.nodes]
     return {
         "network": _hashed(nodes),
         "calibration_data": seen.digest.sha256,
+        "output": "all" if place is None else output_names(graph)[place],
         "data": _hashed(len(data) if isinstance(data, Sized) else None, first),
         "version_of_canonic": version("canonic"),
         "version_of_torch": torch.__version__,

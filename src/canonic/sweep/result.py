@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any
 
 from canonic.errors import StorageError
 from canonic.sweep.grid import Setting
 from canonic.sweep.pareto import front
-from canonic.words import SPACE, counted, percent
+from canonic.words import SPACE, counted, decibels, percent
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,28 @@ class Outcome:
 
     @property
     def accuracy(self) -> float | None:
-        """Accuracy after the last step, 0 to 1."""
-        return None if self.evaluation is None else float(self.evaluation["accuracy"]["network"])
+        """Accuracy after the last step, 0 to 1; None without classes as labels."""
+        found = None if self.evaluation is None else self.evaluation["accuracy"]
+        return None if found is None else float(found["network"])
 
     @property
     def agreement(self) -> float | None:
-        """Share of answers that are those of the source network, 0 to 1."""
-        return None if self.evaluation is None else float(self.evaluation["accuracy"]["agreement"])
+        """Share of answers that are those of the source network, 0 to 1; None without classes."""
+        found = None if self.evaluation is None else self.evaluation["outputs"][self.evaluation["output"]]["agreement"]
+        return None if found is None else float(found)
+
+    @property
+    def snr(self) -> float | None:
+        """Signal-to-noise ratio of the output against the source network in dB; infinite without an error."""
+        if self.evaluation is None:
+            return None
+        ratio = self.evaluation["error"]["snr_db"]
+        return inf if ratio is None else float(ratio)
+
+    @property
+    def quality(self) -> float | None:
+        """What settings are compared by: the accuracy; the ratio to the source in dB where none was measured."""
+        return self.snr if self.accuracy is None else self.accuracy
 
     @property
     def total_steps(self) -> int | None:
@@ -50,12 +66,11 @@ class Outcome:
         return next(float(row["total"]) for row in rows if row["network"] == "spiking")
 
     def __repr__(self) -> str:
-        found = self.refused or ", ".join(
-            f"{name} {percent(share).replace(SPACE, ' ')}"
-            for name, share in (("accuracy", self.accuracy), ("agreement", self.agreement))
-            if share is not None
-        )
-        return f"Outcome({self.setting}: {found})"
+        shares = (("accuracy", self.accuracy), ("agreement", self.agreement))
+        told = [f"{name} {percent(share)}" for name, share in shares if share is not None]
+        if self.accuracy is None and self.snr is not None:
+            told.append(f"output {decibels(self.snr if self.snr != inf else None)}")
+        return f"Outcome({self.setting}: {self.refused or ', '.join(told).replace(SPACE, ' ')})"
 
     def to_json(self) -> dict[str, Any]:
         """Return the outcome as plain data."""
@@ -86,12 +101,12 @@ class Sweep:
 
     @property
     def saving_energy(self) -> tuple[Outcome, ...]:
-        """The Pareto front of accuracy against energy."""
+        """The Pareto front of quality against energy."""
         return self._front(lambda outcome: outcome.energy)
 
     @property
     def saving_steps(self) -> tuple[Outcome, ...]:
-        """The Pareto front of accuracy against total steps."""
+        """The Pareto front of quality against total steps."""
         return self._front(lambda outcome: outcome.total_steps)
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -102,6 +117,7 @@ class Sweep:
                 "total_steps": outcome.total_steps,
                 "accuracy": outcome.accuracy,
                 "agreement": outcome.agreement,
+                "snr_db": outcome.snr if outcome.snr != inf else None,
                 "energy": outcome.energy,
                 "on_front_of_energy": outcome in self.saving_energy,
                 "on_front_of_steps": outcome in self.saving_steps,
@@ -118,7 +134,7 @@ class Sweep:
 
     def _front(self, cost: Callable[[Outcome], float | None]) -> tuple[Outcome, ...]:
         points = [
-            (o, o.accuracy, price) for o in self.outcomes if o.accuracy is not None and (price := cost(o)) is not None
+            (o, o.quality, price) for o in self.outcomes if o.quality is not None and (price := cost(o)) is not None
         ]
         best = front([(gain, float(price)) for _, gain, price in points])
         return tuple(outcome for (outcome, _, _), kept in zip(points, best, strict=True) if kept)

@@ -23,6 +23,7 @@ from canonic.frontend import Model
 from canonic.measure import Evaluation, evaluate
 from canonic.network import SpikingNetwork
 from canonic.network.graph import Graph
+from canonic.network.outputs import Output
 from canonic.progress import track
 from canonic.sweep.folder import Folder, identity_of, open_folder
 from canonic.sweep.grid import Setting
@@ -37,18 +38,21 @@ def sweep(
     settings: Sequence[Setting],
     folder: str | Path,
     *,
+    output: Output | None = None,
     group: Workers | None = None,
     progress: bool = True,
 ) -> Sweep:
-    """Convert and measure a classifier in every setting; what a killed sweep has finished is not done again.
+    """Convert and measure a network in every setting; what a killed sweep has finished is not done again.
 
     Args:
         model: as for ``convert``.
         calibration: as for ``convert``; used for all settings.
-        data: batches (x, y), with y the classes ``[batch]``, to be read once for every setting.
+        data: as for ``evaluate``, to be read once for every setting. Without classes as labels settings are compared
+            by how near the output is to that of the source.
         settings: such as ``grid(steps=(4, 6, 8), silent=(0, 1, "auto"))``.
         folder: for the results, written by the first process; it may hold some of the same model and data, which are
             then taken as they are.
+        output: as for ``evaluate``.
         group: the processes that share the work; those of torch.distributed if None.
         progress: show progress bars, on a terminal.
 
@@ -62,9 +66,9 @@ def sweep(
     group = group or workers()
     examined = examine(model, calibration, "direct", CSS())
     seen = calibrate(examined.graph, examined.data, first=examined.first, group=group, progress=progress)
-    place = Folder(Path(folder), _common(group.together(partial(identity_of, examined.graph, seen, data))))
+    place = Folder(Path(folder), _common(group.together(partial(identity_of, examined.graph, seen, data, output))))
     done = group.together(lambda: _finished(place, settings) if group.first else {})[0]
-    bench = Bench(examined.graph, seen, data, examined.notes, place, group)
+    bench = Bench(examined.graph, seen, data, output, examined.notes, place, group)
     try:
         for part in track(_rounds(settings, done, group.world), "sweep", shown=progress and group.first):
             done |= {outcome.setting: outcome for outcome in bench.outcomes(part)}
@@ -82,6 +86,7 @@ class Bench:
     graph: Graph
     seen: Calibration
     data: Iterable[Any]
+    output: Output | None
     notes: Sequence[str]
     folder: Folder
     group: Workers
@@ -111,7 +116,7 @@ class Bench:
     def measured(self, outcome: Outcome, snn: SpikingNetwork) -> Outcome:
         """Return an outcome with the measures of its network."""
         start = time.perf_counter()
-        found = _whole(evaluate(snn, self.data, group=self.group, progress=False))
+        found = _whole(evaluate(snn, self.data, output=self.output, group=self.group, progress=False))
         return replace(outcome, evaluation=found, seconds={**outcome.seconds, "evaluate": time.perf_counter() - start})
 
     def converted(self, setting: Setting) -> SpikingNetwork:
@@ -128,10 +133,7 @@ def _whole(evaluation: Evaluation) -> dict[str, Any]:
         raise KeyboardInterrupt
     if evaluation.gap:
         raise DataError(f"{evaluation.gap}: its __len__ is wrong, or it can be read only once")
-    found = evaluation.to_json()
-    if found["accuracy"] is None:
-        raise DataError("a sweep compares accuracies: y must hold classes, one whole number for each sample")
-    return dict(json.loads(json.dumps(found)))  # as a file gives it back
+    return dict(json.loads(json.dumps(evaluation.to_json())))  # as a file gives it back
 
 
 def _common(identities: Sequence[Mapping[str, str]]) -> Mapping[str, str]:
