@@ -205,6 +205,24 @@ FUNCTION_CASES = {
         ),
         TOKENS,
     ),
+    "scaled product with a bias": (
+        lambda: Lambda(
+            lambda m, x: torch.addmm(m.t, F.relu(m.a(x)), m.w, beta=0.5, alpha=2),
+            a=nn.Linear(5, 6),
+            t=torch.randn(3),
+            w=torch.randn(6, 3),
+        ),
+        (5,),
+    ),
+    "distances": (
+        lambda: Lambda(
+            lambda m, x: m.b(torch.cdist((y := F.relu(m.a(x))), m.t) + torch.cdist(y, y + 1, p=1)),
+            a=nn.Linear(8, 6),
+            b=nn.Linear(5, 3),
+            t=torch.randn(5, 6),
+        ),
+        TOKENS,
+    ),
     "several matrices": (
         lambda: Lambda(lambda m, x: m.b(F.relu(x.unsqueeze(1)) @ m.w), b=nn.Linear(6, 3), w=torch.randn(2, 8, 6)),
         TOKENS,

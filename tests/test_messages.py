@@ -31,6 +31,16 @@ class Custom(nn.Module):
         return self.function(y)
 
 
+def filled(y, index):
+    y[index] = 1.0
+    return y
+
+
+def under_autocast(y):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return F.linear(y, torch.ones(4, 4))
+
+
 GOOD = network(nn.ReLU(), nn.Linear(4, 2))
 STATISTICS = torch.zeros(1), torch.ones(1)
 
@@ -71,9 +81,9 @@ REFUSED = [
     (Custom(lambda y: y[1:]), "its result .* mixes the samples of a batch"),
     (
         Custom(lambda y: torch.cat([y, y], 0)),
-        r"output 0 \[.*\] does not have the batch as its first axis; transpose it",
+        r"output 0 \[.*\] does not have one row for each sample; return \[batch, \*shape\]: transpose",
     ),
-    (Custom(lambda y: y.view(-1, 2)), "output 0 .* does not have the batch as its first axis"),
+    (Custom(lambda y: y.view(-1, 2)), "output 0 .* does not have one row for each sample"),
     (Custom(lambda y: y + torch.randn(4)), "it draws random numbers; make it a buffer of the model"),
     (Custom(lambda y: y * torch.arange(y.shape[0])[:, None]), "its constant differs from sample to sample; use one"),
     (Custom(lambda y: y[:, y.argmax(1)]), "it returns places, not values; take it out of the model"),
@@ -88,7 +98,31 @@ REFUSED = [
     ),
     (Custom(lambda y: y.argmax(1)), "aten.argmax.default"),
     (Custom(lambda y: y.max(1)[1]), "it uses result 1 of aten.max.dim; use only its first result"),
-    (Custom(lambda y: (y > 0).float()), "it jumps: the smallest error"),
+    (
+        Custom(lambda y: (y > 0).float()),
+        "it jumps: the smallest error .* clamp, relu or leaky_relu in place of a comparison",
+    ),
+    (Custom(lambda y: y + torch.rand_like(y)), "rand_like.*it draws random numbers; take it out of the model"),
+    (
+        Custom(lambda y: F.alpha_dropout(y, training=True)),
+        "it draws random numbers; .* in dropout, pass training=self.training",
+    ),
+    (Custom(lambda y: F.rrelu(y - 1, training=True)), "it draws random numbers in evaluation too; pass training=self"),
+    (
+        Custom(lambda y: F.batch_norm(y, None, None, training=True)),
+        "the statistics of the batch; use running statistics",
+    ),
+    (Custom(lambda y: torch.cat([y, -y])), r"output 0 \[2\*batch, 4\] does not have one row for each sample"),
+    (Custom(lambda y: filled(y, 0)), "it is an assignment to some samples of a batch; treat all alike"),
+    (
+        Custom(lambda y: y.masked_scatter(torch.arange(4) > 1, y)),
+        "masked_scatter.*it is an assignment that is not converted; build the tensor with torch.cat",
+    ),
+    (Custom(lambda y: under_autocast(y)), "it turns its stream into torch.bfloat16; .* without autocast or half"),
+    (
+        Custom(lambda y: torch.std_mean(y, 1)[1][:, None] + torch.fft.rfft(y).real[:, :1]),
+        "^2 operators of the model cannot be converted:\n  fft_rfft .*complex64",
+    ),
     (Custom(lambda y: torch.fft.fft(y).real), "torch.complex64"),
     (Custom(lambda y: torch.linalg.inv(y.view(-1, 2, 2))), "not in the table; replace it"),
 ]
@@ -139,14 +173,48 @@ def test_a_model_that_cannot_be_captured_shows_the_line_and_a_short_reason():
     assert len(message) < 700
 
 
-class FixedBatch(nn.Module):
-    def forward(self, x):
-        return F.relu(x.view(2, 4) * 1.0)
+EXPORT = [
+    (lambda y: y.view(3, 4) * 1.0, "its code is that of a batch of 3 only .*y.view.3, 4.*use x.shape.0. or -1 where"),
+    (lambda y: torch.stack([2 * row for row in y]), "a batch of 3 only .*for row in y.*no Python loop over them"),
+    (
+        lambda y: y if y.shape[0] > 2 else 2 * y,
+        "its code does one thing for some batch sizes and another for the rest .3 <= batch.*each sample in the same way",
+    ),
+    (lambda y: y @ y, r"got \[batch, 4\] X \[batch, 4\]|batch.*keep the samples of a batch apart"),
+    (
+        lambda y: y.view(-1, 2, 4),
+        "is invalid for input of size 12.*use x.shape.0. or -1 where the batch size stands",
+    ),
+    (lambda y: (y, torch.nn), "it returns a module|does not depend"),
+]
 
 
-def test_a_model_that_fixes_its_batch_size():
-    with pytest.raises(ConversionError, match="use x.shape\\[0\\] or -1 where the batch size stands"):
-        convert(FixedBatch(), [X])
+@pytest.mark.parametrize(("function", "message"), EXPORT, ids=[m[:40] for _, m in EXPORT])
+def test_what_torch_cannot_export_for_every_batch(function, message):
+    with pytest.raises(ConversionError, match=f"(?s){message}"):
+        convert(Custom(function), [X])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda y: torch.cdist(y, torch.eye(4)),
+        lambda y: sum(torch.cat([y, -y]).chunk(2)) + y,
+    ],
+    ids=["cdist", "chunks of a doubled batch"],
+)
+def test_bounds_that_torch_cannot_prove_do_not_fix_the_batch(function):
+    assert convert(Custom(function), [X], progress=False)(X[:5]).shape == (5, 4)
+
+
+class DynamicCache:
+    """As of language models."""
+
+
+def test_a_cache_among_the_outputs():
+    message = "it returns a tests.test_messages.DynamicCache.*: with transformers, model.config.use_cache = False"
+    with pytest.raises(ConversionError, match=message):
+        convert(Custom(lambda y: (y, DynamicCache())), [X])
 
 
 def test_a_program_with_a_fixed_batch():
@@ -176,7 +244,9 @@ def test_an_output_that_does_not_depend_on_the_input():
 
 
 def test_half_precision():
-    with pytest.raises(ConversionError, match="the weights of the model are torch.bfloat16: convert it to float32"):
+    with pytest.raises(
+        ConversionError, match="the weights of the model are torch.bfloat16 .0.weight.: convert it to float32"
+    ):
         convert(network(nn.ReLU()).bfloat16(), [X.bfloat16()])
 
 
@@ -187,6 +257,18 @@ def test_a_quantised_model():
         ConversionError, match=r"the model is quantised \(0 is a torch.ao.*Linear\): convert the network that"
     ):
         convert(model, [X])
+
+
+class QuantizedReLU(nn.ReLU):
+    """A float module whose name and path say otherwise."""
+
+
+def test_a_name_does_not_make_a_model_quantised():
+    QuantizedReLU.__module__ = "some_quantized_networks.quantized"
+    model = network(QuantizedReLU(), nn.Linear(4, 2), torch.ao.nn.quantized.FloatFunctional())
+    assert convert(model[:3], [X], progress=False)(X).shape == (8, 2)
+    with pytest.raises(ConversionError, match=r"the model is quantised \(0.scale is torch.qint8|0 is a torch.ao"):
+        convert(nn.Sequential(torch.ao.nn.quantized.Quantize(1.0, 0, torch.quint8)), [X])
 
 
 class Loops(nn.Module):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch.export import ExportedProgram
 
 from canonic.codes import CSS
 from canonic.conversion.recode import recode
@@ -22,7 +22,6 @@ from canonic.frontend import (
     require_same,
 )
 from canonic.network.graph import Graph, depth
-from canonic.network.inputs import prototype
 from canonic.tables import html_table
 from canonic.words import counted
 
@@ -112,7 +111,7 @@ def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanati
     with captured(known_model(model), example) as capture:
         require_finite(capture.program)
         graph, verdicts = import_program(decompose_unknown(capture.program))
-        _require_weights(prototype(graph))
+        _require_weights(capture.program)
         whole = not any(verdict.kind == "refused" for verdict in verdicts)
         if whole:
             require_same(capture, graph)
@@ -130,16 +129,18 @@ def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanati
     return graph, Explanation(verdicts, len(graph.populations), signed, units, neurons, deep, total, code)
 
 
-def _require_weights(weight: Tensor) -> None:
-    if weight.dtype not in (torch.float32, torch.float64):
-        raise ConversionError(
-            f"the weights of the model are {weight.dtype}: convert it to float32 first, model.float()"
-        )
-    if weight.is_meta:
-        raise ConversionError(
-            "the weights of the model are on the device meta, which holds no numbers: load them first, "
-            "model.to_empty(device='cpu') and model.load_state_dict(...)"
-        )
+def _require_weights(program: ExportedProgram) -> None:
+    """Raise unless the weights are numbers of 32 or 64 bits; what forward turns into others is refused there."""
+    for name, tensor in program.state_dict.items():
+        if tensor.is_floating_point() and tensor.dtype not in (torch.float32, torch.float64):
+            raise ConversionError(
+                f"the weights of the model are {tensor.dtype} ({name}): convert it to float32 first, model.float()"
+            )
+        if tensor.is_meta:
+            raise ConversionError(
+                "the weights of the model are on the device meta, which holds no numbers: load them first, "
+                "model.to_empty(device='cpu') and model.load_state_dict(...)"
+            )
 
 
 def _remark(verdict: Verdict) -> str:

@@ -50,7 +50,11 @@ def _require_constant_places(call: Call) -> None:
             "it is an assignment to places that depend on the input",
             "assign to constant places, or build the tensor with torch.cat",
         )
-    call.axes("dim")
+    if call.arguments.get("dim", -1) % call.rank in call.batch:
+        raise Refusal(
+            "it is an assignment to some samples of a batch",
+            "treat all samples alike: torch.cat and torch.where build a tensor of parts",
+        )
 
 
 def _for_one(node: Node, call: Call, fill: Callable[..., Tensor]) -> Tensor:

@@ -1,11 +1,12 @@
 """Where the batch is: sizes of an exported program as functions of the batch size."""
 
+import re
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, fx
 
-from canonic.frontend.call import Mixed, Refusal
+from canonic.frontend.call import Consequence, Refusal
 from canonic.network.graph import Rows
 
 
@@ -25,6 +26,15 @@ def symbols(size: int | torch.SymInt) -> set[object]:
 def shape_at(tensor: Tensor, batch: int) -> tuple[int, ...]:
     """Return the shape of a tensor for a batch of so many samples."""
     return tuple(size_at(size, batch) for size in tensor.shape)
+
+
+def in_words(tensor: Tensor) -> str:
+    """Return a shape as people write it: [batch, 3], [2*batch, 3]."""
+    return f"[{', '.join(map(_in_words, tensor.shape))}]"
+
+
+def _in_words(size: int | torch.SymInt) -> str:
+    return re.sub(r"\bs\d+\b", "batch", str(size))
 
 
 def is_batch(size: int | torch.SymInt) -> bool:
@@ -63,7 +73,7 @@ def size_or_rows(value: object) -> object:
         return value
     if is_batch(value):
         return Rows()
-    raise Refusal(f"a size depends on the batch ({value})", "keep the batch axis apart from the others")
+    raise Refusal(f"a size depends on the batch ({_in_words(value)})", "keep the batch axis apart from the others")
 
 
 def result_of(node: fx.Node) -> Tensor:
@@ -72,8 +82,8 @@ def result_of(node: fx.Node) -> Tensor:
     value = value[0] if isinstance(value, tuple | list) else value
     if not isinstance(value, Tensor):
         raise Refusal(f"it returns {type(value).__name__}", "return tensors")
-    shape = f"its result [{', '.join(map(str, value.shape))}]"
-    if 0 in shape_at(value, 1):
+    shape = f"its result {in_words(value)}"
+    if any(size_at(size, 2) == 0 for size in value.shape):
         raise Refusal(f"{shape} is empty", "take it out of the model")
     free = {symbol for size in value.shape for symbol in symbols(size)}
     if any(str(symbol).startswith("u") for symbol in free):  # torch's word for what only running it tells
@@ -84,7 +94,7 @@ def result_of(node: fx.Node) -> Tensor:
     if len(free) > 1:
         raise Refusal(f"{shape} has another free size than the batch", "export it with fixed sizes but for the batch")
     if not keeps_apart(value):
-        raise Mixed(f"{shape} mixes the samples of a batch", "keep them apart")
+        raise Consequence(f"{shape} mixes the samples of a batch", "keep them apart")
     return value
 
 

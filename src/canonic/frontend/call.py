@@ -18,8 +18,8 @@ class Refusal(Exception):
         self.reason, self.remedy = reason, remedy
 
 
-class Mixed(Refusal):
-    """Raised for a result that does not keep the samples apart: often only what an earlier refusal leads to."""
+class Consequence(Refusal):
+    """Raised for what is often only a consequence of an earlier refusal, such as a result that mixes the samples."""
 
 
 @dataclass(frozen=True)

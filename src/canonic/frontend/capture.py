@@ -1,7 +1,7 @@
 """From a model to an exported program whose batch size is free: torch.export, with errors that a user can act on."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,9 @@ from canonic.frontend.models import Model
 from canonic.frontend.quiet import quiet
 from canonic.network.batch import described, remedy
 from canonic.network.inputs import as_weights
+
+CDIST = 25
+"""Rows beyond which torch.cdist computes the same in another way: a bound that torch gives to the batch there."""
 
 Example = Tensor | Sequence[Tensor] | Mapping[str, Tensor]
 """One batch for each input, ``[batch, *shape]``: in the order of the model's forward, or by name."""
@@ -112,7 +115,7 @@ def _answers(
         found, once = answers(model, inputs, form), changed()
         again = [*answers(model, inputs, form), *changed().values()] if once else []
     except Exception as error:  # noqa: BLE001 - the user's own code may raise anything
-        return [], ConversionError(explained("the model cannot be run", error, inputs))
+        return [], ConversionError(explained("the model cannot be run", [error], inputs))
     if all(map(agree, again, [*found, *once.values()])):
         return found, None
     return found, ConversionError(
@@ -124,33 +127,41 @@ def _answers(
 def _export(
     model: nn.Module, inputs: tuple[Tensor, ...], form: pytree.TreeSpec, failure: ConversionError | None
 ) -> ExportedProgram:
-    placed, named = pytree.tree_unflatten(inputs, form)
+    errors: list[Exception] = []
+    for batch, strict in _ways(inputs):
+        try:
+            return _exported(model, pytree.tree_unflatten(inputs, form), inputs, batch, strict=strict)
+        except Exception as error:  # noqa: BLE001 - torch.export raises many types, all of them about the user's model
+            errors.append(error)
+    failed = explained("torch.export cannot capture the model", errors, inputs)
+    raise failure or ConversionError(f"{failed}: torch.export.export must accept the model") from errors[0]
+
+
+def _ways(inputs: Sequence[Tensor]) -> Iterator[tuple[Any, bool]]:
+    """Yield the ways to export: what the size of the batch is for torch, and whether export is strict.
+
+    Strict export reads the code instead of running it: slower, but it keeps the batch free in len(x). A size without a
+    name may get bounds from torch: not all that it cannot prove for every batch size depends on it.
+    """
+    yield Dim("batch"), False
+    yield Dim("batch"), True
+    if len(inputs) == 1:  # those of several inputs would be sizes of their own
+        yield Dim.DYNAMIC, False
+
+
+def _exported(
+    model: nn.Module, arguments: Any, inputs: Sequence[Tensor], batch: Any, *, strict: bool
+) -> ExportedProgram:
     shapes: Any = ShapesCollection()  # type: ignore[no-untyped-call]
-    batch = Dim("batch")
     for x in inputs:
         shapes[x] = {0: batch}
-    try:
-        with _Data():
-            return torch.export.export(model, placed, named, dynamic_shapes=shapes)
-    except Exception as error:  # torch.export raises many types, all of them about the user's model
-        # Strict export reads the code instead of running it: slower, but it keeps the batch free in len(x).
-        program = _strictly(model, placed, named, shapes)
-        if program is not None:
-            return program
-        failed = explained("torch.export cannot capture the model", error, inputs)
-        raise failure or ConversionError(f"{failed}: torch.export.export must accept the model") from error
-
-
-def _strictly(
-    model: nn.Module, placed: tuple[Tensor, ...], named: dict[str, Tensor], shapes: Any
-) -> ExportedProgram | None:
-    """Return the program by strict export; None if it cannot be had, or has stand-ins without memory for constants."""
-    try:
-        program = torch.export.export(model, placed, named, dynamic_shapes=shapes, strict=True)
-        for constant in program.constants.values():
-            constant.untyped_storage().data_ptr()  # reading the numbers of a stand-in would end the process
-    except Exception:  # noqa: BLE001 - the error of the other export is told
-        return None
+    with nullcontext() if strict else _Data():
+        program = torch.export.export(model, *arguments, dynamic_shapes=shapes, strict=strict)
+    for constant in program.constants.values():
+        constant.untyped_storage().data_ptr()  # reading the numbers of a stand-in would end the process
+    sizes = [bounds for size, bounds in program.range_constraints.items() if str(size).startswith("s")]
+    if not all(bounds.lower <= 2 and bounds.upper >= CDIST for bounds in sizes):
+        raise ValueError("the program is not that of all batches")
     return program
 
 

@@ -27,7 +27,10 @@ class Constants:
             Refusal: if it draws random numbers.
         """
         if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()) or not callable(node.target):
-            raise Refusal("it draws random numbers", "make it a buffer of the model, with a batch axis of 1")
+            raise Refusal(
+                "it draws random numbers",
+                "make it a buffer of the model, with a batch axis of 1; in dropout, pass training=self.training",
+            )
         self.for_one[node] = self._computed(node, 1)
         sources = node.all_input_nodes
         if any(source in self.for_two or source not in self for source in sources):

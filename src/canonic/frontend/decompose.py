@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from torch import fx
+import torch
+from torch import Tensor, fx
 from torch._ops import OpOverload
 from torch.export import ExportedProgram, default_decompositions
 
@@ -13,6 +14,30 @@ from canonic.frontend.functions import REFUSED
 from canonic.frontend.quiet import quiet
 from canonic.frontend.structure import BOOKKEEPING, NUMBERS, SPLITS, sizes_only
 from canonic.frontend.table import TABLE
+
+Table = Mapping[OpOverload, Any]
+"""How operators are decomposed."""
+
+
+def _distances(x: Tensor, y: Tensor, p: float = 2.0, *_: Any) -> Tensor:
+    """``cdist``, as the differences between all pairs of rows."""
+    difference = x.unsqueeze(-2) - y.unsqueeze(-3)
+    if p == 2:
+        return difference.square().sum(-1).sqrt()
+    norm: Tensor = torch.linalg.vector_norm(difference, p, -1)
+    return norm
+
+
+def _variance_and_mean(x: Tensor, *given: Any, **named: Any) -> tuple[Tensor, Tensor]:
+    dim, keeps = given[0] if given else named.get("dim"), named.get("keepdim", False)
+    return x.var(*given, **named), x.mean(dim, keeps)
+
+
+OWN: Table = {
+    torch.ops.aten.cdist.default: _distances,
+    torch.ops.aten.var_mean.correction: _variance_and_mean,
+}
+"""Decompositions beside those of torch."""
 
 
 def decompose_unknown(program: ExportedProgram) -> ExportedProgram:
@@ -24,16 +49,28 @@ def decompose_unknown(program: ExportedProgram) -> ExportedProgram:
     Raises:
         ConversionError: if torch cannot, as with a program that was decomposed before, or a buffer changed twice.
     """
-    known = default_decompositions()
-    whole = decomposed = decompose(program, REWRITTEN)
-    wanted: dict[OpOverload, Any] = dict(REWRITTEN)
-    while more := {op: known[op] for op in unknown(decomposed) if op in known and op not in wanted}:
-        wanted |= more
-        decomposed = decompose(program, wanted)
-    return whole if unknown(decomposed) else decomposed
+    whole = decompose(program, REWRITTEN)
+    found = unknown(whole)
+    together = _taken_apart(program, found, set())
+    if together is None:  # each by itself: one that cannot be is no reason to refuse the others
+        tables = [_taken_apart(program, {op}, found - {op}) or {} for op in found]
+        together = {op: rule for table in tables for op, rule in table.items()}
+    return decompose(program, {**REWRITTEN, **together}) if together else whole
 
 
-def decompose(program: ExportedProgram, table: Mapping[OpOverload, Any]) -> ExportedProgram:
+def _taken_apart(program: ExportedProgram, found: set[OpOverload], rest: set[OpOverload]) -> Table | None:
+    """Return decompositions after which an operator that is unknown is one of the rest; None if there are none."""
+    known = {**default_decompositions(), **OWN}
+    table: dict[OpOverload, Any] = {}
+    while found:
+        if not known.keys() >= found:
+            return None
+        table |= {op: known[op] for op in found}
+        found = unknown(decompose(program, {**REWRITTEN, **table})) - rest - table.keys()
+    return table
+
+
+def decompose(program: ExportedProgram, table: Table) -> ExportedProgram:
     """Return a program with no operator in place and those of a table decomposed.
 
     Always from the program as it was exported: one that changes its input can be decomposed only once (torch 2.13).
@@ -53,7 +90,11 @@ def unknown(program: ExportedProgram) -> set[OpOverload]:
     """Return the operators on streams that have no rule and are not refused by name: constants may use any other."""
     known = {*TABLE, *SPLITS, *BOOKKEEPING}
     called = {node.target for node in on_streams(program) if isinstance(node.target, OpOverload)}
-    return {op for op in called if str(op) not in known and str(op).split(".")[1] not in REFUSED}
+    return {op for op in called if str(op) not in known and not _refused(op)}
+
+
+def _refused(op: OpOverload) -> bool:
+    return str(op).split(".")[1] in REFUSED or torch.Tag.nondeterministic_seeded in op.tags
 
 
 def on_streams(program: ExportedProgram) -> Iterator[fx.Node]:

@@ -8,6 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+Words = tuple[str, str]
+"""What is wrong, and what to do about it."""
+
 _BATCH = "use x.shape[0] or -1 where the batch size stands"
 _SHAPES = "check that these are the shapes and types the model expects"
 
@@ -18,21 +21,70 @@ _HINTS = {
 }
 """What to do, by a part of torch's message."""
 
+_SIZE = re.compile(r"L\['\w+'\]\.(size\(\)|shape)\[0\]|\bs\d+\b")
+"""What torch calls the batch size."""
 
-def explained(what: str, error: Exception, inputs: Sequence[Tensor]) -> str:
-    """Return why something failed with these inputs, the line of the user's code, and what to do."""
-    said = str(error).strip()
-    reason = re.split(r"\n|(?<=\w\w)\. ", said or type(error).__name__)[0][:300]
-    hint = next((hint for part, hint in _HINTS.items() if part in said), _SHAPES)
-    if "batch" in said and ("Constraints violated" in said or "specialized" in said):
-        reason, hint = "its code fixes the batch size", _BATCH
+
+def explained(what: str, errors: Sequence[Exception], inputs: Sequence[Tensor]) -> str:
+    """Return why something failed with these inputs, the line of the user's code, and what to do.
+
+    The first error tells why; where it does not tell the line, a later one of the same failure may.
+    """
+    said = str(errors[0]).strip() or type(errors[0]).__name__
+    reason, hint = _one_batch(said) or _some_batches(said) or _no_tensor(said) or _any(said)
+    line = next(filter(None, (place(error) for error in errors for place in (_user_line, _told_line))), "")
     sizes = ", ".join(f"{list(x.shape)}{'' if x.is_floating_point() else f' of {x.dtype}'}" for x in inputs)
-    return f"{what} with inputs of shape {sizes}: {reason}{_user_line(error)}. To convert it, {hint}"
+    return f"{what} with inputs of shape {sizes}: {reason}{line}. To convert it, {hint}"
+
+
+def _one_batch(said: str) -> Words | None:
+    found = re.search(r"specialized (?:it|batch) to be a constant \((\d+)\)", said)
+    if not found:
+        return None
+    return (
+        f"for torch.export its code is that of a batch of {found[1]} only",
+        f"{_BATCH}, treat all samples alike, and use no Python loop over them",
+    )
+
+
+def _some_batches(said: str) -> Words | None:
+    found = re.search(r"satisfy the generated guard (.+?)(?:\.?Specializations|\n|$)", said)
+    if not found:
+        return None
+    return (
+        f"its code does one thing for some batch sizes and another for the rest ({_SIZE.sub('batch', found[1])})",
+        "compute each sample in the same way, however many there are",
+    )
+
+
+def _no_tensor(said: str) -> Words | None:
+    found = re.search(r"Found <class '([^']+)'> in output", said)
+    if not found:
+        return None
+    cache = ": with transformers, model.config.use_cache = False" if "Cache" in found[1] else ""
+    return f"it returns a {found[1]}", f"return tensors, in tuples, dicts or dataclasses{cache}"
+
+
+def _any(said: str) -> Words:
+    reason = re.split(r"\n|(?<=\w\w)\. ", said)[0][:300]
+    sized = f"keep the samples of a batch apart, and {_SHAPES}" if _SIZE.search(reason) else _SHAPES
+    return _SIZE.sub("batch", reason), next((hint for part, hint in _HINTS.items() if part in said), sized)
 
 
 def _user_line(error: BaseException) -> str:
     """Return the innermost line of code outside torch and this package that raised the error."""
-    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parent.parent), str(Path(re.__file__).parent.parent))
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((*ours, "<"))]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if _is_users(f.filename)]
     inner = [f for f in frames if f.name == "forward"] or frames[-1:]
     return f' (at {inner[-1].filename}:{inner[-1].lineno}, "{inner[-1].line}")' if inner else ""
+
+
+def _told_line(error: BaseException) -> str:
+    """Return the innermost line of the user's code that the text of an error tells of, as strict export does."""
+    told = re.finditer(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in \S+\n\s*(?P<code>[^\n]*)', str(error))
+    lines = [frame for frame in told if _is_users(frame["file"])]
+    return f' (at {lines[-1]["file"]}:{lines[-1]["line"]}, "{lines[-1]["code"].strip()}")' if lines else ""
+
+
+def _is_users(file: str) -> bool:
+    ours = (str(Path(torch.__file__).parent), str(Path(__file__).parent.parent), str(Path(re.__file__).parent.parent))
+    return not file.startswith((*ours, "<"))

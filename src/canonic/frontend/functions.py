@@ -12,6 +12,8 @@ from canonic.network.graph import Node
 
 def elementwise(call: Call) -> Node:
     """A function of each element."""
+    if call.arguments.get("training"):
+        raise Refusal("it draws random numbers in evaluation too", "pass training=self.training")
     arguments, tensors = held(call.arguments)
     alone = call.alone and (len(call.streams) > 1 or bool(tensors))
     return call.node("function unit", arguments=arguments, tensors=tensors, alone=alone)
@@ -58,18 +60,20 @@ def reduced_maximum(call: Call) -> Node:
 
 _UNARY = (
     "sigmoid tanh gelu silu elu selu celu leaky_relu prelu rrelu softplus mish hardswish hardsigmoid log_sigmoid "
-    "exp expm1 log log2 log1p sqrt rsqrt reciprocal abs sin cos erf square atan logaddexp nan_to_num"
+    "exp exp2 expm1 log log2 log10 log1p sqrt rsqrt reciprocal abs sin cos sinc sinh cosh asinh atan erf erfc square "
+    "logaddexp hypot atan2 nan_to_num"
 )
 _NORMS = "layer_norm native_layer_norm group_norm native_group_norm instance_norm rms_norm"
 _ROWS = (
     "softmax.int _softmax.default log_softmax.int _log_softmax.default linalg_vector_norm.default logsumexp.default "
     "var.dim var.correction std.dim std.correction prod.dim_int amin.default min.dim norm.ScalarOpt_dim sort.default "
-    "topk.default median.dim"
+    "topk.default median.dim cumprod.default logcumsumexp.default cummax.default cummin.default"
 )
 
 RULES: dict[str, Rule] = {
     **{f"aten.{name}.default": elementwise for name in _UNARY.split()},
     "aten.pow.Tensor_Scalar": elementwise,
+    "aten.pow.Scalar": elementwise,
     "aten.pow.Tensor_Tensor": elementwise,
     "aten.maximum.default": elementwise,
     "aten.minimum.default": elementwise,
@@ -85,16 +89,22 @@ RULES: dict[str, Rule] = {
 
 _RECURRENT = "lstm gru rnn_tanh rnn_relu quantized_lstm"
 _JUMPS = "hardshrink sign round floor ceil trunc heaviside gt ge lt le eq ne sgn fmod remainder"
+_ASSIGNMENTS = "masked_scatter diagonal_scatter as_strided_scatter scatter_reduce index_reduce put"
 _PLACES = "argmax argmin argsort nonzero"
 
 _LOOP = ("it feeds its output back into itself", "unroll it, or use a feed-forward network")
-_STEP = ("it jumps: the smallest error of a spiking network would change it by a whole unit", "use a smooth function")
+_STEP = (
+    "it jumps: the smallest error of a spiking network would change it by a whole unit",
+    "use a smooth function: clamp, relu or leaky_relu in place of a comparison",
+)
 _INDEX = ("it returns places, not values", "take it out of the model, and apply it to what the network returns")
+_ASSIGNED = ("it is an assignment that is not converted", "build the tensor with torch.cat, torch.stack or torch.where")
 
 REFUSED: dict[str, tuple[str, str]] = {
     **dict.fromkeys(_RECURRENT.split(), _LOOP),
     **dict.fromkeys(_JUMPS.split(), _STEP),
     **dict.fromkeys(_PLACES.split(), _INDEX),
+    **dict.fromkeys(_ASSIGNMENTS.split(), _ASSIGNED),
     "native_dropout": ("it drops at random in evaluation too", "pass training=self.training to dropout"),
 }
 """Reason and remedy for operators that users are likely to meet, by the name of the operator."""

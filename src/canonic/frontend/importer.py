@@ -16,13 +16,14 @@ from canonic.frontend.batch import (
     batch_axes,
     batch_first,
     first_result,
+    in_words,
     is_alone,
     result_of,
     shape_at,
     size_at,
     size_or_rows,
 )
-from canonic.frontend.call import Call, Mixed, Refusal, Rule
+from canonic.frontend.call import Call, Consequence, Refusal, Rule
 from canonic.frontend.constants import Constants
 from canonic.frontend.origin import bind, name_of, origin_of
 from canonic.frontend.structure import (
@@ -138,7 +139,7 @@ class _Import:
         elif index == 0:
             self.streams[node] = self.streams[source]
         else:
-            self.refuse(node, Refusal(f"it uses result {index} of {source.target}", "use only its first result"))
+            self.refuse(node, Consequence(f"it uses result {index} of {source.target}", "use only its first result"))
 
     def judge(self, node: fx.Node, rule: Rule, sources: Sequence[fx.Node]) -> None:
         """Convert a call by its rule, and record the verdict."""
@@ -199,7 +200,7 @@ class _Import:
         shape = shape_at(first, 1)[batch_first(first) :] if isinstance(first, Tensor) else ()
         origin, name = origin_of(node), name_of(node, self.taken)
         before = {self.streams[source].name for source in node.all_input_nodes if source in self.streams}
-        if not (isinstance(refusal, Mixed) and before & self.refused):
+        if not (isinstance(refusal, Consequence) and before & self.refused):
             self.verdicts.append(Verdict(name, "refused", shape, origin, refusal.reason, refusal.remedy))
         self.refused.add(name)
         inputs = tuple(self.streams[source].name for source in node.all_input_nodes if source in self.streams)
@@ -241,11 +242,7 @@ class _Import:
             )
         value, stream = result.meta["val"], self.streams[result]
         if stream.name not in self.refused and not batch_first(value):
-            shape = ", ".join(map(str, value.shape))
-            reason = f"output {index} [{shape}] does not have the batch as its first axis"
-            self.verdicts.append(
-                Verdict(
-                    stream.name, "refused", stream.shape, stream.origin, reason, "transpose it before it is returned"
-                )
-            )
+            reason = f"output {index} {in_words(value)} does not have one row for each sample"
+            remedy = "return [batch, *shape]: transpose or reshape it"
+            self.verdicts.append(Verdict(stream.name, "refused", stream.shape, stream.origin, reason, remedy))
         return stream.name

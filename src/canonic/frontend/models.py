@@ -27,6 +27,8 @@ def known_model(model: object) -> Model:
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if is_lazy(tensor):
             raise ConversionError(f"{name} of the model has no shape yet: run the model once on a batch, then load it")
+        if tensor.is_quantized:
+            raise ConversionError(f"the model is quantised ({name} is {tensor.dtype}): convert it with float weights")
     return model
 
 
@@ -59,10 +61,17 @@ def _require_python(name: str, module: nn.Module) -> None:
             f"the model is TorchScript ({place} a {kind}), which torch.export cannot read: give the Python module that "
             "it was made from, with its weights"
         )
-    if "quantized" in kind:
+    if any(map(_quantised, type(module).__mro__)):
         raise ConversionError(
             f"the model is quantised ({name or 'it'} is a {kind}): convert the network that it was made from"
         )
+
+
+def _quantised(kind: type) -> bool:
+    """Tell whether a class is a layer that torch has quantised: by where it is from, as any class may have any name."""
+    module = f"{kind.__module__}."
+    quantised = module.startswith(("torch.ao.nn.quantized.", "torch.ao.nn.intrinsic.quantized."))
+    return quantised and ".reference." not in module and kind.__name__ not in ("FloatFunctional", "FXFloatFunctional")
 
 
 def _described(model: object) -> str:

@@ -35,7 +35,7 @@ def name_of(node: fx.Node, taken: set[str]) -> str:
 def _source(trace: str) -> str:
     """Return "file:line: code" of the innermost frame outside torch."""
     package = str(torch.__file__).removesuffix("__init__.py")
-    frames = [frame for frame in _FRAME.finditer(trace) if not frame["file"].startswith((package, "torch/"))]
+    frames = [frame for frame in _FRAME.finditer(trace) if not frame["file"].startswith((package, "torch/", "<"))]
     return f"{frames[-1]['file']}:{frames[-1]['line']}: {frames[-1]['code'].strip()}" if frames else ""
 
 

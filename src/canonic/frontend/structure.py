@@ -15,13 +15,17 @@ from canonic.network.weights import scale_arguments
 
 def passes(call: Call) -> None:
     """A call that changes nothing at inference: dropout, clone, contiguous."""
+    if call.arguments.get("train"):
+        raise Refusal("it drops at random in evaluation too", "pass training=self.training to dropout")
 
 
 def convert_type(call: Call) -> Node | None:
     """``x.to(...)`` float32 or float64; the network computes in the type of its weights."""
     wanted = call.kind
     if wanted not in (torch.float32, torch.float64):
-        raise Refusal(f"it turns its stream into {wanted}", "keep the data path in float32 or float64")
+        raise Refusal(
+            f"it turns its stream into {wanted}", "keep the data path in float32 or float64, without autocast or half()"
+        )
     if not call.streams[0].arguments.get("dtype"):
         return None
     arguments = {**scale_arguments(), "self": call.arguments["self"]}
@@ -156,6 +160,7 @@ RULES: dict[str, Rule] = {
     "aten.repeat_interleave.self_int": move,
     "aten.unfold.default": move,
     "aten.select.int": move,
+    "aten.diagonal.default": move,
     "aten.tril.default": move,
     "aten.triu.default": move,
     "aten.im2col.default": move,

@@ -55,18 +55,20 @@ def product_with_matrix(call: Call) -> Node:
 
 
 def biased_product(call: Call) -> Node:
-    """``bias + x @ matrix``, as addmm spells it."""
-    if (call.arguments["beta"], call.arguments["alpha"]) != (1, 1):
-        raise Refusal("it scales its terms (alpha, beta)", "fold the scales into the weights")
+    """``beta * bias + alpha * (x @ matrix)``, as addmm spells it."""
     if is_stream(call.arguments["self"]) or is_stream(call.arguments["mat2"]):
         raise Refusal("it multiplies and adds streams at once", "write it as x @ y + z")
-    return _linear(call, call.arguments["mat1"], call.constant("mat2").T.contiguous(), call.constant("self"))
+    weight, bias = call.constant("mat2").T.contiguous(), call.constant("self")
+    return _linear(call, call.arguments["mat1"], call.arguments["alpha"] * weight, call.arguments["beta"] * bias)
 
 
 def batch_norm(call: Call) -> Node:
     """Batch norm in evaluation: a scale and a shift for each channel."""
     if call.arguments.get("training") or call.arguments["running_mean"] is None:
-        raise Refusal("it normalises with the statistics of the batch", "use running statistics: model.eval()")
+        raise Refusal(
+            "it normalises with the statistics of the batch",
+            "use running statistics: track_running_stats=True, and model.eval()",
+        )
     mean, variance = call.constant("running_mean"), call.constant("running_var")
     weight = (variance + call.arguments["eps"]).rsqrt()
     if call.arguments["weight"] is not None:
@@ -126,6 +128,8 @@ RULES: dict[str, Rule] = {
     "aten.addmm.default": biased_product,
     "aten.batch_norm.default": batch_norm,
     "aten._native_batch_norm_legit_no_training.default": batch_norm,
+    "aten._native_batch_norm_legit.default": batch_norm,
+    "aten._native_batch_norm_legit.no_stats": batch_norm,
     **{f"aten.avg_pool{n}d.default": pool for n in (1, 2, 3)},
     **{f"aten.adaptive_avg_pool{n}d.default": pool for n in (1, 2, 3)},
     **{f"aten._adaptive_avg_pool{n}d.default": pool for n in (2, 3)},

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
+import torch
+
 from canonic.frontend import activations, arithmetic, assignment, functions, structure, synapses
 from canonic.frontend.call import Call, Refusal, Rule
-from canonic.network.graph import Node
+from canonic.network.graph import Node, operator_of
 
 KINDS: dict[str, dict[str, Rule]] = {
     "synapses": synapses.RULES,
@@ -68,6 +70,8 @@ def _listed(operators: Iterable[str]) -> str:
 
 
 def _unknown(call: Call) -> tuple[str, str]:
+    if torch.Tag.nondeterministic_seeded in getattr(operator_of(call.node("structure")), "tags", ()):
+        return "it draws random numbers", "take it out of the model, or give it the numbers as an input"
     if not call.kind.is_floating_point:
         return f"it returns {call.kind}", "keep the data path in floating point"
     return "the operator is not in the table", "replace it by operators that are (docs/operators.md)"
