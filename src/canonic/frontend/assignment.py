@@ -53,7 +53,7 @@ def _require_constant_places(call: Call) -> None:
     if call.arguments.get("dim", -1) % call.rank in call.batch:
         raise Refusal(
             "it is an assignment to some samples of a batch",
-            "treat all samples alike: torch.cat and torch.where build a tensor of parts",
+            "treat all alike; torch.cat joins parts of each",
         )
 
 

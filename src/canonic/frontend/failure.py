@@ -32,7 +32,7 @@ def explained(what: str, errors: Sequence[Exception], inputs: Sequence[Tensor]) 
     """
     said = str(errors[0]).strip() or type(errors[0]).__name__
     reason, hint = _one_batch(said) or _some_batches(said) or _no_tensor(said) or _any(said)
-    line = next(filter(None, (place(error) for error in errors for place in (_user_line, _told_line))), "")
+    line = next(filter(None, (place(error) for place in (_line_of_forward, _line_told) for error in errors)), "")
     sizes = ", ".join(f"{list(x.shape)}{'' if x.is_floating_point() else f' of {x.dtype}'}" for x in inputs)
     return f"{what} with inputs of shape {sizes}: {reason}{line}. To convert it, {hint}"
 
@@ -71,14 +71,13 @@ def _any(said: str) -> Words:
     return _SIZE.sub("batch", reason), next((hint for part, hint in _HINTS.items() if part in said), sized)
 
 
-def _user_line(error: BaseException) -> str:
-    """Return the innermost line of code outside torch and this package that raised the error."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if _is_users(f.filename)]
-    inner = [f for f in frames if f.name == "forward"] or frames[-1:]
-    return f' (at {inner[-1].filename}:{inner[-1].lineno}, "{inner[-1].line}")' if inner else ""
+def _line_of_forward(error: BaseException) -> str:
+    """Return the innermost line of a forward outside torch and this package that raised the error."""
+    lines = [f for f in traceback.extract_tb(error.__traceback__) if f.name == "forward" and _is_users(f.filename)]
+    return f' (at {lines[-1].filename}:{lines[-1].lineno}, "{lines[-1].line}")' if lines else ""
 
 
-def _told_line(error: BaseException) -> str:
+def _line_told(error: BaseException) -> str:
     """Return the innermost line of the user's code that the text of an error tells of, as strict export does."""
     told = re.finditer(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in \S+\n\s*(?P<code>[^\n]*)', str(error))
     lines = [frame for frame in told if _is_users(frame["file"])]
