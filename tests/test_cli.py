@@ -125,11 +125,11 @@ def test_silent_steps_by_measurement_and_verify(folder, tmp_path):
     assert "8 total steps" in done.stdout
     found = canonic("verify", out, "--data", "digits", cwd=folder, check=0).stdout
     assert "layer   k  SNR dB  own dB  overload %" in found
-    assert "100 samples; outputs: 4" in found
+    assert "100 samples; outputs: output" in found
     assert "no layer stands out" in found
     machine = json.loads(canonic("verify", out, "--data", "digits", "--json", cwd=folder, check=0).stdout)
     assert machine["layers"][0]["silent"] == 0
-    assert machine["outputs"]["4"] > 30
+    assert machine["outputs"]["output"] > 30
 
 
 def test_a_network_of_whole_numbers(folder, tmp_path):

@@ -15,9 +15,9 @@ from canonic.cluster import ALONE, Workers, cluster, workers
 from canonic.conversion.calibrate import calibrate
 from canonic.conversion.convert import examine, spiking
 from canonic.conversion.populations import set_codes
-from canonic.conversion.samples import Samples, merged
 from canonic.conversion.settings import resolve
 from canonic.errors import ClusterError, DataError
+from canonic.network.samples import Samples, merged
 from tests.groups import in_group, results
 
 

@@ -224,7 +224,7 @@ def test_the_samples_that_are_kept_are_evenly_spaced(model, monkeypatch):
     from canonic.conversion import calibrate as calibration
     from canonic.conversion.explain import analyse
 
-    monkeypatch.setattr(calibration, "sample_capacity", lambda _: 10)
+    monkeypatch.setattr(calibration, "capacity", lambda *_: 10)
     data = torch.arange(37.0)[:, None, None, None].expand(-1, 3, 8, 8)
     graph, _ = analyse(model, data[:2], CSS())
     kept = calibration.calibrate(graph, data.split(5), first=5).kept[0][:, 0, 0, 0]

@@ -9,7 +9,7 @@ from torch import nn
 
 from canonic import CSS, Override, Settings, convert, evaluate, explain
 from canonic.measure.counts import Errors
-from canonic.network.verification import LayerHealth, Verification
+from canonic.network.verdict import LayerHealth, Verification
 from canonic.sweep import Outcome, Setting, Sweep
 from canonic.tables import MOST, html_table
 
@@ -30,13 +30,13 @@ def results(snn):
     x, y = torch.randn(20, 6), torch.randint(3, (20,))
     model = nn.Sequential(*[layer for _ in range(DEEP) for layer in (nn.Linear(6, 6), nn.ReLU())])
     found = evaluate(snn, [(x, y)])
-    layers = tuple(LayerHealth(f"layer{i}", 1, 40.0, 41.0, 42.0, 0.0) for i in range(DEEP))
+    layers = tuple(LayerHealth(f"layer{i}", 1, 40.0, 41.0, 42.0, 0.0, 0.0) for i in range(DEEP))
     return {
         "network": snn,
         "evaluation": found,
         "regression": evaluate(snn, [(x, snn(x))]),
         "interrupted": replace(found, gap="interrupted after 20 samples"),
-        "verification": Verification(100, layers, {"linear": 30.0}, "layer3", "take more steps"),
+        "verification": Verification(100, layers, {"linear": 30.0}, {}, "layer3", "layer3 drops"),
         "explanation": explain(model, x),
         "trace": snn.trace(x),
         "errors": Errors(10, Fraction(7, 3**999), (Fraction(1, 7**999),) * 24, Fraction(0), Fraction(0)),
@@ -64,7 +64,7 @@ def test_what_they_say(results):
 
 
 def test_print_shows_the_whole_table(results):
-    assert len(str(results["network"]).splitlines()) == 8
+    assert len(str(results["network"]).splitlines()) == 9  # with a note: three digits are few
     assert len(str(results["verification"]).splitlines()) == DEEP + 4
     assert len(str(results["explanation"]).splitlines()) == 2 * DEEP + 2
 

@@ -12,6 +12,7 @@ from canonic.conversion import Explanation
 from canonic.measure import Evaluation
 from canonic.network import SpikingNetwork
 from canonic.network.graph import spread
+from canonic.network.table import table
 from canonic.words import counted
 
 STYLES = {"refused": "bold red", "population": "green", "function unit": "yellow"}
@@ -30,7 +31,7 @@ def show_explanation(explanation: Explanation) -> None:
 
 def show_network(snn: SpikingNetwork, path: Path) -> None:
     """Print a converted network and where it was saved."""
-    print(snn)
+    print(table(snn.plan))  # its notes are in the log
     dead = snn.record["dead_channels"]
     if dead:
         named = ", ".join(f"{name} ({count})" for name, count in dead.items())

@@ -12,6 +12,9 @@ from torch import Tensor
 from canonic.checks import real, whole
 from canonic.errors import CanonicError
 
+MOST_STEPS = 24
+"""Digits of the longest number: as many as the mantissa of a float32 has."""
+
 
 @dataclass(frozen=True)
 class CSS:
@@ -45,7 +48,7 @@ class CSS:
     def __post_init__(self) -> None:
         # Numbers of numpy and torch become those of Python: equal codes look the same, and go to JSON.
         set_to = partial(object.__setattr__, self)
-        set_to("steps", whole("steps", self.steps, 1, 24, "take 8 for most networks, 4 to 6 for fewer spikes"))
+        set_to("steps", whole("steps", self.steps, 1, MOST_STEPS, "take 8 for most networks, 4 to 6 for fewer spikes"))
         set_to("silent", whole("silent", self.silent, 0, self.steps, "1 is enough for most networks; T is exact"))
         set_to("beta", real("beta", self.beta, "take 2, the binary case"))
         if not 1 < self.beta < 3:

@@ -14,13 +14,13 @@ from torch.utils.data import DataLoader, IterableDataset
 from canonic.cluster import ALONE, Workers
 from canonic.conversion.histogram import Histogram, empty, update
 from canonic.conversion.histogram import merged as merge_histograms
-from canonic.conversion.samples import Samples
-from canonic.conversion.samples import merged as merge_samples
 from canonic.datasets.digests import Digest, digest_of
 from canonic.errors import ConversionError, DataError
 from canonic.network.graph import Graph, Node
 from canonic.network.inputs import batches, channels_last, prototype
 from canonic.network.reference import reference
+from canonic.network.samples import Samples, capacity
+from canonic.network.samples import merged as merge_samples
 from canonic.network.weights import channel_axis
 from canonic.progress import track
 from canonic.words import counted
@@ -59,7 +59,7 @@ def calibrate(
         ClusterError: if a process was lost.
     """
     mine = group.share(data)
-    local = _Pass(graph, Samples(first, sample_capacity(graph)))
+    local = _Pass(graph, Samples(first, capacity(graph, 256, 2**26)))
     numbered = zip(
         count(group.rank, group.world),
         track(
@@ -148,11 +148,6 @@ def with_ranges(graph: Graph, inputs: Sequence[Tensor]) -> Graph:
     }
     nodes = (replace(node, arguments={**node.arguments, **ranges.get(node.name, {})}) for node in graph.nodes)
     return replace(graph, nodes=tuple(nodes))
-
-
-def sample_capacity(graph: Graph) -> int:
-    """Return how many samples to keep: at most 256, and so few that a layer of them takes at most 64 MiB a step."""
-    return max(1, min(256, 2**26 // (4 * max(node.size for node in graph.nodes))))
 
 
 def population_axis(graph: Graph, node: Node) -> int:

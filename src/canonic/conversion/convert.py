@@ -1,5 +1,6 @@
 """The main job: a trained network becomes a spiking one."""
 
+import logging
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,8 @@ from canonic.codes import CSS
 from canonic.conversion.calibrate import Calibration, calibrate, with_ranges
 from canonic.conversion.explain import analyse, require_convertible
 from canonic.conversion.populations import code_inputs, set_codes, set_thresholds
-from canonic.conversion.settings import InputCode, Settings, require_kinds, resolve
+from canonic.conversion.quality import quality
+from canonic.conversion.settings import InputCode, Override, Settings, require_kinds, resolve
 from canonic.conversion.settle import repair_report, settle
 from canonic.conversion.units import fold_thresholds
 from canonic.datasets.digests import Digest, digest_of_tensors
@@ -28,6 +30,8 @@ from canonic.network.finite import not_finite
 from canonic.network.graph import Graph, Plan
 from canonic.network.inputs import channels_last
 from canonic.progress import waiting
+
+log = logging.getLogger("canonic")
 
 
 def convert(
@@ -75,6 +79,7 @@ def convert(
     seen = calibrate(graph, examined.data, first=examined.first, group=group, progress=progress)
     with waiting("settle silent steps and mean errors, layer by layer", shown=progress and group.first):
         snn = spiking(graph, seen, code, settings, notes=examined.notes)
+        snn = told(snn, seen, aloud=group.first)
     state = model.state_dict() if isinstance(model, nn.Module) else model.state_dict
     weights = {"tensors_sha256": digest_of_tensors(state)}
     return replace(snn, record={**snn.record, "classes": list(classes), "weights": weights})
@@ -123,7 +128,8 @@ def spiking(
         plan = settle(plan, seen.kept, settings, rules)
         _require_finite(plan)
         repair = repair_report(plan, seen.kept) if settings.correct else {}
-    return SpikingNetwork(plan, {**_record(settings, seen.digest, dead), "repair_db": repair, "notes": list(notes)})
+    found = {"repair_db": repair, "rules": _unusual(rules), "notes": list(notes)}
+    return SpikingNetwork(plan, {**_record(settings, seen.digest, dead), **found})
 
 
 def _require_finite(plan: Plan) -> None:
@@ -141,6 +147,20 @@ def _few(given: Example) -> Example:
     if isinstance(given, Mapping):
         return {name: x[:3] for name, x in given.items()}
     return tuple(x[:3] for x in given)
+
+
+def told(snn: SpikingNetwork, seen: Calibration, *, aloud: bool) -> SpikingNetwork:
+    """Return the network with the error on its own calibration samples in the record; notes go to the log, too."""
+    figures, said = quality(snn.plan, seen.kept, snn.record["rules"])
+    notes = [*snn.record["notes"], *said]
+    for note in notes if aloud else ():
+        log.warning("%s", note)
+    return replace(snn, record={**snn.record, "health": figures, "notes": notes})
+
+
+def _unusual(rules: Mapping[str, Override]) -> dict[str, str]:
+    """Return the threshold rule of each population that has another than the least squared error."""
+    return {name: rule.threshold for name, rule in rules.items() if rule.threshold and rule.threshold != "mse"}
 
 
 def _notes(model: Model) -> list[str]:

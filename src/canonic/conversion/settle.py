@@ -11,12 +11,12 @@ from typing import Literal
 from jaxtyping import Shaped
 from torch import Tensor
 
-from canonic.conversion.correction import channel_mean, correct_mean
 from canonic.conversion.settings import Override, Settings
 from canonic.conversion.silence import choose_silent
+from canonic.network.correction import channel_mean, correct_mean
 from canonic.network.graph import Node, Plan
 from canonic.network.health import decibels, noise
-from canonic.network.lockstep import lockstep
+from canonic.network.lockstep import lockstep, settled_plan
 from canonic.network.reference import activate
 
 REPORTED = 64
@@ -34,9 +34,7 @@ def settle(
         node = node.with_tensors(mean=channel_mean(activate(node, wanted), node.tensors["theta"]))
         return correct_mean(plan.code, node, wanted, currents) if settings.correct else node
 
-    nodes = {visit.node.name: visit.node for visit in lockstep(plan, inputs, settled)}
-    graph = replace(plan.graph, nodes=tuple(nodes.get(node.name, node) for node in plan.graph.nodes))
-    return replace(plan, graph=graph)
+    return settled_plan(plan, inputs, settled)
 
 
 def repair_report(

@@ -28,7 +28,9 @@ class Sums:
         rounding: of the same error, did the neurons see all of their currents before they fire (k = T).
         clipping: of what the code cannot hold.
         overloads: firing steps at which a neuron was overloaded.
+        clips: the same with k = T, where only numbers that the code cannot hold overload a neuron.
         firings: neurons times firing steps.
+        agreed: of an output ``[batch, classes]``, samples with the class of the source network.
     """
 
     signal: float
@@ -37,7 +39,9 @@ class Sums:
     rounding: float = 0.0
     clipping: float = 0.0
     overloads: int = 0
+    clips: int = 0
     firings: int = 0
+    agreed: int = 0
 
     def __add__(self, other: "Sums") -> "Sums":
         return Sums(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -83,7 +87,20 @@ def measure(
     wanted = reference(source, inputs, keep)
     streams = at_once(plan, inputs, compare)
     pairs = zip(output_names(source), wanted, streams, strict=True)
-    return populations, {name: noise(plan.code, torch.ones(()), value, stream) for name, value, stream in pairs}
+    return populations, {name: _of_output(plan.code, value, stream) for name, value, stream in pairs}
+
+
+def _of_output(code: CSS, value: Tensor, stream: Tensor) -> Sums:
+    sums = noise(code, torch.ones(()), value, stream)
+    if value.dim() != 2:
+        return sums
+    return replace(sums, agreed=int((code.decode(stream).argmax(1) == value.argmax(1)).sum()))
+
+
+def noise_ratio(code: CSS, value: Tensor, stream: Tensor) -> float:
+    """Return the signal-to-noise ratio of an output's stream in dB."""
+    sums = noise(code, torch.ones(()), value, stream)
+    return decibels(sums.signal, sums.error)
 
 
 def noise(code: CSS, theta: Tensor, value: Tensor, stream: Tensor) -> Sums:
@@ -95,13 +112,14 @@ def _sums(plan: Plan, node: Node, value: Tensor, currents: Tensor, did: Scan) ->
     neurons, theta = node.neurons or Neurons(signed=True), node.tensors["theta"]
     code, whole = neurons.code or plan.code, node.tensors.get("threshold")
     decoded, target = code.decode(did.spikes), activate(node, code.decode(currents / (1 if whole is None else whole)))
-    exact = population_scan(node, [currents], replace(code, silent=code.steps)).spikes
+    exact = population_scan(node, [currents], replace(code, silent=code.steps))
     return replace(
         noise(code, theta, value, did.spikes),
         own=_square((decoded - target) * theta),
-        rounding=_square((code.decode(exact) - target) * theta),
+        rounding=_square((code.decode(exact.spikes) - target) * theta),
         clipping=_square((target.abs() - code.largest).clamp(min=0) * theta),
         overloads=int(did.overloads.sum()),
+        clips=int(exact.overloads.sum()),
         firings=code.steps * decoded.numel(),
     )
 

@@ -1,6 +1,7 @@
 """The source network and the spiking one in lockstep: node by node, on the same inputs."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from jaxtyping import Float
@@ -52,3 +53,10 @@ def lockstep(plan: Plan, inputs: Sequence[Tensor], settle: Settle | None = None)
         yield Visit(node, wanted[0], given[0], values[node.name], streams[node.name])
         for name in last.get(node.name, ()):
             del values[name], streams[name]
+
+
+def settled_plan(plan: Plan, inputs: Sequence[Tensor], settle: Settle) -> Plan:
+    """Return the plan with every population settled on the streams of those before it."""
+    nodes = {visit.node.name: visit.node for visit in lockstep(plan, inputs, settle)}
+    graph = replace(plan.graph, nodes=tuple(nodes.get(node.name, node) for node in plan.graph.nodes))
+    return replace(plan, graph=graph)

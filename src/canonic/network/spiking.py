@@ -24,7 +24,8 @@ from canonic.network.reference import reference
 from canonic.network.storage import load_plan, save_plan
 from canonic.network.table import HEADINGS, rows, summary, table
 from canonic.network.trace import LayerTrace, trace
-from canonic.network.verification import Verification, verify
+from canonic.network.verdict import Verification
+from canonic.network.verification import verify
 from canonic.neurons import can_compile
 from canonic.tables import html_table
 
@@ -164,7 +165,7 @@ class SpikingNetwork:
         Raises:
             DataError: if there is no data, or it does not fit.
         """
-        return verify(self.clocked_plan, self.graph, data, progress=progress)
+        return verify(self.plan, self.precision, data, rules=self.record.get("rules", {}), progress=progress)
 
     def to_precision(self, precision: Precision) -> "SpikingNetwork":
         """Return the network at another precision. The source network stays that of the floats.

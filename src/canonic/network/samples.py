@@ -1,4 +1,4 @@
-"""The samples that calibration keeps: some of all, evenly spaced, the same for any number of processes.
+"""The samples that a pass over data keeps: some of all, evenly spaced, the same for any number of processes.
 
 Which ones depends on their places alone: place = (number of the batch) * (size of the first batch) + (position in
 the batch), the number of the sample where batches are of one size. Those at multiples of a stride are kept, and the
@@ -13,6 +13,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from canonic.cluster import Workers
+from canonic.network.graph import Graph
 
 Place = tuple[int, int]
 """The number of a sample's batch, and its place: the order of samples, also where batches of several sizes overlap."""
@@ -53,6 +54,11 @@ class Samples:
         kept = [index for index, (_, place) in enumerate(self.places) if place % stride == 0]
         places = tuple(self.places[index] for index in kept)
         return replace(self, stride=stride, places=places, inputs=tuple(x[kept] for x in self.inputs))
+
+
+def capacity(graph: Graph, most: int, size: int) -> int:
+    """Return how many samples to keep: so few that a layer of them takes at most this many bytes a step."""
+    return max(1, min(most, size // (4 * max(node.size for node in graph.nodes))))
 
 
 def merged(samples: Samples, workers: Workers) -> Samples:

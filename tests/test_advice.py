@@ -1,0 +1,181 @@
+"""Advice is tested by following it: each sentence is provoked, applied to the conversion, and must gain what it said."""
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import torch
+from torch import nn
+
+from canonic import CSS, Override, Settings, convert
+from canonic.conversion.calibrate import calibrate
+from canonic.conversion.convert import examine, spiking
+from canonic.conversion.populations import set_codes
+from canonic.conversion.settings import resolve
+from canonic.network.changed import with_code, with_range
+from canonic.network.trials import Trial, best
+
+
+def network(*, cancels=False):
+    torch.manual_seed(0)
+    layers = [nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.Linear(16, 4)).eval()
+    with torch.no_grad():
+        for layer in model[:5:2]:
+            layer.weight.mul_(2)
+        if cancels:  # the terms of the answer are large, their sum is small
+            model[4].bias.fill_(20.0)
+            model[6].weight.sub_(model[6].weight.mean(1, keepdim=True))
+            model[6].bias.zero_()
+    return model
+
+
+def samples(count, seed):
+    return torch.randn(count, 8, generator=torch.Generator().manual_seed(seed))
+
+
+X, Y = samples(512, 1), samples(128, 2)
+
+
+PLAIN = Settings()
+
+
+@cache
+def seen(cancels, scales):
+    """Return the graph of the network, and what calibration on data of these scales sees of it."""
+    given = examine(network(cancels=cancels), [scale * X for scale in scales], "direct", CSS())
+    return given.graph, calibrate(given.graph, given.data, first=given.first)
+
+
+def converted(code, settings=PLAIN, *, scales=(1.0,), cancels=False):
+    graph, calibration = seen(cancels, scales)
+    rules = resolve(settings, [node.name for node in graph.populations])
+    return spiking(set_codes(graph, code, rules), calibration, code, settings)
+
+
+def followed(code, settings, scales, cancels, trial):
+    """Return the network that is converted as a trial says."""
+    if trial.what == "calibration":
+        scales = (*scales, 1.0)
+    elif trial.layer is None:
+        code = replace(code, **{trial.what: trial.value})
+    else:
+        changed = replace(settings.overrides.get(trial.layer, Override()), **{trial.what: trial.value})
+        settings = replace(settings, overrides={**settings.overrides, trial.layer: changed})
+    return converted(code, settings, scales=scales, cancels=cancels)
+
+
+WITHOUT = Settings(overrides={"3": Override(silent=0)})
+CLIPS = Settings(overrides={"3": Override(threshold="percentile", percentile=50.0)})
+CASES = {
+    "digits": (CSS(6, 3), PLAIN, 1.0, False, "T = 7 would gain", "no layer stands out: the layers lie between"),
+    "silent steps": (CSS(12, 0), PLAIN, 1.0, False, "k = 2 would gain", "its neurons are overloaded at"),
+    "of one layer": (CSS(12, 2), WITHOUT, 1.0, False, "k = 2 for 3 would gain", "3 is the first layer that drops"),
+    "a rule": (CSS(8, 2), CLIPS, 1.0, False, "the threshold rule mse for 3 would", "its thresholds clip what"),
+    "data": (CSS(8, 2), PLAIN, 0.2, False, "calibration on data like these (", "its thresholds clip what"),
+    "cancels": (CSS(8, 3), PLAIN, 1.0, True, "T = 9 would gain", "dB below 5, which feeds it: 6"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_advised_gains_what_is_said(name):
+    code, settings, scale, cancels, remedy, finding = CASES[name]
+    found = converted(code, settings, scales=(scale,), cancels=cancels).verify([Y])
+    assert remedy in found.remedy
+    assert finding in found.finding
+    assert found.advice == f"{found.finding}; {found.remedy}"
+    assert found.advised.setting in found.advice
+    gained = followed(code, settings, (scale,), cancels, found.advised).verify([Y]).snr - found.snr
+    assert gained > 3
+    assert 0.75 * found.advised.gain < gained < 1.25 * found.advised.gain
+
+
+def test_a_precision_that_costs_more_than_the_code_is_named():
+    """One more digit, and more silent steps, would gain nothing there."""
+    snn = converted(CSS(12, 3))
+    found = snn.to_precision("int8").verify([Y])
+    assert "the precision fp32 would gain" in found.remedy
+    assert "to_precision('fp32')" in found.advice
+    assert snn.verify([Y]).snr - found.snr == pytest.approx(found.advised.gain, abs=1)
+    assert all(trial.gain < 1 for trial in found.trials if trial.what != "precision")
+
+
+def test_where_nothing_helps_nothing_is_promised():
+    found = converted(CSS(24, 24)).verify([Y])
+    assert found.remedy == "nothing that was tried on 128 samples gains 1 dB: no setting is left that could help"
+    assert found.advised is None
+    assert found.to_json()["advised"] is None
+
+
+def test_of_equal_gains_the_one_with_the_fewest_steps_is_advised():
+    one, two = Trial("silent", 2, None, 9.9, 8), Trial("silent", 2, "3", 9.1, 1)
+    small = Trial("steps", 9, None, 0.4, 1)
+    assert best([small, one, two]) == two
+    assert best([small]) is None
+    assert best([]) is None
+
+
+def test_thresholds_between_two_scales_mean_the_same():
+    """The source network stays what it is; a code of twice the range, doubled in steps, gives half the digits."""
+    snn = converted(CSS(12, 3))
+    wide = with_range(with_range(snn.plan, "3", torch.full((16,), 2.0)), "1", torch.full((16,), 4.0))
+    other = replace(snn, plan=wide)
+    assert torch.allclose(other.source(Y), snn.source(Y), atol=1e-5)
+    assert torch.equal(wide.graph["3"].tensors["theta"], 2 * snn.graph["3"].tensors["theta"])
+    assert torch.allclose(other(Y), snn(Y), atol=0.05)
+
+
+def test_a_change_of_the_code_leaves_that_of_the_inputs_without_silent_steps():
+    snn = convert(network(), [X], code=CSS(8, 2), settings=Settings(input="css"))
+    changed = with_code(snn.plan, lambda code: replace(code, steps=9, silent=3))
+    found = [node.neurons.code for node in changed.graph.populations]
+    assert found == [CSS(9, 0), *[CSS(9, 3)] * 3]
+    one = with_code(snn.plan, lambda code: replace(code, silent=4), "3")
+    assert [node.neurons.silent for node in one.graph.populations] == [0, 2, 4, 2]
+
+
+def test_a_conversion_says_that_overload_decides_its_error(capsys):
+    sick = convert(network(), [X], code=CSS(12, 1))
+    (note,) = sick.record["notes"]
+    assert note.startswith("on 128 calibration samples the output is at 3")
+    assert "firing steps, 0 % with k = T; k = 2 would gain" in note
+    assert note in str(sick)
+    assert capsys.readouterr().err == f"{note}\n"
+    healthy = convert(network(), [X], code=CSS(12, 2))
+    figures, better = sick.record["health"], healthy.record["health"]
+    assert figures["overload"] > 1e-2 > 3e-3 > better["overload"] >= better["overload_at_t"] >= 0
+    assert better["outputs"]["output"] > figures["outputs"]["output"] + 10
+    assert healthy.record["notes"] == []
+    assert capsys.readouterr().err == ""
+
+
+def test_a_conversion_of_less_than_20_db_says_so(capsys):
+    snn = convert(network(), [X], code=CSS(3, 2))
+    (note,) = snn.record["notes"]
+    assert "less than 20: no layer stands out" in note
+    assert "T = 4 would gain" in note
+    assert capsys.readouterr().err == f"{note}\n"
+    assert converted(CSS(4, 2)).verify([X]).snr > converted(CSS(3, 2)).verify([X]).snr + 3
+
+
+class Heads(nn.Module):
+    """Outputs of which one tells classes."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.classes, self.value = network()[:4], nn.Linear(16, 5), nn.Linear(16, 1)
+
+    def forward(self, x):
+        y = self.body(x)
+        return {"logits": self.classes(y), "value": self.value(y), "map": y.view(-1, 4, 4)}
+
+
+def test_agreement_is_told_of_outputs_that_tell_classes():
+    torch.manual_seed(3)
+    snn = convert(Heads().eval(), [X], code=CSS(3, 1))
+    found = snn.verify([Y[:50], Y[50:]])
+    same = snn(Y)["logits"].argmax(1) == snn.source(Y)["logits"].argmax(1)
+    assert 0.5 < float(same.double().mean()) < 1
+    assert found.agreement == {"logits": pytest.approx(float(same.double().mean()))}
+    assert f"the class of the source in {100 * found.agreement['logits']:.2f} %" in str(found)
+    assert found.to_json()["agreement"] == dict(found.agreement)
