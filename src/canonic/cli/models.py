@@ -53,8 +53,9 @@ def _made(name: str) -> nn.Module:
     module_name, _, function = name.partition(":")
     module_name = module_name.removesuffix(".py")
     if not (module_name and function):
+        weights = f", with --weights {name} if these are its weights" if Path(name).is_file() else ""
         raise ConversionError(
-            f"{name!r} names no model: give file.pt2, or package.module:function that returns an nn.Module"
+            f"{name!r} names no model: give file.pt2, or package.module:function that returns an nn.Module{weights}"
         )
     if "" not in sys.path:
         sys.path.insert(0, "")  # as python -m does: modules in the working directory
