@@ -1,6 +1,7 @@
 """Data on the command line: classes by name, data without labels, several inputs, token ids."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,13 +10,19 @@ from PIL import Image
 from torch import nn
 
 from canonic import load
+from canonic.cli.classes import own_names
 
 NET = """
 import torch
+from types import SimpleNamespace
 from torch import nn
 def make():
     torch.manual_seed(0)
     return nn.Sequential(nn.Flatten(), nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3))
+def other_order():
+    model = make()
+    model.config = SimpleNamespace(id2label={2: "cat", 0: "dog", 1: "frog"})
+    return model
 class Words(nn.Module):
     def __init__(self):
         super().__init__()
@@ -127,6 +134,13 @@ def test_names_that_the_network_has_no_outputs_for(command, folder):
         "the network has 3 outputs, but got 2 class names"
         in command(folder, "convert", "data_net:make", *args, code=1).err
     )
+
+
+def test_a_model_that_knows_its_classes_is_believed(command, folder):
+    command(folder, "convert", "data_net:other_order", "--data", "three", *OPTIONS, "order.n")
+    assert load(folder / "order.n").record["classes"] == ["dog", "frog", "cat"]
+    assert own_names(SimpleNamespace(config=SimpleNamespace(id2label={0: "LABEL_0", 1: "LABEL_1"}))) == ()
+    assert own_names(nn.Linear(2, 2)) == ()
 
 
 def test_a_sweep_matches_classes_too(command, folder):

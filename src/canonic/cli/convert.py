@@ -36,6 +36,7 @@ def convert(
     from dataclasses import asdict, replace
 
     from canonic.cli import data as d
+    from canonic.cli.classes import class_names, kept_names
     from canonic.cli.models import open_model
     from canonic.cli.provenance import made, weights_from
     from canonic.cli.render import show_network
@@ -52,13 +53,13 @@ def convert(
         settings = Settings(threshold, percentile or 99.9, input_code, bias, silent=chosen)  # type: ignore[arg-type]
     o.require_writable(out)
     code, prepare = o.css(steps, k, beta, phi), o.preprocessing(mean, std, size, grey)
-    opened, names = open_model(model, weights), d.class_names(classes)
+    opened, names = open_model(model, weights), class_names(classes)
     samples = d.samples_of(opened, data, prepare, limit)
     snn = convert_model(opened, d.batches(samples, batch_size), code=code, settings=settings, classes=names)
     # The network remembers its preprocessing and its classes, so that evaluate need not be told again.
     known = {
         "preprocessing": asdict(prepare),
-        "classes": list(names) or d.kept_names(snn, samples, data),
+        "classes": list(names) or kept_names(opened, snn, samples, data),
         "weights": {**snn.record["weights"], **weights_from(model, weights)},
         "made": made(data),
     }

@@ -3,7 +3,6 @@
 import inspect
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,7 +24,7 @@ from canonic.datasets import (
 )
 from canonic.errors import DataError
 from canonic.network import SpikingNetwork
-from canonic.network.classes import count_classes, require_names
+from canonic.network.classes import count_classes
 from canonic.network.outputs import named_outputs, place_called
 
 VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -33,39 +32,10 @@ VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 Network = SpikingNetwork | nn.Module | ExportedProgram
 
 
-def class_names(text: str) -> tuple[str, ...]:
-    """Return the names in a list such as "cat,dog", or in a file of one a line.
-
-    Raises:
-        DataError: if the file cannot be read.
-    """
-    path = Path(text)
-    if not text or not path.is_file():
-        return tuple(name.strip() for name in text.split(",") if name.strip())
-    try:
-        return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read the names of the classes in {path} ({error}): write one a line") from None
-
-
-def names_of(snn: SpikingNetwork, text: str, output: str | None) -> tuple[str, ...]:
-    """Return the names of the classes of an output: those that the user gives, else those that were kept with it.
-
-    Raises:
-        DataError: if the user gives more or fewer.
-    """
-    kept = tuple(snn.record.get("classes", ()))
-    if not text and len(kept) == count_classes(snn.graph, output):
-        return kept
-    names = class_names(text)
-    require_names(snn.graph, names, output)
-    return names
-
-
 def samples_of(network: Network, name: str, prepare: Preprocessing, limit: int | None) -> Data:
     """Return samples for a network; what their labels are is left open."""
     data = _opened(network, name, prepare)
-    _say(getattr(data, "notes", ()))
+    say(getattr(data, "notes", ()))
     return sample(data, limit)
 
 
@@ -94,7 +64,7 @@ def labelled_samples(
     outputs = _outputs(network, data, output) if labels_of(data).named else None
     known, notes = with_classes(data, name, names, outputs)
     only = labels_of(known).only
-    _say(
+    say(
         [
             *getattr(data, "notes", ()),
             *unlabelled(data, name),
@@ -108,15 +78,6 @@ def labelled_samples(
 def batches(data: Data, size: int) -> "DataLoader[Any]":
     """Return the batches of a data set, in order."""
     return DataLoader(data, batch_size=size, collate_fn=collate)
-
-
-def kept_names(snn: SpikingNetwork, data: Data, name: str) -> list[str]:
-    """Return the names of the classes of calibration data, where the network has an output for each; say if not."""
-    names, outputs = labels_of(data).names, count_classes(snn.graph)
-    if names and len(names) != outputs:
-        _say([f"{name} has {len(names)} classes, the network {outputs or 'other'} outputs: their names are not kept"])
-        return []
-    return list(names)
 
 
 def _opened(network: Network, name: str, prepare: Preprocessing) -> Data:
@@ -159,7 +120,8 @@ def _outputs(network: Network, data: Data, output: str | None) -> int | None:
     return answer.shape[1] if isinstance(answer, Tensor) and answer.dim() == 2 else None
 
 
-def _say(notes: Sequence[str]) -> None:
+def say(notes: Sequence[str]) -> None:
+    """Print what the user should know beside the result; of several processes the first does."""
     if workers().first:
         for note in notes:
             print(f"canonic: {note}", file=sys.stderr)

@@ -102,6 +102,7 @@ def evaluate(
 ) -> None:
     """Measure a spiking network against its source, and against labels if there are: every step, spikes, energy."""
     from canonic.cli import data as d
+    from canonic.cli.classes import names_of
     from canonic.cli.evaluation import show_evaluation, to_the_end
     from canonic.cli.provenance import made, told
     from canonic.measure import evaluate as measure
@@ -109,7 +110,7 @@ def evaluate(
 
     snn = load(network)
     prepare = o.remembered(snn, mean, std, size, grey)
-    samples = d.labelled_samples(snn, data, prepare, limit, d.names_of(snn, classes, output), output)
+    samples = d.labelled_samples(snn, data, prepare, limit, names_of(snn, classes, output), output)
     evaluation = measure(snn, to_the_end(d.batches(samples, batch_size)), output=output, baselines=baselines)
     finish()
     if as_json:
@@ -166,13 +167,14 @@ def report(
 ) -> None:
     """Write a page with all figures, charts, and an explorer of spikes: one HTML file. Needs vl-convert-python."""
     from canonic.cli import data as d
+    from canonic.cli.classes import names_of
     from canonic.cli.provenance import made
     from canonic.cli.report import make_report, measured, origins, read_evaluation, write
     from canonic.network import load
 
     o.require_writable(out)
     snn = load(network)
-    names, prepare = d.names_of(snn, classes, output), o.remembered(snn, mean, std, size, grey)
+    names, prepare = names_of(snn, classes, output), o.remembered(snn, mean, std, size, grey)
     samples = d.labelled_samples(snn, data, prepare, limit, names, output)
     if evaluation:
         found = read_evaluation(evaluation, snn)

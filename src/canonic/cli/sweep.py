@@ -39,6 +39,7 @@ def sweep(
 ) -> None:
     """Convert and measure a network in all combinations of settings; find those that no other beats."""
     from canonic.cli import data as d
+    from canonic.cli.classes import class_names, own_names
     from canonic.cli.models import open_model
     from canonic.cluster import workers
     from canonic.datasets import labels_of
@@ -49,7 +50,7 @@ def sweep(
     settings = _settings(steps, silent, phi, threshold, precision)
     prepare, opened = o.preprocessing(mean, std, size, grey), open_model(model, weights)
     known = d.samples_of(opened, calibration, prepare, CALIBRATION)
-    names = d.class_names(classes) or labels_of(known).names
+    names = class_names(classes) or own_names(opened) or labels_of(known).names
     unseen = d.labelled_samples(opened, data, prepare, limit, names, output)
     try:
         found = run(opened, d.batches(known, batch_size), d.batches(unseen, batch_size), settings, out, output=output)
