@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 
-.PHONY: demo test lint report bench-conversion bench-coverage bench-evaluation bench-peers bench-speed clean
+.PHONY: demo test lint docs report bench-conversion bench-coverage bench-evaluation bench-peers bench-speed clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt tests/neurobench.txt
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,13 @@ lint: $(VENV)/.installed
 
 test: lint  ## style, types and all tests
 	$(BIN)/pytest
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
+docs: $(VENV)/.docs  ## the documentation as a site: build/site/index.html
+	$(BIN)/mkdocs build --strict --quiet
 
 report: $(VENV)/.installed  ## resnet20 on all test pictures as one page: build/report/resnet20.html
 	$(BIN)/python -m benchmarks.report

@@ -1,0 +1,74 @@
+"""The documentation as a reader would follow it: every command and every example runs, every link is there."""
+
+import json
+import re
+import shutil
+
+import pytest
+import yaml
+
+from tests.pages import ROOT, follow
+
+DEMO = ("canonic demo",)  # tests/test_demo.py
+TASKS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs" / "tasks").glob("*.md"))
+
+
+@pytest.fixture(scope="session")
+def ten_minutes(tmp_path_factory):
+    """The folder that docs/start.md leaves behind."""
+    folder = tmp_path_factory.mktemp("start")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        follow("docs/start.md", folder, monkeypatch, leave_out=DEMO)
+    return folder
+
+
+def test_the_ten_minutes_leave_a_network_and_a_report(ten_minutes):
+    assert (ten_minutes / "snn.safetensors").exists()
+    assert (ten_minutes / "report.html").stat().st_size > 1e6
+
+
+@pytest.mark.parametrize("page", TASKS)
+def test_every_task_can_be_done_as_its_page_says(page, ten_minutes, tmp_path, monkeypatch):
+    for name in ("net.py", "weights.pt", "snn.safetensors"):
+        shutil.copy(ten_minutes / name, tmp_path)
+    follow(page, tmp_path, monkeypatch)
+
+
+def test_the_notebook_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    scope = {}
+    for cell in json.loads((ROOT / "docs" / "notebook.ipynb").read_text())["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), scope)
+    assert scope["found"].agreement > 0.98
+
+
+def pages(entry):
+    """Return the files in a part of the table of contents."""
+    if isinstance(entry, str):
+        return [entry]
+    return [page for part in (entry if isinstance(entry, list) else entry.values()) for page in pages(part)]
+
+
+def test_every_page_is_in_the_table_of_contents():
+    listed = pages(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
+    there = {
+        path.relative_to(ROOT / "docs").as_posix()
+        for path in (ROOT / "docs").rglob("*")
+        if path.suffix in (".md", ".ipynb")
+    }
+    assert sorted(listed) == sorted(there)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        *(f"docs/{p.relative_to(ROOT / 'docs').as_posix()}" for p in (ROOT / "docs").rglob("*.md")),
+    ],
+)
+def test_every_file_that_is_linked_is_there(page):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / page).read_text()):
+        assert (ROOT / page).parent.joinpath(target).exists(), target
