@@ -136,7 +136,7 @@ def _energies(found: Mapping[str, Any]) -> Table:
     return table
 
 
-def short(count: float) -> str:
+def short(count: int | float) -> str:
     """Return a number in three digits, as the report writes it, with a plain space.
 
     >>> short(950.0), short(12_345.0), short(40_810_000.0)

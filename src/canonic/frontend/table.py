@@ -1,9 +1,8 @@
 """The operator table: each ATen operator has exactly one rule, and what has none is refused.
 
-``python -m canonic.frontend.table`` prints it as docs/operators.md, with ``--short`` as the list in the README.
+``python -m canonic.frontend.table`` prints it as docs/operators.md.
 """
 
-import sys
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
@@ -56,15 +55,6 @@ def describe() -> Iterator[str]:
         yield f"| {_listed(name for name, _ in refused)} | {reason[0]} | {reason[1]} |"
 
 
-def describe_shortly() -> Iterator[str]:
-    """Yield the lines of the README's list: the names of the operators of each kind."""
-    yield "| | operators |"
-    yield "|---|---|"
-    for kind, rules in KINDS.items():
-        names = dict.fromkeys(name.split(".")[1].removeprefix("_") for name in rules)
-        yield f"| {kind} | {', '.join(names)} |"
-
-
 def _listed(operators: Iterable[str]) -> str:
     return ", ".join(f"`{name.removeprefix('aten.').removesuffix('.default')}`" for name in operators)
 
@@ -78,4 +68,4 @@ def _unknown(call: Call) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(describe_shortly() if "--short" in sys.argv else describe()))
+    print("\n".join(describe()))

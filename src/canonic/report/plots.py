@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,8 +161,8 @@ def _inches(rows: int) -> float:
     return 1.6 + 0.19 * max(4, rows)
 
 
-def save_figure(figure: "Figure", path: Path) -> None:
+def save_figure(figure: "Figure", path: str | PathLike[str]) -> None:
     """Write a figure to a PNG file, whole or not at all."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
-    write_whole(path, buffer.getvalue())
+    write_whole(Path(path), buffer.getvalue())
