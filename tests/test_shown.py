@@ -60,7 +60,7 @@ def test_what_they_say(results):
     assert texts["verification"] == "Verification(100 samples, 100 layers, the output at 30.0 dB; first drop: layer3)"
     assert texts["explanation"].startswith("Explanation(convertible: 100 populations, 600 neurons, depth 100; T = 8")
     assert texts["trace"].startswith("{'1': LayerTrace([4, 20, 12], ")
-    assert "2 settings, 1 refused; not beaten in energy: T4-k1-phi0.5-mse-fp32" in texts["sweep"]
+    assert texts["sweep"] == "Sweep(2 settings, 1 refused; 1 not beaten in energy, 1 in steps)"
 
 
 def test_print_shows_the_whole_table(results):

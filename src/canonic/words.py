@@ -1,5 +1,7 @@
 """Numbers as people write them: one helper for each kind, used by every message, table, page and figure."""
 
+from decimal import Decimal
+
 NONE = "–"
 SPACE = "\N{NO-BREAK SPACE}"
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -83,10 +85,13 @@ def decibels(value: Number | None) -> str:
 def microjoules(value: Number | None, digits: int = 4) -> str:
     """Return an energy in one unit, however large, so that a column can be compared.
 
-    >>> microjoules(5.3213), microjoules(1987.3, 3)
-    ('5.321', '1,987')
+    >>> microjoules(5.3213), microjoules(1987.3, 3), microjoules(0.0000756, 3)
+    ('5.321', '1,987', '0.0000756')
     """
-    return NONE if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.{digits}g}"
+    if value is None:
+        return NONE
+    rounded = Decimal(f"{value:.{digits}g}")
+    return f"{value:,.0f}" if rounded >= 1000 else f"{rounded:f}"
 
 
 def times(ratio: Number) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from canonic.report.markup import Chart, accuracy_of
-from canonic.words import Number, counted, microjoules, percent
+from canonic.words import Number, microjoules, percent
 
 Data = Mapping[str, Any]
 Spec = dict[str, Any]
@@ -13,6 +13,34 @@ Spec = dict[str, Any]
 SPIKING, SOURCE, MUTED, PLUS, MINUS = "var(--spiking)", "var(--source)", "var(--muted)", "var(--plus)", "var(--minus)"
 SHORT = "length(datum.label) > 23 ? slice(datum.label, 0, 9) + '…' + slice(datum.label, -13) : datum.label"
 """Layers are told apart by how their names begin, as layers.4, and how they end."""
+
+Range = tuple[float, float]
+
+
+def span(values: Sequence[Number], least: Number) -> Range:
+    """Return the ends of an axis: a little more than its values take, and never less than ``least``.
+
+    >>> span([43.0], 6), span([0.0, 100.0], 6)
+    ((40.0, 46.0), (-4.0, 104.0))
+    """
+    low, high = min(values, default=0), max(values, default=0)
+    room = max(0.04 * (high - low), (least - (high - low)) / 2)
+    return low - room, high + room
+
+
+def shares(values: Sequence[Number]) -> Range:
+    """Return the ends of an axis of percentages: at least 5 points, and little beyond what there can be.
+
+    >>> shares([100.0]), shares([0.0, 100.0])
+    ((97.5, 101.0), (-1.0, 101.0))
+    """
+    low, high = span(values, 5)
+    return max(low, -1.0), min(high, 101.0)
+
+
+def _scale(ends: Range) -> Spec:
+    return {"domain": list(ends), "nice": False}
+
 
 STROKE = "M0,-1.1V1.1"
 """The path of a point that is an upright stroke."""
@@ -32,10 +60,12 @@ def by_step(values: Sequence[Number | None], *, source: Number | None, unit: str
     waiting = len(values) - len(points)
     step: Spec = {"field": "step", "type": "quantitative", "title": "step", "axis": {"tickMinStep": 1, "grid": False}}
     step |= {"scale": {"domain": [0.5, len(values) + 0.5], "nice": False}}
-    value: Spec = {"field": "value", "type": "quantitative", "title": f"{label} ({unit})", "scale": {"zero": False}}
+    value: Spec = {"field": "value", "type": "quantitative", "title": f"{label} ({unit})"}
+    drawn = [point["value"] for point in points] + ([] if source is None else [scale * source])
+    value |= {"scale": _scale(shares(drawn) if unit == "%" else span(drawn, 6))}
     tips = [{"field": "step"}, {"field": "value", "title": label, "format": ".2f"}]
     layers = [
-        *(_waiting(waiting, step) if waiting > 1 else ()),
+        *([_waiting(waiting, step)] if waiting else ()),
         *(_rule(scale * source, f"source {percent(source)}", value) if source is not None else ()),
         {
             "data": {"values": points},
@@ -46,19 +76,12 @@ def by_step(values: Sequence[Number | None], *, source: Number | None, unit: str
     return _chart(280, {"layer": layers})
 
 
-def _waiting(steps: int, axis: Data) -> Iterable[Chart]:
-    """Yield the layers that show the steps at which there is no answer yet."""
-    data = {"values": [{"step": 0.5, "end": steps + 0.5}]}
-    yield {
-        "data": data,
+def _waiting(steps: int, axis: Data) -> Chart:
+    """Return the layer that shades the steps at which there is no answer yet."""
+    return {
+        "data": {"values": [{"step": 0.5, "end": steps + 0.5}]},
         "mark": {"type": "rect", "color": "var(--shade)"},
         "encoding": {"x": axis, "x2": {"field": "end"}},
-    }
-    yield {
-        "data": data,
-        "mark": {"type": "text", "align": "left", "baseline": "bottom", "dx": 10, "dy": -26, "color": MUTED}
-        | {"text": ["no answer yet:", counted(steps, "silent step")], "lineHeight": 15},
-        "encoding": {"x": axis, "y": {"value": "height"}},
     }
 
 
@@ -95,7 +118,8 @@ def against_codes(evaluation: Data) -> Chart:
     colours = [SPIKING, MINUS, SOURCE, MUTED]
     step: Spec = {"field": "step", "type": "quantitative", "title": "step (logarithmic)", "axis": {"grid": False}}
     step |= {"scale": {"type": "log", "base": 2}}
-    value: Spec = {"field": "value", "type": "quantitative", "title": "accuracy (%)", "scale": {"zero": False}}
+    value: Spec = {"field": "value", "type": "quantitative", "title": "accuracy (%)"}
+    value |= {"scale": _scale(shares([row["value"] for row in rows] + [100 * baselines["source_accuracy"]]))}
     code: Spec = {"field": "code", "type": "nominal", "scale": {"domain": domain, "range": colours}}
     code |= {"legend": {"orient": "top", "title": None, "direction": "vertical", "labelLimit": 300}}
     tips = [{"field": "code"}, {"field": "step"}, {"field": "value", "title": "accuracy (%)", "format": ".2f"}]
@@ -129,13 +153,13 @@ def error_per_layer(verification: Data) -> Chart:
     shapes: Spec = {"scale": {"domain": list(ERRORS.values()), "range": ["circle", STROKE, "diamond"]}}
     looks: Spec = {"fill": kind | colours, "stroke": kind | colours, "shape": kind | shapes}
     value: Spec = {"field": "value", "type": "quantitative", "title": "signal to noise (dB): higher is better"}
-    value |= {"axis": {"tickCount": 6}}
+    value |= {"axis": {"tickCount": 6}, "scale": _scale(span([row["value"] for row in rows], 6))}
     tips = [{"field": "layer"}, {"field": "kind"}, {"field": "value", "title": "dB", "format": ".1f"}]
     names = [layer["name"] for layer in verification["layers"]]
     mark: Spec = {"type": "point", "size": 60, "opacity": 1, "strokeWidth": 1.5}
     encoding: Spec = {
         "y": _layers(names),
-        "x": value | {"scale": {"zero": False, "nice": True}},
+        "x": value,
         **looks,
         "tooltip": tips,
     }
@@ -154,7 +178,8 @@ def spikes_per_step(evaluation: Data, sign: str) -> Chart:
     colour: Spec = {"field": "value", "type": "quantitative", "title": "spikes per neuron"}
     colour |= {"scale": {"domain": [0, most], "range": ["var(--shade)", PLUS if sign == "positive" else MINUS]}}
     colour["scale"] |= {"interpolate": "rgb"}
-    colour |= {"legend": {"orient": "top", "gradientLength": 150, "gradientThickness": 8, "tickCount": 3}}
+    ends = {"values": [0, most], "format": ".2~r"}  # two labels, which never touch
+    colour |= {"legend": {"orient": "top", "gradientLength": 150, "gradientThickness": 8, **ends}}
     tips = [{"field": "layer"}, {"field": "digit"}, {"field": "value", "title": "spikes per neuron", "format": ".4f"}]
     digit: Spec = {"field": "digit", "type": "ordinal", "title": "digit", "axis": {"labelAngle": 0, "grid": False}}
     encoding: Spec = {"y": _layers(list(layers)), "x": digit, "color": colour, "tooltip": tips}
@@ -198,7 +223,7 @@ def energy(model: Data) -> Chart:
     most = max((row["total"] for row in rows), default=1) or 1
     y: Spec = {"field": "network", "type": "nominal", "sort": [row["network"] for row in rows], "axis": None}
     x: Spec = {"type": "quantitative", "title": "µJ per sample", "scale": {"domain": [0, 1.75 * most], "nice": False}}
-    x |= {"axis": {"grid": False, "tickCount": 6}}
+    x |= {"axis": {"grid": False, "tickCount": 4, "labelOverlap": True}}
     kinds = {"compute": SPIKING, "memory": "var(--memory)"} if any(p["part"] == "memory" for p in parts) else {}
     colour: Spec = {"field": "part", "type": "nominal", "legend": {"orient": "top", "title": None} if kinds else None}
     colour |= {"scale": {"domain": list(kinds or ["compute"]), "range": list(kinds.values()) or [SPIKING]}}

@@ -1,53 +1,108 @@
 """The picture of a sweep: its quality against what it costs, with the settings that no other beats."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from canonic.report.charts import shares, span
+from canonic.report.plots import PLUS
 from canonic.sweep import Outcome, Sweep
+from canonic.words import microjoules
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
+Point = tuple[float, float]
+COLUMNS = 3
+"""Of the list of settings below a chart."""
+
+ROOM = 10.0
+"""Dots of the picture between a point and its number."""
+
+
 def pareto_fronts(sweep: Sweep, title: str = "") -> "Figure":
     """Return a figure of the quality against energy and against total steps, each with its Pareto front.
 
     Args:
-        sweep: its settings are dots; those on a front are named and joined.
+        sweep: its settings are dots; those on a front are joined, and numbered as in the list below.
         title: what was swept.
     """
     from matplotlib.figure import Figure
-    from matplotlib.ticker import LogFormatter, MaxNLocator
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    figure = Figure(figsize=(11, 4.6), dpi=150, layout="constrained")
-    energy, steps = figure.subplots(1, 2, sharey=True)
     measured = [o for o in sweep.outcomes if o.quality is not None and isfinite(o.quality)]
+    rows = -(-max(len(sweep.saving_energy), len(sweep.saving_steps), 1) // COLUMNS)
+    figure = Figure(figsize=(11, 4.6 + 0.15 * rows), dpi=150, layout="constrained")
+    energy, steps = figure.subplots(1, 2, sharey=True)
+    fronts = [
+        (energy, _draw(energy, measured, lambda outcome: outcome.energy, sweep.saving_energy)),
+        (steps, _draw(steps, measured, lambda outcome: outcome.total_steps, sweep.saving_steps)),
+    ]
     classifies = any(o.accuracy is not None for o in measured)
-    label = "accuracy (%)" if classifies else "output against the source (dB)"
-    _draw(energy, measured, lambda outcome: outcome.energy, sweep.saving_energy)
-    energy.set(xlabel="energy a sample (uJ), estimated", ylabel=label, xscale="log")
-    _draw(steps, measured, lambda outcome: outcome.total_steps, sweep.saving_steps)
-    energy.xaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
-    energy.xaxis.set_major_formatter(LogFormatter())
-    steps.set(xlabel="total steps")
-    steps.xaxis.set_major_locator(MaxNLocator(integer=True))
+    energy.set(xlabel="energy a sample (uJ), estimated")
+    energy.set(ylabel="accuracy (%)" if classifies else "output against the source (dB)")
+    energy.set_ylim((shares if classifies else partial(span, least=6))([_shown(o) for o in measured]))
+    _fit(energy, [o.energy for o in measured if o.energy is not None])
+    energy.xaxis.set_major_formatter(FuncFormatter(lambda value, _: microjoules(value, 3)))
+    steps.set(xlabel="total steps", xlim=(0, 1.1 * max((o.total_steps or 0 for o in measured), default=0) or 1))
+    steps.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     figure.suptitle(title, fontsize=10)
+    figure.draw_without_rendering()  # where points lie is known from here on
+    for axes, best in fronts:
+        _number(axes, [place for place, _ in best])
     return figure
 
 
 def _draw(
     axes: "Axes", measured: Sequence[Outcome], cost: Callable[[Outcome], float | None], front: Sequence[Outcome]
-) -> None:
-    points = [(x, _shown(o), o) for o in measured if (x := cost(o)) is not None]
-    axes.plot([x for x, _, _ in points], [y for _, y, _ in points], "o", color="0.75", markersize=4)
-    best = sorted({(x, y): o for x, y, o in points if o in front}.items())
-    axes.plot([x for (x, _), _ in best], [y for (_, y), _ in best], "o-", drawstyle="steps-post", markersize=5)
-    for place, outcome in best:
-        axes.annotate(str(outcome.setting), place, xytext=(4, -9), textcoords="offset points", fontsize=6)
-    axes.margins(x=0.15)
+) -> list[tuple[Point, Outcome]]:
+    """Draw settings and their front, with the names of those on it below; return where these lie."""
+    from matplotlib.lines import Line2D
+
+    points = [((x, _shown(o)), o) for o in measured if (x := cost(o)) is not None]
+    best = sorted({place: o for place, o in points if o in front}.items(), key=lambda item: item[0])
+    for some, *look in ((points, "o", "0.75", "default"), (best, "o-", PLUS, "steps-post")):
+        mark, colour, style = look
+        axes.plot(
+            [x for (x, _), _ in some], [y for (_, y), _ in some], mark, color=colour, drawstyle=style, markersize=4
+        )
+    names = [
+        Line2D([], [], marker=f"${number}$", color="black", linestyle="none", label=str(outcome.setting))
+        for number, (_, outcome) in enumerate(best, 1)
+    ]
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13), "ncols": COLUMNS}
+    axes.legend(handles=names, fontsize=7, frameon=False, **below) if names else None
     axes.grid(alpha=0.25)
+    return best
+
+
+def _fit(axes: "Axes", energies: Sequence[float]) -> None:
+    """Give the axis of energy a width: from 0 on, or logarithmic where energies differ by more than ten times."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low, high = min(energies, default=0.0), max(energies, default=0.0)
+    if 0 < 10 * low < high:
+        axes.set(xscale="log", xlim=(low / 1.5, high * 1.5))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.set_xlim(0, 1.1 * high or 1)
+
+
+def _number(axes: "Axes", places: Sequence[Point]) -> None:
+    """Write a number beside each point of a front: up and to the left, where nothing else lies, none over another."""
+    taken: list[Point] = []
+    for number, place in enumerate(places, 1):
+        x, y = axes.transData.transform(place).tolist()
+        spot = (x - ROOM, y + ROOM)
+        while any(abs(spot[0] - a) < 2.2 * ROOM and abs(spot[1] - b) < 1.6 * ROOM for a, b in taken):
+            spot = (spot[0] - ROOM / 4, spot[1] + ROOM / 4)
+        taken.append(spot)
+        here = axes.transData.inverted().transform(spot)
+        axes.text(*here, str(number), fontsize=7, ha="center", va="center")
 
 
 def _shown(outcome: Outcome) -> float:

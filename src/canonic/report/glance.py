@@ -101,6 +101,7 @@ def _settling(evaluation: Data) -> tuple[str, Chart]:
         text = f"Each digit sharpens {_named(evaluation)}; {samples}."
         chart = charts.by_step(evaluation["error"]["snr_db_by_step"], source=None, unit="dB", label="signal to noise")
         return figure("settling", "The output settles.", text), chart
-    text = f"Accuracy after every step; the dashed line is the source network; {samples}."
+    waiting = "; shaded: no answer yet" * (evaluation["latency"]["first_answer"] > 1)
+    text = f"Accuracy after every step; the dashed line is the source network{waiting}; {samples}."
     chart = charts.by_step(accuracy["by_step"], source=accuracy["source"], unit="%", label="accuracy")
     return figure("settling", "The answer settles, digit by digit.", text), chart

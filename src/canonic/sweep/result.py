@@ -128,8 +128,7 @@ class Sweep:
 
     def __repr__(self) -> str:
         refused = sum(outcome.evaluation is None for outcome in self.outcomes)
-        fronts = {"energy": self.saving_energy, "steps": self.saving_steps}
-        best = "; ".join(f"not beaten in {cost}: {', '.join(str(o.setting) for o in f)}" for cost, f in fronts.items())
+        best = f"{len(self.saving_energy)} not beaten in energy, {len(self.saving_steps)} in steps"
         return f"Sweep({counted(len(self.outcomes), 'setting')}, {refused} refused; {best})"
 
     def _front(self, cost: Callable[[Outcome], float | None]) -> tuple[Outcome, ...]:
