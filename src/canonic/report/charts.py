@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from canonic.report.axes import Range, shares, span
 from canonic.report.markup import Chart, accuracy_of
 from canonic.words import Number, microjoules, percent
 
@@ -13,29 +14,6 @@ Spec = dict[str, Any]
 SPIKING, SOURCE, MUTED, PLUS, MINUS = "var(--spiking)", "var(--source)", "var(--muted)", "var(--plus)", "var(--minus)"
 SHORT = "length(datum.label) > 23 ? slice(datum.label, 0, 9) + '…' + slice(datum.label, -13) : datum.label"
 """Layers are told apart by how their names begin, as layers.4, and how they end."""
-
-Range = tuple[float, float]
-
-
-def span(values: Sequence[Number], least: Number) -> Range:
-    """Return the ends of an axis: a little more than its values take, and never less than ``least``.
-
-    >>> span([43.0], 6), span([0.0, 100.0], 6)
-    ((40.0, 46.0), (-4.0, 104.0))
-    """
-    low, high = min(values, default=0), max(values, default=0)
-    room = max(0.04 * (high - low), (least - (high - low)) / 2)
-    return low - room, high + room
-
-
-def shares(values: Sequence[Number]) -> Range:
-    """Return the ends of an axis of percentages: at least 5 points, and little beyond what there can be.
-
-    >>> shares([100.0]), shares([0.0, 100.0])
-    ((97.5, 101.0), (-1.0, 101.0))
-    """
-    low, high = span(values, 5)
-    return max(low, -1.0), min(high, 101.0)
 
 
 def _scale(ends: Range) -> Spec:
@@ -58,7 +36,9 @@ def by_step(values: Sequence[Number | None], *, source: Number | None, unit: str
     scale = 100 if unit == "%" else 1
     points = [{"step": step, "value": scale * v} for step, v in enumerate(values, 1) if v is not None]
     waiting = len(values) - len(points)
-    step: Spec = {"field": "step", "type": "quantitative", "title": "step", "axis": {"tickMinStep": 1, "grid": False}}
+    step: Spec = {"field": "step", "type": "quantitative", "title": "step"}
+    ticks = list(range(1, len(values) + 1, -(-len(values) // 12)))
+    step |= {"axis": {"values": ticks, "labelOverlap": True, "grid": False}}
     step |= {"scale": {"domain": [0.5, len(values) + 0.5], "nice": False}}
     value: Spec = {"field": "value", "type": "quantitative", "title": f"{label} ({unit})"}
     drawn = [point["value"] for point in points] + ([] if source is None else [scale * source])

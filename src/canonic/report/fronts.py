@@ -5,7 +5,7 @@ from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from canonic.report.charts import shares, span
+from canonic.report.axes import shares, span
 from canonic.report.plots import PLUS
 from canonic.sweep import Outcome, Sweep
 from canonic.words import microjoules
@@ -62,19 +62,24 @@ def _draw(
     """Draw settings and their front, with the names of those on it below; return where these lie."""
     from matplotlib.lines import Line2D
 
-    points = [((x, _shown(o)), o) for o in measured if (x := cost(o)) is not None]
+    points = [((float(x), _shown(o)), o) for o in measured if (x := cost(o)) is not None]
     best = sorted({place: o for place, o in points if o in front}.items(), key=lambda item: item[0])
-    for some, *look in ((points, "o", "0.75", "default"), (best, "o-", PLUS, "steps-post")):
-        mark, colour, style = look
-        axes.plot(
-            [x for (x, _), _ in some], [y for (_, y), _ in some], mark, color=colour, drawstyle=style, markersize=4
-        )
+    axes.plot([x for (x, _), _ in points], [y for (_, y), _ in points], "o", color="0.75", markersize=4)
+    axes.plot([x for (x, _), _ in best], [y for (_, y), _ in best], "o-", color=PLUS, drawstyle="steps-post")
     names = [
-        Line2D([], [], marker=f"${number}$", color="black", linestyle="none", label=str(outcome.setting))
+        Line2D([], [], linestyle="none", label=f"{number}: {outcome.setting}")
         for number, (_, outcome) in enumerate(best, 1)
     ]
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13), "ncols": COLUMNS}
-    axes.legend(handles=names, fontsize=7, frameon=False, **below) if names else None
+    if names:
+        axes.legend(
+            handles=names,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.13),
+            ncols=COLUMNS,
+            fontsize=7,
+            frameon=False,
+            handlelength=0,
+        )
     axes.grid(alpha=0.25)
     return best
 
@@ -86,7 +91,7 @@ def _fit(axes: "Axes", energies: Sequence[float]) -> None:
     low, high = min(energies, default=0.0), max(energies, default=0.0)
     if 0 < 10 * low < high:
         axes.set(xscale="log", xlim=(low / 1.5, high * 1.5))
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_xlim(0, 1.1 * high or 1)
@@ -101,8 +106,8 @@ def _number(axes: "Axes", places: Sequence[Point]) -> None:
         while any(abs(spot[0] - a) < 2.2 * ROOM and abs(spot[1] - b) < 1.6 * ROOM for a, b in taken):
             spot = (spot[0] - ROOM / 4, spot[1] + ROOM / 4)
         taken.append(spot)
-        here = axes.transData.inverted().transform(spot)
-        axes.text(*here, str(number), fontsize=7, ha="center", va="center")
+        x, y = axes.transData.inverted().transform(spot).tolist()
+        axes.text(x, y, str(number), fontsize=7, ha="center", va="center")
 
 
 def _shown(outcome: Outcome) -> float:

@@ -12,7 +12,8 @@ from canonic.errors import DataError, nearest
 from canonic.measure import Evaluation
 from canonic.network.storage import write_whole
 from canonic.network.verification import Verification
-from canonic.report.charts import ERRORS, shares, span
+from canonic.report.axes import shares, span
+from canonic.report.charts import ERRORS
 from canonic.report.markup import accuracy_of
 from canonic.words import counted, microjoules, percent
 
@@ -60,7 +61,7 @@ def accuracy_against_steps(evaluations: Evaluated | Mapping[str, Evaluated], tit
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_title(", ".join(filter(None, (title, counted(some["data"]["samples"], "sample")))), fontsize=10)
     axes.grid(alpha=0.25)
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    figure.legend(fontsize=8, frameon=False, loc="outside lower center", ncols=3)
     return figure
 
 
