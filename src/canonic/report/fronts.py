@@ -44,7 +44,8 @@ def pareto_fronts(sweep: Sweep, title: str = "") -> "Figure":
     classifies = any(o.accuracy is not None for o in measured)
     energy.set(xlabel="energy a sample (uJ), estimated")
     energy.set(ylabel="accuracy (%)" if classifies else "output against the source (dB)")
-    energy.set_ylim((shares if classifies else partial(span, least=6))([_shown(o) for o in measured]))
+    low, high = (shares if classifies else partial(span, least=6))([_shown(o) for o in measured])
+    energy.set_ylim(low, high + 0.06 * (high - low))  # room for the numbers
     _fit(energy, [o.energy for o in measured if o.energy is not None])
     energy.xaxis.set_major_formatter(FuncFormatter(lambda value, _: microjoules(value, 3)))
     steps.set(xlabel="total steps", xlim=(0, 1.1 * max((o.total_steps or 0 for o in measured), default=0) or 1))

@@ -11,7 +11,7 @@ import numpy as np
 from canonic.errors import DataError, nearest
 from canonic.measure import Evaluation
 from canonic.network.storage import write_whole
-from canonic.network.verification import Verification
+from canonic.network.verdict import Verification
 from canonic.report.axes import shares, span
 from canonic.report.charts import ERRORS
 from canonic.report.markup import accuracy_of
