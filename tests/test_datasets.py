@@ -150,6 +150,20 @@ def test_other_labels(tmp_path):
     assert torch.equal(y, torch.from_numpy(maps))
 
 
+def test_only_pictures_and_floating_point_are_preprocessed(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.full((2, 4, 4), 255, np.uint8), x2=np.arange(2)[:, None])
+    picture, number = open_data(str(tmp_path / "a.npz"), Preprocessing(mean=(0.5,), std=(0.5,)))[1]
+    assert picture.unique().tolist() == [1]
+    assert number.tolist() == [1]
+
+
+def test_pictures_of_sixteen_bits(tmp_path):
+    pixels = np.array([[0, 255], [256, 2**16 - 1]], np.uint16)
+    Image.fromarray(pixels).save(tmp_path / "1.png")
+    (x,) = open_data(str(tmp_path))[0]
+    assert torch.equal(x, torch.from_numpy(pixels.astype(np.float32)).expand(3, 2, 2) / 65535)
+
+
 def test_pictures_side_by_side_have_no_labels(tmp_path):
     data = pictures_at(tmp_path, "1.png", "2.png")
     assert len(data[0]) == 1
@@ -229,6 +243,15 @@ def test_idx_files_are_preprocessed_as_other_pictures(tmp_path):
     x, y = data[0]
     assert (x.shape, y) == ((1, 8, 8), 7)
     assert float(x.mean()) == pytest.approx((3.5 / 255 - 0.5) / 0.25, abs=1e-2)
+
+
+def test_idx_files_without_labels(tmp_path):
+    pictures, labels = idx_files(tmp_path)
+    labels.unlink()
+    data = open_data(str(pictures))
+    assert len(data[0]) == 1
+    put = "put t10k-labels-idx1-ubyte, or t10k-labels-idx1-ubyte.gz, beside it"
+    assert unlabelled(data, "some") == [f"some holds no labels: {put}"]
 
 
 @pytest.mark.parametrize("unpacked", [(0,), (1,), (0, 1)])
@@ -345,7 +368,12 @@ def resized_vectors(tmp_path):
 
 def normalised_tokens(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros((3, 2), int))
-    return open_data(str(tmp_path / "a.npz"), Preprocessing(mean=(0.5,)))[0]
+    return open_data(str(tmp_path / "a.npz"), Preprocessing(mean=(0.5,)))
+
+
+def picture_without_a_range(tmp_path):
+    Image.fromarray(np.zeros((2, 2), np.float32)).save(tmp_path / "1.tif")
+    return open_data(str(tmp_path))[0]
 
 
 def pictures_at(tmp_path, *names):
@@ -400,12 +428,6 @@ def no_axis(tmp_path):
 def flat_pictures(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.zeros((3, 2), np.uint8), y=np.zeros(3, int))
     return open_data(str(tmp_path / "a.npz"))
-
-
-def idx_without_labels(tmp_path):
-    pictures, labels = idx_files(tmp_path)
-    labels.unlink()
-    return open_data(str(pictures))
 
 
 def idx_of_labels(tmp_path):
@@ -494,6 +516,10 @@ def zero_size(tmp_path):
             bad_picture,
             "cannot read the picture cat/1.jpg in .*: cannot identify image file.*; replace or remove it",
         ),
+        (
+            picture_without_a_range,
+            r"1.tif in .*: its pixels are 32-bit numbers \(mode F\), whose range is not known; rep",
+        ),
         (empty_folder, "holds no pictures: expected class/picture.jpg"),
         (bad_zip, "a.zip is no zip file, or it is damaged"),
         (truncated_npz, r"a.npz is no .npz file, or it is damaged"),
@@ -508,7 +534,7 @@ def zero_size(tmp_path):
         (of_no_samples, "some.npz: its inputs hold 3 and 4 samples: give as many of each"),
         (complex_numbers, "some.npz: x must hold real numbers, got complex64: make numbers of it, a complex one two"),
         (resized_vectors, r"samples of the shape \[2\] are no pictures, and cannot be resized to 4 pixels"),
-        (normalised_tokens, "samples of torch.int64 cannot be resized or normalised: leave out mean, std, size and gr"),
+        (normalised_tokens, "samples of int64 cannot be resized or normalised: leave out mean, std, size and grey"),
         (
             parts_in_one_folder,
             "class folders at several places .test/cat, train/cat ....: give those of one part, as tr",
@@ -521,10 +547,6 @@ def zero_size(tmp_path):
         (
             flat_pictures,
             r"must be pictures, uint8 \[samples, .*\], got \(3, 2\): give other numbers another type, x.astype\(",
-        ),
-        (
-            idx_without_labels,
-            r"t10k-images-idx3-ubyte.gz has no labels: put t10k-labels-idx1-ubyte, or t10k-labels-idx1-ubyte.gz, into",
         ),
         (
             idx_of_labels,

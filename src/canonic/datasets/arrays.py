@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 
 from canonic.datasets.data import Preprocessing
 from canonic.datasets.labels import Labels, Sample
+from canonic.errors import DataError
 
 CHANNELS = (1, 3)
 """Numbers of channels that tell where a picture has them."""
@@ -28,6 +29,9 @@ class Arrays(Dataset[Sample]):
         labels: of the samples.
         prepare: applied to each sample of floating point.
         notes: what was made of the arrays that the user did not ask for.
+
+    Raises:
+        DataError: if there is preprocessing, but nothing that it is for.
     """
 
     def __init__(
@@ -38,6 +42,10 @@ class Arrays(Dataset[Sample]):
         notes: Sequence[str] = (),
     ) -> None:
         self.inputs, self.labels, self.prepare, self.notes = inputs, labels, prepare, tuple(notes)
+        kinds = {x.dtype for x in (inputs.values() if isinstance(inputs, Mapping) else inputs)}
+        if prepare and not any(kind == np.uint8 or kind.kind == "f" for kind in kinds):
+            named = " and ".join(sorted(map(str, kinds)))
+            raise DataError(f"samples of {named} cannot be resized or normalised: leave out mean, std, size and grey")
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values() if isinstance(self.inputs, Mapping) else self.inputs)))
@@ -49,7 +57,7 @@ class Arrays(Dataset[Sample]):
 
     def _ready(self, x: Array) -> Tensor:
         ready = _sample(x)
-        return self.prepare(ready) if ready.is_floating_point() else self.prepare.require_none(ready)
+        return self.prepare(ready) if ready.is_floating_point() else ready
 
 
 def _sample(x: Array) -> Tensor:

@@ -55,15 +55,8 @@ class Preprocessing:
             x = _resized(x, self.size)
         return (x - _by_channel("mean", self.mean, x, 0.0)) / _by_channel("std", self.std, x, 1.0)
 
-    def require_none(self, x: Tensor) -> Tensor:
-        """Return one sample of whole numbers, which no preprocessing is for.
-
-        Raises:
-            DataError: if there is any.
-        """
-        if any((self.mean, self.std, self.size, self.grey)):
-            raise DataError(f"samples of {x.dtype} cannot be resized or normalised: leave out mean, std, size and grey")
-        return x
+    def __bool__(self) -> bool:
+        return any((self.mean, self.std, self.size, self.grey))
 
 
 def _resized(x: Tensor, size: int) -> Tensor:

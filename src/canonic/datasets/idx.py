@@ -28,13 +28,17 @@ def is_idx(path: Path) -> bool:
 
 
 def pictures_in_idx(path: Path, prepare: Preprocessing) -> Arrays:
-    """Return the pictures in an IDX file, labelled by the file beside it that has labels in its name for images.
+    """Return the pictures in an IDX file, labelled by the file beside it, if any, with labels in its name for images.
 
     Raises:
-        DataError: if there is no file of labels, one of the two is damaged, or they do not belong together.
+        DataError: if one of the two is damaged, or they do not belong together.
     """
-    labels = _labels_beside(path)
-    x, y = _array(path, 3), _array(labels, 1)
+    names = _labels_beside(path)
+    x = _array(path, 3)
+    labels = next((file for file in names if file.exists()), None)
+    if labels is None:
+        return Arrays([x], Labels(advice=f"put {names[1].name}, or {names[0].name}, beside it"), prepare)
+    y = _array(labels, 1)
     if len(x) != len(y):
         raise DataError(
             f"{path} holds {len(x)} pictures, but {labels.name} beside it holds {len(y)} labels: "
@@ -43,14 +47,12 @@ def pictures_in_idx(path: Path, prepare: Preprocessing) -> Arrays:
     return Arrays([x], Labels(values=y), prepare)
 
 
-def _labels_beside(path: Path) -> Path:
+def _labels_beside(path: Path) -> tuple[Path, Path]:
+    """Return the names that the file of labels may have: compressed, or not."""
     if "images" not in path.name or "idx3" not in path.name:
         raise DataError(f"{path} is no file of pictures by its name: give the one called ...images-idx3-ubyte(.gz)")
     name = path.name.replace("images", "labels").replace("idx3", "idx1").removesuffix(".gz")
-    found = [file for file in (path.with_name(f"{name}.gz"), path.with_name(name)) if file.exists()]
-    if not found:
-        raise DataError(f"{path} has no labels: put {name}, or {name}.gz, into the same folder")
-    return found[0]
+    return path.with_name(f"{name}.gz"), path.with_name(name)
 
 
 def _array(path: Path, dimensions: int) -> NDArray[np.uint8]:

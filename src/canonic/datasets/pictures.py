@@ -6,6 +6,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from torch.utils.data import Dataset
 from canonic.datasets.data import Preprocessing
 from canonic.datasets.labels import Labels, Sample
 from canonic.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 HERE = PurePosixPath(".")
 
@@ -56,13 +60,25 @@ class Pictures(Dataset[Sample]):
 
         try:
             with Image.open(io.BytesIO(self.read(name))) as picture:
-                pixels = np.asarray(picture.convert("RGB"), dtype=np.float32)
+                return _scaled(picture)
         except (OSError, ValueError, SyntaxError, zipfile.BadZipFile) as error:
             reason = re.sub(r" <.*>$", "", str(error))  # Pillow adds the address of a buffer
             raise DataError(
                 f"cannot read the picture {name} in {self.source}: {reason}; replace or remove it"
             ) from error
-        return torch.from_numpy(pixels).permute(2, 0, 1) / 255
+
+
+def _scaled(picture: "Image.Image") -> Tensor:
+    """Return the pixels of a picture, ``[3, height, width]`` in [0, 1].
+
+    Raises:
+        ValueError: if they have no range.
+    """
+    if picture.mode in ("I", "F"):
+        raise ValueError(f"its pixels are 32-bit numbers (mode {picture.mode}), whose range is not known")
+    if picture.mode.startswith("I;16"):  # which convert("RGB") would cut off at 255
+        return torch.from_numpy(np.asarray(picture, dtype=np.float32)).expand(3, -1, -1) / (2**16 - 1)
+    return torch.from_numpy(np.asarray(picture.convert("RGB"), dtype=np.float32)).permute(2, 0, 1) / 255
 
 
 def _is_picture(name: str) -> bool:
