@@ -174,7 +174,7 @@ def test_a_file_without_a_weight_or_with_a_strange_operator(snn, tmp_path):
         canonic.load(path)
     strange = {**header, "network": header["network"].replace("aten.conv2d.default", "os.path.system")}
     save_file(tensors, path, strange)
-    with pytest.raises(StorageError, match="the operator os.path.system of .* is not one of torch"):
+    with pytest.raises(StorageError, match="the operator of .*: .os.path.system. is no operator of torch"):
         canonic.load(path)
 
 

@@ -10,8 +10,8 @@ from torch.export import ExportedProgram
 
 from canonic.cli.weights import load_weights
 from canonic.cluster import workers
-from canonic.errors import ConversionError, StorageError, first_line
-from canonic.frontend import quiet
+from canonic.errors import ConversionError
+from canonic.frontend import open_program
 
 
 def open_model(name: str, weights: Path | None) -> nn.Module | ExportedProgram:
@@ -22,31 +22,19 @@ def open_model(name: str, weights: Path | None) -> nn.Module | ExportedProgram:
         weights: of the latter: a state dict, or a checkpoint that holds one, as .safetensors or .pt.
 
     Raises:
-        StorageError: if a file is missing, damaged, a pickle, or does not fit.
+        StorageError: if a file is missing, damaged, could run code, or does not fit.
         ConversionError: if the function cannot be imported or returns no module.
     """
     if name.endswith(".pt2"):
         if weights is not None:
             raise ConversionError(f"{name} holds its own weights: leave out --weights {weights}")
-        return _program(Path(name))
+        return open_program(Path(name))
     model = _made(name)
     if weights is None and workers().first:
         print(f"canonic: no --weights: the network is as {name} makes it", file=sys.stderr)
     if weights is not None:
         load_weights(model, weights)
     return model.eval()
-
-
-def _program(path: Path) -> ExportedProgram:
-    if not path.exists():
-        raise StorageError(f"there is no exported program {path}")
-    try:
-        with quiet():
-            return torch.export.load(path)
-    except Exception as error:  # noqa: BLE001 - torch raises many types for a damaged archive
-        raise StorageError(
-            f"{path} is damaged or no exported program ({first_line(error)}): write it with torch.export.save"
-        ) from None
 
 
 def _made(name: str) -> nn.Module:

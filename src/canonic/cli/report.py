@@ -42,7 +42,7 @@ def read_evaluation(path: Path, snn: SpikingNetwork) -> Mapping[str, Any]:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"cannot read the evaluation {path} ({error}): write it with canonic evaluate --json") from None
     if not isinstance(found, dict):
         raise DataError(f"{path} holds no evaluation: write it with canonic evaluate --json > {path}")

@@ -53,7 +53,12 @@ def load_weights(model: nn.Module, path: Path) -> None:
         StorageError: if the file is missing, damaged, or could run code, or holds no weights that fit.
     """
     own = {name: t for name, t in model.state_dict().items() if isinstance(t, Tensor)}
-    states = dict(_states(_read(path)))
+    try:
+        states = dict(_states(_read(path)))
+    except RecursionError:
+        raise StorageError(
+            f"{path} holds itself: save the weights alone, torch.save(model.state_dict(), path)"
+        ) from None
     if not states:
         raise StorageError(f"{path} holds no state dict: save one, torch.save(model.state_dict(), path)")
     found = [taken for place in sorted(states, key=_rank) for taken in _parts(own, place, states[place])]

@@ -1,5 +1,6 @@
 """The front end: torch.export, the operator table, folding."""
 
+from canonic.frontend.archive import open_program as open_program
 from canonic.frontend.arguments import arguments as arguments
 from canonic.frontend.capture import Example as Example
 from canonic.frontend.capture import as_inputs as as_inputs

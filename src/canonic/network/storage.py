@@ -2,12 +2,13 @@
 
 import json
 import os
-import tempfile
-from collections.abc import Iterator, Mapping
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,7 +18,8 @@ from torch import Tensor
 from canonic.codes import CSS
 from canonic.errors import StorageError
 from canonic.network.finite import not_finite
-from canonic.network.graph import Constant, Graph, Neurons, Node, Origin, Plan, Rows, Slot, operator_of
+from canonic.network.graph import Constant, Graph, Neurons, Node, Origin, Plan, Precision, Rows, Slot
+from canonic.network.sound import require_sound
 
 FORMAT = "canonic network 1"
 
@@ -43,14 +45,12 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         StorageError: if it cannot be written.
     """
-    temporary = None
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
         raise StorageError(
@@ -58,14 +58,8 @@ def write_whole(path: Path, content: bytes) -> None:
             "choose a folder that exists and has space"
         ) from error
     finally:
-        if temporary is not None:
+        with suppress(OSError):
             temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
@@ -92,32 +86,14 @@ def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
     try:
         described = json.loads(header["network"])
         plan, record = _plan(described, tensors), described["record"]
-        for node in plan.graph.nodes:
-            _require_whole(node)
+        require_sound(plan)
+        if record.get("precision", "fp32") not in get_args(Precision):
+            raise ValueError(f"the precision {record['precision']!r} is none")
         if wrong := not_finite(plan.graph):
             raise ValueError(wrong)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise StorageError(f"{path} is damaged ({type(error).__name__}: {error}): save the network again") from None
     return plan, record
-
-
-def _require_whole(node: Node) -> None:
-    """Raise unless a node names an operator of torch and has the tensors that it needs."""
-    if node.operator:
-        if not node.operator.startswith("aten."):
-            raise ValueError(f"the operator {node.operator} of {node.name} is not one of torch")
-        operator_of(node)
-    needed = {"theta"} if node.neurons else set(_constants(list(node.arguments.values())))
-    if missing := needed - node.tensors.keys():
-        raise KeyError(f"{node.name} lacks its {', '.join(missing)}")
-
-
-def _constants(arguments: list[Any]) -> Iterator[str]:
-    for argument in arguments:
-        if isinstance(argument, Constant):
-            yield argument.name
-        elif isinstance(argument, list):
-            yield from _constants(argument)
 
 
 def _describe(plan: Plan) -> dict[str, Any]:
@@ -190,6 +166,13 @@ def _to_json(value: Any) -> Any:
     return value
 
 
+def _type_named(name: str) -> torch.dtype:
+    kind = getattr(torch, name, None)
+    if not isinstance(kind, torch.dtype):
+        raise ValueError(f"{name!r} is no type of numbers")
+    return kind
+
+
 def _from_json(value: Any) -> Any:
     match value:
         case {"$": "rows"}:
@@ -197,7 +180,7 @@ def _from_json(value: Any) -> Any:
         case {"$constant": name}:
             return Constant(name)
         case {"$type": name}:
-            return getattr(torch, name)
+            return _type_named(name)
         case {"$": index}:
             return Slot(index)
         case list():

@@ -132,6 +132,6 @@ def _json(value: object) -> bytes:
 def _read(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StorageError(f"{file} is damaged ({error}): remove it, and the sweep makes it again") from None
     return dict(found)

@@ -1,0 +1,78 @@
+"""What a graph must be to be run, checked where it comes from a file: nothing of it is looked up before."""
+
+import math
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from canonic.network.graph import Bias, Constant, Graph, Kind, Node, Plan, Scaling, Slot
+from canonic.network.named import operator_named, require_plain
+
+LARGEST = 2**31
+"""Elements of one sample of a node: more is no network, and would take all memory."""
+
+
+def require_sound(plan: Plan) -> None:
+    """Raise a ValueError unless every node has what it needs, and reads only what comes before it."""
+    graph, known = plan.graph, set[str]()
+    if plan.bias not in get_args(Bias):
+        raise ValueError(f"the bias {plan.bias!r} is none of {', '.join(get_args(Bias))}")
+    if graph.form:
+        require_plain(graph.form)
+    for node in graph.nodes:
+        if missing := [name for name in node.inputs if name not in known]:
+            raise ValueError(f"{node.name} reads {', '.join(missing[:3])}, which no node before it makes")
+        if node.name in known:
+            raise ValueError(f"two nodes are called {node.name}")
+        known.add(node.name)
+        _require_kind(node)
+        _require_parts(node)
+    _require_ends(graph)
+
+
+def _require_kind(node: Node) -> None:
+    if node.kind not in get_args(Kind) or node.scaling not in get_args(Scaling):
+        raise ValueError(f"{node.name} is a {node.kind!r} that {node.scaling!r}, which is nothing known")
+    sizes = all(isinstance(size, int) and size > 0 for size in node.shape)
+    if not sizes or math.prod(node.shape) > LARGEST:
+        raise ValueError(f"{node.name} has the shape {list(node.shape)}")
+    if (node.kind == "population") != (node.neurons is not None) or (node.kind == "input") != (not node.inputs):
+        raise ValueError(f"{node.name} is a {node.kind} with {len(node.inputs)} inputs")
+
+
+def _require_parts(node: Node) -> None:
+    """Raise unless a node names an operator that computes tensors, and has the tensors that it needs."""
+    if bool(node.operator) != (node.kind not in ("input", "population")):
+        raise ValueError(f"{node.name} is a {node.kind} with the operator {node.operator!r}")
+    if node.operator:
+        _require_operator(node)
+    given = list(_flat(list(node.arguments.values())))
+    if any(isinstance(part, Slot) and part.index not in range(len(node.inputs)) for part in given):
+        raise ValueError(f"{node.name} reads more inputs than it has")
+    needed = {"theta"} if node.neurons else {part.name for part in given if isinstance(part, Constant)}
+    if missing := needed - node.tensors.keys():
+        raise ValueError(f"{node.name} lacks its {', '.join(missing)}")
+
+
+def _require_operator(node: Node) -> None:
+    try:
+        operator = operator_named(node.operator)
+    except ValueError as error:
+        raise ValueError(f"the operator of {node.name}: {error}") from None
+    if operator._schema.is_mutable:
+        raise ValueError(f"the operator {node.operator} of {node.name} changes its input")
+
+
+def _require_ends(graph: Graph) -> None:
+    inputs = tuple(node.name for node in graph.nodes if node.kind == "input")
+    if not inputs or sorted(inputs) != sorted(graph.inputs):
+        raise ValueError(f"its inputs are {', '.join(graph.inputs)}, its nodes of that kind {', '.join(inputs)}")
+    if not graph.outputs or not {node.name for node in graph.nodes}.issuperset(graph.outputs):
+        raise ValueError(f"its outputs are {', '.join(graph.outputs) or 'none'}, which are no nodes")
+
+
+def _flat(arguments: list[Any]) -> Iterator[Any]:
+    for argument in arguments:
+        if isinstance(argument, list):
+            yield from _flat(argument)
+        else:
+            yield argument
