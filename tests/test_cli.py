@@ -186,7 +186,7 @@ WRONG_USE = [
 CANNOT = [
     (
         ("convert", "net:bad", "--data", "digits"),
-        "torch.export cannot capture the model with inputs of shape",
+        "the model cannot be run with inputs of shape",
     ),
     (("convert", "net:nothing", "--data", "digits"), "net:nothing() returned int, not an nn.Module"),
     (
