@@ -276,3 +276,20 @@ def test_an_unknown_precision_names_the_known():
     """In a process of its own: here the types are checked first, which users do not do."""
     done = subprocess.run([sys.executable, "-c", UNKNOWN], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "precision must be one of fp32, bf16x2, bf16, int8, got 'int4'"
+
+
+@pytest.mark.parametrize("settings", [Settings(), Settings(input="css")], ids=["direct", "css"])
+@pytest.mark.parametrize("precision", get_args(Precision))
+def test_whoever_looks_sees_the_same_spikes(precision, settings):
+    """The run that answers, the one that is counted, the traces, the verdict: one program, one set of spikes."""
+    here = convert(network(), [X], code=CSS(6, 1), settings=settings, progress=False).to_precision(precision)
+    seen, counted = here.trace(X), {}
+    readout = here.readout(X, observe=lambda node, _, done: counted.update({node.name: done}))
+    assert torch.equal(readout[-1], here(X))
+    for name, trace in seen.items():
+        assert torch.equal(counted[name].spikes.float(), trace.spikes[-6:])
+    parts = [here.trace(part) for part in X.split(5)]
+    for name, trace in seen.items():
+        assert torch.equal(torch.cat([part[name].spikes for part in parts], 1), trace.spikes)
+    ticks = here.readout(X, scheduler="clocked")
+    assert torch.allclose(ticks, readout, rtol=0, atol=1e-4)

@@ -23,8 +23,9 @@ from canonic.measure.tally import count_inputs, value_counter
 from canonic.network import SpikingNetwork
 from canonic.network.apply import apply_whole
 from canonic.network.graph import Graph, Node
-from canonic.network.grids import LARGEST_WEIGHT, over_inputs
+from canonic.network.grids import LARGEST_WEIGHT
 from canonic.network.reference import activate, reference
+from canonic.network.weights import against_outputs, over_inputs
 
 RATE_STEPS = 64
 """Steps that a rate code is given."""
@@ -141,7 +142,7 @@ def eight_bits(node: Node) -> Node:
     if not node.weighted:
         return node
     weight = node.tensors["weight"]
-    unit = over_inputs(node, weight.abs(), torch.amax) / LARGEST_WEIGHT
+    unit = against_outputs(node, over_inputs(node, weight.abs(), torch.amax)) / LARGEST_WEIGHT
     rounded = torch.where(unit > 0, (weight / unit).round() * unit, weight)
     return node.with_tensors(weight=rounded)
 

@@ -9,7 +9,7 @@ from canonic.network import SpikingNetwork
 from canonic.network.graph import Graph, Node, Precision
 from canonic.network.outputs import output_names
 
-AUXILIARY = ("theta", "mean", "packed", "unit")
+AUXILIARY = ("theta", "mean", "packed", "unit", "wide")
 """Tensors that describe, or that hold the weights once more in the layout of a processor."""
 
 

@@ -136,6 +136,6 @@ def _reach(graph: Graph, source: Node, scale: Tensor | None) -> float:
     factor = 1.0 if scale is None else float(scale.abs().max())
     if source.neurons is not None:
         return factor
-    if "packed" not in source.tensors:  # it reads no spikes
+    if "unit" not in source.tensors:  # it reads no spikes
         return float("inf")
     return largest_sum(source) * factor

@@ -1,13 +1,12 @@
 """Grids of whole numbers: how fine a layer's may be, and what its weights are in units of it."""
 
-from collections.abc import Callable
 from math import prod
 
 import torch
 from torch import Tensor
 
 from canonic.network.graph import SCALE, Node
-from canonic.network.weights import channel_axis, padded, scale_arguments
+from canonic.network.weights import against_outputs, channel_axis, over_inputs, padded, scale_arguments
 
 LARGEST_WEIGHT, LARGEST_SCALE = 127, 32767
 """A matrix has int8 weights; a scale, one number for each channel, has 16 bits."""
@@ -15,20 +14,15 @@ LARGEST_WEIGHT, LARGEST_SCALE = 127, 32767
 TINY = 16
 """So many times smaller than those of half of the channels are tiny weights."""
 
+HALVINGS = 40
+"""How often the bar of weights is halved at most."""
+
 
 def weight_unit(node: Node) -> Tensor:
-    """Return the 2^e of each output's weights, with the axes of the weights: 1 where they fit their type."""
+    """Return the 2^e of each output's weights, ``[outputs]``: 1 where they fit their type. A scale has one for each."""
     limit = LARGEST_WEIGHT if node.weighted else LARGEST_SCALE
     largest = over_inputs(node, node.tensors["weight"].abs(), torch.amax)
     return torch.exp2((largest / limit).log2().ceil().clamp(min=0))
-
-
-def over_inputs(node: Node, weight: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
-    """Reduce weights over all that one output reads, with the axes kept."""
-    if node.is_scale:
-        return weight
-    output = int("conv_transpose" in node.operator)
-    return reduce(weight, [axis for axis in range(weight.dim()) if axis != output], keepdim=True)
 
 
 def largest_sum(node: Node, bound: float = 1.0) -> float:
@@ -36,6 +30,56 @@ def largest_sum(node: Node, bound: float = 1.0) -> float:
     reach = over_inputs(node, node.tensors["weight"].abs(), torch.sum).max()
     bias = node.tensors["bias"].abs().max() if "bias" in node.tensors else 0.0
     return float(reach) * bound + float(bias)
+
+
+def without_idle(node: Node, power: Tensor) -> Node:
+    """Return a scale of spikes in which those that never fire are scaled by no more than the others.
+
+    A batch norm behind a dead unit divides by its deviation, which is none; such a scale would decide the grids behind.
+
+    Args:
+        node: the scale.
+        power: the mean square of the numbers that it reads, to broadcast against a sample.
+    """
+    weight = padded(node.tensors["weight"], len(node.shape))
+    fires = power.expand(node.shape) > 0
+    axes = [axis for axis, size in enumerate(weight.shape) if size == 1]
+    fires = fires.amax(axes, keepdim=True) if axes else fires
+    if not bool(fires.any()):
+        return node
+    largest = weight[fires].abs().max()
+    return node.with_tensors(weight=torch.where(fires, weight, weight.clamp(-largest, largest)))
+
+
+def clipped(node: Node, power: Tensor) -> Node:
+    """Return a matrix with weights of each output clipped where the expected square of its error is least.
+
+    That is the error of clipped weights, and of the rounding of all: weights of what hardly fires may well be the
+    largest, and would make the grid of all others coarse for nothing.
+
+    Args:
+        node: the matrix.
+        power: the mean square of the numbers that each weight reads, to broadcast against the weights.
+    """
+    weight = node.tensors["weight"]
+    if not bool(power.any()):
+        return node
+
+    def error(limit: Tensor) -> Tensor:
+        bar = against_outputs(node, limit)
+        lost = (weight.abs() - bar).clamp(min=0).square() + (bar / LARGEST_WEIGHT).square() / 12
+        return over_inputs(node, lost * power, torch.sum)
+
+    limit = best = over_inputs(node, weight.abs(), torch.amax)
+    least = error(best)
+    for _ in range(HALVINGS):
+        limit = limit / 2
+        better = (found := error(limit)) < least
+        if not bool(better.any()):
+            break
+        best, least = torch.where(better, limit, best), torch.minimum(found, least)
+    bar = against_outputs(node, best)
+    return node.with_tensors(weight=torch.minimum(torch.maximum(weight, -bar), bar))
 
 
 def finest_grid(node: Node) -> Tensor:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.network.graph import Graph, Neurons, Node, Plan
-from canonic.network.layerwise import at_once
+from canonic.network.layerwise import at_once, current_of
 from canonic.network.outputs import output_names
-from canonic.network.population import current, population_scan
+from canonic.network.population import population_scan
 from canonic.network.reference import activate, reference
 from canonic.neurons import Scan
 
@@ -80,9 +80,9 @@ def measure(
         if node.neurons is not None:
             values[node.name] = value
 
-    def compare(node: Node, terms: Sequence[Tensor], did: Scan | Tensor) -> None:
+    def compare(node: Node, given: Sequence[Tensor], did: Scan | Tensor) -> None:
         if isinstance(did, Scan):
-            populations[node.name] = _sums(plan, node, values.pop(node.name), current(node, terms), did)
+            populations[node.name] = _sums(plan, node, values.pop(node.name), current_of(plan, node, given), did)
 
     wanted = reference(source, inputs, keep)
     streams = at_once(plan, inputs, compare)
@@ -112,7 +112,7 @@ def _sums(plan: Plan, node: Node, value: Tensor, currents: Tensor, did: Scan) ->
     neurons, theta = node.neurons or Neurons(signed=True), node.tensors["theta"]
     code, whole = neurons.code or plan.code, node.tensors.get("threshold")
     decoded, target = code.decode(did.spikes), activate(node, code.decode(currents / (1 if whole is None else whole)))
-    exact = population_scan(node, [currents], replace(code, silent=code.steps))
+    exact = population_scan(_without_scales(node), [currents], replace(code, silent=code.steps))
     return replace(
         noise(code, theta, value, did.spikes),
         own=_square((decoded - target) * theta),
@@ -122,6 +122,11 @@ def _sums(plan: Plan, node: Node, value: Tensor, currents: Tensor, did: Scan) ->
         clips=int(exact.overloads.sum()),
         firings=code.steps * decoded.numel(),
     )
+
+
+def _without_scales(node: Node) -> Node:
+    """Return a population that reads its current whole."""
+    return replace(node, tensors={name: t for name, t in node.tensors.items() if not name.startswith("scale ")})
 
 
 def _square(x: Tensor) -> float:

@@ -1,17 +1,23 @@
-"""Linear maps at the precision of their weights: bfloat16 products, and int8 ones that are exact.
+"""Linear maps of spikes: sums of whole numbers are exact, those of floats are added up in float32 or better.
 
-Spikes of -1, 0 and +1 are exact in every type, so int8 weights give exact sums in int32 (oneDNN, through torch's
-operators for quantised networks, which take activations from 0 to 255: a spike s goes in as s + 1, with zero point 1).
+Spikes of -1, 0 and +1 are exact in every type, so int8 weights give exact sums: in int32, by oneDNN through torch's
+operators for quantised networks, which take activations from 0 to 255 (a spike s goes in as s + 1, with zero point 1);
+and in float32, as no sum of an integer network reaches 2^24. Where those operators are not known to be right
+(``_known``) it is float32. Weights of bfloat16 are multiplied as float32 on a processor: torch returns the products of
+bfloat16 tensors in bfloat16, and oneDNN's end in a segmentation fault for kernels that reach beyond the picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 
+from canonic.errors import DataError
 from canonic.network.apply import apply
 from canonic.network.graph import Node
 from canonic.network.grids import weight_unit
+from canonic.network.weights import against_outputs
 
 PIECE = 2**21
 """Bytes of the floats that are made of spikes at a time: they need not all be there at once."""
@@ -21,17 +27,34 @@ CONVOLUTION, LINEAR = "aten.conv2d.default", "aten.linear.default"
 def multiply(node: Node, rows: Sequence[Tensor]) -> Tensor:
     """Apply a node to rows of samples, in the type that it is fastest in, without its bias."""
     if "packed" in node.tensors and rows[0].dtype == torch.int8:
-        return _convolution(node, rows[0]) if node.operator == CONVOLUTION else _linear(node, rows[0])
+        return _packed(node, rows[0])
     if node.scaling == "moves":
         return _moved(node, rows)
+    if "wide" in node.tensors:
+        wide = node.tensors["wide"]
+        return _in_pieces(rows[0], wide.dtype, lambda x: linear(x, wide).to(node.tensors["weight"].dtype))
+    node = _in_float32(node)
     kind = node.tensors["weight"].dtype if node.weighted else torch.float32
     narrow = (torch.int8, torch.bfloat16)
     if node.weighted and not node.alone and rows[0].dtype in narrow and rows[0].dtype != kind:
-        size = max(1, PIECE // (kind.itemsize * rows[0][0].numel()))
-        parts = [apply(node, [piece.to(kind)], len(piece)) for piece in torch.split(rows[0], size)]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+        return _in_pieces(rows[0], kind, lambda x: apply(node, [x], len(x)))
     ready = [row.to(kind) if row.dtype in narrow or kind in narrow else row for row in rows]
     return apply(node, ready, len(rows[0]))
+
+
+def _in_float32(node: Node) -> Node:
+    """Return a matrix of bfloat16 as one of float32, where a processor multiplies."""
+    weight = node.tensors.get("weight")
+    if weight is None or weight.dtype != torch.bfloat16 or weight.device.type != "cpu":
+        return node
+    return node.with_tensors(weight=weight.float())
+
+
+def _in_pieces(rows: Tensor, kind: torch.dtype, product: Callable[[Tensor], Tensor]) -> Tensor:
+    """Apply a product to rows in another type, some at a time."""
+    size = max(1, PIECE // (kind.itemsize * rows[0].numel()))
+    parts = [product(piece.to(kind)) for piece in torch.split(rows, size)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _moved(node: Node, rows: Sequence[Tensor]) -> Tensor:
@@ -41,19 +64,50 @@ def _moved(node: Node, rows: Sequence[Tensor]) -> Tensor:
     return apply(node, rows, len(rows[0]))
 
 
-def pack(node: Node) -> Node:
-    """Return a node of an integer network with its weights as a kernel wants them, where there is one."""
-    if node.tensors["weight"].device.type != "cpu":
+def pack(node: Node, shape: tuple[int, ...]) -> Node:
+    """Return a matrix of an integer network that reads spikes of this shape, ready for the fastest products.
+
+    Its weights are whole numbers of at most 127 times "unit", one for each output; "packed" are those as an operator of
+    torch wants them, where there is one that is known to be right.
+    """
+    if node.tensors["weight"].device.type != "cpu" or node.operator not in (CONVOLUTION, LINEAR):
         return node
     unit = weight_unit(node)
-    small = (node.tensors["weight"] / unit).to(torch.int8)
+    ready = node.with_tensors(unit=unit)
+    if not _known(node, shape):
+        return ready
+    small = (node.tensors["weight"] / against_outputs(node, unit)).to(torch.int8)
     if node.operator == LINEAR:
-        return node.with_tensors(packed=small.t(), unit=unit.flatten())
-    if node.operator == CONVOLUTION and hasattr(torch.ops.onednn, "qconv_prepack"):
-        prepack = torch.ops.onednn.qconv_prepack
-        packed: Tensor = prepack(small, unit.flatten(), 1.0, 1, *geometry(node), None)
-        return node.with_tensors(packed=packed, unit=unit.flatten())
-    return node
+        return ready.with_tensors(packed=small.t())
+    packed: Tensor = torch.ops.onednn.qconv_prepack(small, unit, 1.0, 1, *geometry(node), None)
+    return ready.with_tensors(packed=packed)
+
+
+def _known(node: Node, shape: tuple[int, ...]) -> bool:
+    """Whether the operator for int8 is known to be right: it checks less than it should.
+
+    ``torch._int_mm`` reads memory that is not its own where each sum has one term; ``qconv2d_pointwise`` gives wrong
+    sums for outputs that are one pixel wide, and a segmentation fault for kernels that reach beyond the picture.
+    """
+    if node.operator == LINEAR:
+        return shape[-1] > 1
+    if not hasattr(torch.ops.onednn, "qconv_prepack") or len(shape) != 3:
+        return False
+    kernel, dilation = node.tensors["weight"].shape[2:], geometry(node)[2]
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    return node.shape[-1] > 1 and all(r <= size for r, size in zip(reach, shape[1:], strict=True))
+
+
+def _packed(node: Node, spikes: Tensor) -> Tensor:
+    """Return the sums of spikes -1, 0 and +1.
+
+    Raises:
+        DataError: if the weights do not take these channels.
+    """
+    channels, axis = node.tensors["weight"].shape[1] * geometry(node)[3], 1 if node.operator == CONVOLUTION else -1
+    if spikes.shape[axis] != channels:
+        raise DataError(f"{node.name} ({node.operator}) reads {channels} channels, got {spikes.shape[axis]}")
+    return _convolution(node, spikes) if axis == 1 else _linear(node, spikes)
 
 
 def _convolution(node: Node, spikes: Tensor) -> Tensor:

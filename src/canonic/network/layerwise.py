@@ -14,7 +14,7 @@ from canonic.network.graph import Graph, Node, Plan
 from canonic.network.inputs import analog, prototype
 from canonic.network.kernels import multiply
 from canonic.network.pooling import pooled
-from canonic.network.population import population_scan
+from canonic.network.population import current, population_scan
 from canonic.neurons import Scan, lengthen
 
 log = logging.getLogger("canonic")
@@ -109,6 +109,13 @@ def result_of(
     if node.neurons is not None:
         return _population(plan, node, inputs, node.neurons.code or plan.code, counted=counted)
     return _telescoping(plan, node, inputs) if node.kind == "function unit" else _linear(plan, node, inputs)
+
+
+def current_of(plan: Plan, node: Node, streams: Sequence[Tensor]) -> Tensor:
+    """Return the current of a population from the streams that it reads, as an observer is given them."""
+    if node.convolution is not None:
+        streams = [_linear(plan, node.convolution, streams[:1]), *streams[1:]]
+    return current(node, streams)
 
 
 def stream_of(plan: Plan, node: Node, inputs: Sequence[Shaped[Tensor, "_ batch ..."]]) -> Shaped[Tensor, "_ batch ..."]:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from canonic.errors import DataError
-from canonic.network.graph import Graph, Plan, Precision
+from canonic.network.graph import Graph, Node, Plan, Precision
 from canonic.network.integer import to_integers
+from canonic.network.kernels import LINEAR
 
 
 def lowered(plan: Plan, precision: Precision) -> Plan:
@@ -21,8 +22,8 @@ def lowered(plan: Plan, precision: Precision) -> Plan:
     if precision == "int8":
         return to_integers(plan)
     if precision == "bf16":
-        return to_bfloat16(plan)
-    return to_two_bfloat16(plan) if precision == "bf16x2" else plan
+        return with_wide_answers(to_bfloat16(plan))
+    return with_wide_answers(to_two_bfloat16(plan) if precision == "bf16x2" else plan)
 
 
 def require_precision(precision: str) -> None:
@@ -34,9 +35,9 @@ def require_precision(precision: str) -> None:
 def to_bfloat16(plan: Plan) -> Plan:
     """Return the plan with the weights between two populations rounded to bfloat16, where spikes are exact.
 
-    Membranes are float32, and so are the currents of convolutions that C computes (convolution.py); torch's products
-    come out in bfloat16. Layers that read the input or give the output stay as they are:
-    they cost little, and their rounding would go straight into the answer.
+    Currents and membranes are float32; on a GPU, where torch's products come out in bfloat16, currents are rounded too.
+    Layers that read the input or give the output stay as they are: they cost little, and their rounding would go
+    straight into the answer.
     """
     return replace(_rounded(plan, lambda weight: weight.to(torch.bfloat16)), spikes=torch.bfloat16)
 
@@ -61,6 +62,24 @@ def two_bfloat16(weight: Tensor) -> Tensor:
     return high + (weight - high).to(torch.bfloat16).to(weight)
 
 
+def with_wide_answers(plan: Plan) -> Plan:
+    """Return the plan with the linear layers behind all populations also in float64, for a processor to add up in.
+
+    In float32 such long sums are added up in another order for other batches and numbers of threads, and the answer
+    shows it; in float64 that vanishes when the sum is rounded.
+    """
+    answers = _answers(plan.graph)
+
+    def changed(node: Node) -> Node:
+        weight = node.tensors.get("weight")
+        if node.name not in answers or node.operator != LINEAR or weight is None:
+            return node
+        wide = weight.dtype == torch.float32 and weight.device.type == "cpu" and not node.alone
+        return node.with_tensors(wide=weight.double()) if wide else node
+
+    return replace(plan, graph=replace(plan.graph, nodes=tuple(map(changed, plan.graph.nodes))))
+
+
 def _rounded(plan: Plan, rounding: Callable[[Tensor], Tensor]) -> Plan:
     inner = _between_populations(plan.graph)
     nodes = tuple(
@@ -77,8 +96,14 @@ def _between_populations(graph: Graph) -> set[str]:
         ternary = node.scaling == "moves" or (node.scaling == "pools" and node.kind == "function unit")
         if node.neurons is not None or (ternary and all(name in spikes for name in node.inputs)):
             spikes.add(node.name)
+    answers = _answers(graph)
+    return {n.name for n in graph.nodes if n.weighted and n.inputs[0] in spikes and n.name not in answers}
+
+
+def _answers(graph: Graph) -> set[str]:
+    """Return the names of the outputs and of what leads to them from the last populations."""
     answers = set(graph.outputs)
     for node in reversed(graph.nodes):
         if node.name in answers and node.neurons is None:
             answers.update(node.inputs)
-    return {n.name for n in graph.nodes if n.weighted and n.inputs[0] in spikes and n.name not in answers}
+    return answers

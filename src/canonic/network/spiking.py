@@ -153,7 +153,7 @@ class SpikingNetwork:
             DataError: if there is no such population.
         """
         with torch.no_grad():
-            return trace(self.clocked_plan, self.graph, called(self.graph, inputs, named), layers)
+            return trace(self.layerwise_plan, self.graph, called(self.graph, inputs, named), layers)
 
     def verify(self, data: Iterable[Any], *, progress: bool = True) -> Verification:
         """Compare every population and output with the source network.
@@ -171,9 +171,9 @@ class SpikingNetwork:
         """Return the network at another precision. The source network stays that of the floats.
 
         Args:
-            precision: "fp32" is the reference. "bf16" rounds the weights between populations to bfloat16, and currents
-                too where torch multiplies them. "bf16x2" rounds these weights to the sum of two bfloat16 numbers, and
-                no current: near fp32, and as slow. "int8" is a network of whole numbers: int8 weights, and integer
+            precision: "fp32" is the reference. "bf16" rounds the weights between populations to bfloat16; currents are
+                float32, but on a GPU. "bf16x2" rounds these weights to the sum of two bfloat16 numbers: near fp32, and
+                as slow. "int8" is a network of whole numbers: int8 weights, and integer
                 currents, membranes and thresholds, with the same spikes on every machine.
 
         Raises:

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from canonic.errors import DataError, nearest
 from canonic.network.graph import Graph, Node, Plan
-from canonic.network.layerwise import at_once
-from canonic.network.population import current
+from canonic.network.layerwise import current_of, layerwise
 from canonic.network.reference import reference
-from canonic.neurons import Scan, lengthen, run
+from canonic.neurons import Scan, lengthen, replay
 from canonic.words import counted
 
 
@@ -48,30 +47,35 @@ def trace(plan: Plan, graph: Graph, inputs: Sequence[Tensor], layers: Iterable[s
     for name in wanted - set(known):
         raise DataError(f"there is no population {name!r}: {nearest(name, known)}")
     source: dict[str, Tensor] = {}
-    traces: dict[str, LayerTrace] = {}
+    parts: dict[str, list[tuple[Tensor, Tensor]]] = {}
 
     def keep_source(node: Node, _: Sequence[Tensor], activation: Tensor) -> None:
         if node.name in wanted:
             source[node.name] = activation * node.tensors["theta"]
 
-    def keep(node: Node, terms: Sequence[Tensor], result: Scan | Tensor) -> None:
-        if node.name not in wanted or node.neurons is None or isinstance(result, Tensor):
-            return
-        currents = current(node, terms)
-        code = node.neurons.code or plan.code
-        start, whole = node.tensors.get("start"), node.tensors.get("threshold")
-        unit = 1 if whole is None else whole
-        steps = list(run(code, currents, signed=node.neurons.signed, start=start, theta=whole))
-        quiet = torch.zeros_like(result.spikes[:1]).expand(code.silent, *result.spikes.shape[1:])
-        traces[node.name] = LayerTrace(
-            spikes=torch.cat([quiet, result.spikes]).to(currents.dtype),
-            currents=lengthen(currents, code.steps + code.silent) / unit,
-            membranes=torch.stack([state.potential for _, state, _ in steps]) / unit,
-            decoded=code.decode(result.spikes, node.tensors["theta"]),
-            source=source[node.name],
-            first=plan.graph.first_steps[node.name] - code.silent,
-        )
+    def keep(node: Node, given: Sequence[Tensor], result: Scan | Tensor) -> None:
+        if node.name in wanted and node.neurons is not None and not isinstance(result, Tensor):
+            parts.setdefault(node.name, []).append((current_of(plan, node, given), result.spikes))
 
     reference(graph, inputs, keep_source)
-    at_once(plan, inputs, keep)
-    return traces
+    layerwise(plan, inputs, keep)
+    return {name: _traced(plan, plan.graph[name], found, source[name]) for name, found in parts.items()}
+
+
+def _traced(plan: Plan, node: Node, parts: Sequence[tuple[Tensor, Tensor]], source: Tensor) -> LayerTrace:
+    """Return the trace of a population from currents and spikes, of some samples each, and its activation."""
+    currents, spikes = (torch.cat(part, 1) for part in zip(*parts, strict=True))
+    code = (node.neurons and node.neurons.code) or plan.code
+    start, whole = node.tensors.get("start"), node.tensors.get("threshold")
+    unit = 1 if whole is None else whole
+    quiet = torch.zeros_like(spikes[:1]).expand(code.silent, *spikes.shape[1:])
+    fired = torch.cat([quiet, spikes]).to(currents.dtype)
+    ready = lengthen(currents, code.steps + code.silent)
+    return LayerTrace(
+        spikes=fired,
+        currents=ready / unit,
+        membranes=replay(code, ready, fired, start=start, theta=whole) / unit,
+        decoded=code.decode(spikes, node.tensors["theta"]),
+        source=source,
+        first=plan.graph.first_steps[node.name] - code.silent,
+    )

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from canonic.errors import DataError
+from canonic.network.fusion import fuse
 from canonic.network.graph import Graph, Node, Plan, Precision
 from canonic.network.health import Sums, added, decibels, measure
 from canonic.network.inputs import batches
@@ -45,7 +46,7 @@ def verify(
     Raises:
         DataError: if there is no data, or it does not fit.
     """
-    ran, total, kept = lowered(plan, precision), None, None
+    ran, total, kept = fuse(lowered(plan, precision)), None, None
     samples = 0
     with torch.no_grad():
         for number, inputs in enumerate(track(batches(plan.graph, data, "verification"), "verify", shown=progress)):

@@ -6,6 +6,7 @@ A scale is a tensor that broadcasts against one sample, such as [channels, 1, 1]
 """
 
 import math
+from collections.abc import Callable
 
 from torch import Tensor
 
@@ -75,6 +76,43 @@ def scale_input(node: Node, scale: Tensor) -> Node | None:
         return None
     grouped = vector.view(groups, -1, 1) if _transposed(node) else vector.view(groups, 1, -1)
     return node.with_tensors(weight=_times(weight, grouped, groups))
+
+
+def over_inputs(node: Node, weight: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
+    """Reduce the weights of a matrix over all that one output reads: ``[outputs]``; those of a scale stay."""
+    if node.is_scale:
+        return weight
+    groups = _groups(node)
+    matrix = weight.reshape(groups, weight.shape[0] // groups, weight.shape[1], -1)
+    return reduce(matrix, (1, 3) if _transposed(node) else (2, 3)).flatten()
+
+
+def against_outputs(node: Node, vector: Tensor) -> Tensor:
+    """Return what belongs to each output, ``[outputs]``, so that it broadcasts against the weights of a matrix."""
+    weight, groups = node.tensors["weight"], _groups(node)
+    if node.is_scale:
+        return vector
+    kernel = [1] * (weight.dim() - 2)
+    if not _transposed(node):
+        return vector.reshape(-1, 1, *kernel)
+    each = vector.reshape(groups, 1, -1).expand(groups, weight.shape[0] // groups, -1)
+    return each.reshape(*weight.shape[:2], *kernel)
+
+
+def against_inputs(node: Node, vector: Tensor) -> Tensor:
+    """Return what belongs to each input, ``[inputs]``, so that it broadcasts against the weights of a matrix."""
+    weight, groups = node.tensors["weight"], _groups(node)
+    kernel = [1] * (weight.dim() - 2)
+    if _transposed(node):
+        return vector.reshape(-1, 1, *kernel)
+    each = vector.reshape(groups, 1, -1).expand(groups, weight.shape[0] // groups, -1)
+    return each.reshape(*weight.shape[:2], *kernel)
+
+
+def of_inputs(node: Node, values: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return the mean for each channel that a matrix reads, ``[inputs]``, of what broadcasts against its input."""
+    axis = channel_axis(node)
+    return values.expand(shape).movedim(axis, 0).flatten(1).mean(1) if len(shape) > 1 else values.expand(shape)
 
 
 def _times(weight: Tensor, grouped: Tensor, groups: int) -> Tensor:

@@ -10,6 +10,7 @@ from canonic.neurons.tsa import Membrane as Membrane
 from canonic.neurons.tsa import Scan as Scan
 from canonic.neurons.tsa import join as join
 from canonic.neurons.tsa import overloaded as overloaded
+from canonic.neurons.tsa import replay as replay
 from canonic.neurons.tsa import rest as rest
 from canonic.neurons.tsa import run as run
 from canonic.neurons.tsa import scan as scan

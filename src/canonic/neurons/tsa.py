@@ -157,6 +157,31 @@ def run(
         yield t, state, spikes
 
 
+def replay(
+    code: CSS,
+    currents: Float[Tensor, "time batch *shape"],
+    spikes: Float[Tensor, "time batch *shape"],
+    *,
+    start: Float[Tensor, "..."] | None = None,
+    theta: Float[Tensor, "..."] | None = None,
+) -> Float[Tensor, "time batch *shape"]:
+    """Return the potentials after every step 1 .. T + k of a population that has fired these spikes.
+
+    Args:
+        code: the population's code.
+        currents: of every step, as for ``scan``.
+        spikes: of every step, silence in the first k.
+        start: as for ``scan``.
+        theta: as for ``scan``.
+    """
+    top = code.beta**code.silent * (1 if theta is None else theta)
+    v, potentials = rest(currents[0], signed=True, start=start).potential, []
+    for current, spike in zip(currents, spikes, strict=True):
+        v = _saturated(current + code.beta * v - spike * top, theta)
+        potentials.append(v)
+    return join(potentials)
+
+
 def join(steps: Sequence[Float[Tensor, "batch *shape"]]) -> Float[Tensor, "time batch *shape"]:
     """Return steps as a stream. Unlike ``torch.stack`` this keeps their memory format (channels last)."""
     return torch.cat(list(steps)).view(len(steps), *steps[0].shape)

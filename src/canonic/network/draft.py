@@ -1,0 +1,94 @@
+"""What has been lowered to whole numbers so far: nodes, and what is known of their streams."""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from canonic.errors import ConversionError
+from canonic.network.graph import Graph, Node
+from canonic.network.power import mean_of, power_of
+from canonic.network.weights import compress
+
+LARGEST_CURRENT = 2.0**23
+"""With membranes up to 2^22 every sum stays below 2^24: a float holds it exactly, and so does an int32."""
+LARGEST_THRESHOLD = 2.0**20
+"""Largest theta' = 2^k theta: membranes, which saturate at 2^22, then hold four of them."""
+
+
+class TooLarge(Exception):
+    """Raised when a sum could overflow."""
+
+    def __init__(self, node: Node, bound: float) -> None:
+        super().__init__(f"the sums of {node.name} ({node.operator}) could reach {bound:.3g}")
+
+
+@dataclass
+class Draft:
+    """An integer network in the making.
+
+    Attributes:
+        graph: the network in floats.
+        bits: of its inputs.
+        unlowered: names of the nodes that no population has coded in spikes, in the graph.
+        nodes: those of whole numbers.
+        names: of the stream that stands for each node of the graph.
+        grids: of each stream.
+        bounds: what its numbers can reach.
+        ternary: the streams whose numbers are -1, 0 and +1.
+        plain: of each matrix and scale, with weights that give plain numbers.
+        means: of the elements of each stream, where they are known.
+        powers: their mean squares, likewise.
+    """
+
+    graph: Graph
+    bits: int
+    unlowered: set[str]
+    nodes: list[Node] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    grids: dict[str, Tensor] = field(default_factory=dict)
+    bounds: dict[str, float] = field(default_factory=dict)
+    ternary: set[str] = field(default_factory=set)
+    plain: dict[str, Node] = field(default_factory=dict)
+    means: dict[str, Tensor | None] = field(default_factory=dict)
+    powers: dict[str, Tensor | None] = field(default_factory=dict)
+
+    @property
+    def analog(self) -> set[str]:
+        """The nodes that no population has coded in spikes."""
+        return {self.names[name] for name in self.unlowered if name in self.names}
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of one sample of each stream."""
+        return {node.name: node.shape for node in self.nodes}
+
+    def put(self, node: Node, grid: Tensor, bound: float) -> None:
+        """Add a node whose numbers lie on a grid; raise TooLarge if they could overflow."""
+        if bound > LARGEST_CURRENT:
+            raise TooLarge(node, bound)
+        self.add(node)
+        self.grids[node.name], self.bounds[node.name] = compress(grid), bound
+        self.names[node.name] = node.name
+
+    def add(self, node: Node) -> None:
+        """Add a node."""
+        shapes = self.shapes
+        self.powers[node.name] = power_of(node, [(self.powers.get(name), shapes[name]) for name in node.inputs])
+        self.means[node.name] = mean_of(node, [(self.means.get(name), shapes[name]) for name in node.inputs])
+        self.nodes.append(node)
+
+    def named(self, name: str) -> Node:
+        """Return the node of this name."""
+        return next(node for node in self.nodes if node.name == name)
+
+    def requantised(self, name: str) -> bool:
+        """Whether the weights of a node can be put on another grid: nothing else reads it."""
+        return name in self.plain and len(self.graph.consumers[name]) == 1 and name not in self.graph.outputs
+
+
+def impossible(node: Node, why: str) -> ConversionError:
+    """Return the refusal of a node."""
+    return ConversionError(
+        f"{node.name} ({node.operator}, {list(node.shape)}) cannot be computed in whole numbers: {why}; "
+        "use bf16 or fp32"
+    )

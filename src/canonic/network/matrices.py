@@ -1,0 +1,156 @@
+"""Matrices and scales of an integer network: the grids of their weights."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from math import ceil, log2
+
+import torch
+from torch import Tensor
+
+from canonic.network.apply import apply
+from canonic.network.draft import LARGEST_CURRENT, LARGEST_THRESHOLD, Draft, TooLarge, impossible
+from canonic.network.graph import Graph, Node
+from canonic.network.grids import (
+    LARGEST_WEIGHT,
+    clipped,
+    finest_grid,
+    largest_sum,
+    rounding_scale,
+    weight_unit,
+    without_idle,
+)
+from canonic.network.weights import against_inputs, against_outputs, of_inputs, padded, scale_input, scale_output
+
+INPUT_BITS = (11, 10, 9, 8, 7)
+"""Bits of the input beside its sign: as many as sums and thresholds leave room for."""
+FRACTION_BITS = (4, 2, 0)
+"""Bits below the weights, likewise."""
+SHIFT_BITS = 8
+"""Bits of a spike whose scale is left to those that read it, where a shift is added to it."""
+STARVED = 4
+"""So many times finer than there is room for may grids be: int8 weights then have six bits, and the sign."""
+
+
+class Matrices(Draft):
+    """Lowers what has weights."""
+
+    def lower_spikes(self, node: Node) -> None:
+        """Scale spikes and shift them: they stay, and the grid takes the scale up, which matrices absorb."""
+        plain = self.plain_weights(node)
+        weight, bias = plain.tensors["weight"], plain.tensors.get("bias")
+        size = weight.abs() if bias is None else weight.abs().maximum(bias.abs() / 8)
+        grid = (1.0 if bias is None else 2.0**SHIFT_BITS) / torch.where(size > 0, size, 1)
+        whole = node.with_tensors(weight=(weight * grid).round())
+        bound = whole.tensors["weight"].abs()
+        if bias is not None:
+            whole = whole.with_tensors(bias=(bias * grid).round())
+            bound = bound + whole.tensors["bias"].abs()
+        self.put(whole, grid, float(bound.max()))
+        if bias is None:
+            self.ternary.add(node.name)
+
+    def lower_weights(self, node: Node) -> None:
+        """Put the weights of a matrix or of a scale of spikes on the finest grid that there is room for."""
+        node = self.with_room(node) if node.weighted else node
+        source, plain = node.inputs[0], self.plain_weights(node)
+        self.plain[node.name] = plain
+        finest, coded, room = finest_grid(plain), source in self.ternary, self.room(node.name)
+        if self.bits > INPUT_BITS[-1] and not coded and source in self.analog and float(finest.median()) > room:
+            raise TooLarge(node, LARGEST_WEIGHT * self.bounds[source])
+        if float(finest.median()) > STARVED * room:
+            raise impossible(node, "the silent steps behind it leave too few bits for its weights: take fewer of them")
+        tries = (self.quantised(plain, (finest * 2**f).clamp(1, room)) for f in (FRACTION_BITS if coded else (0,)))
+        self.put(*_fitting(tries))
+
+    def room(self, name: str) -> float:
+        """The largest threshold of the populations that a node feeds."""
+        return LARGEST_THRESHOLD / 2.0 ** silent_behind(self.graph, name)
+
+    def plain_weights(self, node: Node) -> Node:
+        """Return a matrix or a scale of whole numbers with weights that give plain numbers."""
+        source = node.inputs[0]
+        plain, power = scale_input(node, 1 / self.grids[source]), self.powers.get(source)
+        if plain is None:
+            raise impossible(node, "its inputs lie on grids of their own")
+        if power is None:
+            return plain
+        if node.is_scale:
+            return without_idle(plain, power)
+        return clipped(plain, against_inputs(node, of_inputs(node, power, self.shapes[source])))
+
+    def with_room(self, node: Node) -> Node:
+        """Return a matrix that reads coarser numbers, where its sums or thresholds could not hold those that there are.
+
+        Those of an input are made coarser where they come in.
+        """
+        name = node.inputs[0]
+        if name in self.ternary or name in self.analog:
+            return node
+        plain, bound = self.plain_weights(node), self.bounds[name]
+        finest = finest_grid(plain)
+        whole = scale_output(plain, finest)
+        excess = max(1.0, min(float(finest.median()) / self.room(node.name), bound / LARGEST_WEIGHT))
+        excess = max(excess, 2 * largest_sum(whole, bound) / LARGEST_CURRENT if whole else 1.0)
+        if excess == 1:
+            return node
+        factor = 2.0 ** -ceil(log2(excess))
+        coarse = rounding_scale(f"{name}.for.{node.name}", self.named(name), torch.tensor(factor))
+        self.put(coarse, self.grids[name] * factor, bound * factor)
+        return replace(node, inputs=(coarse.name,))
+
+    def quantised(self, plain: Node, grid: Tensor) -> tuple[Node, Tensor, float]:
+        """Return a node with its weights on a grid, the grid, and what its sums can reach."""
+        scaled = scale_output(plain, grid)
+        if scaled is None:
+            raise impossible(plain, "its outputs would lie on grids of their own")
+        weight = scaled.tensors["weight"]
+        unit = against_outputs(scaled, weight_unit(scaled))
+        whole = scaled.with_tensors(weight=(weight / unit).round() * unit)
+        shift = self.mean_shift(whole, whole.tensors["weight"] - weight)
+        bias = (whole.tensors.get("bias", torch.zeros(())) - shift).round()
+        whole = whole.with_tensors(bias=bias) if "bias" in whole.tensors else whole
+        return whole, grid, largest_sum(whole, self.bounds[plain.inputs[0]])
+
+    def mean_shift(self, node: Node, rounding: Tensor) -> Tensor:
+        """Return what the rounding of weights adds to the sums of each channel, on average over the calibration."""
+        mean = self.means.get(node.inputs[0])
+        if mean is None or "bias" not in node.tensors:
+            return torch.zeros(())
+        shape, bias = self.shapes[node.inputs[0]], node.tensors["bias"]
+        sums = apply(node.with_tensors(weight=rounding), [mean.expand(1, *shape).contiguous()], 1)[0]
+        kept = padded(bias, len(node.shape)).shape
+        axes = [axis for axis, size in enumerate(kept) if size == 1 and node.shape[axis] > 1]
+        return (sums.mean(axes, keepdim=True) if axes else sums).reshape(bias.shape)
+
+    def lower_unit(self, node: Node) -> None:
+        """Scale a current: the numbers stay, and the grid takes the scale up."""
+        weight, grid = node.tensors["weight"], self.grids[node.inputs[0]]
+        grid = torch.where(weight == 0, grid, grid / weight.abs())
+        whole = {"bias": (node.tensors["bias"] * grid).round()} if "bias" in node.tensors else {}
+        extra = float(whole["bias"].abs().max()) if whole else 0.0
+        self.put(node.with_tensors(weight=weight.sign(), **whole), grid, self.bounds[node.inputs[0]] + extra)
+
+
+def _fitting(tries: Iterable[tuple[Node, Tensor, float]]) -> tuple[Node, Tensor, float]:
+    """Return the first of some nodes on finer and finer grids whose sums fit, else the last."""
+    for found in tries:
+        if found[2] <= LARGEST_CURRENT:
+            break
+    return found
+
+
+def only_matrices_read(graph: Graph, name: str) -> bool:
+    """Whether all that read a stream, maybe moved or pooled, absorb scales in their weights."""
+    readers = graph.consumers[name]
+    return name not in graph.outputs and all(
+        reader.weighted
+        or (reader.scaling in ("moves", "pools") and not reader.alone and only_matrices_read(graph, reader.name))
+        for reader in readers
+    )
+
+
+def silent_behind(graph: Graph, name: str) -> int:
+    """Return the most silent steps of the populations that a stream reaches as it is, or moved, scaled or added up."""
+    readers = graph.consumers[name]
+    found = [r.neurons.silent if r.neurons else 0 if r.weighted else silent_behind(graph, r.name) for r in readers]
+    return max(found, default=0)

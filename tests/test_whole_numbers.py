@@ -1,0 +1,172 @@
+"""Networks of whole numbers lose no more than weights of eight bits must, whatever they are made of, or are refused."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import conv2d, linear
+from torch.utils import _pytree as pytree
+
+from canonic import CSS, ConversionError, convert
+from canonic.measure.baselines import eight_bits
+from canonic.network.graph import Constant, Node, Slot
+from canonic.network.kernels import multiply, pack
+from canonic.network.reference import reference
+from tests.lambdas import Lambda, conv
+from tests.networks import build
+
+KINDS = """conv3d/grouped/transposed bn/pre-activation/max pooling/long and short branch/concat/squeeze
+linear on the last axis/stack""".replace("\n", "/")
+
+
+def leaves(tree):
+    return pytree.tree_leaves(tree)
+
+
+def noise(found, wanted):
+    return [float((a - b).square().sum() / b.square().sum()) for a, b in zip(found, wanted, strict=True)]
+
+
+def examine(model, x, y):
+    """The error of int8 is at most 2 dB above those of fp32, of weights of eight bits, and of an input of eight."""
+    snn = convert(model, [x], code=CSS(8, 2), progress=False)
+    integer = snn.to_precision("int8")
+    rounded = replace(snn.graph, nodes=tuple(map(eight_bits, snn.graph.nodes)))
+    step = y.abs().max() / 127
+    whole = (y / step).round() * step
+    with torch.no_grad():
+        wanted, found = leaves(model(y)), leaves(integer(y))
+        exact, least, coarse = (
+            noise(n, wanted) for n in (leaves(snn(y)), reference(rounded, [y]), leaves(model(whole)))
+        )
+    for ours, *others in zip(noise(found, wanted), exact, least, coarse, strict=True):
+        assert ours <= 10**0.2 * sum(others)
+    for a, b in zip(found, leaves(integer(y, scheduler="clocked")), strict=True):
+        assert torch.allclose(a, b, rtol=0, atol=1e-5 * float(b.abs().max()))
+
+
+@pytest.mark.parametrize("name", KINDS.split("/"))
+def test_the_operators_lose_no_more_than_eight_bits_must(name):
+    torch.manual_seed(0)
+    model, shape = build(name)
+    examine(model.float(), torch.randn(64, *shape), torch.randn(32, *shape))
+
+
+class Dead(nn.Module):
+    """A batch norm behind units of which some never fire, whose deviation is none."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.norm, self.b, self.c = (
+            nn.Linear(8, 24),
+            nn.BatchNorm1d(24, momentum=None),
+            nn.Linear(24, 24),
+            nn.Linear(24, 5),
+        )
+
+    def forward(self, x):
+        return self.c(torch.relu(self.b(self.norm(torch.relu(self.a(x))))))
+
+
+def test_dead_units_decide_no_grid():
+    model, x = Dead(), torch.randn(256, 8)
+    with torch.no_grad():
+        model.a.bias[:3] -= 100
+        model(x)
+    examine(model.eval(), x, torch.randn(64, 8))
+
+
+STEPS = {"1 - y": lambda y: 1 - y, "-y": lambda y: -y, "y + 0.01": lambda y: y + 0.01, "2 y - 3": lambda y: 2 * y - 3}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_sign_or_a_shift_before_a_matrix_costs_nothing(name):
+    model = Lambda(
+        lambda m, x: m.c(torch.relu(m.b(STEPS[name](torch.relu(m.a(x))))).mean((2, 3))),
+        a=conv(3, 6),
+        b=conv(6, 6),
+        c=nn.Linear(6, 4),
+    )
+    x = torch.randn(96, 3, 6, 6)
+    examine(model.eval(), x[:64], x[64:])
+
+
+TRANSPOSED = [
+    (nn.ConvTranspose2d, 2, {"out_channels": 8, "kernel_size": 4, "stride": 2, "padding": 1, "groups": 2}),
+    (nn.ConvTranspose2d, 2, {"out_channels": 4, "kernel_size": 3, "groups": 4}),
+    (nn.ConvTranspose1d, 1, {"out_channels": 6, "kernel_size": 4, "stride": 2, "groups": 2}),
+    (nn.ConvTranspose3d, 3, {"out_channels": 4, "kernel_size": 2, "stride": 2, "groups": 2}),
+]
+
+
+@pytest.mark.parametrize(("kind", "axes", "given"), TRANSPOSED)
+def test_transposed_convolutions_in_groups_have_a_grid_for_each_channel(kind, axes, given):
+    layer, before = kind(8, **given), getattr(nn, f"Conv{axes}d")(3, 8, 2)
+    with torch.no_grad():  # channels of very different sizes
+        layer.weight[:, 0] *= 100
+    x = torch.randn(64, 3, *[5] * axes)
+    examine(nn.Sequential(before, nn.ReLU(), layer), x[:48], x[48:])
+
+
+def test_a_convolution_that_says_that_it_is_transposed():
+    model = Lambda(
+        lambda m, x: torch.ops.aten.convolution(torch.relu(m.a(x)), m.w, None, [2, 2], [1, 1], [1, 1], True, [0, 0], 2),
+        a=conv(3, 8),
+    )
+    model.w = nn.Parameter(torch.randn(8, 3, 4, 4))
+    x = torch.randn(48, 3, 5, 5)
+    examine(model.eval(), x[:32], x[32:])
+
+
+def test_silent_steps_that_leave_weights_no_bits_are_refused_with_the_layer():
+    snn = convert(
+        nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 3)),
+        [torch.randn(32, 5)],
+        code=CSS(12, 12),
+        progress=False,
+    )
+    with pytest.raises(
+        ConversionError, match=r"0 \(aten.linear.default.*the silent steps behind it leave too few bits"
+    ):
+        snn.to_precision("int8")
+
+
+def matrix(operator, weight, shape, **arguments):
+    given = {"input": Slot(0), "weight": Constant("weight"), "bias": None, **arguments}
+    return Node("m", "synapse", operator, ("x",), shape, given, {"weight": weight}, "weighs")
+
+
+@pytest.mark.parametrize("inputs", [1, 2, 3, 8, 17, 64])
+def test_linear_layers_of_any_width_give_exact_sums(inputs):
+    spikes = torch.randint(-1, 2, (5, inputs), dtype=torch.int8)
+    for outputs in (1, 2, 7, 16, 33):
+        weight = torch.randint(-127, 128, (outputs, inputs)).float()
+        node = pack(matrix("aten.linear.default", weight, (outputs,)), (inputs,))
+        for _ in range(3):
+            assert torch.equal(multiply(node, [spikes]), linear(spikes.float(), weight))
+
+
+ODD = [
+    ((5, 3, 1), (3, 2), [1, 3], [2, 1], [2, 1]),
+    ((33, 9, 1), (4, 2), [3, 3], [5, 2], [2, 3]),
+    ((2, 1, 2), (1, 1), [4, 4], [0, 0], [3, 3]),
+    ((4, 1, 10), (4, 4), [2, 4], [5, 3], [2, 3]),
+    ((16, 10, 9), (3, 5), [1, 3], [2, 1], [1, 2]),
+    ((8, 6, 6), (3, 3), [1, 1], [1, 1], [1, 1]),
+]
+
+
+@pytest.mark.parametrize(("shape", "kernel", "stride", "padding", "dilation"), ODD)
+def test_convolutions_of_odd_geometry_give_exact_sums(shape, kernel, stride, padding, dilation):
+    """Those that torch's operators get wrong, or cannot do without a segmentation fault, are done otherwise."""
+    spikes = torch.randint(-1, 2, (7, *shape), dtype=torch.int8)
+    weight = torch.randint(-127, 128, (17, shape[0], *kernel)).float()
+    wanted = conv2d(spikes.float(), weight, None, stride, padding, dilation)
+    given = {"stride": stride, "padding": padding, "dilation": dilation, "groups": 1}
+    node = matrix("aten.conv2d.default", weight, tuple(wanted.shape[1:]), **given)
+    assert torch.equal(multiply(pack(node, shape), [spikes]), wanted)
+    narrow = node.with_tensors(weight=weight.bfloat16())
+    assert torch.allclose(
+        multiply(narrow, [spikes]), conv2d(spikes.float(), weight.bfloat16().float(), None, stride, padding, dilation)
+    )
