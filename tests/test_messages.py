@@ -239,7 +239,7 @@ def test_a_buffer_that_changes_in_forward():
 
 
 def test_an_output_that_does_not_depend_on_the_input():
-    with pytest.raises(ConversionError, match="output 1 of the model does not depend on its input"):
+    with pytest.raises(ConversionError, match="the output 1 of the model does not depend on its input"):
         convert(Custom(lambda y: (y, torch.zeros(3))), [X])
 
 

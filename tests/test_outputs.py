@@ -1,15 +1,13 @@
 """Networks with several outputs, in every form that models return, and outputs of every rank."""
 
 import json
-import subprocess
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, DataError, convert, evaluate, load
+from canonic import CSS, ConversionError, DataError, convert, evaluate, load
 from canonic.network.graph import Graph, Node
 from canonic.network.outputs import output_called, output_names
 from tests.lambdas import Lambda, conv
@@ -250,24 +248,32 @@ def test_a_reference_returns_what_the_network_returns(detector, pictures):
         evaluate(detector, [pictures], reference=lambda x: x, progress=False)
 
 
-UNKNOWN = """
-import sys, torch, canonic
-snn, x = canonic.load(sys.argv[1]), torch.rand(8, 4)
-print(canonic.evaluate(snn, [x], progress=False).output, *snn.verify([x], progress=False).outputs)
-try:
-    snn(x)
-except canonic.DataError as error:
-    print(error)
-"""
+def test_none_is_returned_where_the_model_returns_none(tmp_path):
+    model = Lambda(lambda m, x: {"a": None, "b": (m.b(torch.relu(m.a(x))), None)}, a=nn.Linear(4, 6), b=nn.Linear(6, 3))
+    x = torch.rand(8, 4)
+    convert(model.eval(), [x], progress=False).save(tmp_path / "n.safetensors")
+    snn = load(tmp_path / "n.safetensors")
+    assert output_names(snn.graph) == ("b.0",)
+    found = snn(x)
+    assert (found["a"], found["b"][1]) == (None, None)
+    assert torch.allclose(snn.source(x)["b"][0], model(x)["b"][0], atol=1e-6)
+    assert evaluate(snn, [(x, torch.zeros(8, dtype=torch.int64))], progress=False).task == "classification"
 
 
-def test_a_network_is_measured_where_the_class_of_its_output_is_not_known(tmp_path):
+def test_an_output_that_is_a_constant_is_named():
+    model = Lambda(lambda m, x: {"y": torch.relu(m.a(x)), "anchors": m.a.weight}, a=nn.Linear(4, 6)).eval()
+    with pytest.raises(ConversionError, match="the output anchors of the model does not depend on its input"):
+        convert(model, [torch.rand(8, 4)], progress=False)
+
+
+def test_a_network_is_measured_where_the_class_of_its_output_is_not_known():
     model = Lambda(lambda m, x: Found(m.b(torch.relu(m.a(x))), m.a(x)), a=nn.Linear(4, 6), b=nn.Linear(6, 3)).eval()
-    convert(model, [torch.rand(8, 4)], progress=False).save(tmp_path / "found.safetensors")
-    assert isinstance(load(tmp_path / "found.safetensors")(torch.rand(2, 4)), Found)
-    done = subprocess.run(
-        [sys.executable, "-c", UNKNOWN, str(tmp_path / "found.safetensors")], capture_output=True, text=True, check=True
-    )
-    told, refused = done.stdout.splitlines()
-    assert told.split()[1:] == ["scores", "boxes"]
-    assert "the model returns a tests.Found, which is not known here: import what defines it" in refused
+    x = torch.rand(8, 4)
+    snn = convert(model, [x], progress=False)
+    assert isinstance(snn(x), Found)
+    graph = replace(snn.graph, form=snn.graph.form.replace("tests.Found", "tests.other.Lost"))
+    lost = replace(snn, plan=replace(snn.plan, graph=graph))  # as if loaded where nothing defines the class
+    assert lost.compile().verify([x], progress=False).outputs.keys() == {"scores", "boxes"}
+    assert evaluate(lost, [(x, torch.zeros(8).long())], output="scores", progress=False).chosen == "scores"
+    with pytest.raises(DataError, match=r"returns a tests.other.Lost, .* not known here: .* `import tests.other`"):
+        lost(x)

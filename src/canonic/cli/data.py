@@ -23,6 +23,7 @@ from canonic.datasets import (
     with_classes,
 )
 from canonic.errors import DataError
+from canonic.frontend import Example, arguments
 from canonic.network import SpikingNetwork
 from canonic.network.classes import count_classes
 from canonic.network.outputs import named_outputs, place_called
@@ -37,6 +38,11 @@ def samples_of(network: Network, name: str, prepare: Preprocessing, limit: int |
     data = _opened(network, name, prepare)
     say(getattr(data, "notes", ()))
     return sample(data, limit)
+
+
+def example_in(model: nn.Module | ExportedProgram, name: str) -> Example:
+    """Return the first sample of some data, as a batch of one that the model takes."""
+    return arguments(model, collate([_opened(model, name, Preprocessing())[0]]), name)
 
 
 def labelled_samples(

@@ -60,6 +60,9 @@ def explain(
         list[str] | None,
         typer.Option(help="Shape of one sample, as 3,32,32; once for each input; not for a .pt2 file."),
     ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Data that has the shape instead, as for convert: for token ids, and by name.")
+    ] = None,
     steps: o.Steps = 8,
     silent: o.Silent = 1,
     as_json: o.Json = False,
@@ -67,13 +70,14 @@ def explain(
     """Say what would become of every operator of a network, before anything is converted."""
     from dataclasses import asdict
 
+    from canonic.cli import data as d
     from canonic.cli.models import example_of, open_model
     from canonic.cli.render import show_explanation
     from canonic.conversion import explain
 
     code = o.css(steps, silent, 2.0, 0.5)
     opened = open_model(model, weights)
-    example = example_of(opened, [o.sizes(text) for text in shape or ()])
+    example = d.example_in(opened, data) if data else example_of(opened, [o.sizes(text) for text in shape or ()])
     explanation = explain(opened, example, code=code)
     print_json({"convertible": explanation.convertible, **asdict(explanation)}) if as_json else show_explanation(
         explanation

@@ -77,5 +77,5 @@ def example_of(model: nn.Module | ExportedProgram, shapes: list[tuple[int, ...]]
         given = [node.meta["val"] for node in model.graph.nodes if node.name in inputs]
         return tuple(torch.zeros(2, *(int(n) for n in x.shape[1:]), dtype=x.dtype) for x in given)
     if not shapes:
-        raise ConversionError("the shape of one sample is not known: give it, for example --shape 3,32,32")
+        raise ConversionError("the shape of one sample is not known: give it, for example --shape 3,32,32, or --data")
     return tuple(torch.zeros(2, *shape) for shape in shapes)

@@ -88,32 +88,41 @@ def _print(found: "Sweep", out: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(found.to_json())
         return
-    classifies = any(outcome.accuracy is not None for outcome in found.outcomes)
-    measured = ("accuracy %", "agreement %") if classifies else ("agreement %", "output, dB")
+    measured = _measures(found)
     columns = ("T", "k", "phi", "threshold", "precision", "total steps", *measured, "energy uJ")
     table = Table(*columns, "not beaten in", box=None, header_style="bold")
-    for outcome in found.outcomes:
-        table.add_row(*_row(outcome, found, classifies=classifies), style="" if outcome.evaluation else "dim")
+    for outcome, *shown in zip(found.outcomes, *measured.values(), strict=True):
+        table.add_row(*_row(outcome, found, tuple(shown)), style="" if outcome.evaluation else "dim")
     evaluations = [outcome.evaluation for outcome in found.outcomes if outcome.evaluation]
     seen = calibrated(evaluations[0]["data"]) if evaluations else ""
+    wanted = "accuracy" if "accuracy %" in measured else "likeness to the source"
     console().print(
         *([f"SEEN BEFORE: {seen}"] if seen else []),
         table,
         "energy: estimated, of the arithmetic for one sample; not beaten in energy, or in steps: no other setting has",
-        f"as much {'accuracy' if classifies else 'likeness to the source'} for less; {out}: a file with all measures "
-        "of each setting, and fronts.png",
+        f"as much {wanted} for less; {out}: a file with all measures of each setting, and fronts.png",
         sep="\n",
     )
 
 
-def _row(outcome: "Outcome", found: "Sweep", *, classifies: bool) -> tuple[str, ...]:
+def _measures(found: "Sweep") -> dict[str, list[str]]:
+    """Return the columns of what was measured: the shares that there are, and the ratio where there is no accuracy."""
+    shares = {
+        "accuracy %": [outcome.accuracy for outcome in found.outcomes],
+        "agreement %": [outcome.agreement for outcome in found.outcomes],
+    }
+    shown = {name: ["" if s is None else f"{100 * s:.2f}" for s in column] for name, column in shares.items()}
+    shown = {name: column for name, column in shown.items() if any(column)}
+    if "accuracy %" not in shown:
+        shown["output, dB"] = ["" if o.snr is None else f"{o.snr:.1f}" for o in found.outcomes]
+    return shown
+
+
+def _row(outcome: "Outcome", found: "Sweep", measured: tuple[str, ...]) -> tuple[str, ...]:
     s = outcome.setting
     setting = (str(s.steps), str(s.silent), f"{s.phi:g}", s.threshold, s.precision)
     if outcome.evaluation is None or outcome.energy is None:
-        return (*setting, "", "refused", "", "", outcome.refused)
+        return (*setting, "refused", *measured, "", outcome.refused)
     fronts = {"energy": found.saving_energy, "steps": found.saving_steps}
     best = ", ".join(name for name, front in fronts.items() if outcome in front)
-    shares = (outcome.accuracy, outcome.agreement) if classifies else (outcome.agreement,)
-    measured = ["" if share is None else f"{100 * share:.2f}" for share in shares]
-    ratio = [] if classifies else [f"{outcome.snr:.1f}"]
-    return (*setting, str(outcome.total_steps), *measured, *ratio, f"{outcome.energy:.4g}", best)
+    return (*setting, str(outcome.total_steps), *measured, f"{outcome.energy:.4g}", best)

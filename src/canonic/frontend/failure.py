@@ -62,7 +62,8 @@ def _no_tensor(said: str) -> Words | None:
     if not found:
         return None
     cache = ": with transformers, model.config.use_cache = False" if "Cache" in found[1] else ""
-    return f"it returns a {found[1]}", f"return tensors, in tuples, dicts or dataclasses{cache}"
+    known = "return tensors, in tuples, dicts or dataclasses that torch.export.register_dataclass has made known"
+    return f"it returns a {found[1]}", f"{known}{cache}"
 
 
 def _any(said: str) -> Words:

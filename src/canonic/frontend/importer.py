@@ -8,15 +8,13 @@ from typing import Any, cast
 import torch
 from torch import Tensor, fx
 from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind, OutputKind
-from torch.utils import _pytree as pytree
+from torch.export.graph_signature import InputKind
 
 from canonic.errors import ConversionError
 from canonic.frontend.batch import (
     batch_axes,
     batch_first,
     first_result,
-    in_words,
     is_alone,
     result_of,
     shape_at,
@@ -26,6 +24,7 @@ from canonic.frontend.batch import (
 from canonic.frontend.call import Call, Consequence, Refusal, Rule
 from canonic.frontend.constants import Constants
 from canonic.frontend.origin import bind, name_of, origin_of
+from canonic.frontend.returned import form_of, outputs_of
 from canonic.frontend.structure import (
     BOOKKEEPING,
     NUMBERS,
@@ -68,13 +67,7 @@ class _Import:
 
     def graph(self) -> Graph:
         inputs = tuple(node.name for node in self.nodes if node.kind == "input")
-        try:
-            form = pytree.treespec_dumps(self.program.call_spec.out_spec)
-        except NotImplementedError as error:
-            raise ConversionError(
-                f"the form of the model's output cannot be kept ({error}): return a tuple or dict"
-            ) from None
-        return Graph(tuple(self.nodes), inputs, self.outputs, form)
+        return Graph(tuple(self.nodes), inputs, self.outputs, form_of(self.program))
 
     @property
     def taken(self) -> set[str]:
@@ -84,7 +77,7 @@ class _Import:
         if node.op == "placeholder":
             self.visit_placeholder(node)
         elif node.op == "output":
-            self.visit_output(node)
+            self.outputs = tuple(self.output(value, name) for name, value in outputs_of(self.program).items())
         elif node.op == "get_attr":
             self.constants.for_one[node] = operator.attrgetter(str(node.target))(self.program.graph_module)
         elif str(node.target) in READS and node.all_input_nodes[0] in self.streams:
@@ -222,27 +215,15 @@ class _Import:
         bound: dict[str, Any] = fx.map_arg(bind(node), value_of)
         return {name: list(value) if isinstance(value, tuple | list) else value for name, value in bound.items()}
 
-    def visit_output(self, node: fx.Node) -> None:
-        names: list[str] = []
-        results = cast(tuple[fx.Node, ...], node.args[0])
-        for spec, result in zip(self.program.graph_signature.output_specs, results, strict=True):
-            if spec.kind == OutputKind.BUFFER_MUTATION:
-                raise ConversionError(
-                    f"the model changes its buffer {spec.target} in forward: a spiking network has no such state; "
-                    "compute it outside, or export it after model.eval() if it is a statistic of batch norm"
-                )
-            if spec.kind == OutputKind.USER_OUTPUT:
-                names.append(self.output(result, len(names)))
-        self.outputs = tuple(names)
-
-    def output(self, result: fx.Node, index: int) -> str:
-        if result not in self.streams:
+    def output(self, result: object, name: str) -> str:
+        if not isinstance(result, fx.Node) or result not in self.streams:
             raise ConversionError(
-                f"output {index} of the model does not depend on its input: return only what it computes"
+                f"the output {name} of the model does not depend on its input: return only what it computes"
             )
         value, stream = result.meta["val"], self.streams[result]
         if stream.name not in self.refused and not batch_first(value):
-            reason = f"output {index} {in_words(value)} does not have one row for each sample"
-            remedy = "return [batch, *shape]: transpose or reshape it"
+            shape = ", ".join(map(str, value.shape))
+            reason = f"the output {name} [{shape}] does not have the batch as its first axis"
+            remedy = "transpose it before it is returned"
             self.verdicts.append(Verdict(stream.name, "refused", stream.shape, stream.origin, reason, remedy))
         return stream.name

@@ -1,7 +1,7 @@
 """The outputs of a network: what each is called, which one is meant, and the form in which the model returns them."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -16,6 +16,9 @@ Output = str | int | Sequence[str | int]
 ALONE = "output"
 """The identifier of what is returned by itself."""
 
+NOTHING = "None"
+"""The context of a leaf that is no output: None stands there."""
+
 FOUND = "logits"
 """The identifier of an output that is meant where none is named."""
 
@@ -26,7 +29,20 @@ def output_names(graph: Graph) -> tuple[str, ...]:
     "output" is what is returned by itself, "1" the second of a tuple, "logits" the field of that name, and "boxes.0"
     the first of a list there.
     """
-    return _names(graph.form)
+    return tuple(name for name, leaf in named_leaves(graph.form) if leaf["context"] != NOTHING)
+
+
+def named_leaves(form: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return the leaves of what a model returns, each with the identifier that an output in its place has."""
+    return [(".".join(path) or ALONE, leaf) for path, leaf in _leaves(json.loads(form)[1])]
+
+
+def without(form: str, places: Collection[int]) -> str:
+    """Return a form whose leaves at these places hold nothing: the model returns None there."""
+    protocol, tree = json.loads(form)
+    for place, (_, leaf) in enumerate(_leaves(tree)):
+        leaf["context"] = NOTHING if place in places else leaf["context"]
+    return json.dumps([protocol, tree])
 
 
 def named_outputs(answer: object) -> dict[str, Any]:
@@ -36,7 +52,8 @@ def named_outputs(answer: object) -> dict[str, Any]:
     {'logits': 1, 'boxes.0': 2, 'boxes.1': 3}
     """
     leaves, form = pytree.tree_flatten(answer)
-    return dict(zip(_names(pytree.treespec_dumps(form)), leaves, strict=True))
+    names = [name for name, _ in named_leaves(pytree.treespec_dumps(form))]
+    return dict(zip(names, leaves, strict=True))
 
 
 def output_called(graph: Graph, output: Output | None) -> int | None:
@@ -72,7 +89,7 @@ def required_output(graph: Graph, output: Output | None, why: str) -> int:
         names = output_names(graph)
         raise DataError(
             f"{why} one output of the network, which has {len(names)} ({', '.join(names)}): say which, for example "
-            f"output={names[0]!r}"
+            f"output={names[0]!r}, or --output {names[0]}"
         )
     return place
 
@@ -83,28 +100,36 @@ def formed(graph: Graph, outputs: Sequence[Tensor]) -> Any:
     Raises:
         DataError: if that is a class that nothing has defined in this process.
     """
+    protocol, tree = json.loads(graph.form)
+    found = [leaf for _, leaf in _leaves(tree)]
+    rest = iter(outputs)
+    values = [None if leaf["context"] == NOTHING else next(rest) for leaf in found]
+    for leaf in found:
+        leaf["context"] = None  # as torch writes it
     try:
-        form = pytree.treespec_loads(graph.form)
+        return pytree.tree_unflatten(values, pytree.treespec_loads(json.dumps([protocol, tree])))
     except NotImplementedError:
-        kind = json.loads(graph.form)[1]["type"]
+        kind = next(kind for kind in _kinds(tree) if not kind.startswith(("builtins.", "collections.")))
         raise DataError(
             f"the model returns a {kind}, which is not known here: import what defines it, such as "
             f"`import {kind.rpartition('.')[0] or kind}`, before the network is run"
         ) from None
-    return pytree.tree_unflatten(list(outputs), form)
 
 
-def _names(form: str) -> tuple[str, ...]:
-    return tuple(".".join(path) or ALONE for path in _paths(json.loads(form)[1]))
-
-
-def _paths(form: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Yield the path of each leaf of a tree spec in JSON."""
-    if form["type"] is None:
-        yield path
+def _leaves(tree: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Yield the path of each leaf of a tree spec, and the leaf."""
+    if tree["type"] is None:
+        yield path, tree
         return
-    for name, child in zip(_children(form), form["children_spec"], strict=True):
-        yield from _paths(child, (*path, name))
+    for name, child in zip(_children(tree), tree["children_spec"], strict=True):
+        yield from _leaves(child, (*path, name))
+
+
+def _kinds(tree: Mapping[str, Any]) -> Iterator[str]:
+    if tree["type"] is not None:
+        yield tree["type"]
+    for child in tree["children_spec"]:
+        yield from _kinds(child)
 
 
 def _children(form: Mapping[str, Any]) -> list[str]:
