@@ -9,7 +9,7 @@ from torch import nn
 
 from canonic import CanonicError, DataError, convert, explain
 from canonic.frontend.arguments import arguments
-from canonic.network.batch import Batch, parted
+from canonic.network.batch import Batch, parted, require_batches
 from canonic.network.inputs import called
 
 X = torch.rand(8, 4)
@@ -118,6 +118,7 @@ MISFITS = [
     ([("text", 0)], r"input 0 of the model .* got str: pass tensors"),
     (X.numpy(), r"got a numpy array float32 \[8, 4\]: pass \[torch.from_numpy\(x\)\], or a DataLoader"),
     ({"input": X}, r"must be an iterable of batches, got a dict with the keys input: pass \[x\], or a DataLoader"),
+    ([()], "the first batch of the calibration data holds 0 inputs, the model takes 1: input"),
     ([X, (np.zeros((8, 4)),)], r"calibration batch 1: input input .* got a numpy array float64 \[8, 4\]: .*from_numpy"),
     ([X, {"inputs": X}], r"calibration batch 1 is a dict .*lacks the input input .*did you mean inputs\?"),
 ]
@@ -127,6 +128,11 @@ MISFITS = [
 def test_batches_that_do_not_fit(batches, message):
     with pytest.raises(CanonicError, match=message):
         convert(PLAIN, batches, progress=False)
+
+
+def test_a_data_set_of_samples_holds_no_batches():
+    with pytest.raises(DataError, match=r"got TensorDataset: pass DataLoader\(data, batch_size=100\)"):
+        require_batches(torch.utils.data.TensorDataset(X), "the data")
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,7 @@ NETWORKS = {
     "a kind": (lambda found: node(found, "synapse").update(kind="organ"), "is a 'organ' that|TypeCheck"),
     "two of a name": (lambda found: found["nodes"].append(found["nodes"][0]), "two nodes are called"),
     "no outputs": (lambda found: found.update(outputs=[]), "its outputs are none"),
+    "another form": (lambda found: found.update(outputs=2 * found["outputs"]), "its form holds 1 outputs, the graph 2"),
     "no inputs": (lambda found: found.update(inputs=["nobody"]), "its inputs are nobody"),
     "a bias": (lambda found: found.update(bias="never"), "the bias 'never' is none of first, spread|TypeCheck"),
     "a precision": (lambda found: found["record"].update(precision="int4"), "the precision 'int4' is none"),

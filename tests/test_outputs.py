@@ -217,6 +217,8 @@ def test_places_that_are_not_labelled_are_not_counted(tokens):
         (torch.zeros(8, 5), r"the targets have the shape \[8, 5\], the output of the network \[8, 5, 3\]"),
         (torch.zeros(7, 5), r"a class or a target for each of their samples; its last one is torch.float32 \[7, 5\]"),
         ({"boxes": 1}, "its last one is a dict with the keys boxes"),
+        (torch.zeros(8, 5).numpy(), r"its last one is a numpy array float32 \[8, 5\]: pass a tensor, torch.from_numpy"),
+        (torch.zeros(8, 5, dtype=torch.complex64), r"its last one is torch.complex64 \[8, 5\]"),
     ],
 )
 def test_labels_that_do_not_fit(tokens, y, message):

@@ -9,6 +9,7 @@ from canonic.errors import DataError
 from canonic.frontend.capture import Example, as_inputs
 from canonic.frontend.models import Model
 from canonic.network.batch import LABELS, by_name, described, named_in, parted
+from canonic.words import counted
 
 
 def arguments(model: Model, batch: object, where: str) -> Example:
@@ -43,7 +44,11 @@ def _arguments(model: Model, batch: object, where: str) -> tuple[object, ...] | 
         return _keywords(parameters, named, where)
     placed = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     required = [p.name for p in placed if p.default is p.empty]
-    return parted(batch, required or ["input"], where).inputs
+    inputs = parted(batch, required or ["input"], where).inputs
+    if len(inputs) < len(required):
+        names = ", ".join(required)
+        raise DataError(f"{where} holds {counted(len(inputs), 'input')}, the model takes {len(required)}: {names}")
+    return inputs
 
 
 def _keywords(parameters: list[inspect.Parameter], given: Mapping[str, object], where: str) -> dict[str, object]:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from canonic.errors import DataError
-from canonic.network.batch import described
+from canonic.network.batch import described, remedy
 
 Task = Literal["classification", "regression", "comparison"]
 """What an evaluation measures: right answers, errors against targets, or, without labels, the source network alone."""
@@ -78,13 +78,14 @@ def required_tensor(labels: object, samples: int) -> Tensor:
     """Return the labels of a batch.
 
     Raises:
-        DataError: if they are no tensor, or not as many as there are samples.
+        DataError: if they are no real tensor, or not as many as there are samples.
     """
-    if isinstance(labels, Tensor) and labels.shape[:1] == (samples,):
+    if isinstance(labels, Tensor) and labels.shape[:1] == (samples,) and not labels.is_complex():
         return labels
+    advice = "" if isinstance(labels, Tensor) else f": {remedy(labels)}"
     raise DataError(
         "a batch must hold tensors: the inputs, and then a class or a target for each of their samples; its last one "
-        f"is {described(labels)}"
+        f"is {described(labels)}{advice}"
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from canonic.errors import DataError, nearest
 
@@ -26,11 +27,15 @@ class Batch:
 
 
 def require_batches(data: object, purpose: str) -> None:
-    """Raise a DataError unless something can hold batches; a single one cannot."""
-    if isinstance(data, Tensor | np.ndarray | Mapping | str) or not isinstance(data, Iterable):
-        seen = "one tensor" if isinstance(data, Tensor) else described(data)
-        passed = "[torch.from_numpy(x)]" if isinstance(data, np.ndarray) else "[x]"
-        raise DataError(f"{purpose} must be an iterable of batches, got {seen}: pass {passed}, or a DataLoader")
+    """Raise a DataError unless something can hold batches: a single one cannot, nor can a data set of samples."""
+    samples = isinstance(data, Dataset) and not isinstance(data, Iterable)
+    single = samples or isinstance(data, Tensor | np.ndarray | Mapping | str)
+    if not single and (isinstance(data, Iterable) or hasattr(data, "__getitem__")):
+        return
+    seen = "one tensor" if isinstance(data, Tensor) else described(data)
+    passed = "[torch.from_numpy(x)]" if isinstance(data, np.ndarray) else "[x]"
+    advice = "pass DataLoader(data, batch_size=100)" if samples else f"pass {passed}, or a DataLoader"
+    raise DataError(f"{purpose} must be an iterable of batches, got {seen}: {advice}")
 
 
 def parted(batch: object, names: Sequence[str], where: str) -> Batch:

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from canonic.network.graph import Bias, Constant, Graph, Kind, Node, Plan, Scaling, Slot
 from canonic.network.named import operator_named, require_plain
+from canonic.network.outputs import output_names
 
 LARGEST = 2**31
 """Elements of one sample of a node: more is no network, and would take all memory."""
@@ -16,8 +17,7 @@ def require_sound(plan: Plan) -> None:
     graph, known = plan.graph, set[str]()
     if plan.bias not in get_args(Bias):
         raise ValueError(f"the bias {plan.bias!r} is none of {', '.join(get_args(Bias))}")
-    if graph.form:
-        require_plain(graph.form)
+    require_plain(graph.form)
     for node in graph.nodes:
         if missing := [name for name in node.inputs if name not in known]:
             raise ValueError(f"{node.name} reads {', '.join(missing[:3])}, which no node before it makes")
@@ -68,6 +68,8 @@ def _require_ends(graph: Graph) -> None:
         raise ValueError(f"its inputs are {', '.join(graph.inputs)}, its nodes of that kind {', '.join(inputs)}")
     if not graph.outputs or not {node.name for node in graph.nodes}.issuperset(graph.outputs):
         raise ValueError(f"its outputs are {', '.join(graph.outputs) or 'none'}, which are no nodes")
+    if (held := len(output_names(graph))) != len(graph.outputs):
+        raise ValueError(f"its form holds {held} outputs, the graph {len(graph.outputs)}")
 
 
 def _flat(arguments: list[Any]) -> Iterator[Any]:
