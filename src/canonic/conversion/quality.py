@@ -47,8 +47,8 @@ def quality(
 
 
 def _overloaded(populations: Mapping[str, Sums]) -> bool:
-    """Tell whether overload makes most of the error that some layer makes by itself."""
-    return any(sums.own > 2 * sums.rounding for sums in populations.values())
+    """Tell whether overload doubles the noise that some layer makes by itself, and it matters there."""
+    return any(s.own > 4 * s.rounding and s.own > s.error / 4 for s in populations.values())
 
 
 def _notes(verdict: Verification, figures: Mapping[str, Any]) -> list[str]:

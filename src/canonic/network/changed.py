@@ -1,5 +1,6 @@
 """A plan with another code or other thresholds, near to what a conversion with them would give."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -9,7 +10,8 @@ from torch import Tensor
 from canonic.codes import CSS
 from canonic.network.correction import correct_mean
 from canonic.network.graph import SCALE, Node, Plan
-from canonic.network.lockstep import settled_plan
+from canonic.network.health import noise_ratio
+from canonic.network.lockstep import lockstep, with_nodes
 from canonic.network.reference import reference
 from canonic.network.weights import padded, scale_arguments
 
@@ -61,10 +63,18 @@ def beyond(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> dict[st
     return found
 
 
-def corrected(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> Plan:
-    """Return the plan with the mean errors of its populations corrected on these inputs, if they were corrected."""
+def corrected(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> tuple[Plan, float]:
+    """Return the plan with mean errors corrected on these inputs, if it has corrected ones, and its ratio in floats.
+
+    That is the signal-to-noise ratio of the worst output, in dB.
+    """
 
     def settled(node: Node, wanted: Tensor, currents: Tensor) -> Node:
         return correct_mean(plan.code, node, wanted, currents) if "start" in node.tensors else node
 
-    return settled_plan(plan, inputs, settled)
+    nodes, ratio = dict[str, Node](), math.inf
+    for visit in lockstep(plan, inputs, settled):
+        nodes[visit.node.name] = visit.node
+        if visit.node.name in plan.graph.outputs:
+            ratio = min(ratio, noise_ratio(plan.code, visit.value, visit.stream))
+    return replace(plan, graph=with_nodes(plan.graph, nodes)), ratio

@@ -1,6 +1,6 @@
 """The source network and the spiking one in lockstep: node by node, on the same inputs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from canonic.network.apply import apply_whole
-from canonic.network.graph import Node, Plan
+from canonic.network.graph import Graph, Node, Plan
 from canonic.network.layerwise import last_readers, stream_of
 from canonic.network.reference import activate
 
@@ -58,5 +58,9 @@ def lockstep(plan: Plan, inputs: Sequence[Tensor], settle: Settle | None = None)
 def settled_plan(plan: Plan, inputs: Sequence[Tensor], settle: Settle) -> Plan:
     """Return the plan with every population settled on the streams of those before it."""
     nodes = {visit.node.name: visit.node for visit in lockstep(plan, inputs, settle)}
-    graph = replace(plan.graph, nodes=tuple(nodes.get(node.name, node) for node in plan.graph.nodes))
-    return replace(plan, graph=graph)
+    return replace(plan, graph=with_nodes(plan.graph, nodes))
+
+
+def with_nodes(graph: Graph, nodes: Mapping[str, Node]) -> Graph:
+    """Return the graph with these nodes in place of those of their names."""
+    return replace(graph, nodes=tuple(nodes.get(node.name, node) for node in graph.nodes))

@@ -25,7 +25,7 @@ from canonic.network.samples import capacity
 TRIED = 128
 """Samples that a change is tried on, at most: overload is rare, and large where it is."""
 
-TRIED_BYTES = 2**22
+TRIED_BYTES = 2**20
 """Bytes of a step of the largest layer for as many of them as are tried, where networks are large."""
 
 WORTH = 1.0
@@ -97,19 +97,18 @@ class Bench:
     inputs: Sequence[Tensor]
 
     @cached_property
-    def wanted(self) -> tuple[Tensor, ...]:
-        """The outputs of the source network."""
-        return reference(self.plan.graph, self.inputs)
-
-    @cached_property
     def before(self) -> float:
         """The signal-to-noise ratio of the worst output of the plan as it is, in dB."""
         return self.ratio(self.plan, self.precision)
 
     def ratio(self, plan: Plan, precision: Precision) -> float:
         """Return the signal-to-noise ratio of the worst output of a plan, in dB."""
-        streams = layerwise(lowered(corrected(plan, self.inputs), precision), self.inputs)
-        return min(noise_ratio(plan.code, *pair) for pair in zip(self.wanted, streams, strict=True))
+        ready, ratio = corrected(plan, self.inputs)
+        if precision == "fp32":
+            return ratio
+        streams = layerwise(lowered(ready, precision), self.inputs)
+        pairs = zip(reference(plan.graph, self.inputs), streams, strict=True)
+        return min(noise_ratio(plan.code, value, stream) for value, stream in pairs)
 
     def trial(
         self,
@@ -130,8 +129,8 @@ class Bench:
 
 
 def few_samples(graph: Graph) -> int:
-    """Return how many samples a change is tried on: at least 8, more in small networks."""
-    return max(8, capacity(graph, TRIED, TRIED_BYTES))
+    """Return how many samples a change is tried on: at least 16, more in small networks."""
+    return max(16, capacity(graph, TRIED, TRIED_BYTES))
 
 
 def best(trials: Sequence[Trial]) -> Trial | None:
