@@ -81,9 +81,9 @@ REFUSED = [
     (Custom(lambda y: y[1:]), "its result .* mixes the samples of a batch"),
     (
         Custom(lambda y: torch.cat([y, y], 0)),
-        r"output 0 \[.*\] does not have one row for each sample; return \[batch, \*shape\]: transpose",
+        r"output 'output' \[.*\] does not have one row for each sample; return \[batch, \*shape\]: transpose",
     ),
-    (Custom(lambda y: y.view(-1, 2)), "output 0 .* does not have one row for each sample"),
+    (Custom(lambda y: y.view(-1, 2)), "output 'output' .* does not have one row for each sample"),
     (Custom(lambda y: y + torch.randn(4)), "it draws random numbers; make it a buffer of the model"),
     (Custom(lambda y: y * torch.arange(y.shape[0])[:, None]), "its constant differs from sample to sample; use one"),
     (Custom(lambda y: y[:, y.argmax(1)]), "it returns places, not values; take it out of the model"),
@@ -112,7 +112,7 @@ REFUSED = [
         Custom(lambda y: F.batch_norm(y, None, None, training=True)),
         "the statistics of the batch; use running statistics",
     ),
-    (Custom(lambda y: torch.cat([y, -y])), r"output 0 \[2\*batch, 4\] does not have one row for each sample"),
+    (Custom(lambda y: torch.cat([y, -y])), r"output 'output' \[2\*batch, 4\] does not have one row for each sample"),
     (Custom(lambda y: filled(y, 0)), "it is an assignment to some samples of a batch; treat all alike"),
     (
         Custom(lambda y: y.masked_scatter(torch.arange(4) > 1, y)),

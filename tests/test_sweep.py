@@ -99,9 +99,7 @@ def raise_interrupt():
 
 def test_after_an_interrupt_it_goes_on_where_it_stopped(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "evaluate", Interrupted(4, raise_interrupt))
-    with pytest.raises(
-        KeyboardInterrupt, match=r"interrupted: 3 of 12 settings are done and kept in .*; the same comm"
-    ):
+    with pytest.raises(KeyboardInterrupt, match=r"interrupted: 3 of 12 settings done and kept in .*; the same comm"):
         swept(tmp_path)
     before = {file: file.stat().st_mtime_ns for file in tmp_path.glob("T*")}
     assert len(before) == 3
@@ -125,7 +123,7 @@ def test_an_evaluation_that_saw_only_a_part_of_the_data_is_not_kept(tmp_path, mo
         return evaluate(snn, some(), **options)
 
     monkeypatch.setattr(run, "evaluate", partial)
-    with pytest.raises(KeyboardInterrupt, match="interrupted: 0 of 1 settings"):
+    with pytest.raises(KeyboardInterrupt, match="interrupted: 0 of 1 setting done"):
         swept(tmp_path, GRID[:1])
 
 
@@ -175,7 +173,7 @@ def test_a_lost_process_ends_a_sweep_that_goes_on_later(tmp_path):
     assert lost.code == 9
     assert isinstance(first.result, ClusterError)
     assert "lost contact" in str(first.result)
-    assert "1 of 4 settings are done and kept in" in str(first.result)
+    assert "1 of 4 settings done and kept in" in str(first.result)
     assert len(swept(tmp_path, grid(steps=(2, 3, 4, 5))).outcomes) == 4
 
 

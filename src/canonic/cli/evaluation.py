@@ -7,7 +7,7 @@ from rich.table import Table
 from torch.utils.data import DataLoader
 
 from canonic.cli.group import finish
-from canonic.cli.render import console
+from canonic.cli.terminal import columns, tell
 from canonic.cluster import workers
 from canonic.measure import Evaluation
 from canonic.measure.summary import calibrated
@@ -47,7 +47,7 @@ def show_evaluation(evaluation: Evaluation, remarks: Sequence[str] = ()) -> None
         parts.insert(0, f"SEEN BEFORE: {seen}")
     if not evaluation.complete:
         parts.insert(0, f"PARTIAL: {evaluation.gap}")
-    console().print(*parts, sep="\n")
+    tell(*parts)
 
 
 def _steps(found: Mapping[str, Any]) -> Table:
@@ -56,7 +56,7 @@ def _steps(found: Mapping[str, Any]) -> Table:
     agreement = found["outputs"][found["output"]]["agreement_by_step"]
     shares = {"accuracy %": accuracy and accuracy["by_step"], "agreement %": agreement}
     shown = {name: values for name, values in shares.items() if values}
-    table = Table("step", *shown, "output against source, dB", box=None, header_style="bold")
+    table = columns(("step", *shown, "output against source, dB"))
     for step in range(found["latency"]["first_answer"] - 1, len(ratios)):
         numbers = [f"{100 * values[step]:.2f}" for values in shown.values()]
         table.add_row(str(step + 1), *numbers, _decibels(ratios[step]))
@@ -67,8 +67,7 @@ def _outputs(found: Mapping[str, Any]) -> list[Table]:
     """Return what each output comes to, of a network that has several."""
     if len(found["outputs"]) == 1:
         return []
-    columns = ("output", "elements", "first answer", "agreement %", "output against source, dB")
-    table = Table(*columns, box=None, header_style="bold")
+    table = columns(("output", "elements", "first answer", "agreement %", "output against source, dB"))
     for name, output in found["outputs"].items():
         agreement = output["agreement"]
         same = "" if agreement is None else f"{100 * agreement:.2f}"
@@ -123,7 +122,7 @@ def _energies(found: Mapping[str, Any]) -> Table:
     models, others = found["energy"]["models"], found["baselines"]
     shares = ["accuracy %"] if found["accuracy"] else []
     units = [f"{name}, uJ" for name in models]
-    table = Table("energy of a sample, estimated", *shares, *units, box=None, header_style="bold")
+    table = columns(("energy of a sample, estimated", *shares, *units))
     marked = others and others["samples"] < found["data"]["samples"]
     for rows in zip(*(model["rows"] for model in models.values()), strict=True):
         accuracy, star = rows[0]["accuracy"], "*" if marked and is_other_code(rows[0]) else ""

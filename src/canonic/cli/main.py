@@ -139,12 +139,13 @@ def verify(
 ) -> None:
     """Compare every layer with the source network: its error in dB, where it drops, and what to change."""
     from canonic.cli import data as d
+    from canonic.cli.render import show_verification
     from canonic.network import load
 
     snn = load(network)
     samples = d.samples_of(snn, data, o.remembered(snn, mean, std, size, grey), limit)
     found = snn.verify(d.batches(samples, batch_size))
-    print_json(found.to_json()) if as_json else print(found)
+    print_json(found.to_json()) if as_json else show_verification(found)
 
 
 app.command()(sweep)

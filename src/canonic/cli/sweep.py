@@ -80,28 +80,26 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _print(found: "Sweep", out: Path, *, as_json: bool) -> None:
-    from rich.table import Table
-
-    from canonic.cli.render import console
+    from canonic.cli.terminal import columns, tell
     from canonic.measure.summary import calibrated
 
     if as_json:
         print_json(found.to_json())
         return
     measured = _measures(found)
-    columns = ("T", "k", "phi", "threshold", "precision", "total steps", *measured, "energy uJ")
-    table = Table(*columns, "not beaten in", box=None, header_style="bold")
+    settings = ("T", "k", "phi", "threshold", "precision")
+    table = columns((*settings, "total steps", *measured, "energy uJ", "not beaten in"))
     for outcome, *shown in zip(found.outcomes, *measured.values(), strict=True):
         table.add_row(*_row(outcome, found, tuple(shown)), style="" if outcome.evaluation else "dim")
     evaluations = [outcome.evaluation for outcome in found.outcomes if outcome.evaluation]
     seen = calibrated(evaluations[0]["data"]) if evaluations else ""
     wanted = "accuracy" if "accuracy %" in measured else "likeness to the source"
-    console().print(
+    tell(
         *([f"SEEN BEFORE: {seen}"] if seen else []),
         table,
-        "energy: estimated, of the arithmetic for one sample; not beaten in energy, or in steps: no other setting has",
+        *(f"{outcome.setting} was refused: {outcome.refused}" for outcome in found.outcomes if outcome.refused),
+        "energy: estimated, of the arithmetic for one sample; not beaten in energy, or in steps: no other setting has "
         f"as much {wanted} for less; {out}: a file with all measures of each setting, and fronts.png",
-        sep="\n",
     )
 
 
@@ -122,7 +120,7 @@ def _row(outcome: "Outcome", found: "Sweep", measured: tuple[str, ...]) -> tuple
     s = outcome.setting
     setting = (str(s.steps), str(s.silent), f"{s.phi:g}", s.threshold, s.precision)
     if outcome.evaluation is None or outcome.energy is None:
-        return (*setting, "refused", *measured, "", outcome.refused)
+        return (*setting, "refused", *measured, "", "")
     fronts = {"energy": found.saving_energy, "steps": found.saving_steps}
     best = ", ".join(name for name, front in fronts.items() if outcome in front)
     return (*setting, str(outcome.total_steps), *measured, f"{outcome.energy:.4g}", best)

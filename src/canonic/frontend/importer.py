@@ -15,6 +15,7 @@ from canonic.frontend.batch import (
     batch_axes,
     batch_first,
     first_result,
+    in_words,
     is_alone,
     result_of,
     shape_at,
@@ -222,8 +223,7 @@ class _Import:
             )
         value, stream = result.meta["val"], self.streams[result]
         if stream.name not in self.refused and not batch_first(value):
-            shape = ", ".join(map(str, value.shape))
-            reason = f"the output {name} [{shape}] does not have the batch as its first axis"
-            remedy = "transpose it before it is returned"
+            reason = f"output {name!r} {in_words(value)} does not have one row for each sample"
+            remedy = "return [batch, *shape]: transpose or reshape it"
             self.verdicts.append(Verdict(stream.name, "refused", stream.shape, stream.origin, reason, remedy))
         return stream.name

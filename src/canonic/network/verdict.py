@@ -95,22 +95,29 @@ class Verification:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
-        marks = {self.first_drop: "drops"}
-        rows = [
-            (x.name, f"{x.silent}", f"{x.snr:.1f}", f"{x.own:.1f}", _percent(x)[0], marks.get(x.name, ""))
+        return html_table((*HEADINGS, ""), self.rows(), f"{self.summary}. {self.advice}")
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return the cells of a table: a row for each layer, and behind it a mark where the error drops."""
+        marks = {self.first_drop: "<- drops"}
+        return [
+            (x.name, f"{x.silent}", f"{x.snr:.1f}", f"{x.own:.1f}", *_percent(x), marks.get(x.name, ""))
             for x in self.layers
         ]
-        return html_table((*HEADINGS[:-1], ""), rows, f"{counted(self.samples, 'sample')}; {self.advice}")
+
+    @property
+    def summary(self) -> str:
+        """How near each output is to that of the source, in one sentence."""
+        outputs = ", ".join(f"{name} {value:.1f} dB{self._agreed(name)}" for name, value in self.outputs.items())
+        return f"{counted(self.samples, 'sample')}; outputs: {outputs}"
 
     def __str__(self) -> str:
         width = max(5, *(len(layer.name) for layer in self.layers))
         lines = ["  ".join((f"{HEADINGS[0]:{width}}", " k", *HEADINGS[2:]))]
-        for layer in self.layers:
-            share, least = _percent(layer)
-            numbers = f"{layer.silent:2}  {layer.snr:6.1f}  {layer.own:6.1f}  {share:>10}  {least:>8}"
-            lines.append(f"{layer.name:{width}}  {numbers}{'  <- drops' if layer.name == self.first_drop else ''}")
-        outputs = ", ".join(f"{name} {value:.1f} dB{self._agreed(name)}" for name, value in self.outputs.items())
-        return "\n".join((*lines, "", f"{counted(self.samples, 'sample')}; outputs: {outputs}", self.advice))
+        for name, silent, snr, own, share, least, mark in self.rows():
+            numbers = f"{silent:>2}  {snr:>6}  {own:>6}  {share:>10}  {least:>8}"
+            lines.append(f"{name:{width}}  {numbers}  {mark}".rstrip())
+        return "\n".join((*lines, "", self.summary, self.advice))
 
     def _agreed(self, name: str) -> str:
         share = self.agreement.get(name)

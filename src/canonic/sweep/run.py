@@ -168,4 +168,4 @@ def _rounds(settings: Sequence[Setting], done: Mapping[Setting, Outcome], world:
 def _kept(folder: Folder, settings: Sequence[Setting]) -> str:
     count = sum(folder.file(setting).exists() for setting in settings)
     share = f"{count} of {counted(len(settings), 'setting')}"
-    return f"{share} are done and kept in {folder.path}; the same command goes on from there"
+    return f"{share} done and kept in {folder.path}; the same command goes on from there"
