@@ -261,7 +261,7 @@ OTHERS = {
     "convert(MODEL, 5)": "must be an iterable of batches, got int",
     "convert(MODEL, function)": "must be an iterable of batches, got function",
     "convert(MODEL, 'digits')": "must be an iterable of batches, got str",
-    "convert(MODEL, DataSet())": "must be an iterable of batches, got DataSet: .* or a DataLoader",
+    "convert(MODEL, DataSet())": "must be an iterable of batches, got DataSet: pass DataLoader",
     "evaluate(MODEL, [(X, X)])": "snn must be a SpikingNetwork, got Sequential: convert the model first",
 }
 PROGRAM = """
