@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+PUBLIC := .venv-public
 
-.PHONY: demo test lint docs report bench-conversion bench-coverage bench-evaluation bench-peers bench-speed clean
+.PHONY: demo test lint docs report bench-conversion bench-coverage bench-evaluation bench-peers bench-public bench-speed clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt tests/neurobench.txt
 	$(PYTHON) -m venv $(VENV)
@@ -17,6 +18,11 @@ $(PEERS)/.installed: benchmarks/peers/requirements.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/pip install --quiet --constraint constraints.txt torch==2.13.0
 	$(PEERS)/bin/pip install --quiet --no-deps --requirement benchmarks/peers/requirements.txt
+	touch $@
+
+$(PUBLIC)/.installed: benchmarks/public/requirements.txt
+	$(PYTHON) -m venv $(PUBLIC)
+	$(PUBLIC)/bin/pip install --quiet --no-deps --requirement benchmarks/public/requirements.txt
 	touch $@
 
 demo: $(VENV)/.installed  ## train a small network on handwritten digits, convert it, compare
@@ -54,9 +60,13 @@ bench-evaluation: $(VENV)/.installed  ## what an evaluation costs, and the figur
 bench-peers: $(VENV)/.installed $(PEERS)/.installed  ## small networks of every kind through other converters too
 	$(BIN)/python -m benchmarks.peers.run $(PEERS)/bin/python
 
+bench-public: $(VENV)/.installed $(PUBLIC)/.installed  ## trained networks of others; docs/public.md; goes on where it was stopped
+	$(BIN)/python -m benchmarks.public.run
+	$(BIN)/python -m benchmarks.public.page
+
 bench-speed: $(VENV)/.installed $(PEERS)/.installed  ## how fast, as ratios to the source and its peers; docs/performance.md
 	$(BIN)/python -m benchmarks.speed.run --peers $(PEERS)/bin/python
 	$(BIN)/python -m benchmarks.speed.page
 
 clean:
-	rm -rf $(VENV) $(PEERS)
+	rm -rf $(VENV) $(PEERS) $(PUBLIC)
