@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 PUBLIC := .venv-public
 
-.PHONY: demo test lint docs report bench-conversion bench-coverage bench-evaluation bench-peers bench-public bench-speed clean
+.PHONY: demo test lint docs report bench-conversion bench-coverage bench-evaluation bench-peers bench-public bench-speed sanitize clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt tests/neurobench.txt
 	$(PYTHON) -m venv $(VENV)
@@ -67,6 +67,9 @@ bench-public: $(VENV)/.installed $(PUBLIC)/.installed  ## trained networks of ot
 bench-speed: $(VENV)/.installed $(PEERS)/.installed  ## how fast, as ratios to the source and its peers; docs/performance.md
 	$(BIN)/python -m benchmarks.speed.run --peers $(PEERS)/bin/python
 	$(BIN)/python -m benchmarks.speed.page
+
+sanitize: $(VENV)/.installed  ## the C programs under AddressSanitizer and UBSan, on networks of odd shapes
+	$(BIN)/python -m benchmarks.sanitize
 
 clean:
 	rm -rf $(VENV) $(PEERS) $(PUBLIC)
