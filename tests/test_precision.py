@@ -293,3 +293,12 @@ def test_whoever_looks_sees_the_same_spikes(precision, settings):
         assert torch.equal(torch.cat([part[name].spikes for part in parts], 1), trace.spikes)
     ticks = here.readout(X, scheduler="clocked")
     assert torch.allclose(ticks, readout, rtol=0, atol=1e-4)
+
+
+def test_many_digits_of_the_layer_that_reads_the_input_are_the_same_in_any_batch():
+    """Of a convolution that oneDNN adds up in another order for a batch of one."""
+    x, first = torch.randn(9, 6, 6, 8), nn.Conv2d(6, 16, 2, padding=1)
+    snn = convert(nn.Sequential(first, nn.ReLU(), conv(16, 1)).eval(), [x], code=CSS(16, 2), progress=False)
+    [(name, whole)] = snn.trace(x).items()
+    parts = torch.cat([snn.trace(part)[name].spikes for part in x.split(1)], 1)
+    assert torch.equal(parts, whole.spikes)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
 
 from canonic.errors import DataError
 from canonic.network.apply import apply
@@ -31,8 +30,8 @@ def multiply(node: Node, rows: Sequence[Tensor]) -> Tensor:
     if node.scaling == "moves":
         return _moved(node, rows)
     if "wide" in node.tensors:
-        wide = node.tensors["wide"]
-        return _in_pieces(rows[0], wide.dtype, lambda x: linear(x, wide).to(node.tensors["weight"].dtype))
+        wide = node.with_tensors(weight=node.tensors["wide"])
+        return _in_pieces(rows[0], torch.float64, lambda x: apply(wide, [x], len(x)).float())
     node = _in_float32(node)
     kind = node.tensors["weight"].dtype if node.weighted else torch.float32
     narrow = (torch.int8, torch.bfloat16)

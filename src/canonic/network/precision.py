@@ -9,8 +9,12 @@ from torch import Tensor
 
 from canonic.errors import DataError
 from canonic.network.graph import Graph, Node, Plan, Precision
+from canonic.network.inputs import analog
 from canonic.network.integer import to_integers
 from canonic.network.kernels import LINEAR
+
+COARSE = 12
+"""Digits that are well above the rounding of sums in float32: 2^-12 of a threshold, and 2^-23 of a sum."""
 
 
 def lowered(plan: Plan, precision: Precision) -> Plan:
@@ -22,8 +26,8 @@ def lowered(plan: Plan, precision: Precision) -> Plan:
     if precision == "int8":
         return to_integers(plan)
     if precision == "bf16":
-        return with_wide_answers(to_bfloat16(plan))
-    return with_wide_answers(to_two_bfloat16(plan) if precision == "bf16x2" else plan)
+        return with_wide_ends(to_bfloat16(plan))
+    return with_wide_ends(to_two_bfloat16(plan) if precision == "bf16x2" else plan)
 
 
 def require_precision(precision: str) -> None:
@@ -62,17 +66,20 @@ def two_bfloat16(weight: Tensor) -> Tensor:
     return high + (weight - high).to(torch.bfloat16).to(weight)
 
 
-def with_wide_answers(plan: Plan) -> Plan:
-    """Return the plan with the linear layers behind all populations also in float64, for a processor to add up in.
+def with_wide_ends(plan: Plan) -> Plan:
+    """Return the plan with its first and its last matrices also in float64, for a processor to add up in.
 
-    In float32 such long sums are added up in another order for other batches and numbers of threads, and the answer
-    shows it; in float64 that vanishes when the sum is rounded.
+    In float32 sums are added up in another order for other batches and numbers of threads, and the answer shows it; in
+    float64 that vanishes when the sum is rounded. Last are linear layers behind all populations, first those that read
+    the input, if there are digits near that rounding.
     """
-    answers = _answers(plan.graph)
+    ends = {node.name for node in plan.graph.nodes if node.operator == LINEAR} & _answers(plan.graph)
+    if plan.code.steps > COARSE:
+        ends |= {node.name for node in plan.graph.nodes if node.weighted} & analog(plan.graph)
 
     def changed(node: Node) -> Node:
         weight = node.tensors.get("weight")
-        if node.name not in answers or node.operator != LINEAR or weight is None:
+        if node.name not in ends or weight is None:
             return node
         wide = weight.dtype == torch.float32 and weight.device.type == "cpu" and not node.alone
         return node.with_tensors(wide=weight.double()) if wide else node
