@@ -65,6 +65,7 @@ def followed(code, settings, scales, cancels, trial):
     return converted(code, settings, scales=scales, cancels=cancels)
 
 
+EARLY = Settings(overrides={"1": Override(silent=0)})
 WITHOUT = Settings(overrides={"3": Override(silent=0)})
 CLIPS = Settings(overrides={"3": Override(threshold="percentile", percentile=50.0)})
 CASES = {
@@ -105,6 +106,17 @@ def test_where_nothing_helps_nothing_is_promised():
     assert found.remedy == "nothing that was tried on 128 samples gains 1 dB: no setting is left that could help"
     assert found.advised is None
     assert found.to_json()["advised"] is None
+
+
+def test_overload_that_helps_to_remove_is_named_where_no_layer_drops():
+    found = converted(CSS(7, 1), EARLY).verify([Y])
+    assert found.first_drop is None
+    assert found.finding.startswith("no layer stands out")
+    assert "; 5 loses most to overload, at " in found.finding
+    better = followed(CSS(7, 1), EARLY, (1.0,), False, found.advised).verify([Y])
+    assert (found.advised.what, found.advised.layer) == ("silent", "5")
+    assert better.snr > found.snr + 1
+    assert better.layers[2].overload < found.layers[2].overload / 2
 
 
 def test_of_equal_gains_the_one_with_the_fewest_steps_is_advised():

@@ -18,6 +18,7 @@ from canonic.network.precision import lowered
 from canonic.network.samples import Samples
 from canonic.network.trials import (
     Bench,
+    best,
     few_samples,
     in_floats,
     more_silent_steps,
@@ -75,6 +76,9 @@ def tried(
     if populations[clipped].clipping > populations[clipped].error / 4:
         trials += wider_range(bench, clipped, rules.get(clipped, "mse"))
     known = tuple(trial for trial in trials if math.isfinite(trial.gain))
+    helps = best(known)
+    if helps is not None and helps.what == "silent" and verdict.first_drop is None:
+        verdict = replace(verdict, finding=f"{verdict.finding}; {_overloaded(overloaded, populations[overloaded])}")
     return replace(verdict, trials=known, tried=len(bench.inputs[0]))
 
 
@@ -144,6 +148,11 @@ def _dropped(layer: LayerHealth, sums: Sums) -> str:
     if overloading > sums.error / 4:
         return f"{lost} its neurons are overloaded at {100 * layer.overload:.2g} % of their firing steps"
     return f"{lost} it amplifies the errors of the layers before it"
+
+
+def _overloaded(name: str, sums: Sums) -> str:
+    """Say which layer loses most to overload, where none drops and yet silent steps help."""
+    return f"{name} loses most to overload, at {100 * sums.overloads / sums.firings:.2g} % of its firing steps"
 
 
 def _settled(
