@@ -5,6 +5,7 @@ carries. A population wants its input in units of its theta and sends spikes -1,
 the units on both sides, structure passes them on, and where units still differ a diagonal synapse converts them.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -79,7 +80,7 @@ class _Folding:
             return name
         source = self.nodes[name]
         scale = Node(
-            name=_free(f"{reader}.scale", self.nodes),
+            name=free(f"{reader}.scale", self.nodes),
             kind="synapse",
             operator=SCALE,
             inputs=(name,),
@@ -121,8 +122,8 @@ def _passed(node: Node, units: list[Tensor], shapes: list[tuple[int, ...]]) -> T
         return None if channels is None else channels.reshape(-1, *[1] * (len(node.shape) - 1))
     if node.scaling == "moves":
         whole = [unit.expand(shape).unsqueeze(0).contiguous() for unit, shape in zip(units, shapes, strict=True)]
-        unit = apply(node, whole, 1)[0]
-        return compress(torch.where(unit == 0, 1, unit))  # padding: zero in any unit
+        unit = apply(node, whole, 1)[0].abs()  # signs may change: a unit is positive
+        return compress(unit, unit != 0)  # padding: zero in any unit
     return None
 
 
@@ -134,9 +135,13 @@ def _by_channel(unit: Tensor, rank: int) -> Tensor | None:
     return unit.reshape(-1) if unit.numel() == unit.shape[0] else None
 
 
-def _free(name: str, taken: dict[str, Node]) -> str:
-    count = 2
-    candidate = name
+def free(name: str, taken: Container[str]) -> str:
+    """Return a name that is not taken: this one, or this one with a number.
+
+    >>> free("a", ["a", "a_2"])
+    'a_3'
+    """
+    count, candidate = 2, name
     while candidate in taken:
         candidate, count = f"{name}_{count}", count + 1
     return candidate

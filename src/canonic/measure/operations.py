@@ -8,7 +8,6 @@ populations are moved in their place, once, at the end.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -19,10 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from canonic.measure.counts import Activity, Operations, merged
 from canonic.measure.fanout import exact, fan_out
 from canonic.network.apply import apply, apply_whole
+from canonic.network.carried import carried, moves, takes_maxima
 from canonic.network.graph import Graph, Node
-
-Content = Literal["spikes", "analog", "current"]
-"""What a stream carries: ternary spikes, numbers, or sums on their way into a membrane."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +62,9 @@ class Account:
     spiking: bool = False
 
     @cached_property
-    def content(self) -> Mapping[str, Content]:
-        """What each stream carries."""
-        known: dict[str, Content] = {}
-        for node in self.graph.nodes:
-            known[node.name] = _content(node, [known[name] for name in node.inputs], spiking=self.spiking)
-        return known
+    def spikes(self) -> frozenset[str]:
+        """The streams that carry spikes."""
+        return frozenset(name for name, content in carried(self.graph).items() if self.spiking and content == "spikes")
 
     @cached_property
     def lengths(self) -> Mapping[str, int]:
@@ -89,7 +83,7 @@ class Account:
     @cached_property
     def functions(self) -> Mapping[str, int]:
         """Multiplications of each function unit for one sample: those of its products, and one for each number."""
-        units = [n for n in self.graph.nodes if n.kind == "function unit" and not _takes_maxima(n)]
+        units = [n for n in self.graph.nodes if n.kind == "function unit" and not takes_maxima(n)]
         return {node.name: self.lengths[node.name] * _multiplications(self.graph, node) for node in units}
 
     @cached_property
@@ -109,11 +103,11 @@ class Account:
         return found
 
     def _sites(self, node: Node) -> list[Site]:
-        if not (node.kind == "synapse" or _takes_maxima(node)) or _moves(node) or self._is_free(node):
+        if not (node.kind == "synapse" or takes_maxima(node)) or moves(node) or self._is_free(node):
             return []
         sites = []
         for index, name in enumerate(node.inputs):
-            if self.content[name] == "current" and self._meets(node):
+            if self._meets(node) and self._is_sum(name):
                 continue
             dense = fan_out(self.graph, node, index, dense=True) * self.lengths[name]
             multiplies = "weight" in node.tensors and not _is_identity(node) and not _shifts(node)
@@ -126,13 +120,20 @@ class Account:
         onward = (reader.neurons is not None or reader.scaling == "sums" for reader in self.graph.consumers[node.name])
         return _is_identity(node) or (node.scaling == "sums" and all(onward))
 
+    def _is_sum(self, name: str) -> bool:
+        """Tell whether a stream is what synapses make, moved perhaps: sums on their way into a membrane."""
+        node = self.graph[name]
+        if moves(node) or takes_maxima(node):
+            return all(self._is_sum(source) for source in node.inputs)
+        return node.kind == "synapse" and node.operator != "aten.embedding.default"
+
     def _ternary(self, name: str) -> Float[Tensor, "..."]:
         """Return 1 for each element of a stream that carries spikes, and 0 for each that carries numbers."""
         node = self.graph[name]
-        if _moves(node):
+        if moves(node):
             given = [self._ternary(source).float().unsqueeze(0) for source in node.inputs]
-            return apply(node, given, 1)[0].double()
-        return torch.full(node.shape, float(self.content[name] == "spikes"), dtype=torch.float64)
+            return apply(node, given, 1)[0].double().abs()
+        return torch.full(node.shape, float(name in self.spikes), dtype=torch.float64)
 
     def _is_free(self, node: Node) -> bool:
         """Tell whether a node looks numbers up, or, in the source network, only brings streams into other units."""
@@ -141,36 +142,18 @@ class Account:
 
     def _roots(self, name: str) -> list[str]:
         node = self.graph[name]
-        return [root for source in node.inputs for root in self._roots(source)] if _moves(node) else [name]
+        return [root for source in node.inputs for root in self._roots(source)] if moves(node) else [name]
 
     def _moved(self, name: str, activity: Activity, known: dict[str, Tensor]) -> Tensor:
         """Return the activity of a stream from that of the streams whose elements it moves."""
         node = self.graph[name]
         if name not in known:
-            if _moves(node):
+            if moves(node):
                 given = [self._moved(source, activity, known).float().unsqueeze(0) for source in node.inputs]
-                known[name] = apply(node, given, 1)[0].double()
+                known[name] = apply(node, given, 1)[0].double().abs()
             else:
                 known[name] = activity[name].double().cpu()
         return known[name]
-
-
-def _content(node: Node, given: list[Content], *, spiking: bool) -> Content:
-    if node.neurons is not None:
-        return "spikes" if spiking else "analog"
-    if (_moves(node) or _takes_maxima(node)) and len(set(given)) == 1:
-        return given[0]
-    return "current" if node.kind == "synapse" and node.operator != "aten.embedding.default" else "analog"
-
-
-def _moves(node: Node) -> bool:
-    """Tell whether a node only moves or copies elements."""
-    return (node.kind == "structure" and "bias" not in node.tensors) or "nearest" in node.operator
-
-
-def _takes_maxima(node: Node) -> bool:
-    name = node.operator.removeprefix("aten.").split(".")[0]
-    return node.kind == "function unit" and (name in ("amax", "max") or "max_pool" in name)
 
 
 def _is_identity(node: Node) -> bool:

@@ -25,7 +25,7 @@ SCALE = "aten.mul.Tensor"
 Scaling = Literal["moves", "pools", "weighs", "sums", "mixes"]
 """How a node treats a scale of its input:
 
-moves   every element of the output is one element of the input, or 0 (reshape, slice, pad, cat)
+moves   every element of the output is one of the input, perhaps of the other sign, or 0 (reshape, slice, pad, cat)
 pools   acts within each channel, axis 0 of the sample, and never across channels (pooling, upsampling)
 weighs  has weights that can absorb a scale on either side (conv, linear, scale)
 sums    wants the same scale on all inputs and passes it on (add, sub)

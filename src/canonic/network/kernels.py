@@ -57,10 +57,11 @@ def _in_pieces(rows: Tensor, kind: torch.dtype, product: Callable[[Tensor], Tens
 
 
 def _moved(node: Node, rows: Sequence[Tensor]) -> Tensor:
-    """Move numbers of any type, as floats where torch moves no others."""
+    """Move numbers of any type, as floats where torch moves no others; that of a stream stays."""
     if rows[0].dtype == torch.int8 and "im2col" in node.operator:
         return apply(node, [row.float() for row in rows], len(rows[0])).to(torch.int8)
-    return apply(node, rows, len(rows[0]))
+    result = apply(node, rows, len(rows[0]))
+    return result.to(rows[0].dtype) if len(rows) == 1 else result
 
 
 def pack(node: Node, shape: tuple[int, ...]) -> Node:

@@ -8,6 +8,7 @@ A scale is a tensor that broadcasts against one sample, such as [channels, 1, 1]
 import math
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from canonic.network.graph import Constant, Node, Slot
@@ -25,17 +26,27 @@ def channel_axis(node: Node) -> int:
     return len(node.shape) - (node.tensors["weight"].dim() - 1 if "weight" in node.tensors else len(node.shape))
 
 
-def compress(scale: Tensor) -> Tensor:
+def compress(scale: Tensor, there: Tensor | None = None) -> Tensor:
     """Return the scale with every axis along which it is constant reduced to size 1.
+
+    Args:
+        scale: any map.
+        there: where it matters; elsewhere, where zeros are padded, the result may hold any number. Everywhere if None.
 
     >>> import torch
     >>> compress(torch.tensor([[2.0, 2.0], [3.0, 3.0]])).tolist()
     [[2.0], [3.0]]
+    >>> compress(torch.tensor([[0.0, 2.0], [0.0, 3.0]]), torch.tensor([[False, True], [False, True]])).tolist()
+    [[2.0], [3.0]]
     """
+    there = torch.ones_like(scale, dtype=torch.bool) if there is None else there
     for axis in range(scale.dim()):
-        first = scale.narrow(axis, 0, 1)
-        scale = first if bool((scale == first).all()) else scale
-    return scale
+        low = torch.where(there, scale, torch.inf).amin(axis, keepdim=True)
+        high = torch.where(there, scale, -torch.inf).amax(axis, keepdim=True)
+        some = there.any(axis, keepdim=True)
+        if bool((low == high)[some].all()):
+            scale, there = low, some
+    return torch.where(there, scale, 1)
 
 
 def padded(scale: Tensor, rank: int) -> Tensor:

@@ -1,0 +1,66 @@
+"""What a stream carries, computed once: weights only add where it is spikes, and multiply what else they read."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from canonic.network.graph import Graph, Node
+
+Content = Literal["input", "spikes", "averages", "sums", "currents"]
+"""What a stream carries:
+
+input     the input, or what maps without weights make of it: numbers that come whole, with the first digit
+spikes    -1, 0 and +1, as they leave populations, moved, or the largest of several
+averages  what pooling, interpolation or a sum over elements makes of spikes, or spikes beside other numbers
+sums      spikes that are scaled, or added to others: on their way into a membrane
+currents  what weights or function units make
+"""
+
+
+def carried(graph: Graph) -> Mapping[str, Content]:
+    """Return what each stream of a graph carries.
+
+    >>> from canonic.network.graph import Neurons
+    >>> x, relu = Node("x", "input", "", (), (3,)), Node("relu", "population", "", ("x",), (3,), neurons=Neurons(False))
+    >>> dict(carried(Graph((x, relu), ("x",), ("relu",))))
+    {'x': 'input', 'relu': 'spikes'}
+    """
+    known: dict[str, Content] = {}
+    for node in graph.nodes:
+        known[node.name] = content_of(node, [known[name] for name in node.inputs])
+    return known
+
+
+def content_of(node: Node, given: Sequence[Content]) -> Content:
+    """Return what the stream of a node carries, from what its inputs do."""
+    if node.neurons is not None:
+        return "spikes"
+    if not given or node.operator == "aten.embedding.default":
+        return "input"
+    if node.weighted or is_function(node) or "currents" in given:
+        return "currents"
+    if set(given) == {"input"}:
+        return "input"
+    if node.is_scale or node.scaling == "sums":
+        return "sums"
+    if not (moves(node) or takes_maxima(node)):
+        return "averages"
+    return "spikes" if set(given) == {"spikes"} else "sums" if "sums" in given else "averages"
+
+
+def moves(node: Node) -> bool:
+    """Tell whether a node only moves or copies elements, or changes their sign."""
+    return (node.kind == "structure" and "bias" not in node.tensors) or "nearest" in node.operator
+
+
+def takes_maxima(node: Node) -> bool:
+    """Tell whether a node is a maximum: its digits are spikes if those that it reads are."""
+    name = node.operator.removeprefix("aten.").split(".")[0]
+    return node.kind == "function unit" and (name in ("amax", "max") or "max_pool" in name)
+
+
+def is_function(node: Node) -> bool:
+    """Tell whether a node is a function unit whose result is neither spikes nor a part of the input.
+
+    A maximum over channels, which differ in their thresholds, reads numbers.
+    """
+    return node.kind == "function unit" and not (takes_maxima(node) and node.scaling == "pools")

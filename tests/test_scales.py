@@ -1,0 +1,119 @@
+"""Scales, shifts and sums between populations and weights: folded, so that weights only add, whatever lies between."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, seed, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from canonic import CSS, Settings, convert
+from canonic.conversion.explain import analyse
+from canonic.measure.operations import Account
+from canonic.measure.tally import count_inputs, firing_counter
+from canonic.network.carried import carried
+from canonic.network.layerwise import at_once
+from canonic.network.reference import reference
+from tests.lambdas import Lambda, conv
+from tests.networks import lively
+
+EXACT = CSS(steps=14, silent=14)
+CHANNELS = torch.tensor([0.5, -2.0, 1.5, 0.0]).view(4, 1, 1)
+PLACES = torch.linspace(-1, 1, 16).view(1, 4, 4)
+LAYERS = {"a": lambda: conv(2, 4), "b": lambda: conv(2, 4), "n": lambda: nn.BatchNorm2d(4)}
+
+BETWEEN = {
+    "batch norm": lambda m, y, z: m.n(y),
+    "half": lambda m, y, z: y * 0.5,
+    "negation": lambda m, y, z: -y,
+    "shift": lambda m, y, z: y + 0.25,
+    "one minus": lambda m, y, z: 1 - y,
+    "channels": lambda m, y, z: y * m.channels + 0.1,
+    "places are shifted": lambda m, y, z: y / 3 + m.places,
+    "scale through a maximum": lambda m, y, z: F.max_pool2d(m.n(y), 3, 1, 1),
+    "signs through a maximum": lambda m, y, z: F.max_pool2d(y * m.channels - 0.2, 2, 1),
+    "padding behind a shift": lambda m, y, z: F.pad(m.n(y), (1, 0, 0, 2)),
+    "padding with a constant": lambda m, y, z: F.pad(y, (1, 0, 0, 2), value=0.5),
+    "nearest": lambda m, y, z: F.interpolate(0.2 - y, scale_factor=2.0),
+    "moved": lambda m, y, z: (y * m.channels).permute(0, 2, 1, 3).flip(3).roll(1, 2).permute(0, 2, 1, 3),
+    "joined": lambda m, y, z: torch.cat([(0.5 * y)[:, :2], 1 - z[:, 2:]], 1),
+    "sum": lambda m, y, z: y + z,
+    "difference of scales": lambda m, y, z: m.n(y) - 0.5 * z,
+    "twice": lambda m, y, z: y + (y + 1),
+    "sum moved": lambda m, y, z: F.pad(y + 0.5 * z, (1, 1, 1, 1)),
+}
+"""What two populations y and z go through on the way to a convolution, without a population of its own."""
+
+CODED = {
+    "places are scaled": lambda m, y, z: y * m.places,
+    "maximum of a sum": lambda m, y, z: F.max_pool2d(y - z, 2),
+    "maximum of shifts": lambda m, y, z: F.max_pool2d(y + m.places, 2),
+    "sum of three": lambda m, y, z: y + z + F.relu(y - z),
+    "sum that is joined": lambda m, y, z: torch.cat([y + z, 2 * z], 1)[:, 2:6],
+    "mean is taken off": lambda m, y, z: y - y.mean((2, 3), keepdim=True),
+}
+"""The same where a population has to code it anew."""
+
+
+def network(between):
+    """Two populations, what is between, two convolutions that read it, and a readout."""
+    torch.manual_seed(0)
+    layers = {name: make() for name, make in LAYERS.items()}
+    model = Lambda(
+        lambda m, x: m.d(F.relu(m.c(s := between(m, F.relu(m.a(x)), F.relu(m.b(x)))) + 0.3 * m.e(s))),
+        **layers,
+        c=conv(4, 4),
+        e=conv(4, 4, bias=False),
+        d=conv(4, 2),
+        channels=CHANNELS,
+        places=PLACES,
+    )
+    model = lively(model)
+    model.n.weight.data[1] *= -1
+    return model, torch.randn(6, 2, 4, 4, dtype=torch.float64)
+
+
+def products(snn, x):
+    """Multiplications of each node with weights, by brute force: what it reads that is none of -1, 0 and 1."""
+    found = {}
+
+    def observe(node, given, _):
+        if "weight" in node.tensors and node.kind == "synapse":
+            numbers = given[0][(given[0] * (given[0].abs() - 1)).abs() > 0]
+            found[node.name] = len(numbers)
+
+    at_once(snn.clocked_plan, [x], observe)
+    return found
+
+
+def multiplications(snn, x):
+    """Multiplications of each node as they are measured."""
+    account, activity = (
+        Account(snn.clocked_plan.graph, snn.code.steps, spiking=True),
+        count_inputs(snn.graph.inputs, [x]),
+    )
+    scans = {}
+    snn.readout(x, observe=firing_counter(scans, activity, account.watched))
+    made = account.count(activity | {name: fired.events for name, (_, fired) in scans.items()}, len(x))
+    return {name: operations.multiplications for name, operations in made.items()}
+
+
+def require_additions(snn, x):
+    """Nothing but what reads the input multiplies."""
+    first = {node.name for node in snn.graph.nodes if carried(snn.graph)[node.name] == "input"}
+    reads = {node.name: node.inputs[0] for node in snn.graph.nodes if node.inputs}
+    for count in (products(snn, x), multiplications(snn, x)):
+        assert not {name: n for name, n in count.items() if n and reads[name] not in first}
+
+
+@pytest.mark.parametrize("name", [*BETWEEN, *CODED])
+def test_weights_only_add(name):
+    model, x = network({**BETWEEN, **CODED}[name])
+    graph, explanation = analyse(model, x, CSS())
+    assert torch.allclose(reference(graph, [x])[0], model(x), rtol=1e-10, atol=1e-12)
+    assert explanation.signed == (name in CODED)
+    content = carried(graph)
+    assert {content[node.inputs[0]] for node in graph.nodes if node.weighted} == {"input", "spikes"}
+    snn = convert(model, [x], code=EXACT, settings=Settings(threshold="max", correct=False))
+    assert (snn(x) - model(x)).abs().max() <= 3e-3 * model(x).abs().max()
+    require_additions(snn, x)
