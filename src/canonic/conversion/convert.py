@@ -15,7 +15,7 @@ from canonic.cluster import Workers, workers
 from canonic.codes import CSS
 from canonic.conversion.calibrate import Calibration, calibrate, with_ranges
 from canonic.conversion.explain import analyse, require_convertible
-from canonic.conversion.populations import code_inputs, set_codes, set_thresholds
+from canonic.conversion.populations import set_codes, set_thresholds
 from canonic.conversion.quality import quality
 from canonic.conversion.settings import InputCode, Override, Settings, require_kinds, resolve
 from canonic.conversion.settle import repair_report, settle
@@ -110,11 +110,11 @@ def examine(model: Model, calibration: Iterable[Any], kind: InputCode, code: CSS
     """
     first, data = _first(calibration)
     given = arguments(known_model(model), first, "the first batch of the calibration data")
-    graph, explanation = analyse(model, _few(given), code)
+    graph, explanation = analyse(model, _few(given), code, kind)
     require_convertible(explanation)
     graph = graph.map_tensors(channels_last)
     notes = [*_notes(model), *_left_out(first, graph.inputs)]
-    return Examined(code_inputs(graph) if kind == "css" else graph, data, len(as_inputs(given)[0]), notes)
+    return Examined(graph, data, len(as_inputs(given)[0]), notes)
 
 
 def spiking(

@@ -6,8 +6,10 @@ import torch
 from torch.export import ExportedProgram
 
 from canonic.codes import CSS
+from canonic.conversion.notes import noted
+from canonic.conversion.populations import code_inputs
 from canonic.conversion.recode import recode
-from canonic.conversion.settings import require_kinds
+from canonic.conversion.settings import InputCode, require_kinds
 from canonic.errors import ConversionError
 from canonic.frontend import (
     Example,
@@ -106,16 +108,17 @@ def explain(model: Model, example: Example, *, code: CSS | None = None) -> Expla
     return analyse(model, example, code)[1]
 
 
-def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanation]:
+def analyse(model: Model, example: Example, code: CSS, inputs: InputCode = "direct") -> tuple[Graph, Explanation]:
     """Return the folded graph of a model, unfit for use where a call is refused, and the explanation."""
     with captured(known_model(model), example) as capture:
         require_finite(capture.program)
-        graph, verdicts = import_program(decompose_unknown(capture.program))
+        imported, verdicts = import_program(decompose_unknown(capture.program))
         _require_weights(capture.program)
+        folded = fold(imported)
+        graph = recode(code_inputs(folded) if inputs == "css" else folded)
         whole = not any(verdict.kind == "refused" for verdict in verdicts)
         if whole:
             require_same(capture, graph)
-    graph = recode(fold(graph))
     if whole and not graph.populations:
         raise ConversionError(
             "nothing in this model would spike: it has no relu and no two layers of weights in a row; canonic makes "
@@ -124,8 +127,9 @@ def analyse(model: Model, example: Example, code: CSS) -> tuple[Graph, Explanati
     deep = depth(graph)
     neurons = sum(graph.neurons.values())
     total = code.steps + code.silent * deep
-    signed = sum(node.neurons.signed for node in graph.populations if node.neurons)
+    signed = sum(node.neurons.signed and not node.neurons.encodes for node in graph.populations if node.neurons)
     units = sum(node.kind == "function unit" for node in graph.nodes)
+    verdicts = noted(verdicts, imported, graph)
     return graph, Explanation(verdicts, len(graph.populations), signed, units, neurons, deep, total, code)
 
 

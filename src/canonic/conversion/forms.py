@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from canonic.network.apply import apply
+from canonic.network.apply import through
 from canonic.network.graph import Node
 from canonic.network.weights import compress, padded, scale_input
 
@@ -72,14 +72,13 @@ def moved(node: Node, scales: Sequence[Tensor], shapes: Sequence[Shape]) -> Tens
     """Return the scale of what a node has moved, from the scales of its inputs; any where it pads with zeros."""
     if len(scales) == 1 and scales[0].numel() == 1:
         return scales[0].reshape(())
-    there = through(node, [torch.ones_like(scale) for scale in scales], shapes)
-    return compress(through(node, scales, shapes), there != 0)
+    there = mapped(node, [torch.ones_like(scale) for scale in scales], shapes)
+    return compress(mapped(node, scales, shapes), there != 0)
 
 
-def through(node: Node, values: Sequence[Tensor], shapes: Sequence[Shape]) -> Tensor:
-    """Return what a linear node makes of constant maps, without its bias: ``[*shape]``."""
-    given = [value.expand(shape).unsqueeze(0).contiguous() for value, shape in zip(values, shapes, strict=True)]
-    return apply(node, given, 1)[0]
+def mapped(node: Node, values: Sequence[Tensor], shapes: Sequence[Shape]) -> Tensor:
+    """Return what a linear node makes of constants that broadcast against its inputs, without its bias."""
+    return through(node, [value.expand(shape) for value, shape in zip(values, shapes, strict=True)])
 
 
 def same_within(node: Node, value: Tensor, shape: Shape) -> Tensor | None:
@@ -125,7 +124,7 @@ def reading(node: Node, form: Form, shape: Shape) -> list[Node] | None:
 def _absorbed(node: Node, scale: Tensor) -> Node | None:
     if node.scaling == "weighs":
         return scale_input(node, scale)
-    return node.with_tensors(weight=node.tensors["weight"] * scale) if scale.numel() == 1 else None
+    return node.with_tensors(weight=node.tensors["weight"] * scale.reshape(())) if scale.numel() == 1 else None
 
 
 def _shifted(node: Node, part: Node, shift: Tensor, shape: Shape) -> Node:
@@ -133,6 +132,6 @@ def _shifted(node: Node, part: Node, shift: Tensor, shape: Shape) -> Node:
     if not bool(shift.any()):
         return part
     weight = node.tensors["weight"]
-    exact = through(node.with_tensors(weight=weight.double()), [shift.double()], [shape])
+    exact = mapped(node.with_tensors(weight=weight.double()), [shift.double()], [shape])
     bias = compress(exact.to(weight.dtype))
     return part.with_tensors(bias=part.tensors["bias"] + bias if "bias" in part.tensors else bias)

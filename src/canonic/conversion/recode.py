@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from canonic.conversion.forms import Form, Term, added, moved, parted, reading, same_within, scaled, stream, through
+from canonic.conversion.forms import Form, Term, added, mapped, moved, parted, reading, same_within, scaled, stream
 from canonic.conversion.units import free
 from canonic.network.carried import Content, content_of, moves, takes_maxima
-from canonic.network.graph import SCALE, Graph, Neurons, Node, Slot
+from canonic.network.graph import SCALE, TERM, Graph, Neurons, Node, Slot
 from canonic.network.inputs import as_weights, prototype
 from canonic.network.weights import compress, scale_arguments
 
@@ -81,10 +81,12 @@ class _Recoding:
         if len(parts) == 1:
             self.put(parts[0])
             return
-        total, *others = [self.put(replace(part, name=f"{node.name}.term{i}")) for i, part in enumerate(parts, 1)]
+        origins = node.origin, replace(node.origin, operator=TERM)
+        terms = (replace(p, name=f"{node.name}.term{i + 1}", origin=origins[i > 0]) for i, p in enumerate(parts))
+        first, *others = map(self.put, terms)
         for i, other in enumerate(others, 2):
             name = node.name if i == len(parts) else f"{node.name}.sum{i}"
-            total = self.put(_sum(name, (total, other), node))
+            first = self.put(_sum(name, (first, other), node))
 
     def form_of(self, node: Node) -> Form | None:
         """Return what a stream stands for, in terms that weights can read; None where it is nothing but itself."""
@@ -125,7 +127,7 @@ class _Recoding:
         if len(forms) > 1:
             pairs = zip(node.inputs, forms, strict=True)
             forms = [form if len(form.terms) == 1 else stream(self.coded(name)) for name, form in pairs]
-        shift = through(node, [form.shift for form in forms], shapes) + node.tensors.get("bias", torch.zeros(()))
+        shift = mapped(node, [form.shift for form in forms], shapes) + node.tensors.get("bias", torch.zeros(()))
         joined = list(zip(*(form.terms for form in forms), strict=True))
         streams = [self.twin(node, [term.stream for term in terms]) for terms in joined]
         scales = [moved(node, [term.scale for term in terms], shapes) for terms in joined]
@@ -137,7 +139,7 @@ class _Recoding:
         scale = same_within(node, form.terms[0].scale, shape)
         if len(form.terms) > 1 or scale is None:
             return None
-        shift = through(node, [form.shift], [shape])
+        shift = mapped(node, [form.shift], [shape])
         return Form((Term(self.twin(node, [form.terms[0].stream]), scale),), compress(shift))
 
     def maximum(self, node: Node) -> Form | None:

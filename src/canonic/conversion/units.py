@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from canonic.network.apply import apply
-from canonic.network.graph import SCALE, Graph, Node
+from canonic.network.apply import through
+from canonic.network.graph import SCALE, UNIT, Graph, Node
 from canonic.network.inputs import as_weights, prototype
 from canonic.network.weights import compress, padded, scale_arguments, scale_input, scale_output
 
@@ -88,7 +88,7 @@ class _Folding:
             arguments=scale_arguments(),
             tensors={"weight": padded(factor, len(source.shape))},
             scaling="weighs",
-            origin=replace(source.origin, operator="unit"),
+            origin=replace(source.origin, operator=UNIT),
         )
         self.put(scale, unit)
         return scale.name
@@ -121,9 +121,9 @@ def _passed(node: Node, units: list[Tensor], shapes: list[tuple[int, ...]]) -> T
         channels = _by_channel(units[0], len(shapes[0]))
         return None if channels is None else channels.reshape(-1, *[1] * (len(node.shape) - 1))
     if node.scaling == "moves":
-        whole = [unit.expand(shape).unsqueeze(0).contiguous() for unit, shape in zip(units, shapes, strict=True)]
-        unit = apply(node, whole, 1)[0].abs()  # signs may change: a unit is positive
-        return compress(unit, unit != 0)  # padding: zero in any unit
+        unit = through(node, [unit.expand(shape) for unit, shape in zip(units, shapes, strict=True)]).abs()
+        kind = max((unit.dtype for unit in units), key=lambda dtype: dtype.itemsize)
+        return compress(unit, unit != 0).to(kind)  # signs may change, and padding is zero in any unit
     return None
 
 

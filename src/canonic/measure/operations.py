@@ -17,9 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from canonic.measure.counts import Activity, Operations, merged
 from canonic.measure.fanout import exact, fan_out
-from canonic.network.apply import apply, apply_whole
+from canonic.network.apply import apply_whole, through
 from canonic.network.carried import carried, moves, takes_maxima
-from canonic.network.graph import Graph, Node
+from canonic.network.graph import TERM, UNIT, Graph, Node
 
 
 @dataclass(frozen=True)
@@ -131,14 +131,16 @@ class Account:
         """Return 1 for each element of a stream that carries spikes, and 0 for each that carries numbers."""
         node = self.graph[name]
         if moves(node):
-            given = [self._ternary(source).float().unsqueeze(0) for source in node.inputs]
-            return apply(node, given, 1)[0].double().abs()
+            return through(node, [self._ternary(source) for source in node.inputs]).double().abs()
         return torch.full(node.shape, float(name in self.spikes), dtype=torch.float64)
 
     def _is_free(self, node: Node) -> bool:
-        """Tell whether a node looks numbers up, or, in the source network, only brings streams into other units."""
-        unit = not self.spiking and node.origin.operator == "unit"
-        return unit or node.operator == "aten.embedding.default"
+        """Tell whether a node looks numbers up, or is none of the source network, whose operations are counted.
+
+        That multiplies a sum once; of numbers that are not zero those of the first term are counted.
+        """
+        added = not self.spiking and node.origin.operator in (UNIT, TERM)
+        return added or node.operator == "aten.embedding.default"
 
     def _roots(self, name: str) -> list[str]:
         node = self.graph[name]
@@ -149,8 +151,8 @@ class Account:
         node = self.graph[name]
         if name not in known:
             if moves(node):
-                given = [self._moved(source, activity, known).float().unsqueeze(0) for source in node.inputs]
-                known[name] = apply(node, given, 1)[0].double().abs()
+                moved = through(node, [self._moved(source, activity, known) for source in node.inputs])
+                known[name] = moved.double().abs()
             else:
                 known[name] = activity[name].double().cpu()
         return known[name]

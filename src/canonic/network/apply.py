@@ -33,6 +33,13 @@ def _call(node: Node, inputs: Sequence[Tensor], rows: int) -> Tensor:
     return output.round() if node.rounds else output
 
 
+def through(node: Node, maps: Sequence[Tensor]) -> Tensor:
+    """Return what a node makes of one sample, ``[*shape]`` for each input, without its bias and in its own type."""
+    own = (tensor.dtype for tensor in node.tensors.values() if tensor.is_floating_point())
+    kind = next(own, torch.float64)
+    return apply(node, [x.to(kind).unsqueeze(0).contiguous() for x in maps], 1)[0]
+
+
 def apply_whole(node: Node, inputs: Sequence[Tensor], rows: int) -> Tensor:
     """Apply a node to plain values, bias and gain included: what the source network computes, ``[rows, *shape]``."""
     result = apply(node, inputs, rows)

@@ -22,6 +22,9 @@ Precision = Literal["fp32", "bf16x2", "bf16", "int8"]
 SCALE = "aten.mul.Tensor"
 """The operator of a diagonal synapse: every element times its own weight."""
 
+UNIT, TERM = "unit", "term"
+"""Origins of what the source network has not: a stream in other units, weights for a further term of a sum."""
+
 Scaling = Literal["moves", "pools", "weighs", "sums", "mixes"]
 """How a node treats a scale of its input:
 
