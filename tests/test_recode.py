@@ -64,7 +64,7 @@ def test_explain_says_what_is_added():
     model = nn.Sequential(nn.Linear(5, 6), nn.GELU(), nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 3))
     explanation = explain(model, torch.randn(2, 5))
     assert (explanation.populations, explanation.signed, explanation.function_units) == (2, 1, 1)
-    assert "2 populations (1 signed), 1 function units" in explanation.summary
+    assert "2 populations (1 signed), 1 function unit," in explanation.summary
 
 
 def population(silent=0):
