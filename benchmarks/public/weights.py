@@ -1,6 +1,7 @@
-"""Weights in the packages of others: read as plain numbers, their code is never imported and nothing is unpickled."""
+"""Weights in the packages of others: read as plain tensors; none of their code is imported or run."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +13,9 @@ from torch import Tensor
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 PACKAGES = Path(__file__).resolve().parents[2] / ".venv-public"
 """Where ``make`` installs benchmarks/public/requirements.txt."""
+
+HALF = b"Gk0\x01"
+"""What ncnn writes before a weight in half precision."""
 
 Weights = dict[str, Tensor]
 
@@ -35,6 +39,24 @@ def read(path: Path) -> Weights:
     if path.suffix == ".onnx":
         return dict(_initializers(path.read_bytes()))
     return cast(Weights, torch.load(path, weights_only=True, map_location="cpu"))
+
+
+def halves(path: Path, shapes: Sequence[tuple[int, ...]]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the weight and the bias of each layer of an ncnn file, which holds weights in half precision.
+
+    Args:
+        path: of the file: for each layer a mark, the weight, zeros up to four bytes, the bias in single precision.
+        shapes: of the weights, the outputs first.
+    """
+    data, at = path.read_bytes(), 0
+    for shape in shapes:
+        assert data[at : at + 4] == HALF, f"{path}: no weight in half precision begins at byte {at}"
+        weight = np.frombuffer(data, "<f2", math.prod(shape), at + 4)
+        at += 4 + -(-weight.nbytes // 4) * 4
+        bias = np.frombuffer(data, "<f4", shape[0], at)
+        at += bias.nbytes
+        yield torch.tensor(weight.reshape(shape)).float(), torch.tensor(bias)
+    assert at == len(data), f"{path}: {len(data) - at} bytes are left behind the last layer"
 
 
 def _initializers(model: bytes) -> Iterator[tuple[str, Tensor]]:
