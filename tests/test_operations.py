@@ -4,7 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, convert, evaluate
+from canonic import CSS, Settings, convert, evaluate
+from canonic.conversion.calibrate import calibrate
+from canonic.conversion.convert import spiking
+from canonic.conversion.explain import analyse
+from canonic.conversion.populations import set_codes
+from canonic.conversion.settings import resolve
 from canonic.measure.counts import Operations
 from canonic.measure.fanout import fan_out
 from canonic.measure.operations import Account
@@ -20,6 +25,17 @@ def converted(name, samples=3):
     model, shape = build(name)
     x = torch.rand(samples, *shape, dtype=torch.float64) - 0.3
     return convert(model, [x], code=CSS(steps=4), progress=False), x
+
+
+def explained(name, samples=3):
+    """The same, and the nodes whose weights multiply numbers as ``explain`` says."""
+    torch.manual_seed(0)
+    model, shape = build(name)
+    x, code = torch.rand(samples, *shape, dtype=torch.float64) - 0.3, CSS(steps=4)
+    graph, explanation = analyse(model, (x,), code)
+    graph = set_codes(graph, code, resolve(Settings(), [node.name for node in graph.populations]))
+    snn = spiking(graph, calibrate(graph, [x], first=samples), code, Settings())
+    return snn, x, {verdict.name for verdict in explanation.verdicts if verdict.multiplies}
 
 
 def coefficients(graph, node, index):
@@ -96,14 +112,16 @@ SMALL = [name for name in CASES if name not in ("several outputs", "one output t
 
 @pytest.mark.parametrize("name", SMALL)
 def test_every_operation_is_counted(name):
-    snn, x = converted(name)
+    snn, x, said = explained(name)
     account, activity = Account(snn.clocked_plan.graph, 4, spiking=True), count_inputs(snn.graph.inputs, [x])
-    scans = {}
+    scans, multiply = {}, set()
     snn.readout(x, observe=firing_counter(scans, activity, account.watched))
     counted = account.count(activity | {name: fired.events for name, (_, fired) in scans.items()}, len(x))
     for node, (additions, products) in by_brute_force(snn, x).items():
         made = counted.get(node, Operations())
         assert (made.additions, made.multiplications) == (additions, products), node
+        multiply |= {node.split(".term")[0]} if products and snn.graph[node].weighted else set()
+    assert multiply == said
 
 
 @pytest.mark.parametrize("name", ["conv2d", "grouped", "max pooling", "residual", "average pooling", "linear bn"])

@@ -11,37 +11,10 @@ from canonic.conversion.silence import LARGEST_LOSS, choose_silent
 from canonic.network.graph import Neurons, Node
 from canonic.neurons import scan
 from tests.lambdas import Lambda, conv
-from tests.networks import CASES, build
 
 
 def graph_of(model, shape):
     return analyse(model.eval(), torch.randn(3, *shape), CSS())[0]
-
-
-def carried(graph):
-    """What each stream carries, told by following it back: spikes, currents, or parts of the input."""
-    found = {}
-    for node in graph.nodes:
-        before = {found[name] for name in node.inputs}
-        if node.neurons:
-            found[node.name] = "spikes"
-        elif node.kind == "input" or node.operator == "aten.embedding.default":
-            found[node.name] = "input"
-        elif node.weighted or (node.kind == "function unit" and "max" not in node.operator) or "currents" in before:
-            found[node.name] = "currents"
-        else:
-            found[node.name] = "spikes" if "spikes" in before else "input"
-    return found
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_weights_never_multiply_currents(name):
-    model, shape = build(name)
-    graph = analyse(model, torch.randn(3, *shape, dtype=torch.float64), CSS())[0]
-    content = carried(graph)
-    for node in graph.nodes:
-        if node.weighted:
-            assert "currents" not in {content[source] for source in node.inputs}, node.name
 
 
 def test_one_population_codes_a_current_for_all_its_readers():

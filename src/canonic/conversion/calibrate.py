@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from canonic.cluster import ALONE, Workers
+from canonic.conversion.channels import population_axis
 from canonic.conversion.histogram import Histogram, empty, update
 from canonic.conversion.histogram import merged as merge_histograms
 from canonic.datasets.digests import Digest, digest_of
@@ -21,7 +22,6 @@ from canonic.network.inputs import batches, channels_last, prototype
 from canonic.network.reference import reference
 from canonic.network.samples import Samples, capacity
 from canonic.network.samples import merged as merge_samples
-from canonic.network.weights import channel_axis
 from canonic.progress import track
 from canonic.words import counted
 
@@ -106,7 +106,8 @@ class _Pass:
         def observe(node: Node, given: Sequence[Tensor], _: Tensor) -> None:
             if node.neurons is None:
                 return
-            values = _finite(node, given[0]).movedim(axes[node.name] + 1, 0).flatten(1)
+            values, axis = _finite(node, given[0]), axes[node.name]
+            values = values.reshape(1, -1) if axis is None else values.movedim(axis + 1, 0).flatten(1)
             self.histograms[node.name] = update(self.histograms.get(node.name) or empty(len(values), values), values)
 
         seen, digest = 0, Digest()
@@ -148,20 +149,6 @@ def with_ranges(graph: Graph, inputs: Sequence[Tensor]) -> Graph:
     }
     nodes = (replace(node, arguments={**node.arguments, **ranges.get(node.name, {})}) for node in graph.nodes)
     return replace(graph, nodes=tuple(nodes))
-
-
-def population_axis(graph: Graph, node: Node) -> int:
-    """Return the axis of a sample that holds the channels of a population.
-
-    That of the matrix or kernel which reads it, as its weights take up the thresholds; else of the one that feeds it.
-    """
-    for reader in graph.consumers[node.name]:
-        if reader.weighted and reader.scaling == "weighs" and len(reader.shape) == len(node.shape):
-            return channel_axis(reader)
-    source = graph[node.inputs[0]]
-    while source.inputs and source.shape == node.shape and not (source.weighted and source.scaling == "weighs"):
-        source = graph[source.inputs[0]]
-    return channel_axis(source) if source.shape == node.shape else 0
 
 
 def _length(calibration: object) -> int | None:

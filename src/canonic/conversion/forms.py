@@ -15,7 +15,7 @@ from torch import Tensor
 
 from canonic.network.apply import through
 from canonic.network.graph import Node
-from canonic.network.weights import compress, padded, scale_input
+from canonic.network.weights import absorb, compress, padded
 
 Shape = tuple[int, ...]
 
@@ -112,19 +112,13 @@ def reading(node: Node, form: Form, shape: Shape) -> list[Node] | None:
     """Return a weighted node for each term of what it reads, with the scales in their weights and the shift in the
     bias of the first; None if the weights cannot take up a scale.
     """
-    parts = [_absorbed(node, compress(term.scale)) for term in form.terms]
+    parts = [absorb(node, term.scale) for term in form.terms]
     whole = [replace(part, inputs=(t.stream,)) for part, t in zip(parts, form.terms, strict=True) if part is not None]
     if len(whole) < len(parts):
         return None
     first, *others = whole
     plain = [replace(part, tensors={"weight": part.tensors["weight"]}) for part in others]
     return [_shifted(node, first, form.shift, shape), *plain]
-
-
-def _absorbed(node: Node, scale: Tensor) -> Node | None:
-    if node.scaling == "weighs":
-        return scale_input(node, scale)
-    return node.with_tensors(weight=node.tensors["weight"] * scale.reshape(())) if scale.numel() == 1 else None
 
 
 def _shifted(node: Node, part: Node, shift: Tensor, shape: Shape) -> Node:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from canonic.codes import CSS
-from canonic.conversion.calibrate import population_axis
+from canonic.conversion.channels import population_axis
 from canonic.conversion.histogram import Histogram
 from canonic.conversion.recode import signed_population
 from canonic.conversion.settings import Override
@@ -59,7 +59,9 @@ def set_thresholds(
         if node.neurons is not None and node.neurons.code is not None:
             found = threshold(histograms[node.name], node.neurons.code, rules[node.name], node.neurons.ceiling)
             shape = [1] * len(node.shape)
-            shape[population_axis(graph, node)] = -1
+            axis = population_axis(graph, node)
+            if axis is not None:
+                shape[axis] = -1
             dead[node.name] = found[1]
             node = node.with_tensors(theta=found[0].reshape(shape))
         nodes.append(node)

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from canonic.conversion.forms import Form, Term, added, mapped, moved, parted, reading, same_within, scaled, stream
-from canonic.conversion.units import free
+from canonic.conversion.units import free, passed
 from canonic.network.carried import Content, content_of, moves, takes_maxima
 from canonic.network.graph import SCALE, TERM, Graph, Neurons, Node, Slot
 from canonic.network.inputs import as_weights, prototype
-from canonic.network.weights import compress, scale_arguments
+from canonic.network.weights import absorb, compress, scale_arguments
 
 TERMS = 2
 """So many streams of a sum at most are read one by one; a population for the sum of more costs less."""
@@ -49,6 +49,7 @@ class _Recoding:
     nodes: dict[str, Node] = field(default_factory=dict)
     content: dict[str, Content] = field(default_factory=dict)
     forms: dict[str, Form] = field(default_factory=dict)
+    units: dict[str, Tensor] = field(default_factory=dict)
     twins: dict[str, str] = field(default_factory=dict)
 
     def visit(self, node: Node) -> None:
@@ -63,7 +64,17 @@ class _Recoding:
     def put(self, node: Node) -> str:
         self.nodes[node.name], self.forms[node.name] = node, stream(node.name)
         self.content[node.name] = content_of(node, [self.content[name] for name in node.inputs])
+        self.units[node.name] = self.unit_of(node)
         return node.name
+
+    def unit_of(self, node: Node) -> Tensor:
+        """Return an example of the units of a stream: another number for each population that it comes from."""
+        if node.neurons is not None:
+            return torch.tensor(float(len(self.nodes)))
+        if node.scaling not in ("moves", "pools"):
+            return torch.ones(())
+        found = passed(node, [self.units[n] for n in node.inputs], [self.nodes[n].shape for n in node.inputs])
+        return torch.ones(()) if found is None else found
 
     def visit_weights(self, node: Node) -> None:
         """Let weights read the terms of a stream; where they cannot, a population that codes it, but for inputs."""
@@ -71,10 +82,15 @@ class _Recoding:
         form, given = self.forms[name], self.content[name] == "input"
         split = self.is_readable(form) and not (given and len(form.terms) > 1)
         parts = reading(node, form, self.nodes[name].shape) if split else None
-        if parts is not None:
+        if parts is not None and all(map(self.takes_units, parts)):
             self.put_sum(node, parts)
         else:
             self.put(node if given else replace(node, inputs=(self.coded(name),)))
+
+    def takes_units(self, node: Node) -> bool:
+        """Tell whether weights take up the units of the spikes that they read."""
+        name = node.inputs[0]
+        return self.content[name] != "spikes" or absorb(node, self.units[name]) is not None
 
     def put_sum(self, node: Node, parts: Sequence[Node]) -> None:
         """Put the parts of a weighted node, and their sum under its name."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from canonic.network.apply import through
 from canonic.network.graph import SCALE, UNIT, Graph, Node
 from canonic.network.inputs import as_weights, prototype
-from canonic.network.weights import compress, padded, scale_arguments, scale_input, scale_output
+from canonic.network.weights import absorb, compress, padded, scale_arguments, scale_output
 
 
 def fold_thresholds(graph: Graph) -> Graph:
@@ -42,7 +42,7 @@ class _Folding:
             self.put(replace(node, inputs=(source,)), theta)
         elif node.kind == "input":
             self.put(node, torch.ones([1] * len(node.shape)))
-        elif node.scaling == "weighs":
+        elif node.scaling == "weighs" or node.weighted:
             self.fold_weights(node)
         elif node.kind == "function unit" and node.scaling == "mixes":
             self.fold_function(node)
@@ -53,11 +53,11 @@ class _Folding:
             self.fold_structure(node)
 
     def fold_weights(self, node: Node) -> None:
-        scaled = scale_input(node, self.units[node.inputs[0]])
+        scaled = absorb(node, self.units[node.inputs[0]])
         if scaled is None:
             scaled = replace(node, inputs=(self.in_unit(node.inputs[0], torch.ones(()), node.name),))
         wanted = _wanted(self.graph, node)
-        folded = scale_output(scaled, 1 / wanted)
+        folded = scale_output(scaled, 1 / wanted) if node.scaling == "weighs" else None
         self.put(scaled if folded is None else folded, torch.ones(()) if folded is None else wanted)
 
     def fold_function(self, node: Node) -> None:
@@ -68,7 +68,7 @@ class _Folding:
 
     def fold_structure(self, node: Node) -> None:
         units = [self.units[name] for name in node.inputs]
-        unit = _passed(node, units, [self.nodes[name].shape for name in node.inputs])
+        unit = passed(node, units, [self.nodes[name].shape for name in node.inputs])
         if unit is None:
             node = replace(node, inputs=tuple(self.in_unit(name, torch.ones(()), node.name) for name in node.inputs))
         self.put(node, torch.ones(()) if unit is None else unit)
@@ -113,7 +113,7 @@ def _wanted(graph: Graph, node: Node) -> Tensor:
     return torch.ones(())
 
 
-def _passed(node: Node, units: list[Tensor], shapes: list[tuple[int, ...]]) -> Tensor | None:
+def passed(node: Node, units: list[Tensor], shapes: list[tuple[int, ...]]) -> Tensor | None:
     """Return the unit of the output where it follows from those of the inputs, else None."""
     if all(bool((unit == 1).all()) for unit in units):
         return torch.ones(())

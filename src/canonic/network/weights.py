@@ -89,6 +89,14 @@ def scale_input(node: Node, scale: Tensor) -> Node | None:
     return node.with_tensors(weight=_times(weight, grouped, groups))
 
 
+def absorb(node: Node, scale: Tensor) -> Node | None:
+    """Return a weighted node of any operator with its input scaled, or None if its weights cannot do that."""
+    scale = compress(scale)
+    if node.scaling == "weighs":
+        return scale_input(node, scale)
+    return node.with_tensors(weight=node.tensors["weight"] * scale.reshape(())) if scale.numel() == 1 else None
+
+
 def over_inputs(node: Node, weight: Tensor, reduce: Callable[..., Tensor]) -> Tensor:
     """Reduce the weights of a matrix over all that one output reads: ``[outputs]``; those of a scale stay."""
     if node.is_scale:
