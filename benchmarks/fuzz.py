@@ -1,4 +1,8 @@
-"""Random networks, each converted and checked in all its parts, or refused: ``python -m benchmarks.fuzz``."""
+"""Random networks, each converted and checked, or refused: ``python -m benchmarks.fuzz`` writes results/fuzz.json.
+
+It goes on where it was stopped. Each network is checked with T = 12 and k = 1 and in int8 (``tests/fuzz_codes.py``), or
+in all its parts (``--check parts``, ``tests/fuzz_oracle.py``), as docs/coverage.md tells.
+"""
 
 import argparse
 import json
@@ -6,15 +10,27 @@ import time
 import traceback
 import warnings
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from tests.fuzz import Net, networks
+from tests.fuzz_codes import examine_codes
 from tests.fuzz_oracle import examine
 
+from canonic.network.layerwise import log
 
-def fuzz(examples: int, seed_of_all: int = 0) -> dict[str, Any]:
+RESULTS = Path(__file__).parent / "results" / "fuzz.json"
+SHARD = 50
+"""Networks of one seed: what is lost if it is stopped."""
+
+Check = Callable[[Net], str | None]
+CHECKS: dict[str, Check] = {"parts": examine, "codes": examine_codes}
+
+
+def fuzz(examples: int, seed_of_all: int = 0, check: Check = examine) -> dict[str, Any]:
     """Return how many random networks were converted, the reasons of the refused ones, and all failures."""
     converted, refused, unexpected, failures = 0, Counter[str](), Counter[str](), list[dict[str, str]]()
 
@@ -30,7 +46,7 @@ def fuzz(examples: int, seed_of_all: int = 0) -> dict[str, Any]:
     def run(net: Net) -> None:
         nonlocal converted
         try:
-            reason = examine(net)
+            reason = check(net)
         except Exception as error:  # noqa: BLE001  # a failure is a result
             where = traceback.extract_tb(error.__traceback__)[-1]
             failures.append({"error": f"{type(error).__name__}: {error} ({where.name})", "network": repr(net)})
@@ -48,20 +64,44 @@ def fuzz(examples: int, seed_of_all: int = 0) -> dict[str, Any]:
         "refused": dict(refused.most_common()),
         "refused without an operation that must be": {name: n for name, n in unexpected.most_common() if n},
         "failures": failures,
-        "seconds": round(time.perf_counter() - begin, 1),
+        "seconds": round(time.perf_counter() - begin),
     }
 
 
 def main() -> None:
-    """Fuzz, and print the result as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Fuzz, and write the result after every seed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", choices=CHECKS, default="codes")
     parser.add_argument("--examples", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+    asked = parser.parse_args()
     torch.set_num_threads(1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        print(json.dumps(fuzz(given.examples, given.seed), indent=2))
+    log.disabled = True
+    warnings.simplefilter("ignore")
+    for number in range(-(-asked.examples // SHARD)):
+        go_on(asked.check, number)
+
+
+def go_on(check: str, number: int) -> None:
+    """Fuzz with one seed, unless that was done, and add what is found to the results."""
+    known: dict[str, Any] = {"command": "python -m benchmarks.fuzz"}
+    known |= json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    before = known.get(check, {"seeds": []})
+    if number in before["seeds"]:
+        return
+    found = {"seeds": [number], **fuzz(SHARD, number, CHECKS[check])}
+    known[check] = added(before, found)
+    RESULTS.write_text(json.dumps(known, indent=1) + "\n")
+    print(f"seed {number}: {len(found['failures'])} failures of {found['examples']}", flush=True)
+
+
+def added(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
+    """Return two results as one: numbers and lists are added up, key by key."""
+    both = {key: _sum(one[key], two[key]) for key in one.keys() & two.keys()}
+    return {key: both.get(key, value) for key, value in (one | two).items()}
+
+
+def _sum(one: Any, two: Any) -> Any:
+    return added(one, two) if isinstance(one, dict) else one + two
 
 
 if __name__ == "__main__":

@@ -4,11 +4,14 @@ import importlib
 from dataclasses import replace
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, note, seed, settings
 
+from canonic import CSS
 from canonic.frontend.table import TABLE
 from canonic.network.graph import Slot
 from tests.fuzz import Net, Step, networks
+from tests.fuzz_codes import converter, examine_codes, require_as_good
 from tests.fuzz_oracle import Wrong, examine
 
 
@@ -119,3 +122,26 @@ def test_what_is_slightly_wrong_does_not_pass(name, monkeypatch):
     mutate(monkeypatch)
     with pytest.raises(Wrong, match=message):
         examine(NETWORK)
+
+
+PLAIN = Net(
+    seed=2,
+    shape=(3, 8, 8),
+    steps=[
+        Step("conv_norm_relu", [0], {"out": 4, "function": "relu"}),
+        Step("head", [1], {"kind": "mean"}),
+        Step("linear of vector", [2], {"kind": "mlp"}),
+    ],
+    outputs=[3],
+)
+
+
+def test_codes_that_are_slightly_wrong_do_not_pass(monkeypatch):
+    """``python -m benchmarks.fuzz`` tries two thousand networks with T = 12 and k = 1 and in whole numbers."""
+    assert examine_codes(PLAIN) is None
+    patch(monkeypatch, "network.grids", "LARGEST_WEIGHT", lambda right: 7)
+    with pytest.raises(Wrong, match="int8 loses too much"):
+        examine_codes(PLAIN)
+    with_code = converter(PLAIN)
+    with pytest.raises(Wrong, match="silently worse"), torch.no_grad():
+        require_as_good(PLAIN, with_code(CSS(8, 2)), with_code(CSS(5, 5)))
