@@ -154,7 +154,7 @@ def test_a_compiler_that_fails_is_quoted(tmp_path):
 @needs_c
 def test_what_was_built_is_kept(tmp_path):
     assert run(tmp_path, os.environ.get("CC", "cc")) == ["True", "True"]
-    assert len(list((tmp_path / "canonic").glob("scan-*.so"))) == 2
+    assert len(list((tmp_path / "canonic").glob("scan-*.so"))) == 1  # for both codes
     assert run(tmp_path, "no-such-compiler") == ["True", "True"]
 
 

@@ -144,7 +144,7 @@ INLINE void neurons_of(const Shape *s, const Part *part, Place *at, Tally *tally
     }
     int32_t *events = COUNT ? at->events + pixel * s->out_channels + c : at->events;
 #define NEURONS(width, n)                                                                               \
-    neurons(at->terms, at->weights, at->start, at->theta, at->spikes, tally, events + m * LANES,        \
+    neurons(CODE, at->terms, 0, at->weights, at->start, at->theta, at->spikes, tally, events + m * LANES, \
             s->batch * pixels * s->out_channels, i + m * LANES, c + m * LANES, ABREAST > 1 ? 0 : LANES, \
             width, n)
     for (int m = 0, width; m < VECTORS * abreast; m += width) {
@@ -164,7 +164,7 @@ void convolve(const Shape *s, const INPUT *x, const Sums *weight, const float *u
     const int64_t tiles = (s->out_channels + TILE - 1) / TILE, neurons_each = s->out_height * s->out_width * s->out_channels;
     const int64_t bands = (s->out_height + s->band - 1) / s->band;
     const int64_t parts = (s->batch + s->images - 1) / s->images * bands;
-#pragma omp parallel num_threads(threads) reduction(+ : counters[:COUNTERS])
+#pragma omp parallel num_threads(threads) reduction(+ : counters[:COUNTERS(CODE)])
     {
         const int64_t thread = omp_get_thread_num();
         float currents[ABREAST * DIGITS * TILE] __attribute__((aligned(64)));
@@ -188,6 +188,6 @@ void convolve(const Shape *s, const INPUT *x, const Sums *weight, const float *u
                         neurons_of(s, &part, &at, &tally, image + nth, nth, pixel, tile, 1);
                 }
         }
-        add_up(&tally, counters);
+        add_up(CODE.steps, &tally, counters);
     }
 }

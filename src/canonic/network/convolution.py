@@ -26,8 +26,9 @@ from canonic.neurons.programs import (
     Counters,
     File,
     Program,
-    code_macros,
     features,
+    macros_of,
+    numbers_of,
     place,
     places,
     program,
@@ -187,10 +188,11 @@ def _program(
     others: tuple[tuple[int, torch.dtype, bool], ...],
 ) -> Program | None:
     (signed, start, theta, count), (kind, vectors, narrow, whole) = flags, layout
-    own = "if (t >= SILENT && t < STEPS) u[m] += read_float(CURRENT, n);"
-    terms = (term_macro(i, type_, length, weighted=w) for i, (length, type_, w) in enumerate(others, 1))
+    own = "if (t >= CODE.silent && t < CODE.steps) u[m] += read_float(CURRENT, n);"
+    terms = (term_macro(i, type_, str(length), weighted=w) for i, (length, type_, w) in enumerate(others, 1))
     macros = (
-        *code_macros(code, signed=signed, start=start, theta=theta, count=count, spike=spike),
+        *macros_of(signed=signed, start=start, theta=theta, count=count, spike=spike),
+        f"CODE=((Code){{{', '.join(map(repr, numbers_of(code)))}}})",
         "ALL_STEPS=UNROLLED",
         f"DIGITS={code.steps - code.silent}",
         f"KIND={kind}",
@@ -199,7 +201,7 @@ def _program(
         f"ABREAST={1 + narrow}",
         f"WHOLE={whole:d}",
         f"TERMS={1 + len(others)}",
-        "CURRENT=(const float *)terms[0] + (m * DIGITS + t - SILENT) * LANES",
+        "CURRENT=(const float *)terms[0] + (m * DIGITS + t - CODE.silent) * LANES",
         f"ADD_TERMS={own} {' '.join(terms)}",
     )
     return program(FILES, "convolve", macros, ("-ffp-contract=fast",) if kind == 0 else ())

@@ -5,7 +5,7 @@
 
        u[k+1] = beta^(k+1) v[0] + W (sum_{m <= k+1} beta^(k+1-m) s[m])
 
-   convolution.py gives the macros KIND (0, 1, 2 for the types above), INPUT, the type of the spikes that are read, and
+   convolution.py gives the macros CODE, KIND (0, 1, 2 for the types above), INPUT, the type of the spikes that are read, and
    DIGITS = T - k. */
 #define ENTRY ((DIGITS + 8) / 8 * 8)
 #define GROUP (1 << KIND)
@@ -14,7 +14,7 @@
 /* LANES groups of one step; and beta times those before, added to these. */
 #if KIND == 0
 INLINE Ints read_groups(const INPUT *x, int n) { return (Ints)READ(INPUT)(x, n); }
-INLINE Ints amplified(Ints before, Ints now) { return (Ints)(BETA * (Floats)before + (Floats)now); }
+INLINE Ints amplified(Ints before, Ints now) { return (Ints)(CODE.beta * (Floats)before + (Floats)now); }
 #else
 typedef int8_t Quads __attribute__((vector_size(4 * LANES)));
 typedef int16_t Pairs __attribute__((vector_size(4 * LANES)));
@@ -33,8 +33,8 @@ INLINE Ints read_groups(const INPUT *x, int n) {
 }
 #if KIND == 1
 INLINE Ints amplified(Ints before, Ints now) {
-    const Floats low = BETA * (Floats)(before << 16) + (Floats)(now << 16);
-    const Floats high = BETA * (Floats)(before & ~0xFFFF) + (Floats)(now & ~0xFFFF);
+    const Floats low = CODE.beta * (Floats)(before << 16) + (Floats)(now << 16);
+    const Floats high = CODE.beta * (Floats)(before & ~0xFFFF) + (Floats)(now & ~0xFFFF);
     return ((Ints)low >> 16 & 0xFFFF) | ((Ints)high & ~0xFFFF);
 }
 #else
@@ -84,11 +84,11 @@ INLINE void add_entries(Row *row, const INPUT *x, int64_t plane, int32_t at, int
     const Ints order = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     Ints digits[ENTRY] = {0}, any = {0}, first = {0};
     Ints entries[ENTRY / 8][LANES];
-    UNROLLED for (int t = 0; t < STEPS; t++) {
+    UNROLLED for (int t = 0; t < CODE.steps; t++) {
         const Ints spikes = read_groups(x + t * plane + GROUP * (int64_t)at, n);
         any |= spikes;
-        if (t <= SILENT) first = amplified(first, spikes);
-        else digits[t - SILENT] = spikes;
+        if (t <= CODE.silent) first = amplified(first, spikes);
+        else digits[t - CODE.silent] = spikes;
     }
     digits[0] = first, digits[ENTRY - 1] = order + at;
     for (int b = 0; b < ENTRY / 8; b++) transpose(digits + 8 * b, entries[b]);

@@ -1,7 +1,7 @@
 """The scan as a small C program: one pass reads every current once and keeps the state in registers."""
 
 from collections.abc import Sequence
-from ctypes import c_int64
+from ctypes import byref, c_int32, c_int64
 from functools import cache
 
 import torch
@@ -11,9 +11,11 @@ from canonic.codes import CSS
 from canonic.neurons.programs import (
     POPULATION,
     TYPES,
+    Code,
     Counters,
     Program,
-    code_macros,
+    macros_of,
+    numbers_of,
     place,
     places,
     program,
@@ -48,10 +50,10 @@ def native_scan(
         theta: whole thresholds of an integer network, ``[size]``.
         neurons: elements of one sample, which rows lie behind each other, if their spikes are to be counted.
     """
-    kinds = tuple((len(x), x.dtype, w is not None) for x, w in zip(terms, weights, strict=True))
+    kinds = tuple((x.dtype, w is not None) for x, w in zip(terms, weights, strict=True))
     if not {dtype, *(x.dtype for x in terms)} <= TYPES.keys() or any(x.device.type != "cpu" for x in terms):
         return None
-    run = _program(code, signed, start is not None, theta is not None, neurons is not None, dtype, kinds)
+    run = _program(signed, start is not None, theta is not None, neurons is not None, dtype, kinds)
     if run is None:
         return None
     rows, size = terms[0].shape[1:]
@@ -60,7 +62,14 @@ def native_scan(
     given, spikes = [x.contiguous() for x in terms], torch.empty(code.steps, rows, size, dtype=dtype)
     threads = min(torch.get_num_threads(), 1 + rows * size // 4096)
     counters = Counters(code, threads, neurons)
-    read = places(given), places(vectors[: len(terms)]), *map(place, vectors[len(terms) :])
+    lengths = (c_int32 * len(given))(*map(len, given))
+    read = (
+        byref(Code(*numbers_of(code))),
+        places(given),
+        lengths,
+        places(vectors[: len(terms)]),
+        *map(place, vectors[len(terms) :]),
+    )
     written = map(place, (spikes, counters.sums, counters.events))
     run(*read, *written, *map(c_int64, (neurons or 1, rows // repeat, size * repeat)), threads)
     return counters.scan(spikes)
@@ -76,17 +85,16 @@ def _repeats(rows: int, size: int) -> int:
 
 @cache
 def _program(
-    code: CSS,
     signed: bool,
     start: bool,
     theta: bool,
     count: bool,
     spike: torch.dtype,
-    terms: tuple[tuple[int, torch.dtype, bool], ...],
+    terms: tuple[tuple[torch.dtype, bool], ...],
 ) -> Program | None:
-    """Return the program for one kind of arguments; terms have a length, a type, and weights or none."""
-    added = (term_macro(i, kind, length, weighted=weighted) for i, (length, kind, weighted) in enumerate(terms))
-    macros = code_macros(code, signed=signed, start=start, theta=theta, count=count, spike=spike)
+    """Return the program for one kind of arguments; terms have a type, and weights or none."""
+    added = (term_macro(i, kind, f"lengths[{i}]", weighted=weighted) for i, (kind, weighted) in enumerate(terms))
+    macros = macros_of(signed=signed, start=start, theta=theta, count=count, spike=spike)
     return program(
         (*POPULATION, ("canonic.neurons", "scan.c")), "scan", (*macros, "ALL_STEPS=", f"ADD_TERMS={' '.join(added)}")
     )

@@ -1,14 +1,14 @@
 /* What neurons do over all their steps (tsa.py), after vectors.c: currents are read once, spikes written once, and the
    state stays in registers.
 
-   Compiled for one code and one kind of arguments, which programs.py and its callers give as macros:
-     STEPS, SILENT, BETA, BAR, LAST_BAR, TOP   the code: T, k, beta, phi beta^k, beta^k / 2, beta^k
-     SIGNED, START, THETA                      gate open from the start; initial potentials; whole thresholds
-     LIMIT                                     where membranes saturate, if THETA
-     ADD_TERMS                                 adds the terms of the current at step t, counted from 0, to u[m]
-     SPIKE                                     type of a spike (float, int8_t, uint16_t for bfloat16)
-     COUNT                                     whether spikes are counted
-     ALL_STEPS                                 UNROLLED where that is worth the longer build, else nothing
+   Compiled for one kind of arguments, which programs.py and its callers give as macros:
+     MOST                   the longest code
+     SIGNED, START, THETA   gate open from the start; initial potentials; whole thresholds
+     LIMIT                  where membranes saturate, if THETA
+     ADD_TERMS              adds the terms of the current at step t, counted from 0, to u[m]
+     SPIKE                  type of a spike (float, int8_t, uint16_t for bfloat16)
+     COUNT                  whether spikes are counted
+     ALL_STEPS              UNROLLED where that is worth the longer build, else nothing
 
    Counters: overloads of each digit; if COUNT also +1 spikes of each digit, -1 spikes of each digit, and neurons that did
    not fire. */
@@ -19,17 +19,20 @@
 #endif
 
 #define PAIR 2
-#define COUNTERS (COUNT ? 3 * STEPS + 1 : STEPS)
+#define COUNTERS(code) (COUNT ? 3 * (code).steps + 1 : (code).steps)
 #define EACH_VECTOR UNROLLED for (int m = 0; m < width; m++)
 
-typedef struct { Count overloads[STEPS], up[STEPS], down[STEPS]; int64_t silent_neurons; } Tally;
+/* A code: T, k, beta, phi beta^k, beta^k / 2 for the last digit, and beta^k. */
+typedef struct { int32_t steps, silent; float beta, bar, last_bar, top; } Code;
+
+typedef struct { Count overloads[MOST], up[MOST], down[MOST]; int64_t silent_neurons; } Tally;
 
 /* `width` vectors of neurons, at most PAIR, each as far as its first n: two hide each other's latency. Lane l of vector m
    is number i + m LANES + l of a step, and finds its weights, its start and its theta at c + m across + l. Events are the
    spikes of each neuron. */
-INLINE void neurons(const void *const *terms, const float *const *weights, const float *start, const float *theta,
-                    SPIKE *spikes, Tally *tally, int32_t *events, int64_t size, int64_t i, int64_t c, int64_t across,
-                    int width, int n) {
+INLINE void neurons(Code code, const void *const *terms, const int32_t *lengths, const float *const *weights,
+                    const float *start, const float *theta, SPIKE *spikes, Tally *tally, int32_t *events, int64_t size,
+                    int64_t i, int64_t c, int64_t across, int width, int n) {
     const Floats one = (Floats){0} + 1.0f, never = (Floats){0} - INFINITY;
     const Mask there = first_lanes(n);
     Floats u[PAIR], v[PAIR], scale[PAIR], gate[PAIR]; /* the gate: -infinity while it is closed, then 0 */
@@ -40,13 +43,14 @@ INLINE void neurons(const void *const *terms, const float *const *weights, const
         gate[m] = SIGNED ? (Floats){0} : never;
         fired[m] = (Ints){0};
     }
-    ALL_STEPS for (int t = 0; t < STEPS + SILENT; t++) {
+    ALL_STEPS for (int t = 0; t < code.steps + code.silent; t++) {
         EACH_VECTOR u[m] = (Floats){0};
         EACH_VECTOR { ADD_TERMS }
-        EACH_VECTOR u[m] += BETA * v[m];
-        if (t >= SILENT) EACH_VECTOR {
-            const int digit = t - SILENT;
-            const Floats bar = (digit == STEPS - 1 ? LAST_BAR : BAR) * scale[m], top = TOP * scale[m];
+        EACH_VECTOR u[m] += code.beta * v[m];
+        if (t >= code.silent) EACH_VECTOR {
+            const int digit = t - code.silent;
+            const Floats bar = (digit == code.steps - 1 ? code.last_bar : code.bar) * scale[m];
+            const Floats top = code.top * scale[m];
             const Mask up = at_least(u[m], bar), down = at_least(gate[m] - bar, u[m]);
             gate[m] = either(up, (Floats){0}, gate[m]);
             u[m] = less(down, less(up, u[m], top), -top);
@@ -65,10 +69,10 @@ INLINE void neurons(const void *const *terms, const float *const *weights, const
     }
 }
 
-static void add_up(const Tally *tally, int64_t *counters) {
-    for (int t = 0; t < STEPS; t++) {
+static void add_up(int steps, const Tally *tally, int64_t *counters) {
+    for (int t = 0; t < steps; t++) {
         counters[t] += total(&tally->overloads[t]);
-        if (COUNT) counters[STEPS + t] += total(&tally->up[t]), counters[2 * STEPS + t] += total(&tally->down[t]);
+        if (COUNT) counters[steps + t] += total(&tally->up[t]), counters[2 * steps + t] += total(&tally->down[t]);
     }
-    if (COUNT) counters[3 * STEPS] += tally->silent_neurons;
+    if (COUNT) counters[3 * steps] += tally->silent_neurons;
 }

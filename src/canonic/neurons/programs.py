@@ -11,6 +11,7 @@ import platform
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from ctypes import Structure, c_float, c_int32
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from canonic.codes import CSS
+from canonic.codes import CSS, MOST_STEPS
 from canonic.neurons.tsa import SATURATION, Fired, Scan
 
 log = logging.getLogger("canonic")
@@ -37,14 +38,26 @@ VECTORS: File = ("canonic.neurons", "vectors.c")
 POPULATION: tuple[File, ...] = (VECTORS, ("canonic.neurons", "population.c"))
 
 
-def code_macros(code: CSS, *, signed: bool, start: bool, theta: bool, count: bool, spike: torch.dtype) -> list[str]:
-    """Return the macros of population.c but the terms of its current."""
+class Code(Structure):
+    """A code in C: the struct of population.c."""
+
+    _fields_ = (
+        *((name, c_int32) for name in ("steps", "silent")),
+        *((name, c_float) for name in ("beta", "bar", "last_bar", "top")),
+    )
+
+
+def numbers_of(code: CSS) -> tuple[int, int, float, float, float, float]:
+    """Return the fields of a code in C."""
     top = code.beta**code.silent
-    numbers = {"BETA": code.beta, "TOP": top, "BAR": code.phi * top, "LAST_BAR": top / 2, "LIMIT": SATURATION}
+    return code.steps, code.silent, code.beta, code.phi * top, top / 2, top
+
+
+def macros_of(*, signed: bool, start: bool, theta: bool, count: bool, spike: torch.dtype) -> list[str]:
+    """Return the macros of population.c but the terms of its current."""
     return [
-        *(f"{name}=((float){value!r})" for name, value in numbers.items()),
-        f"STEPS={code.steps}",
-        f"SILENT={code.silent}",
+        f"MOST={MOST_STEPS}",
+        f"LIMIT=((float){SATURATION!r})",
         f"SIGNED={signed:d}",
         f"START={start:d}",
         f"THETA={theta:d}",
@@ -53,7 +66,7 @@ def code_macros(code: CSS, *, signed: bool, start: bool, theta: bool, count: boo
     ]
 
 
-def term_macro(index: int, kind: torch.dtype, length: int, *, weighted: bool) -> str:
+def term_macro(index: int, kind: torch.dtype, length: str, *, weighted: bool) -> str:
     """Return the statement that adds a term in memory, ``length`` steps long, to the current."""
     weight = f"READ(float)(weights[{index}] + c + m * across, n) * " if weighted else ""
     number = f"READ({TYPES[kind]})((const {TYPES[kind]} *)terms[{index}] + t * size + i + m * LANES, n)"
