@@ -105,7 +105,7 @@ REFUSED = [
     (Custom(lambda y: y + torch.rand_like(y)), "rand_like.*it draws random numbers; take it out of the model"),
     (
         Custom(lambda y: F.alpha_dropout(y, training=True)),
-        "it draws random numbers; .* in dropout, pass training=self.training",
+        "alpha_dropout.*it drops at random in evaluation too; pass training=self.training to dropout",
     ),
     (Custom(lambda y: F.rrelu(y - 1, training=True)), "it draws random numbers in evaluation too; pass training=self"),
     (

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch._ops import OpOverload
+from torch._ops import HigherOrderOperator, OpOverload
 from torch.export import ExportedProgram, default_decompositions
 
 from canonic.errors import ConversionError, first_line
@@ -49,13 +49,27 @@ def decompose_unknown(program: ExportedProgram) -> ExportedProgram:
     Raises:
         ConversionError: if torch cannot, as with a program that was decomposed before, or a buffer changed twice.
     """
-    whole = decompose(program, REWRITTEN)
+    whole = program if is_plain(program) else decompose(program, REWRITTEN)
     found = unknown(whole)
     together = _taken_apart(program, found, set())
     if together is None:  # each by itself: one that cannot be is no reason to refuse the others
         tables = [_taken_apart(program, {op}, found - {op}) or {} for op in found]
         together = {op: rule for table in tables for op, rule in table.items()}
     return decompose(program, {**REWRITTEN, **together}) if together else whole
+
+
+def is_plain(program: ExportedProgram) -> bool:
+    """Tell whether a program has nothing but operators that are known, none in place, no assignment, no other mode.
+
+    None is without use, either. Decomposing it by ``REWRITTEN`` would change nothing, and take as long as all else that is done to import it.
+    """
+    changes = {**program.graph_signature.buffers_to_mutate, **program.graph_signature.user_inputs_to_mutate}
+    called = [node for node in program.graph.nodes if node.op == "call_function"]
+    modes = any(isinstance(node.target, HigherOrderOperator) for node in called)
+    operators = {node.target for node in called if isinstance(node.target, OpOverload)}
+    known = {*TABLE, *SPLITS, *BOOKKEEPING}
+    plain = all(str(op) in known and op not in REWRITTEN and not op._schema.is_mutable for op in operators)
+    return plain and not changes and not modes and all(node.users for node in called)
 
 
 def _taken_apart(program: ExportedProgram, found: set[OpOverload], rest: set[OpOverload]) -> Table | None:
