@@ -12,7 +12,7 @@ from canonic.errors import ConversionError, first_line
 from canonic.frontend.assignment import REWRITTEN
 from canonic.frontend.functions import REFUSED
 from canonic.frontend.quiet import quiet
-from canonic.frontend.structure import BOOKKEEPING, NUMBERS, SPLITS, sizes_only
+from canonic.frontend.structure import BOOKKEEPING, NUMBERS, SPLITS, living, sizes_only
 from canonic.frontend.table import TABLE
 
 Table = Mapping[OpOverload, Any]
@@ -61,15 +61,15 @@ def decompose_unknown(program: ExportedProgram) -> ExportedProgram:
 def is_plain(program: ExportedProgram) -> bool:
     """Tell whether a program has nothing but operators that are known, none in place, no assignment, no other mode.
 
-    None is without use, either. Decomposing it by ``REWRITTEN`` would change nothing, and take as long as all else that is done to import it.
+    Decomposing it by ``REWRITTEN`` would change nothing, and take as long as all else that is done to import it.
     """
     changes = {**program.graph_signature.buffers_to_mutate, **program.graph_signature.user_inputs_to_mutate}
     called = [node for node in program.graph.nodes if node.op == "call_function"]
     modes = any(isinstance(node.target, HigherOrderOperator) for node in called)
-    operators = {node.target for node in called if isinstance(node.target, OpOverload)}
-    known = {*TABLE, *SPLITS, *BOOKKEEPING}
-    plain = all(str(op) in known and op not in REWRITTEN and not op._schema.is_mutable for op in operators)
-    return plain and not changes and not modes and all(node.users for node in called)
+    operators = [node for node in called if isinstance(node.target, OpOverload)]
+    known, alive = {*TABLE, *SPLITS, *BOOKKEEPING}, living(program.graph)
+    rewritten = any(node.target in REWRITTEN or node.target._schema.is_mutable for node in operators)
+    return not (changes or modes or rewritten) and all(str(n.target) in known for n in operators if n in alive)
 
 
 def _taken_apart(program: ExportedProgram, found: set[OpOverload], rest: set[OpOverload]) -> Table | None:
@@ -114,9 +114,11 @@ def _refused(op: OpOverload) -> bool:
 def on_streams(program: ExportedProgram) -> Iterator[fx.Node]:
     """Yield the calls that depend on what an input of a program holds, not only on its size."""
     streams = {node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs}
+    alive = living(program.graph)
     for node in program.graph.nodes:
         if (
-            not isinstance(node.meta.get("val"), NUMBERS)
+            node in alive
+            and not isinstance(node.meta.get("val"), NUMBERS)
             and not sizes_only(node)
             and not streams.isdisjoint(node.all_input_nodes)
         ):

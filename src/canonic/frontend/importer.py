@@ -32,6 +32,7 @@ from canonic.frontend.structure import (
     READS,
     SIZED,
     SPLITS,
+    living,
     part_of,
     reshaped,
     sizes_only,
@@ -49,10 +50,11 @@ def import_program(program: ExportedProgram) -> tuple[Graph, tuple[Verdict, ...]
 
     Where a verdict is "refused" the graph has a gap in that place and must not be run.
     """
-    importing = _Import(program)
+    importing, alive = _Import(program), living(program.graph)
     with torch.no_grad():
         for node in program.graph.nodes:
-            importing.visit(node)
+            if node in alive:
+                importing.visit(node)
     return importing.graph(), tuple(importing.verdicts)
 
 

@@ -192,6 +192,15 @@ SIZED = {"view", "_unsafe_view", "reshape", "unflatten", "expand", "repeat", "sl
 """Operators whose arguments may be sizes that depend on the batch."""
 
 
+def living(graph: fx.Graph) -> set[fx.Node]:
+    """Return the nodes of a graph that its output, or a call with an effect, is made of."""
+    found: set[fx.Node] = set()
+    for node in reversed(graph.nodes):
+        if node in found or node.op in ("placeholder", "output") or node.is_impure():
+            found |= {node, *node.all_input_nodes}
+    return found
+
+
 def sizes_only(node: fx.Node) -> bool:
     """Tell whether a call depends on the size of a stream only, and so is a constant."""
     return str(node.target).split(".")[1:2] in [[name] for name in SIZES_ONLY]
