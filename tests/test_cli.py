@@ -1,4 +1,4 @@
-"""The command line as a user meets it: in a process of its own, in a folder of their own."""
+"""The command line as a user meets it, in a folder of their own; once in a process of its own."""
 
 import json
 import os
@@ -6,6 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import StringIO
+from typing import NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from canonic.cli.main import main
 from canonic.cli.models import open_model
 
 NET = """
@@ -31,13 +36,39 @@ def raises():
 """
 
 
-def canonic(*arguments, cwd, check=None):
+class Done(NamedTuple):
+    """What a command printed, and how it ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def in_a_process(*arguments, cwd, check=None):
     command = [sys.executable, "-c", "from canonic.cli.main import main; main()", *map(str, arguments)]
     environment = {**os.environ, "COLUMNS": "120", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
     if check is not None:
         assert done.returncode == check, done.stdout + done.stderr
     return done
+
+
+def canonic(*arguments, cwd, check=None):
+    """Run a command within this process, which has torch already, as ``in_a_process`` would in one of its own."""
+    out, err, known, code = StringIO(), StringIO(), set(sys.modules), 0
+    given = {"argv": ["canonic", *map(str, arguments)], "path": [str(cwd), *sys.path]}
+    place, words = patch.multiple(sys, **given), patch.dict(os.environ, COLUMNS="120")
+    with chdir(cwd), place, words, redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code or 0
+    for name in set(sys.modules) - known:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(cwd)):
+            del sys.modules[name]
+    if check is not None:
+        assert code == check, out.getvalue() + err.getvalue()
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +113,14 @@ def test_convert_then_evaluate(folder, tmp_path):
         "--std",
         ".3",
     )
-    done = canonic("convert", "net:make", *options, "--out", out, cwd=folder, check=0)
+    done = in_a_process("convert", "net:make", *options, "--out", out, cwd=folder, check=0)
     assert "population (relu)" in done.stdout
     assert "7 total steps" in done.stdout
     assert f"saved in {out}" in done.stdout
     assert done.stderr == ""  # no progress bar where the output is no terminal
-    done = canonic("evaluate", out, "--data", "digits", "--limit", 100, cwd=folder, check=0)
+    done = in_a_process("evaluate", out, "--data", "digits", "--limit", 100, cwd=folder, check=0)
     assert "100 samples; T = 6, k = 1, depth 1: 7 total steps" in done.stdout
-    machine = canonic("evaluate", out, "--data", "digits", "--limit", 100, "--json", cwd=folder, check=0)
+    machine = in_a_process("evaluate", out, "--data", "digits", "--limit", 100, "--json", cwd=folder, check=0)
     result = json.loads(machine.stdout)
     assert result["data"]["samples"] == 100
     assert result["accuracy"]["agreement"] >= 0.9  # the preprocessing is remembered
@@ -99,10 +130,10 @@ def test_convert_then_evaluate(folder, tmp_path):
 def test_weights_in_several_forms_make_the_same_network(folder, tmp_path, weights):
     out = tmp_path / "n.safetensors"
     options = ("--weights", weights, "--data", "data.npz", "--out", out, "--json")
-    described = json.loads(canonic("convert", "net:make", *options, cwd=folder, check=0).stdout)
+    described = json.loads(in_a_process("convert", "net:make", *options, cwd=folder, check=0).stdout)
     assert described["neurons"] == 384
     assert described["total_steps"] == 9
-    program = canonic("convert", "m.pt2", "--data", "data.npz", "--out", tmp_path / "p", cwd=folder, check=0)
+    program = in_a_process("convert", "m.pt2", "--data", "data.npz", "--out", tmp_path / "p", cwd=folder, check=0)
     assert "9 total steps" in program.stdout
 
 
@@ -232,7 +263,8 @@ CANNOT = [
 
 @pytest.mark.parametrize(("arguments", "message"), WRONG_USE, ids=[m for _, m in WRONG_USE])
 def test_wrong_usage_ends_with_2(folder, arguments, message):
-    done = canonic(*arguments, cwd=folder, check=2)
+    run = in_a_process if "best" in arguments else canonic  # types are checked here, which users do not do
+    done = run(*arguments, cwd=folder, check=2)
     assert message.replace(" ", "") in "".join(c for c in done.stderr if c not in " \n│")
 
 
