@@ -41,6 +41,7 @@ def command(monkeypatch, capsys):
     def run(folder, *arguments, code=0):
         monkeypatch.chdir(folder)
         monkeypatch.syspath_prepend(folder)
+        monkeypatch.delenv("COLUMNS", raising=False)  # nothing is folded, whatever starts the tests says
         monkeypatch.setattr("sys.argv", ["canonic", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
             main()
