@@ -1,0 +1,89 @@
+"""Binary digits, most significant first: radix coding and few-spike neurons."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from canonic.codes.weighted import Firing, Weighted, require_steps
+from canonic.errors import CanonicError
+
+
+@dataclass(frozen=True)
+class Binary(Weighted):
+    """The T binary digits of a number in [0, 1): ``w[m] = 2^-m``, layer by layer (radix encoding, arXiv 2105.06943).
+
+    A layer equals the T-bit quantisation of ``clip(x, 0, largest)`` bit for bit.
+
+    Args:
+        steps: T, 1 to 24.
+        rounds: "down", or "nearest": the membrane then starts at half of the last digit.
+
+    Raises:
+        CanonicError: if one is out of range.
+
+    >>> import torch
+    >>> Binary(steps=4).encode(torch.tensor([0.7])).flatten().tolist()
+    [1.0, 0.0, 1.0, 1.0]
+    """
+
+    name: ClassVar[str] = "binary"
+    steps: int = 8
+    rounds: Literal["down", "nearest"] = "nearest"
+
+    def __post_init__(self) -> None:
+        require_steps(self, most=24)
+        if self.rounds not in ("down", "nearest"):
+            raise CanonicError(f"rounds of the code binary must be down or nearest, got {self.rounds!r}")
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """1/2, 1/4, ..., 2^-T."""
+        return tuple(2.0**-m for m in range(1, self.steps + 1))
+
+    @property
+    def silent(self) -> int:
+        """Layer by layer."""
+        return self.steps
+
+    @property
+    def firing(self) -> Firing:
+        """From half of the last digit, to round to nearest."""
+        return Firing(start=2.0 ** -(self.steps + 1) if self.rounds == "nearest" else 0.0)
+
+
+@dataclass(frozen=True)
+class FewSpike(Weighted):
+    """The few-spike neuron of ReLU (Stoeckl and Maass 2021): digits worth ``alpha 2^-m``, where a bar has to be passed.
+
+    ``out = clip((ceil(x / lsb) - 1) lsb, 0, largest)`` with ``lsb = alpha 2^-T``.
+
+    Args:
+        steps: T, 1 to 24.
+        alpha: twice the worth of the first digit, in units of theta.
+
+    Raises:
+        CanonicError: if one is out of range.
+    """
+
+    name: ClassVar[str] = "few-spike"
+    steps: int = 8
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_steps(self, most=24)
+        if not 0 < self.alpha < 1e6:
+            raise CanonicError(f"alpha of the code few-spike must be a positive number, got {self.alpha!r}: 1 is usual")
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """alpha / 2, alpha / 4, ..."""
+        return tuple(self.alpha * 2.0**-m for m in range(1, self.steps + 1))
+
+    @property
+    def silent(self) -> int:
+        """Layer by layer."""
+        return self.steps
+
+    @property
+    def firing(self) -> Firing:
+        """Where the bar is passed."""
+        return Firing(strict=True)

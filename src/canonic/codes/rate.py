@@ -1,0 +1,67 @@
+"""Rate codes: the number is the share of steps with a spike."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from canonic.codes.weighted import Alphabet, Firing, Weighted, require_steps
+
+
+@dataclass(frozen=True)
+class Rate(Weighted):
+    """Integrate and fire: ``w = 1/T``, ``n[m] = m/T``; a spike where the membrane reaches the threshold, reset by it.
+
+    A neuron starts at half its threshold, so that the count of a constant x is ``floor(T x / theta + 1/2)``
+    (Rueckauer et al. 2017; the start after Bu et al., ICLR 2022).
+
+    Args:
+        steps: T, 1 to 4096.
+
+    Raises:
+        CanonicError: if they are out of range.
+
+    >>> import torch
+    >>> Rate(steps=4).encode(torch.tensor([0.6])).flatten().tolist()
+    [1.0, 0.0, 1.0, 0.0]
+    """
+
+    name: ClassVar[str] = "rate"
+    steps: int = 32
+
+    def __post_init__(self) -> None:
+        require_steps(self)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Every spike is worth 1/T."""
+        return (1 / self.steps,) * self.steps
+
+    @property
+    def norms(self) -> tuple[float, ...]:
+        """After m steps m/T of the number can have arrived."""
+        return tuple(m / self.steps for m in range(1, self.steps + 1))
+
+    @property
+    def firing(self) -> Firing:
+        """At the threshold, from half of it."""
+        return Firing(start=0.5 / self.steps)
+
+
+@dataclass(frozen=True)
+class SignedRate(Rate):
+    """A rate code that takes spikes back: -1 where the membrane falls to minus the threshold, once there is one to take.
+
+    The signed neuron with memory (Wang et al., IJCAI 2022): what was sent never stands for a negative number, and a
+    current that changes its sign leaves no spikes behind.
+
+    >>> import torch
+    >>> SignedRate(steps=4).respond(torch.tensor([[0.3], [-0.5], [0.0], [0.0]])).flatten().tolist()
+    [1.0, -1.0, 0.0, 0.0]
+    """
+
+    name: ClassVar[str] = "signed-rate"
+    steps: int = 32
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """-1, 0, +1."""
+        return Alphabet(signed=True)

@@ -1,0 +1,240 @@
+"""Weighted codes: how a spike train stands for a number, as data, and the one neuron that follows from it.
+
+A code of T digits has step weights w[1..T] and norms n[1..T], n[T] = 1; s[m] is what is sent with digit m, and
+
+    A[m] = sum_{j<=m} w[j] s[j] / n[m],        A[T] is the number, in units of theta.
+
+A constant, such as a bias, enters with the gain ``g[m] = (n[m] - n[m-1]) / w[m]``, so that it is whole after every
+digit. The neuron works in units of the value, theta being the unit; it reads the sender's digits with the sender's
+weights and sends with its own:
+
+    u += w_in[t] I[t];    s[m] = emit(u / w[m]);    u -= w[m] s[m];    sent += w[m] s[m]
+
+What can be sent is the code's alphabet, when is its firing. Everything of a code is in these five.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Shaped
+from torch import Tensor
+
+from canonic.errors import CanonicError
+
+BARELY = 1 - 1e-6
+"""What was sent is a sum of floats: so much of a magnitude counts as the whole."""
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """What one event may be, beside silence.
+
+    Args:
+        magnitudes: largest first.
+        signed: each of them with either sign.
+
+    >>> Alphabet((1.0,), signed=True).bits == math.log2(3)
+    True
+    """
+
+    magnitudes: tuple[float, ...] = (1.0,)
+    signed: bool = False
+
+    @property
+    def bits(self) -> float:
+        """Information that a digit carries at most: log2 of the number of symbols, silence included."""
+        return math.log2(1 + len(self.magnitudes) * (1 + self.signed))
+
+
+@dataclass(frozen=True)
+class Firing:
+    """When a neuron sends what.
+
+    Args:
+        bars: for each magnitude of the alphabet the least ``|u| / w`` at which it is sent.
+        start: the membrane before the first step, in units of theta.
+        strict: a bar has to be passed, not reached.
+        once: a neuron sends at most one event.
+    """
+
+    bars: tuple[float, ...] = (1.0,)
+    start: float = 0.0
+    strict: bool = False
+    once: bool = False
+
+
+class Membrane(NamedTuple):
+    """The state of a population, in units of theta: the potential u, and the sum of what was sent."""
+
+    potential: Float[Tensor, "*shape"]
+    sent: Float[Tensor, "*shape"]
+
+
+class Weighted(ABC):
+    """The base of all codes of this form. A code is a frozen dataclass with the field ``steps``, its digits T."""
+
+    name: ClassVar[str]
+    steps: int
+
+    @property
+    @abstractmethod
+    def weights(self) -> tuple[float, ...]:
+        """The step weights w[1..T]: what a spike of digit m is worth, in units of theta."""
+
+    @property
+    def norms(self) -> tuple[float, ...]:
+        """The divisors n[1..T] of what has arrived; all 1 where every digit refines the number."""
+        return (1.0,) * self.steps
+
+    @property
+    def silent(self) -> int:
+        """Steps that a population listens before its first digit; T means layer by layer."""
+        return 0
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """What one event may be."""
+        return Alphabet()
+
+    @property
+    def firing(self) -> Firing:
+        """When a neuron sends what."""
+        return Firing()
+
+    @property
+    def largest(self) -> float:
+        """The largest number that the code holds, in units of theta."""
+        spikes = max if self.firing.once else math.fsum
+        return self.alphabet.magnitudes[0] * float(spikes(self.weights))
+
+    @property
+    def gains(self) -> tuple[float, ...]:
+        """With what each digit of a constant enters: ``sum_{j<=m} w[j] g[j] / n[m] = 1`` after every digit."""
+        return tuple((after - before) / w for before, after, w in self._increments())
+
+    def prefixes(self, stream: Shaped[Tensor, "time *shape"]) -> Float[Tensor, "time *shape"]:
+        """Return what the first 1, 2, ... digits stand for: ``A[1..]``, in units of theta."""
+        kind = torch.promote_types(stream.dtype, torch.float32)
+        return (stream * _column(self.weights, stream, kind)).cumsum(0) / _column(self.norms, stream, kind)
+
+    def decode(
+        self, spikes: Shaped[Tensor, "time *shape"], theta: Float[Tensor, "..."] | float = 1.0
+    ) -> Float[Tensor, "*shape"]:
+        """Return the number that a train of at most T digits stands for."""
+        return self.prefixes(spikes)[-1] * theta
+
+    def encode(
+        self, x: Float[Tensor, "*shape"], theta: Float[Tensor, "..."] | float = 1.0, *, signed: bool = False
+    ) -> Float[Tensor, "time *shape"]:
+        """Return the train of the neuron of this code that is given the constant x.
+
+        Args:
+            x: numbers.
+            theta: the unit of the code.
+            signed: whether negative numbers are sent too, as a signed population does.
+
+        Raises:
+            CanonicError: if signed, and the alphabet has no negative event.
+        """
+        parts = [(after - before) * (x / theta) for before, after, _ in self._increments()]
+        return self.respond(torch.stack(parts), signed=signed)
+
+    def quantise(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Return what the code makes of x, in units of theta."""
+        return self.decode(self.encode(x))
+
+    def telescope(self, values: Float[Tensor, "time *shape"]) -> Float[Tensor, "time *shape"]:
+        """Return the stream whose prefixes are these values, ``D[m] = (n[m] F[m] - n[m-1] F[m-1]) / w[m]``."""
+        whole = values * _column(self.norms, values, values.dtype)
+        before = torch.cat([torch.zeros_like(whole[:1]), whole[:-1]])
+        return (whole - before) / _column(self.weights, values, values.dtype)
+
+    def respond(self, arrived: Float[Tensor, "time *shape"], *, signed: bool = False) -> Float[Tensor, "time *shape"]:
+        """Return the T digits of a population.
+
+        Args:
+            arrived: ``w_in[t] I[t]``, in units of theta; what is missing at the end is zero.
+            signed: whether its gate is always open; else what was sent never stands for less than zero.
+
+        Raises:
+            CanonicError: if signed, and the alphabet has no negative event.
+        """
+        require_sign(self, signed)
+        state, digits = self.rest(arrived[0]), []
+        for t in range(1, self.steps + self.silent + 1):
+            state, spikes = self.step(t, state, arrived[t - 1] if t <= len(arrived) else None, signed=signed)
+            if spikes is not None:
+                digits.append(spikes)
+        return torch.stack(digits)
+
+    def rest(self, like: Float[Tensor, "*shape"]) -> Membrane:
+        """Return the state before the first step."""
+        return Membrane(torch.full_like(like, self.firing.start), torch.zeros_like(like))
+
+    def step(
+        self, t: int, state: Membrane, arrived: Float[Tensor, "*shape"] | None, *, signed: bool = False
+    ) -> tuple[Membrane, Float[Tensor, "*shape"] | None]:
+        """Advance a population by its step t = 1 .. T + silent; None stands for nothing, and for listening."""
+        u, sent = state.potential if arrived is None else state.potential + arrived, state.sent
+        if t <= self.silent:
+            return Membrane(u, sent), None
+        w = self.weights[t - self.silent - 1]
+        spikes = self.emit(u / w, sent / w, signed=signed)
+        return Membrane(u - w * spikes, sent + w * spikes), spikes
+
+    def emit(
+        self, u: Float[Tensor, "*shape"], sent: Float[Tensor, "*shape"], *, signed: bool
+    ) -> Float[Tensor, "*shape"]:
+        """Return what neurons send whose membrane is u, and that have sent so much, both in units of the weight."""
+        firing, spikes = self.firing, torch.zeros_like(u)
+        for magnitude, bar in reversed(list(zip(self.alphabet.magnitudes, firing.bars, strict=True))):
+            spikes = torch.where(_reaches(u, bar, firing.strict), magnitude, spikes)
+            if self.alphabet.signed:
+                down = _reaches(-u, bar, firing.strict)
+                spikes = torch.where(down if signed else down & (sent >= magnitude * BARELY), -magnitude, spikes)
+        return spikes * (sent == 0) if firing.once else spikes
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the code as plain data, with its name."""
+        return {"name": self.name, **asdict(self)}  # type: ignore[call-overload]
+
+    def _increments(self) -> list[tuple[float, float, float]]:
+        return list(zip((0.0, *self.norms), self.norms, self.weights, strict=False))
+
+
+def require_sign(code: Weighted, signed: bool) -> None:
+    """Raise unless a population with its gate open can be in this code.
+
+    Raises:
+        CanonicError: if it has no negative event.
+    """
+    if signed and not code.alphabet.signed:
+        raise CanonicError(
+            f"the code {code.name} has no negative event, so that it cannot carry numbers of either sign: take css, "
+            "signed-rate, multi-threshold or differential"
+        )
+
+
+def require_steps(code: Weighted, least: int = 1, most: int = 4096) -> None:
+    """Raise unless a code's steps are a whole number in its range.
+
+    Raises:
+        CanonicError: if they are not.
+    """
+    steps = code.steps
+    if isinstance(steps, bool) or not isinstance(steps, int) or not least <= steps <= most:
+        raise CanonicError(
+            f"steps of the code {code.name} must be a whole number from {least} to {most}, got {steps!r}"
+        )
+
+
+def _reaches(u: Float[Tensor, "*shape"], bar: float, strict: bool) -> Bool[Tensor, "*shape"]:
+    return u > bar if strict else u >= bar
+
+
+def _column(values: tuple[float, ...], stream: Tensor, kind: torch.dtype) -> Float[Tensor, "time ..."]:
+    column = torch.tensor(values[: len(stream)], dtype=kind, device=stream.device)
+    return column.view(-1, *[1] * (stream.dim() - 1))
