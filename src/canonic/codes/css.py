@@ -18,15 +18,21 @@ MOST_STEPS = 24
 
 @dataclass(frozen=True)
 class CSS:
-    """The code ``a = theta * sum_m s[m] * w[m]`` with ``s[m] in {-1, 0, +1}`` and ``w[m] = beta^-(m-1)``.
+    """The code ``a = theta * sum_m s[m] * w[m]`` with ``s[m] in {-L, .., +L}`` and ``w[m] = beta^-(m-1)``.
+
+    With one level, L = 1, and radix 2 it is the code of the paper. It is online arithmetic, most significant digit first, in
+    a redundant signed-digit system (Avizienis 1961; Ercegovac and Lang): what a silent step buys, the time to see more of
+    the input before a digit is decided, more levels buy too. With some, k = 0 answers after T steps whatever the depth.
 
     Args:
         steps: digits T of a number, 1 to 24.
         silent: steps k that a neuron listens before it may fire, 0 to T. Each doubles (for beta = 2) the current
             that the neuron can take, and costs one step of latency a layer.
-        beta: amplification of the membrane at every step, between 1 and 3.
+        beta: amplification of the membrane at every step, the radix, between 1 and 2 L + 1.
         phi: fraction of the threshold at which a neuron fires, 1/2 to min(1, 3 / (2 beta)). More than 1/2 saves
             spikes and wants ``silent >= 2``; the last digit always fires at 1/2. 2/3 gives the non-adjacent form.
+            1/2 with more than one level.
+        levels: L, the largest digit, 1 to 127. An event then carries up to ``log2(2 L + 1)`` bits.
 
     Raises:
         CanonicError: if one of them is no such number, or out of its range.
@@ -44,16 +50,21 @@ class CSS:
     silent: int = 1
     beta: float = 2.0
     phi: float = 0.5
+    levels: int = 1
 
     def __post_init__(self) -> None:
         # Numbers of numpy and torch become those of Python: equal codes look the same, and go to JSON.
         set_to = partial(object.__setattr__, self)
         set_to("steps", whole("steps", self.steps, 1, MOST_STEPS, "take 8 for most networks, 4 to 6 for fewer spikes"))
         set_to("silent", whole("silent", self.silent, 0, self.steps, "1 is enough for most networks; T is exact"))
+        set_to("levels", whole("levels", self.levels, 1, 127, "1 is the ternary code; 4 to 16 make k = 0 possible"))
         set_to("beta", real("beta", self.beta, "take 2, the binary case"))
-        if not 1 < self.beta < 3:
-            raise CanonicError(f"beta must lie between 1 and 3 (exclusive), got {self.beta}: take 2, the binary case")
-        top = self.largest_phi(self.beta)
+        if not 1 < self.beta < 2 * self.levels + 1:
+            raise CanonicError(
+                f"beta must lie between 1 and {2 * self.levels + 1} (exclusive), got {self.beta}: take 2, the binary "
+                "case, or more levels, as digits up to L take back what was too much for beta below 2 L + 1"
+            )
+        top = self.largest_phi(self.beta) if self.levels == 1 else 0.5
         set_to("phi", real("phi", self.phi, "0.5 rounds to nearest, 2/3 saves spikes"))
         if not 0.5 <= self.phi <= top:
             raise CanonicError(
@@ -79,7 +90,15 @@ class CSS:
     @property
     def largest(self) -> float:
         """The largest number that T digits hold, in units of theta."""
-        return math.fsum(self.weights)
+        return self.levels * math.fsum(self.weights)
+
+    @property
+    def nominal(self) -> float:
+        """The largest number that a threshold is chosen for, in units of theta: that of digits up to beta - 1.
+
+        Levels beyond those are for taking back; so the last digit of T is worth the same with any number of levels.
+        """
+        return min(self.levels, max(1.0, self.beta - 1)) * math.fsum(self.weights)
 
     def fraction(self, digit: int) -> float:
         """Return the fraction of the threshold at which digit 1..T fires: phi, and 1/2 at the last."""
@@ -88,16 +107,29 @@ class CSS:
     def encode(
         self, x: Float[Tensor, "*shape"], theta: Float[Tensor, "..."] | float = 1.0
     ) -> Float[Tensor, "time *shape"]:
-        """Return the digits of x, each -1, 0 or +1; exact to half an LSB where ``|x| <= (largest + lsb/2) * theta``.
+        """Return the digits of x, each -L .. +L; exact to half an LSB where ``|x| <= (largest + lsb/2) * theta``.
 
-        Beyond that range every digit is +1 (or -1): the code saturates.
+        Far beyond that range every digit is +L (or -L): the code saturates.
         """
         residual, digits = x / theta, []
         for digit in range(1, self.steps + 1):
-            bar = self.fraction(digit)
-            digits.append((residual >= bar).to(x.dtype) - (residual <= -bar).to(x.dtype))
+            digits.append(self.nearest(residual, self.fraction(digit)))
             residual = self.beta * (residual - digits[-1])
         return torch.stack(digits)
+
+    def nearest(self, u: Float[Tensor, "*shape"], bar: float = 0.5) -> Float[Tensor, "*shape"]:
+        """Return the digit of a membrane u, in units of the threshold: the nearest, away from 0 where two are.
+
+        Args:
+            u: the membrane.
+            bar: where +-1 begins; with more than one level 1/2.
+
+        >>> CSS(levels=2).nearest(torch.tensor([0.4, 0.5, -1.5, 9.0])).tolist()
+        [0.0, 1.0, -2.0, 2.0]
+        """
+        if self.levels == 1:
+            return (u >= bar).to(u.dtype) - (u <= -bar).to(u.dtype)
+        return (u.abs() + 0.5).floor().clamp(max=self.levels).copysign(u) + 0.0  # no -0.0
 
     def decode(
         self, spikes: Shaped[Tensor, "time *shape"], theta: Float[Tensor, "..."] | float = 1.0
@@ -106,12 +138,12 @@ class CSS:
         return self.prefixes(spikes)[-1] * theta
 
     def quantise(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """Return what the code makes of x, in units of theta: ``decode(encode(x))``, quicker where beta is 2.
+        """Return what the code makes of x, in units of theta: ``decode(encode(x))``, quicker where beta is whole.
 
         >>> CSS(steps=4).quantise(torch.tensor([0.9, -9.0])).tolist()
         [0.875, -1.875]
         """
-        if self.beta != 2:
+        if self.beta % 1:
             return self.decode(self.encode(x))
         return (x / self.lsb).round().mul_(self.lsb).clamp_(-self.largest, self.largest)
 

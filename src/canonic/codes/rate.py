@@ -48,7 +48,7 @@ class Rate(Weighted):
 
 @dataclass(frozen=True)
 class SignedRate(Rate):
-    """A rate code that takes spikes back: -1 where the membrane falls to minus the threshold, once there is one to take.
+    """A rate code that takes spikes back: -1 where the membrane falls to minus the threshold, once there is one.
 
     The signed neuron with memory (Wang et al., IJCAI 2022): what was sent never stands for a negative number, and a
     current that changes its sign leaves no spikes behind.

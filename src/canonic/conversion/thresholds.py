@@ -29,7 +29,7 @@ def threshold(
     top = top if ceiling is None else top.clamp(max=ceiling)
     dead = histogram.peak < faintest(histogram.peak.dtype)
     substitute = top[~dead].max() if bool((~dead).any()) else top.new_tensor(min(1.0, ceiling or 1.0))
-    return torch.where(dead, substitute, top) / code.largest, int(dead.sum())
+    return torch.where(dead, substitute, top) / code.nominal, int(dead.sum())
 
 
 def faintest(dtype: torch.dtype) -> float:
@@ -65,8 +65,8 @@ def least_error(histogram: Histogram, code: CSS) -> Float[Tensor, " channels"]:
     errors = []
     for fraction in FRACTIONS:
         largest = peak * fraction
-        theta = (largest / code.largest).clamp(min=torch.finfo(torch.float64).tiny)[:, None]
-        seen = (counts * (theta * code.quantise(centres / theta) - centres) ** 2).sum(1)
+        theta = (largest / code.nominal).clamp(min=torch.finfo(torch.float64).tiny)[:, None]
+        seen = (counts * (theta * code.quantise(centres / theta).clamp(max=code.nominal) - centres) ** 2).sum(1)
         errors.append(seen + unseen(torch.maximum(largest, peak), start, scale, beyond))
     best = torch.stack(errors).argmin(0).cpu()
     return histogram.peak * FRACTIONS[best].to(histogram.peak)

@@ -55,7 +55,7 @@ def bias_gain(plan: Plan, node: Node, digit: int) -> float:
     """
     if "bias" not in node.tensors:
         return 0.0
-    return float(digit == 1) if plan.bias == "first" else 1 / plan.code.largest
+    return float(digit == 1) if plan.bias == "first" else 1 / sum(plan.code.weights)
 
 
 def telescope(values: Float[Tensor, "time batch ..."], weights: Sequence[float]) -> Float[Tensor, "time batch ..."]:

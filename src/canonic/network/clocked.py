@@ -12,6 +12,7 @@ from canonic.network.apply import apply_whole, bias_gain, held
 from canonic.network.graph import Node, Plan, total_steps
 from canonic.network.inputs import prototype
 from canonic.network.kernels import multiply
+from canonic.network.population import ceiling_of
 from canonic.neurons import Membrane, rest, step
 
 STATE = 2**26
@@ -105,7 +106,7 @@ def _advance(
             return None, memory
         start, theta = node.tensors.get("start"), node.tensors.get("threshold")
         before = memory if isinstance(memory, Membrane) else rest(silence, signed=node.neurons.signed, start=start)
-        after, spikes = step(code, t, before, pulse, theta)
+        after, spikes = step(code, t, before, pulse, theta, ceiling_of(node))
         return spikes, after
     if not 1 <= t <= plan.code.steps:
         return None, memory

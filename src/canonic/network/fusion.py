@@ -51,13 +51,13 @@ def _with_small_spikes(graph: Graph, code: CSS) -> Graph:
 def _reads_small(graph: Graph, name: str, code: CSS) -> bool:
     """Whether all that read a stream take spikes of 8 bits: populations, matrices, and max pooling on to these.
 
-    The digits of a maximum are spikes for beta = 2 alone.
+    The digits of a maximum are whole where beta is, and no larger than those of what it is taken of.
     """
     readers = graph.consumers[name]
     return name not in graph.outputs and all(
         reader.neurons is not None
         or (reader.weighted and not reader.alone)
-        or (poolable(reader) and code.beta == 2 and _reads_small(graph, reader.name, code))
+        or (poolable(reader) and code.beta % 1 == 0 and _reads_small(graph, reader.name, code))
         for reader in readers
     )
 
@@ -109,7 +109,8 @@ def _behind(plan: Plan, node: Node, whole: Container[str]) -> Node:
         and takes(source, code)
         and _read_once(plan.graph, source.name)
     ]
-    if plan.bias != "first" or not ready or not per_channel(node) or not _holds(plan.graph, node, code.silent):
+    ternary = code.levels == 1 and plan.bias == "first"
+    if not ternary or not ready or not per_channel(node) or not _holds(plan.graph, node, code.silent):
         return node
     index, largest = max(ready, key=lambda found: found[1].tensors["weight"].numel())
     inputs = (largest.inputs[0], *node.inputs[:index], *node.inputs[index + 1 :])

@@ -162,7 +162,10 @@ def _telescoping(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
     if not bool(values.isfinite().all()):
         values = _finite(values)
     stream = telescope(values, plan.code.weights)
-    return stream.to(inputs[0].dtype) if node.scaling == "pools" else stream  # the maximum of spikes is ternary
+    if node.scaling != "pools":
+        return stream
+    spikes = inputs[0].dtype  # whole numbers are whole again, but for rounding where 1 / beta is no float
+    return stream.to(spikes) if spikes.is_floating_point else stream.round().to(spikes)
 
 
 def _prefixes(plan: Plan, stream: Tensor, steps: int) -> Tensor:

@@ -26,7 +26,7 @@ def pooled(node: Node, stream: Tensor, code: CSS) -> Tensor | None:
 
     Its digits are numbers of floats, and spikes of spikes.
     """
-    kinds = [kind for kind, beta in EXACT.items() if beta in (None, code.beta)]
+    kinds = [kind for kind, beta in EXACT.items() if beta is None or (beta == code.beta and code.levels == 1)]
     if not poolable(node) or stream.dim() != 5 or stream.dtype not in kinds or stream.device.type != "cpu":
         return None
     steps, batch, channels, height, width = stream.shape

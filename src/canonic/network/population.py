@@ -34,6 +34,7 @@ def population_scan(
     pictures = streams[0].dim() == 5
     size = node.shape[0] if pictures and per_channel(node) else node.size
     *weights, start, theta = vectors(node, len(streams), size, pictures=pictures)
+    ceiling = _vector(ceiling_of(node), node.shape, size, pictures=pictures)
     terms = [(rows(stream, size, pictures=pictures), w) for stream, w in zip(streams, weights, strict=True)]
     done = fused_scan(
         code,
@@ -42,6 +43,7 @@ def population_scan(
         signed=signed,
         start=start,
         theta=theta,
+        ceiling=ceiling,
         compiled=compiled,
         neurons=node.size if counted else None,
     )
@@ -51,6 +53,12 @@ def population_scan(
 def current(node: Node, streams: Sequence[Tensor]) -> Tensor:
     """Return the current of a population, the sum of its terms."""
     return total([(stream, node.tensors.get(f"scale {index}")) for index, stream in enumerate(streams)])
+
+
+def ceiling_of(node: Node) -> Tensor | None:
+    """Return what the activation of a population is clipped at, in units of its theta; None if it is not."""
+    ceiling = node.neurons.ceiling if node.neurons else None
+    return None if ceiling is None else ceiling / node.tensors["theta"]
 
 
 def per_channel(node: Node) -> bool:

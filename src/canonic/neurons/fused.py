@@ -36,6 +36,7 @@ def fused_scan(
     signed: bool,
     start: Float[Tensor, " size"] | None = None,
     theta: Float[Tensor, " size"] | None = None,
+    ceiling: Float[Tensor, " size"] | None = None,
     compiled: bool = False,
     neurons: int | None = None,
 ) -> Scan:
@@ -48,9 +49,13 @@ def fused_scan(
         signed: whether the gate is open from the start.
         start: initial potential.
         theta: whole thresholds of an integer network; 1 if None.
+        ceiling: of what is sent, with several levels.
         compiled: let torch compile the loop where it is not C; overloads are then not counted, and 0.
         neurons: elements of one sample, some rows, if spikes are to be counted; the C program alone does it in passing.
     """
+    if code.levels > 1:  # the programs are those of ternary spikes
+        graded = scan(code, total(terms), signed=signed, start=start, theta=theta, ceiling=ceiling)
+        return Scan(graded.spikes.to(dtype), graded.overloads)
     streams, weights = [x for x, _ in terms], [w for _, w in terms]
     done = native_scan(code, streams, weights, dtype, signed=signed, start=start, theta=theta, neurons=neurons)
     if done is not None:

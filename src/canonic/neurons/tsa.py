@@ -7,7 +7,12 @@ In its own time t = 1 .. T + k, with theta' = beta^k and every current I in unit
     v[t] = u - theta' s[t]
 
 A signed population has its gate open from the start; that of a ReLU population opens with its first +1, so that
-what it has sent so far never stands for a negative number. Output digit m leaves at step m + k, and
+what it has sent so far never stands for a negative number. With L > 1 levels the digit is the nearest to u / theta',
+at most L, and the gate is as wide as what may be taken back, with N the prefix, N[m] = beta N[m-1] + s[m]:
+
+    s = max(s, -beta N[m-1])                     (ReLU)        s = min(s, round(c beta^(m-1)) - beta N[m-1])  (ceiling c)
+
+Output digit m leaves at step m + k, and
 
     a_out = Z + beta v[0] - v[T+k] * beta^-(T-1+k)        (exact: all the error is the residual in the membrane).
 
@@ -31,7 +36,10 @@ SATURATION = 2.0**22
 
 
 class Membrane(NamedTuple):
-    """The state of a population: the potential v, in units of theta, and the gate (1 open, 0 closed)."""
+    """The state of a population: the potential v, in units of theta, and the gate: the largest digit taken back.
+
+    1 open, 0 closed with one level; ``beta N`` with more; infinite in a signed population of more.
+    """
 
     potential: Float[Tensor, "*shape"]
     gate: Float[Tensor, "*shape"]
@@ -70,7 +78,7 @@ def rest(like: Float[Tensor, "batch *shape"], *, signed: bool, start: Float[Tens
         start: initial potential of each neuron, in units of theta; 0 if None. It adds beta * start to the output.
     """
     potential = torch.zeros_like(like)
-    gate = torch.ones_like(like) if signed else torch.zeros_like(like)
+    gate = torch.full_like(like, torch.inf if signed else 0.0)
     return Membrane(potential if start is None else potential + start, gate)
 
 
@@ -80,6 +88,7 @@ def step(
     state: Membrane,
     current: Float[Tensor, "*shape"] | None,
     theta: Float[Tensor, "..."] | None = None,
+    ceiling: Float[Tensor, "..."] | None = None,
 ) -> tuple[Membrane, Float[Tensor, "*shape"] | None]:
     """Advance a population by its step t = 1 .. T + k; a current or spikes of None mean silence.
 
@@ -89,24 +98,40 @@ def step(
         state: after step t - 1.
         current: in units of theta, or whole numbers if theta is given.
         theta: whole thresholds of an integer network, broadcast against one sample; 1 if None.
+        ceiling: of what is sent, in units of theta; none if None. With one level the end of the code is the ceiling.
     """
     v, gate = state
     u = code.beta * v if current is None else torch.add(current, v, alpha=code.beta)
     if t <= code.silent:
         return Membrane(_saturated(u, theta), gate), None
-    spikes = _fired(u, gate, _bar(code, t), theta, inclusive=True)
     top = code.beta**code.silent
+    if code.levels == 1:
+        spikes = _fired(u, gate, _bar(code, t), theta, inclusive=True)
+        opened = torch.maximum(gate, spikes)
+    else:
+        spikes = _graded(code, u / (top if theta is None else top * theta), gate, _cap(code, t, ceiling))
+        opened = code.beta * (gate + spikes)
     v = torch.sub(u, spikes, alpha=top) if theta is None else u - spikes * (top * theta)
-    return Membrane(_saturated(v, theta), torch.maximum(gate, spikes)), spikes
+    return Membrane(_saturated(v, theta), opened), spikes
 
 
-def overloaded(code: CSS, t: int, state: Membrane, theta: Float[Tensor, "..."] | None = None) -> Int[Tensor, ""]:
+def overloaded(
+    code: CSS,
+    t: int,
+    state: Membrane,
+    theta: Float[Tensor, "..."] | None = None,
+    ceiling: Float[Tensor, "..."] | None = None,
+) -> Int[Tensor, ""]:
     """Count the neurons for which the spike of step t was not enough: they would have to fire at once again.
 
     Their current was beyond what one spike can take back. While |v| <= phi theta' this cannot happen for
     ``|I| <= (1 - phi (beta - 1)) theta'``, and without it the output ends within half an LSB of its target.
     """
-    return _fired(state.potential, state.gate, _bar(code, t), theta, inclusive=False).count_nonzero()
+    if code.levels == 1:
+        return _fired(state.potential, state.gate, _bar(code, t), theta, inclusive=False).count_nonzero()
+    (v, gate), half, cap = state, _bar(code, t) * (1 if theta is None else theta), _cap(code, t, ceiling)
+    more = v > half if cap is None else (v > half) & (gate < code.beta * cap)
+    return (more | (v < -half) & (gate >= code.beta)).count_nonzero()
 
 
 def _bar(code: CSS, t: int) -> float:
@@ -132,6 +157,19 @@ def _fired(
     return torch.maximum(up.to(u.dtype) - down.to(u.dtype), -gate)
 
 
+def _graded(
+    code: CSS, u: Float[Tensor, "*shape"], gate: Float[Tensor, "*shape"], cap: Float[Tensor, "..."] | None
+) -> Float[Tensor, "*shape"]:
+    """Return the digits of a code of several levels; u in units of the threshold."""
+    digits = torch.maximum(code.nearest(u), -gate.floor())
+    return digits if cap is None else torch.minimum(digits, (cap - gate).floor())
+
+
+def _cap(code: CSS, t: int, ceiling: Float[Tensor, "..."] | None) -> Float[Tensor, "..."] | None:
+    """Return the largest prefix after step t."""
+    return None if ceiling is None else (ceiling * code.beta ** (t - code.silent - 1)).round()
+
+
 def _saturated(v: Float[Tensor, "*shape"], theta: Float[Tensor, "..."] | None) -> Float[Tensor, "*shape"]:
     return v if theta is None else v.clamp(-SATURATION, SATURATION)
 
@@ -149,11 +187,12 @@ def run(
     signed: bool,
     start: Float[Tensor, "..."] | None = None,
     theta: Float[Tensor, "..."] | None = None,
+    ceiling: Float[Tensor, "..."] | None = None,
 ) -> Iterator[tuple[int, Membrane, Float[Tensor, "*shape"] | None]]:
     """Yield (t, state, spikes) at each step t = 1 .. T + k; currents that are missing at the end are zero."""
     state = rest(currents[0], signed=signed, start=start)
     for t in range(1, code.steps + code.silent + 1):
-        state, spikes = step(code, t, state, currents[t - 1] if t <= len(currents) else None, theta)
+        state, spikes = step(code, t, state, currents[t - 1] if t <= len(currents) else None, theta, ceiling)
         yield t, state, spikes
 
 
@@ -194,6 +233,7 @@ def scan(
     signed: bool,
     start: Float[Tensor, "..."] | None = None,
     theta: Float[Tensor, "..."] | None = None,
+    ceiling: Float[Tensor, "..."] | None = None,
 ) -> Scan:
     """Run a population over all its steps.
 
@@ -203,6 +243,7 @@ def scan(
         signed: whether the gate is open from the start.
         start: initial potential, in units of theta; broadcast against one sample.
         theta: whole thresholds of an integer network; 1 if None.
+        ceiling: of what is sent, in units of theta; none if None.
 
     >>> code = CSS(steps=4, silent=1)
     >>> result = scan(code, torch.tensor([[0.9]]), signed=False)
@@ -210,8 +251,8 @@ def scan(
     ([[1.0, 0.0, 0.0, -1.0]], [0, 0, 0, 0])
     """
     digits, overloads = [], []
-    for t, state, spikes in run(code, currents, signed=signed, start=start, theta=theta):
+    for t, state, spikes in run(code, currents, signed=signed, start=start, theta=theta, ceiling=ceiling):
         if spikes is not None:
             digits.append(spikes)
-            overloads.append(overloaded(code, t, state, theta))
+            overloads.append(overloaded(code, t, state, theta, ceiling))
     return Scan(join(digits), torch.stack(overloads))
