@@ -1,8 +1,6 @@
 """The codes beside CSS: the defining property of each, against references in numpy."""
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -18,7 +16,6 @@ from canonic.codes.multi_threshold import Differential, MultiThreshold
 from canonic.codes.named import CODES, from_json, named
 from canonic.codes.phase import Phase
 from canonic.codes.rate import Rate, SignedRate
-from canonic.codes.weighted import Alphabet, Firing, Weighted
 from canonic.neurons import scan
 
 ALL = [
@@ -201,34 +198,20 @@ def test_differential_coding_is_its_published_neuron(steps, values):
     )
 
 
-@dataclass(frozen=True)
-class Twin(Weighted):
-    """CSS of radix 2 as a row of the table."""
-
-    name: ClassVar[str] = "twin"
-    steps: int = 8
-    waits: int = 1
-    weights: ClassVar[tuple[float, ...]] = tuple(2.0**-m for m in range(8))
-
-    @property
-    def silent(self):
-        return self.waits
-
-    @property
-    def alphabet(self):
-        return Alphabet(signed=True)
-
-    @property
-    def firing(self):
-        return Firing(bars=(0.5,))
-
-
-@given(st.integers(0, 8), st.booleans(), st.integers(0, 2**31))
-def test_the_ternary_self_amplifying_neuron_is_this_neuron_in_another_frame(silent, signed, seed):
+@given(st.integers(0, 8), st.sampled_from([0.5, 0.6, 2 / 3]), st.booleans(), st.integers(0, 2**31))
+def test_the_ternary_self_amplifying_neuron_is_this_neuron_in_another_frame(silent, phi, signed, seed):
     currents = torch.randn(8, 50, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    arrived = currents * doubles(Twin.weights)[:, None]
-    spikes = scan(CSS(steps=8, silent=silent), currents, signed=signed).spikes
-    assert torch.equal(Twin(waits=silent).respond(arrived, signed=signed), spikes)
+    code = CSS(steps=8, silent=silent, phi=phi)
+    arrived = currents * doubles(code.weights)[:, None]
+    assert torch.equal(code.respond(arrived, signed=signed), scan(code, currents, signed=signed).spikes)
+
+
+@given(st.integers(1, 4), st.integers(1, 6), st.booleans(), st.integers(0, 2**31))
+def test_so_is_the_neuron_of_several_levels(power, steps, signed, seed):
+    code = CSS(steps, 0, 2.0**power, levels=2**power + 1)
+    currents = torch.randn(steps, 50, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) * 2**power
+    arrived = currents * doubles(code.weights)[:, None]
+    assert torch.equal(code.respond(arrived, signed=signed), scan(code, currents, signed=signed).spikes)
 
 
 @pytest.mark.parametrize(

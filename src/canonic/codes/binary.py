@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from canonic.codes.weighted import Firing, Weighted, require_steps
+from canonic.checks import real, whole
+from canonic.codes.weighted import Firing, Weighted
 from canonic.errors import CanonicError
 
 
@@ -30,7 +31,7 @@ class Binary(Weighted):
     rounds: Literal["down", "nearest"] = "nearest"
 
     def __post_init__(self) -> None:
-        require_steps(self, most=24)
+        whole(f"steps of the code {self.name}", self.steps, 1, 24, "as many as bits")
         if self.rounds not in ("down", "nearest"):
             raise CanonicError(f"rounds of the code binary must be down or nearest, got {self.rounds!r}")
 
@@ -69,8 +70,8 @@ class FewSpike(Weighted):
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        require_steps(self, most=24)
-        if not 0 < self.alpha < 1e6:
+        whole(f"steps of the code {self.name}", self.steps, 1, 24, "as many as bits")
+        if not 0 < real("alpha", self.alpha, "1 is usual") < 1e6:
             raise CanonicError(f"alpha of the code few-spike must be a positive number, got {self.alpha!r}: 1 is usual")
 
     @property

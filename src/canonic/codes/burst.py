@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from canonic.checks import real, whole
 from canonic.codes.rate import Rate
 from canonic.codes.weighted import Alphabet, Firing, require_sign
 from canonic.errors import CanonicError
@@ -38,9 +39,8 @@ class Burst(Rate):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.most, bool) or not isinstance(self.most, int) or not 1 <= self.most <= 64:
-            raise CanonicError(f"most of the code burst must be a whole number from 1 to 64, got {self.most!r}")
-        if not 0 <= self.start < 1:
+        whole("most of the code burst", self.most, 1, 64, "spikes of one step; 1 is the rate code")
+        if not 0 <= real("start", self.start, "0.5 rounds to nearest") < 1:
             raise CanonicError(f"start of the code burst must lie in [0, 1), got {self.start!r}: 0.5 rounds to nearest")
 
     @property
@@ -86,10 +86,7 @@ class GrowingBurst(Rate):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.levels, bool) or not isinstance(self.levels, int) or not 1 <= self.levels <= 8:
-            raise CanonicError(
-                f"levels of the code growing-burst must be a whole number from 1 to 8, got {self.levels!r}"
-            )
+        whole(f"levels of the code {self.name}", self.levels, 1, 8, "each doubles the strongest spike")
 
     @property
     def alphabet(self) -> Alphabet:

@@ -3,13 +3,14 @@
 import math
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor
 
 from canonic.checks import real, whole
+from canonic.codes.weighted import Alphabet, Firing, Weighted
 from canonic.errors import CanonicError
 
 MOST_STEPS = 24
@@ -17,12 +18,12 @@ MOST_STEPS = 24
 
 
 @dataclass(frozen=True)
-class CSS:
+class CSS(Weighted):
     """The code ``a = theta * sum_m s[m] * w[m]`` with ``s[m] in {-L, .., +L}`` and ``w[m] = beta^-(m-1)``.
 
-    With one level, L = 1, and radix 2 it is the code of the paper. It is online arithmetic, most significant digit first, in
-    a redundant signed-digit system (Avizienis 1961; Ercegovac and Lang): what a silent step buys, the time to see more of
-    the input before a digit is decided, more levels buy too. With some, k = 0 answers after T steps whatever the depth.
+    With one level, L = 1, and radix 2 it is the code of the paper. It is online arithmetic, most significant digit
+    first, in a redundant signed-digit system (Avizienis 1961; Ercegovac and Lang, Digital Arithmetic): a silent step is
+    its online delay. More levels are more redundancy; with some, k = 0 answers after T steps whatever the depth.
 
     Args:
         steps: digits T of a number, 1 to 24.
@@ -46,6 +47,7 @@ class CSS:
     [0.875, -1.375]
     """
 
+    name: ClassVar[str] = "css"
     steps: int = 8
     silent: int = 1
     beta: float = 2.0
@@ -83,6 +85,17 @@ class CSS:
         return tuple(self.beta**-m for m in range(self.steps))
 
     @property
+    def alphabet(self) -> Alphabet:
+        """-L .. L."""
+        return Alphabet(tuple(float(digit) for digit in range(self.levels, 0, -1)), signed=True)
+
+    @property
+    def firing(self) -> Firing:
+        """The nearest digit; the first +-1 at phi, but for the last digit."""
+        halves = tuple(digit - 0.5 for digit in range(self.levels, 1, -1))
+        return Firing(bars=(*halves, self.phi), last=0.5)
+
+    @property
     def lsb(self) -> float:
         """The weight of the last digit, in units of theta."""
         return self.weights[-1]
@@ -105,13 +118,13 @@ class CSS:
         return 0.5 if digit == self.steps else self.phi
 
     def encode(
-        self, x: Float[Tensor, "*shape"], theta: Float[Tensor, "..."] | float = 1.0
+        self, x: Float[Tensor, "*shape"], theta: Float[Tensor, "..."] | float = 1.0, *, signed: bool = True
     ) -> Float[Tensor, "time *shape"]:
         """Return the digits of x, each -L .. +L; exact to half an LSB where ``|x| <= (largest + lsb/2) * theta``.
 
         Far beyond that range every digit is +L (or -L): the code saturates.
         """
-        residual, digits = x / theta, []
+        residual, digits = (x if signed else x.clamp(min=0)) / theta, []
         for digit in range(1, self.steps + 1):
             digits.append(self.nearest(residual, self.fraction(digit)))
             residual = self.beta * (residual - digits[-1])
@@ -131,12 +144,6 @@ class CSS:
             return (u >= bar).to(u.dtype) - (u <= -bar).to(u.dtype)
         return (u.abs() + 0.5).floor().clamp(max=self.levels).copysign(u) + 0.0  # no -0.0
 
-    def decode(
-        self, spikes: Shaped[Tensor, "time *shape"], theta: Float[Tensor, "..."] | float = 1.0
-    ) -> Float[Tensor, "*shape"]:
-        """Return the number that a train of at most T digits stands for."""
-        return self.prefixes(spikes)[-1] * theta
-
     def quantise(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Return what the code makes of x, in units of theta: ``decode(encode(x))``, quicker where beta is whole.
 
@@ -147,12 +154,6 @@ class CSS:
             return self.decode(self.encode(x))
         return (x / self.lsb).round().mul_(self.lsb).clamp_(-self.largest, self.largest)
 
-    def prefixes(self, stream: Shaped[Tensor, "time *shape"]) -> Float[Tensor, "time *shape"]:
-        """Return what the first 1, 2, ... digits stand for: ``A[t] = sum_{m<=t} w[m] s[m]``, in units of theta."""
-        kind = torch.promote_types(stream.dtype, torch.float32)
-        weights = torch.tensor(self.weights[: len(stream)], dtype=kind, device=stream.device)
-        return (stream * weights.view(-1, *[1] * (stream.dim() - 1))).cumsum(0)
-
     def to_json(self) -> dict[str, Any]:
-        """Return the parameters as plain data."""
+        """Return the parameters as plain data; without a name, as files of networks hold no other code."""
         return asdict(self)

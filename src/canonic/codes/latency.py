@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from canonic.codes.weighted import Firing, Weighted, require_steps
+from canonic.checks import real, whole
+from canonic.codes.rate import LONGEST
+from canonic.codes.weighted import Firing, Weighted
 from canonic.errors import CanonicError
 
 
@@ -30,7 +32,7 @@ class Latency(Weighted):
     steps: int = 32
 
     def __post_init__(self) -> None:
-        require_steps(self)
+        whole(f"steps of the code {self.name}", self.steps, 1, LONGEST, "each layer adds as many")
 
     @property
     def weights(self) -> tuple[float, ...]:
@@ -70,9 +72,9 @@ class ExponentialLatency(Latency):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.tau < math.inf:
+        if not 0 < real("tau", self.tau, "8 is usual") < math.inf:
             raise CanonicError(f"tau of the code {self.name} must be a positive number of steps, got {self.tau!r}")
-        if not 0 <= self.delay <= self.steps:
+        if not 0 <= real("delay", self.delay, "0 is usual") <= self.steps:
             raise CanonicError(f"delay of the code {self.name} must lie in [0, {self.steps}], got {self.delay!r}")
 
     @property

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from canonic.checks import whole
 from canonic.codes.rate import Rate
 from canonic.codes.weighted import Alphabet, Firing
-from canonic.errors import CanonicError
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,7 @@ class MultiThreshold(Rate):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.levels, bool) or not isinstance(self.levels, int) or not 1 <= self.levels <= 16:
-            raise CanonicError(
-                f"levels of the code {self.name} must be a whole number from 1 to 16, got {self.levels!r}"
-            )
+        whole(f"levels of the code {self.name}", self.levels, 1, 16, "each halves the smallest spike")
 
     @property
     def alphabet(self) -> Alphabet:

@@ -5,6 +5,7 @@ from typing import Any
 
 from canonic.codes.binary import Binary, FewSpike
 from canonic.codes.burst import Burst, GrowingBurst
+from canonic.codes.css import CSS
 from canonic.codes.latency import ExponentialLatency, Latency
 from canonic.codes.multi_threshold import Differential, MultiThreshold
 from canonic.codes.phase import Phase
@@ -15,7 +16,7 @@ from canonic.errors import CanonicError, nearest
 CODES: dict[str, type[Weighted]] = {
     code.name: code
     for code in (
-        *(Rate, SignedRate, Phase, Burst, GrowingBurst, Latency, ExponentialLatency),
+        *(CSS, Rate, SignedRate, Phase, Burst, GrowingBurst, Latency, ExponentialLatency),
         *(Binary, FewSpike, MultiThreshold, Differential),
     )
 }

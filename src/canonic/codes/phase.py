@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from canonic.checks import whole
 from canonic.codes.weighted import Weighted, require_sign
-from canonic.errors import CanonicError
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,8 @@ class Phase(Weighted):
     periods: int = 1
 
     def __post_init__(self) -> None:
-        for field, value, most in (("period", self.period, 16), ("periods", self.periods, 256)):
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-                raise CanonicError(
-                    f"{field} of the code phase must be a whole number from 1 to {most}, got {value!r}: a number has "
-                    "period x periods digits"
-                )
+        whole("period of the code phase", self.period, 1, 16, "as many as bits")
+        whole("periods of the code phase", self.periods, 1, 256, "each refines the mean")
 
     @property
     def steps(self) -> int:  # type: ignore[override]

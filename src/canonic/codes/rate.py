@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from canonic.codes.weighted import Alphabet, Firing, Weighted, require_steps
+from canonic.checks import whole
+from canonic.codes.weighted import Alphabet, Firing, Weighted
+
+LONGEST = 4096
+"""Steps of the longest train."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Rate(Weighted):
     steps: int = 32
 
     def __post_init__(self) -> None:
-        require_steps(self)
+        whole(f"steps of the code {self.name}", self.steps, 1, LONGEST, "8 to 64 are usual")
 
     @property
     def weights(self) -> tuple[float, ...]:

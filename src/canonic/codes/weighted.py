@@ -55,12 +55,14 @@ class Firing:
 
     Args:
         bars: for each magnitude of the alphabet the least ``|u| / w`` at which it is sent.
+        last: the least of them at the last digit, where that is another.
         start: the membrane before the first step, in units of theta.
         strict: a bar has to be passed, not reached.
         once: a neuron sends at most one event.
     """
 
     bars: tuple[float, ...] = (1.0,)
+    last: float | None = None
     start: float = 0.0
     strict: bool = False
     once: bool = False
@@ -118,7 +120,8 @@ class Weighted(ABC):
     def prefixes(self, stream: Shaped[Tensor, "time *shape"]) -> Float[Tensor, "time *shape"]:
         """Return what the first 1, 2, ... digits stand for: ``A[1..]``, in units of theta."""
         kind = torch.promote_types(stream.dtype, torch.float32)
-        return (stream * _column(self.weights, stream, kind)).cumsum(0) / _column(self.norms, stream, kind)
+        sums = (stream * _column(self.weights, stream, kind)).cumsum(0)
+        return sums if set(self.norms) == {1.0} else sums / _column(self.norms, stream, kind)
 
     def decode(
         self, spikes: Shaped[Tensor, "time *shape"], theta: Float[Tensor, "..."] | float = 1.0
@@ -182,15 +185,17 @@ class Weighted(ABC):
         if t <= self.silent:
             return Membrane(u, sent), None
         w = self.weights[t - self.silent - 1]
-        spikes = self.emit(u / w, sent / w, signed=signed)
+        spikes = self.emit(t - self.silent, u / w, sent / w, signed=signed)
         return Membrane(u - w * spikes, sent + w * spikes), spikes
 
     def emit(
-        self, u: Float[Tensor, "*shape"], sent: Float[Tensor, "*shape"], *, signed: bool
+        self, digit: int, u: Float[Tensor, "*shape"], sent: Float[Tensor, "*shape"], *, signed: bool
     ) -> Float[Tensor, "*shape"]:
-        """Return what neurons send whose membrane is u, and that have sent so much, both in units of the weight."""
+        """Return digit 1..T of neurons whose membrane is u, and that have sent so much, both in units of its weight."""
         firing, spikes = self.firing, torch.zeros_like(u)
-        for magnitude, bar in reversed(list(zip(self.alphabet.magnitudes, firing.bars, strict=True))):
+        least = firing.bars[-1] if firing.last is None or digit < self.steps else firing.last
+        bars = (*firing.bars[:-1], least)
+        for magnitude, bar in reversed(list(zip(self.alphabet.magnitudes, bars, strict=True))):
             spikes = torch.where(_reaches(u, bar, firing.strict), magnitude, spikes)
             if self.alphabet.signed:
                 down = _reaches(-u, bar, firing.strict)
@@ -215,19 +220,6 @@ def require_sign(code: Weighted, signed: bool) -> None:
         raise CanonicError(
             f"the code {code.name} has no negative event, so that it cannot carry numbers of either sign: take css, "
             "signed-rate, multi-threshold or differential"
-        )
-
-
-def require_steps(code: Weighted, least: int = 1, most: int = 4096) -> None:
-    """Raise unless a code's steps are a whole number in its range.
-
-    Raises:
-        CanonicError: if they are not.
-    """
-    steps = code.steps
-    if isinstance(steps, bool) or not isinstance(steps, int) or not least <= steps <= most:
-        raise CanonicError(
-            f"steps of the code {code.name} must be a whole number from {least} to {most}, got {steps!r}"
         )
 
 

@@ -151,7 +151,7 @@ def _rate(snn: SpikingNetwork, inputs: Sequence[Tensor], judge: Judge, places: P
     account = places.spikes
     operations: list[dict[str, Operations]] = []
     spikes, correct, agreeing = [0], [], []
-    steps = rate_coded(snn.graph, inputs, snn.code.largest, account, output=judge.output)
+    steps = rate_coded(snn.graph, inputs, snn.code.nominal, account, output=judge.output)
     for step, (output, activity, fired) in enumerate(steps):
         made = account.count(activity, len(inputs[0]))
         if step:  # what follows from a constant input alone is computed once

@@ -10,7 +10,7 @@ A signed population has its gate open from the start; that of a ReLU population 
 what it has sent so far never stands for a negative number. With L > 1 levels the digit is the nearest to u / theta',
 at most L, and the gate is as wide as what may be taken back, with N the prefix, N[m] = beta N[m-1] + s[m]:
 
-    s = max(s, -beta N[m-1])                     (ReLU)        s = min(s, round(c beta^(m-1)) - beta N[m-1])  (ceiling c)
+    s = max(s, -beta N[m-1])  (ReLU);        s = min(s, round(c beta^(m-1)) - beta N[m-1])  (a ceiling c)
 
 Output digit m leaves at step m + k, and
 
