@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from canonic import CSS, CanonicError, convert
+from canonic import CSS, CanonicError, ConversionError, Override, Settings, convert
 from canonic.network.apply import telescope
 from canonic.neurons import scan
 
@@ -139,6 +139,27 @@ def test_a_network_answers_after_its_digits_whatever_the_depth(code, least):
     readout = snn.readout(x[64:], scheduler="clocked")
     assert torch.allclose(readout, snn.readout(x[64:]), atol=1e-4)
     assert torch.allclose(readout[-1], given, atol=1e-4)
+
+
+@torch.no_grad()
+def test_levels_are_chosen_by_population_and_named():
+    model, x = Small().eval(), torch.randn(96, 2, 6, 6)
+    settings = Settings(levels="auto", overrides={"relu": Override(levels=16)})
+    snn = convert(model, [x[:64]], code=CSS(8, 0), settings=settings, progress=False)
+    levels = {node.name: node.neurons.code.levels for node in snn.graph.populations}
+    assert levels["relu"] == 16
+    assert min(levels.values()) > 1
+    assert snn.code.levels == max(levels.values()) <= 64
+    assert f"L = {min(levels.values())} to {max(levels.values())}" in str(snn)
+    wanted = model(x[64:])
+    assert 10 * math.log10(float(wanted.square().sum() / (snn(x[64:]) - wanted).square().sum())) > 35
+    with pytest.raises(ConversionError, match="int8 takes spikes of -1, 0 and .1; the digits of this network go up to"):
+        snn.to_precision("int8")
+
+
+def test_silent_steps_and_levels_are_not_both_automatic():
+    with pytest.raises(ConversionError, match="both auto: each buys what the other does"):
+        Settings(silent="auto", levels="auto")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ def convert(
     silent: o.SilentOrAuto = "1",
     beta: o.Beta = 2.0,
     phi: o.Phi = 0.5,
+    levels: o.Levels = "1",
     threshold: Annotated[str, typer.Option(help="mse, max or percentile.")] = "mse",
     percentile: Annotated[float | None, typer.Option(help="For the rule of that name; 99.9 if not given.")] = None,
     input_code: Annotated[str, typer.Option("--input", help="direct (analog, first step) or css (spikes).")] = "direct",
@@ -50,9 +51,11 @@ def convert(
             raise ValueError(f"--percentile {percentile} has no effect on --threshold {threshold}")
         require_precision(precision)
         k, chosen = o.silent_steps(silent)
-        settings = Settings(threshold, percentile or 99.9, input_code, bias, silent=chosen)  # type: ignore[arg-type]
+        digits, graded = o.levels_of(levels, beta)
+        rule = threshold, percentile or 99.9, input_code, bias
+        settings = Settings(*rule, silent=chosen, levels=graded)  # type: ignore[arg-type]
     o.require_writable(out)
-    code, prepare = o.css(steps, k, beta, phi), o.preprocessing(mean, std, size, grey)
+    code, prepare = o.css(steps, k, beta, phi, digits), o.preprocessing(mean, std, size, grey)
     opened, names = open_model(model, weights), class_names(classes)
     samples = d.samples_of(opened, data, prepare, limit)
     snn = convert_model(opened, d.batches(samples, batch_size), code=code, settings=settings, classes=names)

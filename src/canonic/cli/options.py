@@ -44,7 +44,11 @@ SilentOrAuto = Annotated[
     str,
     typer.Option("--silent", "-k", help="Silent steps of every population, 0 to T, or auto: as few as each needs."),
 ]
-Beta = Annotated[float, typer.Option(help="Amplification at every step, between 1 and 3.")]
+Beta = Annotated[float, typer.Option(help="Amplification at every step, the radix: between 1 and 2 L + 1.")]
+Levels = Annotated[
+    str,
+    typer.Option("--levels", "-L", help="Largest digit: 1 is ternary, with some -k 0 is enough; or auto."),
+]
 Phi = Annotated[float, typer.Option(help="Fraction of the threshold at which a neuron fires.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -103,9 +107,18 @@ def silent_steps(text: str) -> "tuple[int, Literal['auto'] | None]":
     return int(text), None
 
 
-def css(steps: int, silent: int, beta: float, phi: float) -> "CSS":
+def levels_of(text: str, beta: float) -> "tuple[int, Literal['auto'] | None]":
+    """Return the levels of the code and those of the settings, from a number or "auto"."""
+    if text == "auto":
+        return max(1, int((beta - 1) // 2) + 1) if beta >= 3 else 1, "auto"
+    if not text.isdigit():
+        raise typer.BadParameter(f"--levels must be a whole number or auto, got {text!r}")
+    return int(text), None
+
+
+def css(steps: int, silent: int, beta: float, phi: float, levels: int = 1) -> "CSS":
     """Return the code that the options name."""
     from canonic.codes import CSS
 
     with usage():
-        return CSS(steps, silent, beta, phi)
+        return CSS(steps, silent, beta, phi, levels)

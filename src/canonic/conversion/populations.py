@@ -42,8 +42,9 @@ def _coded(node: Node, neurons: Neurons, code: CSS, rule: Override) -> Node:
     # A population that codes an input sees all of it at once: silent steps would be wasted on it.
     silent, phi = (0, 0.5) if neurons.encodes else (code.silent, code.phi)
     silent = rule.silent if isinstance(rule.silent, int) else silent
+    levels = rule.levels if isinstance(rule.levels, int) else code.levels
     try:
-        own = replace(code, silent=silent, phi=phi if rule.phi is None else rule.phi)
+        own = replace(code, silent=silent, phi=phi if rule.phi is None else rule.phi, levels=levels)
     except ValueError as error:
         raise ConversionError(f"the override of {node.name}: {error}") from None
     return replace(node, neurons=replace(neurons, code=own))

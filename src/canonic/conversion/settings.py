@@ -14,6 +14,8 @@ ThresholdRule = Literal["mse", "max", "percentile"]
 InputCode = Literal["direct", "css"]
 Silent = int | Literal["auto"]
 """Silent steps k, or "auto": the smallest k whose overload rate on the calibration data is under a limit."""
+Levels = int | Literal["auto"]
+"""Levels L of a digit, or "auto": the smallest L of that kind, a power of two."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,14 @@ class Override:
         percentile: of the activations, for the rule of that name.
         silent: silent steps k of this population, or "auto".
         phi: fraction of the threshold at which it fires.
+        levels: largest digit L of this population, or "auto".
     """
 
     threshold: ThresholdRule | None = None
     percentile: float | None = None
     silent: Silent | None = None
     phi: float | None = None
+    levels: Levels | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Settings:
             name goes before an expression, an earlier expression before a later one.
         silent: "auto" takes for every population the smallest k whose overload rate is under the limit, and whose
             squared error is at most twice that of k = T; None leaves them to the code.
+        levels: "auto" takes for every population the smallest L, a power of two, by the same measure, at the silent
+            steps of the code; None leaves them to the code.
         overload_limit: the largest share of firing steps, above that of k = T, at which neurons may be overloaded.
 
     >>> Settings(silent="auto")
@@ -62,13 +68,14 @@ class Settings:
     overrides: Mapping[str, Override] = field(default_factory=dict, hash=False)
     silent: Silent | None = None
     overload_limit: float = 1e-3
+    levels: Levels | None = None
 
     def __post_init__(self) -> None:
         _require_choice("threshold", self.threshold, get_args(ThresholdRule))
         _require_choice("input", self.input, get_args(InputCode))
         _require_choice("bias", self.bias, get_args(Bias))
         _require_percentile("settings", self.percentile)
-        _require_silent("settings", self.silent)
+        _require_redundancy("settings", self.silent, self.levels)
         if not isinstance(self.correct, bool):
             raise ConversionError(f"correct must be True or False, got {self.correct!r}")
         if not 0 <= real("overload_limit", self.overload_limit, "1e-3 is usual", ConversionError) <= 1:
@@ -119,7 +126,7 @@ def resolve(settings: Settings, names: Iterable[str]) -> dict[str, Override]:
         ConversionError: if an override is not a regular expression or matches no population.
     """
     names = list(names)
-    common = Override(settings.threshold, settings.percentile, settings.silent)
+    common = Override(settings.threshold, settings.percentile, settings.silent, levels=settings.levels)
     patterns = {key: _compile(key) for key in settings.overrides if key not in names}
     for key, pattern in patterns.items():
         if not any(pattern.fullmatch(name) for name in names):
@@ -153,7 +160,7 @@ def _require_override(name: str, override: object) -> None:
         _require_choice(f"threshold of {name}", override.threshold, get_args(ThresholdRule))
     if override.percentile is not None:
         _require_percentile(name, override.percentile)
-    _require_silent(name, override.silent)
+    _require_redundancy(name, override.silent, override.levels)
     if override.phi is not None:
         real(f"phi of {name}", override.phi, "0.5 rounds to nearest, 2/3 saves spikes", ConversionError)
 
@@ -163,11 +170,19 @@ def _require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise ConversionError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
-def _require_silent(where: str, value: Silent | None) -> None:
-    if isinstance(value, str) and value != "auto":
-        raise ConversionError(f'silent of {where} must be a whole number or "auto", got {value!r}')
-    if not (value is None or isinstance(value, str)):
-        whole(f"silent of {where}", value, 0, 24, "1 is enough for most networks", ConversionError)
+def _require_redundancy(where: str, silent: Silent | None, levels: Levels | None) -> None:
+    for name, value, least, most, remedy in (
+        ("silent", silent, 0, 24, "1 is enough for most networks"),
+        ("levels", levels, 1, 127, "1 is the ternary code"),
+    ):
+        if isinstance(value, str) and value != "auto":
+            raise ConversionError(f'{name} of {where} must be a whole number or "auto", got {value!r}')
+        if not (value is None or isinstance(value, str)):
+            whole(f"{name} of {where}", value, least, most, remedy, ConversionError)
+    if silent == levels == "auto":
+        raise ConversionError(
+            f"silent and levels of {where} are both auto: each buys what the other does; give one of them as a number"
+        )
 
 
 def _require_percentile(where: str, value: float) -> None:

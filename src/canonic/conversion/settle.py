@@ -11,8 +11,8 @@ from typing import Literal
 from jaxtyping import Shaped
 from torch import Tensor
 
+from canonic.conversion.redundancy import choose_levels, choose_silent
 from canonic.conversion.settings import Override, Settings
-from canonic.conversion.silence import choose_silent
 from canonic.network.correction import channel_mean, correct_mean
 from canonic.network.graph import Node, Plan
 from canonic.network.health import decibels, noise
@@ -31,6 +31,8 @@ def settle(
     def settled(node: Node, wanted: Tensor, currents: Tensor) -> Node:
         if rules[node.name].silent == "auto":
             node = choose_silent(node, currents, settings.overload_limit)
+        if rules[node.name].levels == "auto":
+            node = choose_levels(node, currents, settings.overload_limit)
         node = node.with_tensors(mean=channel_mean(activate(node, wanted), node.tensors["theta"]))
         return correct_mean(plan.code, node, wanted, currents) if settings.correct else node
 

@@ -109,8 +109,14 @@ def _behind(plan: Plan, node: Node, whole: Container[str]) -> Node:
         and takes(source, code)
         and _read_once(plan.graph, source.name)
     ]
-    ternary = code.levels == 1 and plan.bias == "first"
-    if not ternary or not ready or not per_channel(node) or not _holds(plan.graph, node, code.silent):
+    ternary = plan.code.levels == 1  # the spikes that it reads are, too
+    if (
+        not ternary
+        or plan.bias != "first"
+        or not ready
+        or not per_channel(node)
+        or not _holds(plan.graph, node, code.silent)
+    ):
         return node
     index, largest = max(ready, key=lambda found: found[1].tensors["weight"].numel())
     inputs = (largest.inputs[0], *node.inputs[:index], *node.inputs[index + 1 :])

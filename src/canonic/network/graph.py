@@ -187,6 +187,12 @@ class Graph:
         silent = [node.neurons.silent for node in self.populations if node.neurons and not node.neurons.encodes] or [0]
         return min(silent), max(silent)
 
+    @property
+    def levels(self) -> tuple[int, int]:
+        """The smallest and the largest number of levels of a population's digits."""
+        levels = sorted(n.neurons.code.levels for n in self.populations if n.neurons and n.neurons.code) or [1]
+        return levels[0], levels[-1]
+
     @cached_property
     def first_steps(self) -> Mapping[str, int]:
         """For each node the number of steps before the first digit of its stream.
@@ -197,11 +203,8 @@ class Graph:
 
     def map_tensors(self, change: Callable[[Tensor], Tensor]) -> "Graph":
         """Return the graph with every tensor changed."""
-        nodes = tuple(
-            replace(node, tensors={name: change(tensor) for name, tensor in node.tensors.items()})
-            for node in self.nodes
-        )
-        return replace(self, nodes=nodes)
+        nodes = (replace(n, tensors={name: change(t) for name, t in n.tensors.items()}) for n in self.nodes)
+        return replace(self, nodes=tuple(nodes))
 
 
 @dataclass(frozen=True)
@@ -210,7 +213,7 @@ class Plan:
 
     Attributes:
         graph: a converted graph.
-        code: the code that its streams are in.
+        code: the code that its streams are in; its levels are the most of any population.
         bias: when biases are injected.
         spikes: the type of spikes between layers; that of the currents if None.
         compiled: whether the layerwise scheduler runs populations as compiled loops.
@@ -243,7 +246,7 @@ def total_steps(plan: Plan) -> int:
 
 
 def spread(low: int, high: int) -> str:
-    """Return the range of silent steps as people write it.
+    """Return a range as people write it.
 
     >>> spread(1, 1), spread(0, 3)
     ('1', '0 to 3')

@@ -37,6 +37,11 @@ def to_integers(plan: Plan) -> Plan:
     """
     if plan.code.beta != 2:
         raise ConversionError(f"int8 shifts membranes, and so needs beta = 2; the code has {plan.code.beta:g}")
+    if plan.code.levels > 1:
+        raise ConversionError(
+            f"int8 takes spikes of -1, 0 and +1; the digits of this network go up to {plan.code.levels}: convert with "
+            "levels=1, or use bf16"
+        )
     if plan.bias != "first":
         raise ConversionError("int8 adds a bias as one whole number: convert with Settings(bias='first')")
     for bits in INPUT_BITS:

@@ -58,7 +58,8 @@ def lockstep(plan: Plan, inputs: Sequence[Tensor], settle: Settle | None = None)
 def settled_plan(plan: Plan, inputs: Sequence[Tensor], settle: Settle) -> Plan:
     """Return the plan with every population settled on the streams of those before it."""
     nodes = {visit.node.name: visit.node for visit in lockstep(plan, inputs, settle)}
-    return replace(plan, graph=with_nodes(plan.graph, nodes))
+    graph = with_nodes(plan.graph, nodes)
+    return replace(plan, graph=graph, code=replace(plan.code, levels=graph.levels[1]))
 
 
 def with_nodes(graph: Graph, nodes: Mapping[str, Node]) -> Graph:

@@ -20,7 +20,8 @@ def rows(plan: Plan) -> list[tuple[str, ...]]:
 def summary(plan: Plan) -> str:
     """Return one sentence on the size and the latency of a network."""
     silent, shape = spread(*plan.graph.silent), f"beta = {plan.code.beta:g}, phi = {plan.code.phi:g}"
-    code = f"CSS T = {plan.code.steps}, k = {silent}, {shape}"
+    levels = "" if plan.graph.levels == (1, 1) else f", L = {spread(*plan.graph.levels)}"
+    code = f"CSS T = {plan.code.steps}, k = {silent}, {shape}{levels}"
     neurons = plan.graph.neurons
     size = f"{counted(len(neurons), 'population')}, {counted(sum(neurons.values()), 'neuron')}"
     return f"{size}, depth {depth(plan.graph)}; {code}: {counted(total_steps(plan), 'total step')}"
