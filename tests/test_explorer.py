@@ -79,6 +79,17 @@ def test_it_shows_the_spikes_of_a_trace_and_the_readout_of_the_network(snn):
     assert data.to_json()["layers"][0]["sheet"]["maps"] == 4
 
 
+def test_digits_of_several_levels_are_shown_too():
+    model = nn.Sequential(nn.Linear(6, 20), nn.ReLU(), nn.Linear(20, 4)).eval()
+    snn = convert(model, [torch.rand(50, 6)], code=CSS(3, 0, 4.0, levels=6), progress=False)
+    x = torch.rand(6)
+    data = explore(snn, [(x, 0)])
+    spikes = snn.trace(x[None])["1"].spikes[:, 0]
+    assert data.levels == 6
+    assert spikes.max() > 1
+    assert unpack(data.samples[0].spikes, [60], levels=6) == [spikes.flatten().int().tolist()]
+
+
 def test_a_layer_that_is_too_large_is_shown_in_part(snn, monkeypatch):
     monkeypatch.setattr(explorer, "NEURONS", 128)
     data = explore(snn, [(torch.rand(3, 8, 8), 0)])

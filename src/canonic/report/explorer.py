@@ -24,7 +24,7 @@ NEURONS = 4096
 """Neurons of a layer that are shown at most."""
 
 DIGITS = 10_000_000
-"""Digits of all shown neurons and samples together; five fit into a byte, so that a report stays below 5 MB."""
+"""Bytes of all shown digits, times five, as so many ternary ones fit into one: a report stays below 5 MB."""
 
 OUTPUTS = 12
 """Elements of the output that are shown at most."""
@@ -84,6 +84,7 @@ class ExplorerData:
 
     Attributes:
         weights: of the T digits.
+        levels: the largest digit.
         total_steps: until the last digit of the answer.
         first_answer: the step of its first digit.
         layers: in order of computation.
@@ -94,6 +95,7 @@ class ExplorerData:
     """
 
     weights: tuple[float, ...]
+    levels: int
     total_steps: int
     first_answer: int
     layers: tuple[Layer, ...]
@@ -129,12 +131,15 @@ def explore(
     """
     outputs, place = outputs_named(snn, classes, output), output_called(snn.graph, output) or 0
     given = list(samples)
-    limit = max(16, min(NEURONS, DIGITS // max(1, len(given) * len(snn.graph.populations) * snn.code.steps)))
+    room = DIGITS if snn.code.levels == 1 else DIGITS // 5
+    limit = max(16, min(NEURONS, room // max(1, len(given) * len(snn.graph.populations) * snn.code.steps)))
     layers = tuple(_layer(snn, node, limit) for node in snn.graph.populations)
     shown = tuple(_shown(snn, layers, place, sample) for sample in given)
     first, node = _first_answer(snn, place), snn.graph[snn.graph.outputs[place]]
     answers = classifies and len(node.shape) == 1
-    return ExplorerData(snn.code.weights, snn.total_steps, first, layers, shown, outputs, tuple(classes), answers)
+    return ExplorerData(
+        snn.code.weights, snn.code.levels, snn.total_steps, first, layers, shown, outputs, tuple(classes), answers
+    )
 
 
 def outputs_named(snn: SpikingNetwork, classes: Sequence[str], output: Output | None = None) -> int:
@@ -177,7 +182,7 @@ def _shown(snn: SpikingNetwork, layers: Sequence[Layer], place: int, sample: obj
     return Shown(
         label=label,
         picture=_picture(snn, inputs),
-        spikes=pack([part(layer.sheet, streams[layer.name]) for layer in layers]),
+        spikes=pack([part(layer.sheet, streams[layer.name]) for layer in layers], snn.code.levels),
         positive=tuple(_counted(streams[layer.name] > 0) for layer in layers),
         negative=tuple(_counted(streams[layer.name] < 0) for layer in layers),
         outputs=outputs,

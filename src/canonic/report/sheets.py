@@ -1,4 +1,4 @@
-"""How the spikes of a layer are laid out as maps, and packed: five ternary digits into a byte."""
+"""How the spikes of a layer are laid out as maps, and packed: five ternary digits a byte, or one of more levels."""
 
 import base64
 import math
@@ -75,24 +75,29 @@ def part(sheet: Sheet, spikes: Shaped[Tensor, "time *shape"]) -> NDArray[np.int8
     return maps[:, chosen, :: sheet.stride, :: sheet.stride].flatten(1).numpy()
 
 
-def pack(digits: Sequence[NDArray[np.int8]]) -> str:
-    """Return arrays of -1, 0 and +1 as text: each filled up to whole bytes, all deflated (zlib), base64.
+def pack(digits: Sequence[NDArray[np.int8]], levels: int = 1) -> str:
+    """Return arrays of digits as text: -1, 0 and +1 filled up to whole bytes, others as they are, deflated, base64.
 
     >>> unpack(pack([np.array([1, 0, -1], np.int8), np.array([0, 1], np.int8)]), [3, 2])
     [[1, 0, -1], [0, 1]]
+    >>> unpack(pack([np.array([-7, 64], np.int8)], levels=64), [2], levels=64)
+    [[-7, 64]]
     """
-    rows = [np.pad(d.ravel(), (0, -d.size % 5)).reshape(-1, 5) + 1 for d in digits]
-    whole = np.concatenate([*rows, np.zeros((0, 5), np.int64)]) @ FIVE
-    return base64.b64encode(zlib.compress(whole.astype(np.uint8).tobytes(), 9)).decode()
+    if levels == 1:
+        rows = [np.pad(d.ravel(), (0, -d.size % 5)).reshape(-1, 5) + 1 for d in digits]
+        whole = (np.concatenate([*rows, np.zeros((0, 5), np.int64)]) @ FIVE).astype(np.uint8)
+    else:
+        whole = np.concatenate([d.ravel() for d in digits]).view(np.uint8)
+    return base64.b64encode(zlib.compress(whole.tobytes(), 9)).decode()
 
 
-def unpack(text: str, sizes: Sequence[int]) -> list[list[int]]:
+def unpack(text: str, sizes: Sequence[int], levels: int = 1) -> list[list[int]]:
     """Return the digits that were packed, given how many each array held. The page does the same."""
     content = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
-    digits = content[:, None] // FIVE % 3 - 1
+    digits = content[:, None] // FIVE % 3 - 1 if levels == 1 else content.view(np.int8)[:, None]
     parts, start = [], 0
     for size in sizes:
-        count = -(-size // 5)
+        count = -(-size // digits.shape[1])
         parts.append(digits[start : start + count].ravel()[:size].tolist())
         start += count
     return parts

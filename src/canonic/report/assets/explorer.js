@@ -9,15 +9,16 @@ async function unpacked(text) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-// The digits of each layer, [T * shown], from five ternary digits a byte.
+// The digits of each layer, [T * shown], from five ternary digits a byte, or one of more levels.
 async function digitsOf(sample) {
   const bytes = await unpacked(sample.spikes);
   let start = 0;
   return data.layers.map(({ sheet }) => {
     const size = sheet.shown * data.weights.length;
     const digits = new Int8Array(size);
-    for (let i = 0; i < size; i++) digits[i] = (Math.floor(bytes[start + Math.floor(i / 5)] / POWERS[i % 5]) % 3) - 1;
-    start += Math.ceil(size / 5);
+    if (data.levels > 1) digits.set(bytes.subarray(start, start + size));
+    else for (let i = 0; i < size; i++) digits[i] = (Math.floor(bytes[start + Math.floor(i / 5)] / POWERS[i % 5]) % 3) - 1;
+    start += data.levels > 1 ? size : Math.ceil(size / 5);
     return digits;
   });
 }
@@ -54,6 +55,7 @@ function paint(canvas, layer, digits, step) {
     let sum = 0;
     for (let digit = 0; digit < last; digit++) sum += data.weights[digit] * digits[digit * shown + neuron];
     const spike = now >= 1 && now <= data.weights.length ? digits[(now - 1) * shown + neuron] : 0;
+    const size = data.levels === 1 ? 1 : 0.4 + (0.6 * Math.abs(spike)) / data.levels;
     const strength = Math.min(1, Math.sqrt(Math.abs(sum)));
     const map = Math.floor(neuron / (height * width)), within = neuron % (height * width);
     const x = (map % columns) * (width + gap) + (within % width);
@@ -61,7 +63,8 @@ function paint(canvas, layer, digits, step) {
     const at = 4 * (y * canvas.width + x);
     for (let part = 0; part < 3; part++) {
       const rest = surface[part] + strength * (value[part] - surface[part]);
-      image.data[at + part] = spike > 0 ? plus[part] : spike < 0 ? minus[part] : rest;
+      const ink = (spike > 0 ? plus : minus)[part];
+      image.data[at + part] = spike ? surface[part] + size * (ink - surface[part]) : rest;
     }
     image.data[at + 3] = 255;
   }
