@@ -98,7 +98,7 @@ def check(case):
     assert torch.equal(ours.fired.positive, tallied.positive)
     assert torch.equal(ours.fired.negative, tallied.negative)
     assert ours.fired.silent == tallied.silent
-    assert torch.equal(ours.fired.events.long(), tallied.events)
+    assert torch.equal(ours.fired.units.long(), tallied.units)
 
 
 @settings(max_examples=40)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from canonic import CSS, CanonicError, ConversionError, Override, Settings, convert
+from canonic import CSS, CanonicError, ConversionError, Override, Settings, convert, evaluate
 from canonic.network.apply import telescope
 from canonic.neurons import scan
 
@@ -174,3 +174,19 @@ def test_silent_steps_and_levels_are_not_both_automatic():
 def test_what_is_no_member_is_refused(arguments, message):
     with pytest.raises(CanonicError, match=message):
         CSS(**arguments)
+
+
+def test_a_spike_of_several_levels_is_one_event_and_as_many_additions_as_it_says():
+    """Counted once more from the traces: events, units, and additions behind a layer of fan-out 3."""
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)).eval()
+    x = torch.randn(40, 6)
+    snn = convert(model, [x], code=CSS(steps=4, silent=0, beta=4.0, levels=16), progress=False)
+    found = evaluate(snn, [x], progress=False)
+    digits = snn.trace(x)["1"].spikes
+    assert digits.abs().max() > 1
+    assert found.spikes_per_neuron == pytest.approx(int(digits.count_nonzero()) / (40 * 8))
+    assert found.units_per_neuron == pytest.approx(float(digits.abs().sum()) / (40 * 8))
+    assert found.operations["2"].additions == 3 * int(digits.abs().sum())
+    network = found.to_json()["network"]
+    assert (network["levels"], network["event_bits"]) == (16, 6)

@@ -77,7 +77,7 @@ def test_spikes_are_counted_in_passing(case, dtype, samples, threads):
     assert ours.fired.positive.tolist() == [int((digit == 1).sum()) for digit in spikes]
     assert ours.fired.negative.tolist() == [int((digit == -1).sum()) for digit in spikes]
     assert ours.fired.silent == int((spikes.abs().sum(0) == 0).sum())
-    assert ours.fired.events.tolist() == spikes.abs().sum((0, 1)).tolist()
+    assert ours.fired.units.tolist() == spikes.abs().sum((0, 1)).tolist()
 
 
 @given(populations())

@@ -91,8 +91,8 @@ def multiplications(snn, x):
         count_inputs(snn.graph.inputs, [x]),
     )
     scans = {}
-    at_once(snn.clocked_plan, [x], firing_counter(scans, activity, account.watched))
-    made = account.count(activity | {name: fired.events for name, (_, fired) in scans.items()}, len(x))
+    at_once(snn.clocked_plan, [x], firing_counter(scans, activity, account))
+    made = account.count(activity | {name: fired.units for name, (_, fired) in scans.items()}, len(x))
     return {name for name, operations in made.items() if operations.multiplications}
 
 

@@ -89,7 +89,8 @@ def _sentences(evaluation: Evaluation, found: Mapping[str, Any]) -> list[str]:
         f"depth {network.depth}: {counted(network.total_steps, 'total step')}, first answer at step "
         f"{latency['first_answer']}, a new sample every {counted(latency['between_samples'], 'step')}",
         _quality(found),
-        f"{spikes['per_neuron']:.2f} spikes per neuron, {100 * spikes['silent_neurons']:.1f} % of the neurons silent; "
+        f"{spikes['per_neuron']:.2f} spikes per neuron{_levels(found)}, "
+        f"{100 * spikes['silent_neurons']:.1f} % of the neurons silent; "
         f"most overloaded: layer {worst[0]}, {100 * worst[1]:.2f} % of its firing steps",
         f"{short(made['ACs'])} additions and {short(made['MACs'])} multiplications of synapses a sample, "
         f"{short(float(made['membrane_updates']))} membrane updates"
@@ -99,6 +100,12 @@ def _sentences(evaluation: Evaluation, found: Mapping[str, Any]) -> list[str]:
             else ""
         ),
     ]
+
+
+def _levels(found: Mapping[str, Any]) -> str:
+    """Return what spikes of several levels carry, and come to where every event is a unit; else ""."""
+    bits, units = found["network"]["event_bits"], found["spikes"]["units_per_neuron"]
+    return f" of {bits} bits ({units:.2f} units, which additions and energy count)" if bits > 2 else ""
 
 
 def _quality(found: Mapping[str, Any]) -> str:

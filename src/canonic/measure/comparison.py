@@ -47,7 +47,7 @@ def _row(name: str, accuracy: float | None, works: list[tuple[Work, Arithmetic]]
 def _own(evaluation: "Evaluation") -> Iterator[Form]:
     network, samples = evaluation.network, evaluation.samples
     accuracy = evaluation.accuracy if evaluation.counts.answers else None
-    fired = {name: firing.spikes / samples for name, firing in evaluation.counts.firing.items()}
+    fired = {name: firing.units / samples for name, firing in evaluation.counts.firing.items()}
     works = [
         (_work(network, name, made, samples, event_driven=True), _arithmetic(network, name))
         for name, made in evaluation.operations.items()

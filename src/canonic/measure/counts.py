@@ -13,7 +13,8 @@ from canonic.words import counted
 T = TypeVar("T")
 
 Activity = Mapping[str, Shaped[Tensor, "..."]]
-"""For some streams, how often each element was not zero, over all digits and samples: the shape of one sample."""
+"""For some streams, how often each element was not zero, over all digits and samples: the shape of one sample. A spike
+of several levels counts as often as it says."""
 
 
 @dataclass(frozen=True)
@@ -21,15 +22,17 @@ class Firing:
     """What the neurons of one population did.
 
     Attributes:
-        positive: +1 spikes of each digit.
-        negative: -1 spikes of each digit.
+        positive: spikes above zero of each digit.
+        negative: spikes below zero of each digit.
         silent: neurons that did not fire for a sample.
+        units: the sizes of all spikes added up: their number, where they are ternary.
         overloads: neurons that were overloaded, at each digit.
     """
 
     positive: tuple[int, ...]
     negative: tuple[int, ...]
     silent: int
+    units: int
     overloads: tuple[int, ...]
 
     @property

@@ -137,7 +137,7 @@ def measure_batch(meter: Meter, batch: object, *, baselines: bool = False) -> Ev
     source_activity = dict(activity)
     begin = time.perf_counter()
     with torch.no_grad():
-        observe = firing_counter(scans, activity, meter.spiking.watched)
+        observe = firing_counter(scans, activity, meter.spiking)
         readouts = by_step(snn.clocked_plan, snn.layerwise_plan, inputs, observe)
         seconds = time.perf_counter() - begin
         sources = _sources(meter, batch, inputs, value_counter(source_activity, meter.source.watched))
@@ -162,7 +162,7 @@ def measure_batch(meter: Meter, batch: object, *, baselines: bool = False) -> Ev
         firing={name: firing_of(*scan) for name, scan in scans.items()},
         calibrated=Digest.from_json(snn.record.get("calibration", {})).count(hashes),
     )
-    activity |= {name: fired.events for name, (_, fired) in scans.items()}
+    activity |= {name: fired.units for name, (_, fired) in scans.items()}
     operations = meter.spiking.count(activity, counts.samples)
     of_source = meter.source.count(source_activity, counts.samples) if meter.reference is None else {}
     chosen = None if meter.output is None else names[meter.output]

@@ -43,6 +43,7 @@ class Facts:
         precision: that it runs at.
         steps: digits T of the code.
         silent: smallest and largest number of silent steps k of a population.
+        levels: smallest and largest number of levels L of a population; a spike is one of 2 L + 1 numbers.
         depth: populations on the longest path.
         total_steps: steps until the last digit of the last output.
         starts: of each output by its identifier, the steps before its first digit; the input comes at step 1.
@@ -58,6 +59,7 @@ class Facts:
     precision: Precision
     steps: int
     silent: tuple[int, int]
+    levels: tuple[int, int]
     depth: int
     total_steps: int
     starts: Mapping[str, int]
@@ -82,6 +84,7 @@ def facts(snn: SpikingNetwork) -> Facts:
         precision=snn.precision,
         steps=steps,
         silent=snn.graph.silent,
+        levels=snn.graph.levels,
         depth=snn.depth,
         total_steps=snn.total_steps,
         starts=dict(zip(output_names(graph), (graph.first_steps[name] for name in graph.outputs), strict=True)),

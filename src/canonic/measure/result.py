@@ -149,6 +149,11 @@ class Evaluation:
         return sum(firing.spikes for firing in self.counts.firing.values()) / (self.samples * self.neurons)
 
     @property
+    def units_per_neuron(self) -> float:
+        """Sizes of the spikes of one neuron for one sample, added up: unary events, as additions and energy count."""
+        return sum(firing.units for firing in self.counts.firing.values()) / (self.samples * self.neurons)
+
+    @property
     def neurons(self) -> int:
         """Spiking neurons for one sample."""
         return sum(self.network.neurons.values())

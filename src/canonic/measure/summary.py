@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from math import isfinite
+from math import ceil, isfinite, log2
 from typing import TYPE_CHECKING, Any
 
 from canonic.measure.comparison import energy_rows
@@ -64,11 +64,14 @@ def calibrated(data: Mapping[str, Any]) -> str:
 def _network(evaluation: "Evaluation") -> dict[str, Any]:
     facts = evaluation.network
     low, high = facts.silent
+    least, most = facts.levels
     return {
         "fingerprint": facts.fingerprint,
         "precision": facts.precision,
         "T": facts.steps,
         "k": low if low == high else [low, high],
+        "levels": least if least == most else [least, most],
+        "event_bits": ceil(log2(2 * most + 1)),
         "depth": facts.depth,
         "total_steps": facts.total_steps,
         "populations": len(facts.neurons),
@@ -128,6 +131,7 @@ def _spikes(evaluation: "Evaluation") -> dict[str, Any]:
     silent = sum(firing.silent for firing in layers.values())
     return {
         "per_neuron": evaluation.spikes_per_neuron,
+        "units_per_neuron": evaluation.units_per_neuron,
         "silent_neurons": silent / (samples * evaluation.neurons),
         "layers": {name: _layer(evaluation, name, firing) for name, firing in layers.items()},
     }
@@ -140,6 +144,7 @@ def _layer(evaluation: "Evaluation", name: str, firing: Firing) -> dict[str, Any
         "positive": [count / samples for count in firing.positive],
         "negative": [count / samples for count in firing.negative],
         "per_neuron": firing.spikes / (samples * neurons),
+        "units_per_neuron": firing.units / (samples * neurons),
         "silent_neurons": firing.silent / (samples * neurons),
         "overload_rate": evaluation.overload_rate[name],
     }

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from canonic.datasets.digests import hashed
 from canonic.measure.counts import Answers, Errors, Firing
+from canonic.measure.operations import Account
 from canonic.network.graph import Node
 from canonic.network.layerwise import Observer
 from canonic.network.reference import ValueObserver
@@ -16,7 +17,7 @@ from canonic.neurons import Fired, Scan
 
 
 def firing_counter(
-    scans: dict[str, tuple[Tensor, Fired]], activity: dict[str, Shaped[Tensor, "..."]], watched: Container[str]
+    scans: dict[str, tuple[Tensor, Fired]], activity: dict[str, Shaped[Tensor, "..."]], account: Account
 ) -> Observer:
     """Return an observer of the layerwise scheduler that adds to these dictionaries, node by node."""
 
@@ -25,8 +26,9 @@ def firing_counter(
             fired = result.fired or counted(result.spikes)
             before = scans.get(node.name)
             scans[node.name] = (result.overloads, fired) if before is None else _sum(before, (result.overloads, fired))
-        elif node.name in watched:
-            _add(activity, node.name, occurrences(result.flatten(0, 1)))
+        elif node.name in account.watched:
+            digits = result.flatten(0, 1)
+            _add(activity, node.name, units(digits) if node.name in account.spikes else occurrences(digits))
 
     return observe
 
@@ -37,14 +39,15 @@ def firing_of(overloads: Int[Tensor, " time"], fired: Fired) -> Firing:
         positive=tuple(fired.positive.tolist()),
         negative=tuple(fired.negative.tolist()),
         silent=fired.silent,
+        units=int(fired.units.sum()),
         overloads=tuple(overloads.tolist()),
     )
 
 
 def _sum(a: tuple[Tensor, Fired], b: tuple[Tensor, Fired]) -> tuple[Tensor, Fired]:
     (overloads, one), (more, other) = a, b
-    silent, events = one.silent + other.silent, one.events + other.events
-    return overloads + more, Fired(one.positive + other.positive, one.negative + other.negative, silent, events)
+    silent, sizes = one.silent + other.silent, one.units + other.units
+    return overloads + more, Fired(one.positive + other.positive, one.negative + other.negative, silent, sizes)
 
 
 def count_inputs(
@@ -65,19 +68,30 @@ def value_counter(activity: dict[str, Shaped[Tensor, "..."]], watched: Container
 
 
 def occurrences(values: Shaped[Tensor, "batch ..."]) -> Shaped[Tensor, "..."]:
-    """Return how often each element is not zero in a batch; pictures are added up in the order in which they lie."""
-    pictures = values.dim() == 4
-    there = torch.ne(values, 0, out=torch.empty_like(values))  # sums of floats are vectorised, those of bools are not
-    lying = there.movedim(1, -1) if pictures else there
+    """Return how often each element is not zero in a batch."""
+    return _added(
+        torch.ne(values, 0, out=torch.empty_like(values))
+    )  # sums of floats are vectorised, not those of bools
+
+
+def units(digits: Shaped[Tensor, "batch ..."]) -> Shaped[Tensor, "..."]:
+    """Return the sizes of the digits of each element, added up: a digit of several levels is as many unary events."""
+    return _added(digits.abs())
+
+
+def _added(numbers: Tensor) -> Tensor:
+    """Return the sum of each element over a batch; pictures are added up in the order in which they lie."""
+    pictures = numbers.dim() == 4
+    lying = numbers.movedim(1, -1) if pictures else numbers
     counts = lying.reshape(len(lying), -1).sum(0).view(lying.shape[1:])
     return counts.movedim(-1, 0) if pictures else counts
 
 
 def counted(spikes: Shaped[Tensor, "time batch ..."]) -> Fired:
-    """Return the spikes of each digit and sign, the neurons without any, and the spikes of each neuron."""
+    """Return the spikes of each digit and sign, the neurons without any, and the units of each neuron."""
     fired, positive = spikes != 0, (spikes > 0).flatten(1).sum(1)
     negative = fired.flatten(1).sum(1) - positive
-    return Fired(positive, negative, int((~fired.any(0)).sum()), fired.sum((0, 1)))
+    return Fired(positive, negative, int((~fired.any(0)).sum()), spikes.abs().sum((0, 1), dtype=torch.int64))
 
 
 def compare_answers(

@@ -86,8 +86,8 @@ def in_shape(done: Scan, node: Node, batch: int, *, pictures: bool) -> Scan:
     inner = (*node.shape[1:], node.shape[0]) if pictures else node.shape
     whole, fired = done.spikes.view(len(done.spikes), batch, *inner), done.fired
     if fired is not None:
-        events = fired.events.view(inner)
-        fired = fired._replace(events=events.movedim(-1, 0) if pictures else events)
+        units = fired.units.view(inner)
+        fired = fired._replace(units=units.movedim(-1, 0) if pictures else units)
     return Scan(whole.movedim(-1, 2) if pictures else whole, done.overloads, fired)
 
 

@@ -49,16 +49,17 @@ class Fired(NamedTuple):
     """The spikes of a population, counted.
 
     Attributes:
-        positive: +1 spikes of each digit.
-        negative: -1 spikes of each digit.
+        positive: spikes above zero of each digit.
+        negative: spikes below zero of each digit.
         silent: neurons without any, sample by sample.
-        events: spikes of each neuron, over all digits and samples.
+        units: of each neuron the sizes of its spikes added up, over all digits and samples: their number, where they
+            are ternary.
     """
 
     positive: Int[Tensor, " time"]
     negative: Int[Tensor, " time"]
     silent: int
-    events: Int[Tensor, "..."]
+    units: Int[Tensor, "..."]
 
 
 class Scan(NamedTuple):
