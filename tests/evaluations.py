@@ -43,6 +43,8 @@ def made_up(populations, *, steps=8, silent=1, samples=10_000, task="classificat
             "precision": "fp32",
             "T": steps,
             "k": silent,
+            "levels": 1,
+            "event_bits": 2,
             "depth": depth,
             "total_steps": total,
             "populations": depth,
@@ -62,7 +64,12 @@ def made_up(populations, *, steps=8, silent=1, samples=10_000, task="classificat
             "snr_db_by_step": [None] * (total - steps)
             + [round(33.1 - 4 * (steps - m), 2) for m in range(1, steps + 1)],
         },
-        "spikes": {"per_neuron": spikes / neurons, "silent_neurons": 0.31, "layers": layers},
+        "spikes": {
+            "per_neuron": spikes / neurons,
+            "units_per_neuron": spikes / neurons,
+            "silent_neurons": 0.31,
+            "layers": layers,
+        },
         "operations": {
             "spiking": {"ACs": 9.1e7, "MACs": 4.4e5, "dense_ACs": 3e8, "dense_MACs": 4.4e5}
             | {"membrane_updates": neurons * (steps + silent), "other_updates": 0},

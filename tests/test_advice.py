@@ -191,3 +191,15 @@ def test_agreement_is_told_of_outputs_that_tell_classes():
     assert found.agreement == {"logits": pytest.approx(float(same.double().mean()))}
     assert f"the class of the source in {100 * found.agreement['logits']:.2f} %" in str(found)
     assert found.to_json()["agreement"] == dict(found.agreement)
+
+
+@pytest.mark.parametrize("what", ["steps", "silent"])
+@pytest.mark.parametrize("code", [CSS(), CSS(12, 3), CSS(7, 0, 4.0, 0.5, 16), CSS(6, 1, phi=0.55)])
+def test_what_is_to_be_written_is_the_whole_code(code, what):
+    """``CSS(silent=2)`` for a network of T = 12 would take four digits away."""
+    written = Trial(what, 5, None, 6.0, 1, code).setting
+    assert eval(written, {"CSS": CSS}) == replace(code, **{what: 5})
+
+
+def test_usual_values_are_not_written():
+    assert Trial("steps", 9, None, 6.0, 1, CSS(8, 3)).setting == "CSS(steps=9, silent=3)"

@@ -6,13 +6,13 @@ conversion would do, and so are those of the plan that it is compared with.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Literal
 
 from torch import Tensor
 
-from canonic.codes import MOST_STEPS
+from canonic.codes import CSS, MOST_STEPS
 from canonic.errors import ConversionError
 from canonic.network.changed import beyond, corrected, with_code, with_range
 from canonic.network.graph import Graph, Plan, Precision, total_steps
@@ -48,6 +48,7 @@ class Trial:
         layer: the population whose setting changes; None where it is that of all.
         gain: at the worst output, in dB; -inf if it cannot be had.
         steps: total steps that it adds.
+        code: of the network that it was tried on.
     """
 
     what: What
@@ -55,6 +56,7 @@ class Trial:
     layer: str | None
     gain: float
     steps: int
+    code: CSS = CSS()
 
     def __str__(self) -> str:
         where = f" for {self.layer}" if self.layer else ""
@@ -78,8 +80,16 @@ class Trial:
             case "calibration":
                 return ""
         if self.layer is None:
-            return f"CSS({self.what}={self.value})"
+            return _written(self.code, self.what, self.value)
         return f"overrides={{{self.layer!r}: Override({self.what}={self.value!r})}}"
+
+
+def _written(code: CSS, what: str, changed: int | float | str) -> str:
+    """Return a code as it is written in Python: what changes, and all that is not as usual."""
+    usual = CSS()
+    values = {field.name: getattr(code, field.name) for field in fields(code)} | {what: changed}
+    shown = {name: value for name, value in values.items() if name == what or value != getattr(usual, name)}
+    return f"CSS({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
 @dataclass(frozen=True)
@@ -125,7 +135,7 @@ class Bench:
         except ConversionError:
             gain = -math.inf
         added = total_steps(plan) - total_steps(self.plan)
-        return Trial(what, value, layer, -math.inf if math.isnan(gain) else round(gain, 2) + 0.0, added)
+        return Trial(what, value, layer, -math.inf if math.isnan(gain) else round(gain, 2) + 0.0, added, self.plan.code)
 
 
 def few_samples(graph: Graph) -> int:
