@@ -124,6 +124,7 @@ def test_an_evaluation_ends_the_same_for_any_number_of_processes(world, number):
 
 def interrupted(group, snn, data):
     """Ctrl-C in all processes, in the second batch of each; those that have none wait for the others."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background ignores it
 
     def some():
         for number, batch in enumerate(data):

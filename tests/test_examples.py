@@ -5,12 +5,12 @@ from benchmarks import trained
 from examples.networks import NETWORKS
 from examples.networks import trained as weighted
 
-from canonic import CSS, convert, evaluate
+from canonic import convert, evaluate
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_trained_network_agrees_with_its_source(name, shared):
-    snn = convert(weighted(name), trained.pictures("train", 100), code=CSS(steps=8))
-    evaluation = evaluate(snn, trained.pictures("t10k", 200))
+    snn = convert(weighted(name), trained.pictures("train", 60))
+    evaluation = evaluate(snn, trained.pictures("t10k", 100))
     assert evaluation.source_accuracy > 0.85
     assert evaluation.agreement >= 0.96

@@ -106,7 +106,7 @@ class _Recoding:
 
     def form_of(self, node: Node) -> Form | None:
         """Return what a stream stands for, in terms that weights can read; None where it is nothing but itself."""
-        if node.neurons is not None or not node.inputs:
+        if node.neurons is not None or not node.inputs or (node.is_scale and self.is_whole(node.inputs[0])):
             return None
         if takes_maxima(node):
             return self.maximum(node)
@@ -122,6 +122,13 @@ class _Recoding:
         if moves(node) or node.kind == "structure":
             return self.moved(node)
         return self.pooled(node) if node.kind == "synapse" else None
+
+    def is_whole(self, name: str) -> bool:
+        """Tell whether a stream is an input of whole numbers, moved perhaps: its scale makes numbers for weights."""
+        node = self.nodes[name]
+        return (
+            "dtype" in node.arguments if node.kind == "input" else moves(node) and any(map(self.is_whole, node.inputs))
+        )
 
     def is_readable(self, form: Form) -> bool:
         """Tell whether weights can read all terms."""
