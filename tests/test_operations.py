@@ -116,7 +116,7 @@ def test_every_operation_is_counted(name):
     account, activity = Account(snn.clocked_plan.graph, 4, spiking=True), count_inputs(snn.graph.inputs, [x])
     scans, multiply = {}, set()
     snn.readout(x, observe=firing_counter(scans, activity, account))
-    counted = account.count(activity | {name: fired.events for name, (_, fired) in scans.items()}, len(x))
+    counted = account.count(activity | {name: fired.units for name, (_, fired) in scans.items()}, len(x))
     for node, (additions, products) in by_brute_force(snn, x).items():
         made = counted.get(node, Operations())
         assert (made.additions, made.multiplications) == (additions, products), node
@@ -129,7 +129,7 @@ def test_the_source_network_multiplies_what_is_not_zero(name):
     snn, x = converted(name)
     account, activity = Account(snn.graph), count_inputs(snn.graph.inputs, [x])
     values = {snn.graph.inputs[0]: x}
-    count = value_counter(activity, account)
+    count = value_counter(activity, account.watched)
     reference(snn.graph, [x], lambda node, given, value: (values.update({node.name: value}), count(node, given, value)))
     made = account.count(activity, len(x))
     for node in snn.graph.nodes:

@@ -106,3 +106,12 @@ def times(ratio: Number) -> str:
         return "as much"
     direction, factor = ("more", ratio) if ratio > 1 else ("less", 1 / ratio)
     return f"{factor:.1f} times {direction}" if factor >= 1.5 else f"{percent(abs(ratio - 1), 0)} {direction}"
+
+
+def spread(low: int, high: int) -> str:
+    """Return a range as people write it.
+
+    >>> spread(1, 1), spread(0, 3)
+    ('1', '0 to 3')
+    """
+    return str(low) if low == high else f"{low} to {high}"

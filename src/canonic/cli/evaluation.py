@@ -11,9 +11,8 @@ from canonic.cli.terminal import columns, tell
 from canonic.cluster import workers
 from canonic.measure import Evaluation
 from canonic.measure.summary import calibrated
-from canonic.network.graph import spread
 from canonic.report.markup import is_other_code
-from canonic.words import SPACE, counted, number
+from canonic.words import SPACE, counted, number, spread
 
 
 class Ending(DataLoader[Any]):

@@ -8,9 +8,8 @@ from canonic.cli.zoo import Outcome
 from canonic.conversion import Explanation
 from canonic.measure import Evaluation
 from canonic.network import SpikingNetwork, verdict
-from canonic.network.graph import spread
 from canonic.network.table import HEADINGS, rows, summary
-from canonic.words import counted
+from canonic.words import counted, spread
 
 STYLES = {"refused": "bold red", "population": "green", "function unit": "yellow"}
 

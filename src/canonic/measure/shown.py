@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from canonic.network.graph import spread
 from canonic.tables import html_table
-from canonic.words import NONE, SPACE, counted, decibels, number, percent
+from canonic.words import NONE, SPACE, counted, decibels, number, percent, spread
 
 if TYPE_CHECKING:
     from canonic.measure.result import Evaluation

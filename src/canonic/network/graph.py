@@ -99,11 +99,11 @@ class Node:
         arguments: of the operator by name: plain data, with Slot, Rows and Constant where those go.
         tensors: "weight" and "bias" (added once); of a function unit "gain" (its output is multiplied by it) and other
             constants; of a population "theta", and in units of it "start", its initial potential, and "mean", its mean
-            activation; in an integer network "threshold"; "scale 0", ... where it weighs its terms itself. The bias,
-            the gain and those of a population broadcast against one sample.
+            activation; in an integer network "threshold"; "scale 0", ... where it weighs its terms itself. All but
+            weights broadcast against one sample.
         scaling: how it treats a scale of its input.
-        alone: its operator is applied to each sample by itself, because the model keeps the batch elsewhere than in
-            front (sequence first, windows): its shape and those of its inputs are then those of a batch of one.
+        alone: its operator is applied to each sample by itself, as the model keeps the batch elsewhere than in front
+            (sequence first, windows): its shape and those of its inputs are then those of a batch of one.
         neurons: of a population.
         rounds: its output is rounded to whole numbers, half to even.
         convolution: of a population that computes the first of its terms itself, from the stream that it reads.
@@ -190,8 +190,8 @@ class Graph:
     @property
     def levels(self) -> tuple[int, int]:
         """The smallest and the largest number of levels of a population's digits."""
-        levels = sorted(n.neurons.code.levels for n in self.populations if n.neurons and n.neurons.code) or [1]
-        return levels[0], levels[-1]
+        levels = [n.neurons.code.levels for n in self.populations if n.neurons and n.neurons.code] or [1]
+        return min(levels), max(levels)
 
     @cached_property
     def first_steps(self) -> Mapping[str, int]:
@@ -243,15 +243,6 @@ def depth(graph: Graph) -> int:
 def total_steps(plan: Plan) -> int:
     """Return the steps until the last digit of the last output: T and the silent steps on the longest path."""
     return plan.code.steps + max(plan.graph.first_steps[name] for name in plan.graph.outputs)
-
-
-def spread(low: int, high: int) -> str:
-    """Return a range as people write it.
-
-    >>> spread(1, 1), spread(0, 3)
-    ('1', '0 to 3')
-    """
-    return str(low) if low == high else f"{low} to {high}"
 
 
 def operator_of(node: Node) -> Callable[..., Any]:

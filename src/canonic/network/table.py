@@ -1,8 +1,8 @@
 """A network as a table that a person can read."""
 
-from canonic.network.graph import Node, Plan, depth, spread, total_steps
+from canonic.network.graph import Node, Plan, depth, total_steps
 from canonic.tables import text_table
-from canonic.words import counted
+from canonic.words import counted, spread
 
 HEADINGS = ("layer", "operator", "neurons", "theta", "silent", "first step")
 

@@ -37,8 +37,9 @@ OUTPUT = {"agreement": (*NUMBER, None), "snr_db": (*NUMBER, None), "snr_db_by_st
 FORM = {
     "network": {
         **dict.fromkeys(("fingerprint", "precision"), str),
-        **dict.fromkeys(("T", "depth", "total_steps", "populations", "neurons", "weights"), int),
+        **dict.fromkeys(("T", "event_bits", "depth", "total_steps", "populations", "neurons", "weights"), int),
         "k": (int, [int]),
+        "levels": (int, [int]),
     },
     "data": {"samples": int, "sha256": str, "calibrated": int, "complete": bool, "gap": str},
     "task": str,
@@ -51,7 +52,7 @@ FORM = {
         "snr_db": (*NUMBER, None),
         "snr_db_by_step": STEPS,
     },
-    "spikes": {"per_neuron": NUMBER, "silent_neurons": NUMBER, "layers": {...: LAYER}},
+    "spikes": {"per_neuron": NUMBER, "units_per_neuron": NUMBER, "silent_neurons": NUMBER, "layers": {...: LAYER}},
     "operations": {
         "spiking": {**MADE, "membrane_updates": NUMBER, "other_updates": NUMBER},
         "layers": {...: MADE},

@@ -35,8 +35,8 @@ def _figures(evaluation: Data) -> Iterator[tuple[str, str, str]]:
         f"step {latency['first_answer']}, {counted(latency['between_samples'], 'step')}",
     )
     yield "spikes per neuron", NONE, f"{spikes['per_neuron']:.3f}"
-    if (bits := network.get("event_bits", 2)) > 2:
-        yield "bits of a spike", NONE, str(bits)
+    if network["event_bits"] > 2:
+        yield "bits of a spike", NONE, str(network["event_bits"])
         yield "units per neuron (sizes of spikes: what is added)", NONE, f"{spikes['units_per_neuron']:.3f}"
     yield "silent neurons", NONE, percent(spikes["silent_neurons"], 1)
     source, spiking = operations["source"] or {}, operations["spiking"]
