@@ -190,3 +190,22 @@ def test_a_spike_of_several_levels_is_one_event_and_as_many_additions_as_it_says
     assert found.operations["2"].additions == 3 * int(digits.abs().sum())
     network = found.to_json()["network"]
     assert (network["levels"], network["event_bits"]) == (16, 6)
+
+
+@pytest.mark.parametrize("levels", [1, 4])
+def test_a_ceiling_in_units_that_differ_from_place_to_place(levels):
+    """Thresholds by the last axis of a picture: a linear layer reads it, and the activation is clipped."""
+
+    class Places(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Conv2d(1, 1, 1), nn.Linear(6, 3)
+
+        def forward(self, x):
+            return self.last(nn.functional.relu6(self.first(x) * torch.arange(1.0, 7.0)))
+
+    torch.manual_seed(0)
+    model, x = Places().eval(), 3 * torch.randn(30, 1, 4, 6)
+    snn = convert(model, [x], code=CSS(steps=8, silent=1, levels=levels), progress=False)
+    assert snn.verify([x], progress=False).snr > 25
+    assert torch.allclose(snn(x), snn(x, scheduler="clocked"), atol=1e-4)

@@ -32,9 +32,11 @@ def population_scan(
     """
     signed = node.neurons is not None and node.neurons.signed
     pictures = streams[0].dim() == 5
-    size = node.shape[0] if pictures and per_channel(node) else node.size
+    top = ceiling_of(node) if code.levels > 1 else None
+    alike = per_channel(node) and (top is None or top.numel() == 1 or top.shape[-2:] == (1, 1))
+    size = node.shape[0] if pictures and alike else node.size
     *weights, start, theta = vectors(node, len(streams), size, pictures=pictures)
-    ceiling = _vector(ceiling_of(node), node.shape, size, pictures=pictures)
+    ceiling = _vector(top, node.shape, size, pictures=pictures)
     terms = [(rows(stream, size, pictures=pictures), w) for stream, w in zip(streams, weights, strict=True)]
     done = fused_scan(
         code,
