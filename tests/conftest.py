@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from canonic.cli.main import main
+from tests.commands import run
 
 # Tests run in as many processes as there are cores: more threads than cores wait for each other.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -35,20 +35,15 @@ def ctrl_c() -> Iterator[None]:
 
 
 @pytest.fixture
-def command(monkeypatch, capsys):
+def command():
     """Run ``canonic`` with arguments in a folder, within this process; return what it prints."""
 
-    def run(folder, *arguments, code=0):
-        monkeypatch.chdir(folder)
-        monkeypatch.syspath_prepend(folder)
-        monkeypatch.delenv("COLUMNS", raising=False)  # nothing is folded, whatever starts the tests says
-        monkeypatch.setattr("sys.argv", ["canonic", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        assert stop.value.code == code
-        return capsys.readouterr()
+    def run_in(folder, *arguments, code=0):
+        done = run(folder, *arguments)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
 
-    return run
+    return run_in
 
 
 @pytest.fixture(scope="session")

@@ -96,7 +96,7 @@ def require_eight_bits(net: Net, snn: SpikingNetwork, integer: SpikingNetwork, x
 
 def require_one_answer(integer: SpikingNetwork, x: Tensor) -> None:
     """Both schedulers and any batch give the same numbers."""
-    together, alone = tensors(integer(x)), [tensors(integer(part)) for part in x.split(2)]
+    together, alone = tensors(integer(x)), [tensors(integer(part)) for part in torch.split(x, 2)]
     for whole, ticks in zip(together, tensors(integer(x, scheduler="clocked")), strict=True):
         require(noise([ticks], [whole])[0] < 1e-10, "int8: schedulers differ")
     for whole, *parts in zip(together, *alone, strict=True):

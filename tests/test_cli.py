@@ -6,10 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import chdir, redirect_stderr, redirect_stdout
-from io import StringIO
-from typing import NamedTuple
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -17,8 +13,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from canonic.cli.main import main
 from canonic.cli.models import open_model
+from tests.commands import run
 
 NET = """
 from torch import nn
@@ -36,39 +32,20 @@ def raises():
 """
 
 
-class Done(NamedTuple):
-    """What a command printed, and how it ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
 def in_a_process(*arguments, cwd, check=None):
     command = [sys.executable, "-c", "from canonic.cli.main import main; main()", *map(str, arguments)]
     environment = {**os.environ, "COLUMNS": "120", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
-    if check is not None:
-        assert done.returncode == check, done.stdout + done.stderr
-    return done
+    return as_wanted(subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment), check)
 
 
 def canonic(*arguments, cwd, check=None):
-    """Run a command within this process, which has torch already, as ``in_a_process`` would in one of its own."""
-    out, err, known, code = StringIO(), StringIO(), set(sys.modules), 0
-    given = {"argv": ["canonic", *map(str, arguments)], "path": [str(cwd), *sys.path]}
-    place, words = patch.multiple(sys, **given), patch.dict(os.environ, COLUMNS="120")
-    with chdir(cwd), place, words, redirect_stdout(out), redirect_stderr(err):
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code or 0
-    for name in set(sys.modules) - known:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(cwd)):
-            del sys.modules[name]
+    return as_wanted(run(cwd, *arguments, columns=120), check)
+
+
+def as_wanted(done, check):
     if check is not None:
-        assert code == check, out.getvalue() + err.getvalue()
-    return Done(code, out.getvalue(), err.getvalue())
+        assert done.returncode == check, done.stdout + done.stderr
+    return done
 
 
 @pytest.fixture(scope="module")
@@ -263,8 +240,8 @@ CANNOT = [
 
 @pytest.mark.parametrize(("arguments", "message"), WRONG_USE, ids=[m for _, m in WRONG_USE])
 def test_wrong_usage_ends_with_2(folder, arguments, message):
-    run = in_a_process if "best" in arguments else canonic  # types are checked here, which users do not do
-    done = run(*arguments, cwd=folder, check=2)
+    command = in_a_process if "best" in arguments else canonic  # types are checked here, which users do not do
+    done = command(*arguments, cwd=folder, check=2)
     assert message.replace(" ", "") in "".join(c for c in done.stderr if c not in " \n│")
 
 

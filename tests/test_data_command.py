@@ -84,8 +84,8 @@ def named(command, folder):
 
 def test_a_part_of_the_classes_is_measured_as_these_classes(command, folder, named):
     assert load(folder / named).record["classes"] == ["cat", "dog", "frog"]
-    whole = json.loads(command(folder, "evaluate", named, "--data", "three", "--json").out)
-    found = json.loads(command(folder, "evaluate", named, "--data", "two", "--json").out)
+    whole = json.loads(command(folder, "evaluate", named, "--data", "three", "--json").stdout)
+    found = json.loads(command(folder, "evaluate", named, "--data", "two", "--json").stdout)
     net = load(folder / named)
     with torch.no_grad():
         x = torch.arange(6).float().view(6, 1, 1, 1).expand(6, 1, 2, 2) * 16 / 255
@@ -95,36 +95,36 @@ def test_a_part_of_the_classes_is_measured_as_these_classes(command, folder, nam
 
 
 def test_what_is_said_of_classes(command, folder, named):
-    assert "all samples of one are of one class, frog" in command(folder, "evaluate", named, "--data", "one").err
+    assert "all samples of one are of one class, frog" in command(folder, "evaluate", named, "--data", "one").stderr
     message = (
         "other has the class 'fog', which the network does not know (did you mean frog or dog?): rename its folder"
     )
-    assert message in command(folder, "evaluate", named, "--data", "other", code=1).err
+    assert message in command(folder, "evaluate", named, "--data", "other", code=1).stderr
     assert (
         "the classes of numbers are numbers: each is that output"
-        in command(folder, "evaluate", named, "--data", "numbers").err
+        in command(folder, "evaluate", named, "--data", "numbers").stderr
     )
-    assert command(folder, "verify", named, "--data", "other").err == ""  # labels are not used
+    assert command(folder, "verify", named, "--data", "other").stderr == ""  # labels are not used
 
 
 def test_pictures_without_labels_convert_and_verify(command, folder):
     told = command(folder, "convert", "data_net:make", "--data", "flat", *OPTIONS, "flat.n")
-    assert "holds no labels" not in told.err
+    assert "holds no labels" not in told.stderr
     assert load(folder / "flat.n").record["classes"] == []
-    assert "5 samples" in command(folder, "verify", "flat.n", "--data", "flat").out
-    two = command(folder, "evaluate", "flat.n", "--data", "two", code=1).err
+    assert "5 samples" in command(folder, "verify", "flat.n", "--data", "flat").stdout
+    two = command(folder, "evaluate", "flat.n", "--data", "two", code=1).stderr
     assert (
         "two has 2 classes (dog, frog), but the network has 3 outputs, without names: name them in their order" in two
     )
-    three = command(folder, "evaluate", "flat.n", "--data", "three").err
+    three = command(folder, "evaluate", "flat.n", "--data", "three").stderr
     assert "the classes of three are numbered in alphabetical order, cat, dog, frog" in three
     command(folder, "evaluate", "flat.n", "--data", "two", "--classes", "names.txt")
-    few = command(folder, "evaluate", "flat.n", "--data", "two", "--classes", "cat,dog", code=1).err
+    few = command(folder, "evaluate", "flat.n", "--data", "two", "--classes", "cat,dog", code=1).stderr
     assert "the network has 3 outputs, but got 2 class names" in few
 
 
 def test_names_that_the_network_has_no_outputs_for(command, folder):
-    said = command(folder, "convert", "data_net:make", "--data", "two", *OPTIONS, "two.n").err
+    said = command(folder, "convert", "data_net:make", "--data", "two", *OPTIONS, "two.n").stderr
     assert "two has 2 classes, the network 3 outputs: their names are not kept" in said
     assert load(folder / "two.n").record["classes"] == []
     command(folder, "convert", "data_net:make", "--data", "two", *OPTIONS, "two.n", "--classes", "cat,dog,frog")
@@ -132,7 +132,7 @@ def test_names_that_the_network_has_no_outputs_for(command, folder):
     args = ("--data", "two", *OPTIONS, "x.n", "--classes", "dog,frog")
     assert (
         "the network has 3 outputs, but got 2 class names"
-        in command(folder, "convert", "data_net:make", *args, code=1).err
+        in command(folder, "convert", "data_net:make", *args, code=1).stderr
     )
 
 
@@ -149,22 +149,22 @@ def test_a_sweep_matches_classes_too(command, folder):
     others = ("--calibration", "flat", "--data", "two", "--grey", "-T", "3", "--out", "sweep2")
     assert (
         "two has 2 classes (dog, frog), but the network has 3 outputs, without names"
-        in command(folder, "sweep", "data_net:make", *others, code=1).err
+        in command(folder, "sweep", "data_net:make", *others, code=1).stderr
     )
 
 
 def test_several_inputs_by_name_and_in_their_order(command, folder):
     command(folder, "convert", "data_net:Words", "--data", "words.npz", "-T", "3", "--out", "words")
-    named = json.loads(command(folder, "verify", "words", "--data", "words.npz", "--json").out)
-    placed = json.loads(command(folder, "verify", "words", "--data", "placed.npz", "--json").out)
+    named = json.loads(command(folder, "verify", "words", "--data", "words.npz", "--json").stdout)
+    placed = json.loads(command(folder, "verify", "words", "--data", "placed.npz", "--json").stdout)
     assert named == placed
-    said = command(folder, "convert", "data_net:Words", "--data", "ids.npz", "--out", "x.n", code=1).err
+    said = command(folder, "convert", "data_net:Words", "--data", "ids.npz", "--out", "x.n", code=1).stderr
     assert "the network takes 2 inputs (input_ids, attention_mask), ids.npz gives 1: give them in an .npz file" in said
 
 
 def test_a_program_of_token_ids(command, folder):
-    assert "population" in command(folder, "explain", "tokens.pt2").out
+    assert "population" in command(folder, "explain", "tokens.pt2").stdout
     command(folder, "convert", "tokens.pt2", "--data", "ids.npz", "-T", "3", "--out", "ids")
-    assert "20 samples" in command(folder, "evaluate", "ids", "--data", "ids.npz").out
-    said = command(folder, "verify", "ids", "--data", "floats.npz", code=1).err
+    assert "20 samples" in command(folder, "evaluate", "ids", "--data", "ids.npz").stdout
+    said = command(folder, "verify", "ids", "--data", "floats.npz", code=1).stderr
     assert "must be torch.int64, as in the model's example, got torch.float32: convert it, x.to(torch.int64)" in said

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from canonic import CSS, CanonicError, ConversionError, Override, Settings, convert, evaluate
-from canonic.network.apply import telescope
 from canonic.neurons import scan
 
 members = st.builds(
@@ -94,7 +93,7 @@ def test_what_is_sent_stays_between_zero_and_the_ceiling(code, seed, ceiling):
 @given(radix, seeds)
 def test_the_digits_of_a_maximum_are_no_larger_than_those_it_is_taken_of(code, seed):
     spikes = scan(code, currents_of(seed, code.steps) * code.levels, signed=False).spikes
-    digits = telescope(code.prefixes(spikes).view(code.steps, -1, 4).amax(2), code.weights)
+    digits = code.telescope(code.prefixes(spikes).view(code.steps, -1, 4).amax(2))
     assert torch.allclose(digits, digits.round(), atol=1e-6)
     assert digits.abs().max() <= code.levels + 1e-6
 

@@ -44,11 +44,11 @@ def folder(tmp_path_factory):
 
 def test_a_detector_is_measured_without_labels(folder, command):
     command(folder, "convert", "several:detector", "--data", "x.npz", "-T", 4, "--out", "detector.safetensors")
-    assert "outputs: boxes.0 " in command(folder, "verify", "detector.safetensors", "--data", "x.npz").out
+    assert "outputs: boxes.0 " in command(folder, "verify", "detector.safetensors", "--data", "x.npz").stdout
     said = command(folder, "evaluate", "detector.safetensors", "--data", "x.npz")
-    assert "canonic: x.npz holds no labels: add the array y" in said.err
-    assert "no labels: compared with the source network alone" in said.out
-    found = json.loads(command(folder, "evaluate", "detector.safetensors", "--data", "x.npz", "--json").out)
+    assert "canonic: x.npz holds no labels: add the array y" in said.stderr
+    assert "no labels: compared with the source network alone" in said.stdout
+    found = json.loads(command(folder, "evaluate", "detector.safetensors", "--data", "x.npz", "--json").stdout)
     assert (found["task"], found["accuracy"], set(found["outputs"])) == ("comparison", None, {"boxes.0", "scores"})
     assert found["outputs"]["boxes.0"]["agreement"] is None
     options = ("--data", "x.npz", "--baselines", 0, "--pictures", 1, "--out", "page.html")
@@ -57,17 +57,17 @@ def test_a_detector_is_measured_without_labels(folder, command):
     assert "output boxes.0, signal to noise against the source" in page
     assert "answers that agree: output scores" in page
     options = ("--data", "x.npz", "--calibration", "x.npz", "-T", "2,4", "--out", "swept")
-    assert "output, dB" in command(folder, "sweep", "several:detector", *options).out
+    assert "output, dB" in command(folder, "sweep", "several:detector", *options).stdout
 
 
 def test_labels_are_of_the_output_that_is_named(folder, command):
     command(folder, "convert", "several:detector", "--data", "x.npz", "-T", 3, "--out", "detector.safetensors")
-    said = command(folder, "evaluate", "detector.safetensors", "--data", "xy.npz", code=1).err
+    said = command(folder, "evaluate", "detector.safetensors", "--data", "xy.npz", code=1).stderr
     assert "has 2 (boxes.0, scores): say which, for example output='boxes.0', or --output boxes.0" in said
-    said = command(folder, "evaluate", "detector.safetensors", "--data", "xy.npz", "--output", "score", code=1).err
+    said = command(folder, "evaluate", "detector.safetensors", "--data", "xy.npz", "--output", "score", code=1).stderr
     assert "the network has no output 'score': did you mean scores?" in said
     options = ("--data", "xy.npz", "--output", "scores")
-    assert "accuracy %" in command(folder, "evaluate", "detector.safetensors", *options).out
+    assert "accuracy %" in command(folder, "evaluate", "detector.safetensors", *options).stdout
     more = ("--baselines", 0, "--pictures", 1, "--classes", "a,b,c", "--out", "named.html")
     command(folder, "report", "detector.safetensors", *options, *more)
     assert '"classes":["a","b","c"]' in (folder / "named.html").read_text(encoding="utf-8")
@@ -75,14 +75,14 @@ def test_labels_are_of_the_output_that_is_named(folder, command):
 
 def test_logits_are_found(folder, command):
     command(folder, "convert", "several:classifier", "--data", "x.npz", "-T", 4, "--out", "logits.safetensors")
-    found = json.loads(command(folder, "evaluate", "logits.safetensors", "--data", "xy.npz", "--json").out)
+    found = json.loads(command(folder, "evaluate", "logits.safetensors", "--data", "xy.npz", "--json").stdout)
     assert (found["task"], found["output"]) == ("classification", "logits")
 
 
 def test_tokens_by_name_with_a_class_for_each(folder, command):
-    assert "T = 8, k = 1" in command(folder, "explain", "several:Words", "--data", "words.npz").out
+    assert "T = 8, k = 1" in command(folder, "explain", "several:Words", "--data", "words.npz").stdout
     command(folder, "convert", "several:Words", "--data", "words.npz", "-T", 4, "--out", "words.safetensors")
-    found = json.loads(command(folder, "evaluate", "words.safetensors", "--data", "words.npz", "--json").out)
+    found = json.loads(command(folder, "evaluate", "words.safetensors", "--data", "words.npz", "--json").stdout)
     with np.load(folder / "words.npz") as arrays:
         assert found["accuracy"]["labels"] == int((arrays["labels"] >= 0).sum())
     options = ("--data", "words.npz", "--baselines", 0, "--pictures", 1, "--out", "words.html")

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from torch.nn.functional import max_pool2d
 
 from canonic import CSS
-from canonic.network.apply import telescope
 from canonic.network.graph import Node
 from canonic.network.pooling import pooled
 
@@ -47,7 +46,7 @@ def test_its_digits_are_those_of_the_prefixes(case):
     values = torch.stack([max_pool2d(prefix, **arguments) for prefix in code.prefixes(spikes)])
     done = pooled(node(tuple(values.shape[2:]), **arguments), spikes.to(dtype), code)
     assert done.dtype == dtype
-    assert torch.equal(done.float(), telescope(values, code.weights))
+    assert torch.equal(done.float(), code.telescope(values))
 
 
 @pytest.mark.parametrize("beta", [2.0, 1.5])
@@ -56,7 +55,7 @@ def test_currents_are_pooled_as_spikes_are(beta):
     stream = torch.randint(-9, 10, (4, 2, 5, 6, 6), generator=torch.Generator().manual_seed(0)).float()
     values = torch.stack([max_pool2d(prefix, 2) for prefix in code.prefixes(stream)])
     done = pooled(node((5, 3, 3), kernel_size=2), stream, code)
-    assert torch.allclose(done, telescope(values, code.weights), atol=1e-4)
+    assert torch.allclose(done, code.telescope(values), atol=1e-4)
 
 
 PICTURE = torch.ones(2, 1, 1, 9, 9)

@@ -102,14 +102,14 @@ def folder(tmp_path_factory):
 def test_the_command_line_says_where_a_network_comes_from(command, folder):
     weights = hashlib.sha256((folder / "w.pt").read_bytes()).hexdigest()
     arguments = ("convert", "origin_net:make", "--weights", "w.pt", "--data", "known.npz", "--out", "n", "--json")
-    described = json.loads(command(folder, *arguments).out)
+    described = json.loads(command(folder, *arguments).stdout)
     assert described["weights"]["file"] == "w.pt"
     assert described["weights"]["file_sha256"] == weights
     assert described["made"]["command"] == " ".join(("canonic", *arguments))
     assert described["made"]["data"] == "known.npz"
     assert described["calibration"].keys() == {"samples", "sha256"}
     assert load(folder / "n").record["made"] == described["made"]
-    said = command(folder, "evaluate", "n", "--data", "unseen.npz").out
+    said = command(folder, "evaluate", "n", "--data", "unseen.npz").stdout
     date = described["made"]["date"][:10]
     sentence = f"converted {date} with the weights w.pt (SHA-256 {weights[:12]}), calibrated on 20 samples of known.npz"
     assert sentence in said
@@ -118,13 +118,15 @@ def test_the_command_line_says_where_a_network_comes_from(command, folder):
 
 def test_data_that_was_seen_before_is_said(command, folder):
     command(folder, "convert", "origin_net:make", "--data", "known.npz", "--out", "n")
-    said = command(folder, "evaluate", "n", "--data", "known.npz").out
+    said = command(folder, "evaluate", "n", "--data", "known.npz").stdout
     assert "SEEN BEFORE: 20 of the 20 samples are known to have calibrated the network: measure it on others" in said
-    found = json.loads(command(folder, "evaluate", "n", "--data", "known.npz", "--json").out)
+    found = json.loads(command(folder, "evaluate", "n", "--data", "known.npz", "--json").stdout)
     assert found["data"]["calibrated"] == 20
     assert found["made"]["data"] == "known.npz"
     data = ("--data", "known.npz", "--calibration", "known.npz")
-    assert "SEEN BEFORE: 20 of" in command(folder, "sweep", "origin_net:make", *data, "-T", "2", "--out", "sweep").out
+    assert (
+        "SEEN BEFORE: 20 of" in command(folder, "sweep", "origin_net:make", *data, "-T", "2", "--out", "sweep").stdout
+    )
 
 
 def test_the_report_shows_the_record(snn, x):

@@ -100,19 +100,20 @@ def require_writable(out: Path) -> None:
 
 def silent_steps(text: str) -> "tuple[int, Literal['auto'] | None]":
     """Return the silent steps of the code and those of the settings, from a number or "auto"."""
-    if text == "auto":
-        return 1, "auto"
-    if not text.isdigit():
-        raise typer.BadParameter(f"--silent must be a whole number or auto, got {text!r}")
-    return int(text), None
+    return _number_or_auto("silent", text, 1)
 
 
 def levels_of(text: str, beta: float) -> "tuple[int, Literal['auto'] | None]":
-    """Return the levels of the code and those of the settings, from a number or "auto"."""
+    """Return the levels of the code, as many as beta needs, and those of the settings, from a number or "auto"."""
+    return _number_or_auto("levels", text, next((levels for levels in range(1, 127) if beta < 2 * levels + 1), 127))
+
+
+def _number_or_auto(name: str, text: str, least: int) -> "tuple[int, Literal['auto'] | None]":
+    """Return a number and nothing, or the least and "auto" if that is what is given."""
     if text == "auto":
-        return max(1, int((beta - 1) // 2) + 1) if beta >= 3 else 1, "auto"
+        return least, "auto"
     if not text.isdigit():
-        raise typer.BadParameter(f"--levels must be a whole number or auto, got {text!r}")
+        raise typer.BadParameter(f"--{name} must be a whole number or auto, got {text!r}")
     return int(text), None
 
 

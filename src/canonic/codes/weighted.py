@@ -92,6 +92,11 @@ class Weighted(ABC):
         return (1.0,) * self.steps
 
     @property
+    def plain(self) -> bool:
+        """Whether all norms are 1: a sum of digits is the number."""
+        return set(self.norms) == {1.0}
+
+    @property
     def silent(self) -> int:
         """Steps that a population listens before its first digit; T means layer by layer."""
         return 0
@@ -121,7 +126,7 @@ class Weighted(ABC):
         """Return what the first 1, 2, ... digits stand for: ``A[1..]``, in units of theta."""
         kind = torch.promote_types(stream.dtype, torch.float32)
         sums = (stream * _column(self.weights, stream, kind)).cumsum(0)
-        return sums if set(self.norms) == {1.0} else sums / _column(self.norms, stream, kind)
+        return sums if self.plain else sums / _column(self.norms, stream, kind)
 
     def decode(
         self, spikes: Shaped[Tensor, "time *shape"], theta: Float[Tensor, "..."] | float = 1.0
@@ -150,10 +155,19 @@ class Weighted(ABC):
         return self.decode(self.encode(x))
 
     def telescope(self, values: Float[Tensor, "time *shape"]) -> Float[Tensor, "time *shape"]:
-        """Return the stream whose prefixes are these values, ``D[m] = (n[m] F[m] - n[m-1] F[m-1]) / w[m]``."""
-        whole = values * _column(self.norms, values, values.dtype)
-        before = torch.cat([torch.zeros_like(whole[:1]), whole[:-1]])
-        return (whole - before) / _column(self.weights, values, values.dtype)
+        """Return the stream whose prefixes are these values, ``D[m] = (n[m] F[m] - n[m-1] F[m-1]) / w[m]``.
+
+        Args:
+            values: F[1], F[2], ..., at most T: what a function makes of the prefixes A[1], A[2], ... of its input.
+
+        The stream sums to the last value exactly, whatever the others are. For a maximum and a whole beta the digits
+        of CSS are whole, and none is larger than those that it is taken of.
+        """
+        whole = values if self.plain else values * _column(self.norms, values, values.dtype)
+        digits = whole.clone()
+        for m, weight in enumerate(self.weights[: len(values)]):
+            digits[m].sub_(whole[m - 1] if m else 0).div_(weight)
+        return digits
 
     def respond(self, arrived: Float[Tensor, "time *shape"], *, signed: bool = False) -> Float[Tensor, "time *shape"]:
         """Return the T digits of a population.

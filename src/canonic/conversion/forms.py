@@ -40,10 +40,6 @@ class Form:
         alone = len(self.terms) == 1 and self.terms[0].stream == name
         return alone and bool((self.terms[0].scale == 1).all()) and not bool(self.shift.any())
 
-    def streams(self) -> tuple[str, ...]:
-        """Return the names of its terms."""
-        return tuple(term.stream for term in self.terms)
-
 
 def stream(name: str) -> Form:
     """Return the form of a stream that is nothing but itself."""
@@ -59,8 +55,8 @@ def scaled(form: Form, scale: Tensor, shift: Tensor) -> Form:
 def added(first: Form, second: Form) -> Form:
     """Return the sum of two forms; terms of the same stream become one.
 
-    >>> added(stream("a"), added(stream("b"), stream("a"))).streams()
-    ('a', 'b')
+    >>> [term.stream for term in added(stream("a"), added(stream("b"), stream("a"))).terms]
+    ['a', 'b']
     """
     scales: dict[str, Tensor] = {}
     for term in (*first.terms, *second.terms):

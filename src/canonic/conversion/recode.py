@@ -126,9 +126,8 @@ class _Recoding:
     def is_whole(self, name: str) -> bool:
         """Tell whether a stream is an input of whole numbers, moved perhaps: its scale makes numbers for weights."""
         node = self.nodes[name]
-        return (
-            "dtype" in node.arguments if node.kind == "input" else moves(node) and any(map(self.is_whole, node.inputs))
-        )
+        given = node.kind == "input" and "dtype" in node.arguments
+        return given or (moves(node) and any(map(self.is_whole, node.inputs)))
 
     def is_readable(self, form: Form) -> bool:
         """Tell whether weights can read all terms."""

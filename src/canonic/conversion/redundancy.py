@@ -4,7 +4,7 @@ A neuron can take back what it sent too early if it waited before, k silent step
 with, L levels. Either costs something, steps or bits of an event; so each population gets as little as it needs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from jaxtyping import Float
@@ -24,23 +24,28 @@ LEVELS = (1, 2, 4, 8, 16, 32, 64)
 
 def choose_silent(node: Node, currents: Float[Tensor, "time batch ..."], limit: float) -> Node:
     """Return a population with the smallest k whose overload rate on these currents is under the limit."""
-    neurons = node.neurons
-    if neurons is None or neurons.code is None:
-        return node
-    code = neurons.code
-    waiting = [replace(code, silent=k) for k in range(code.steps + 1)]
-    return replace(node, neurons=replace(neurons, code=_least(node, waiting, currents, limit)))
+    return _with_least(node, lambda code: [replace(code, silent=k) for k in range(code.steps + 1)], currents, limit)
 
 
 def choose_levels(node: Node, currents: Float[Tensor, "time batch ..."], limit: float) -> Node:
     """Return a population with the smallest L, a power of two, whose overload rate is under the limit."""
+    return _with_least(node, _graded, currents, limit)
+
+
+def _graded(code: CSS) -> list[CSS]:
+    enough = [levels for levels in LEVELS if code.beta < 2 * levels + 1 and (levels == 1 or code.phi == 0.5)]
+    return [replace(code, levels=levels) for levels in enough]
+
+
+def _with_least(
+    node: Node, members_of: Callable[[CSS], list[CSS]], currents: Float[Tensor, "time batch ..."], limit: float
+) -> Node:
+    """Return a population with the first member of its code's family in which it is not overloaded."""
     neurons = node.neurons
     if neurons is None or neurons.code is None:
         return node
-    code = neurons.code
-    enough = [levels for levels in LEVELS if code.beta < 2 * levels + 1 and (levels == 1 or code.phi == 0.5)]
-    members = [replace(code, levels=levels) for levels in enough]
-    return replace(node, neurons=replace(neurons, code=_least(node, members, currents, limit)))
+    code = _least(node, members_of(neurons.code), currents, limit)
+    return replace(node, neurons=replace(neurons, code=code))
 
 
 def _least(node: Node, members: Sequence[CSS], currents: Float[Tensor, "time batch ..."], limit: float) -> CSS:

@@ -18,6 +18,9 @@ from canonic.frontend.table import TABLE
 Table = Mapping[OpOverload, Any]
 """How operators are decomposed."""
 
+KNOWN = frozenset((*TABLE, *SPLITS, *BOOKKEEPING))
+"""Operators that have a rule, or need none."""
+
 
 def _distances(x: Tensor, y: Tensor, p: float = 2.0, *_: Any) -> Tensor:
     """``cdist``, as the differences between all pairs of rows."""
@@ -67,9 +70,9 @@ def is_plain(program: ExportedProgram) -> bool:
     called = [node for node in program.graph.nodes if node.op == "call_function"]
     modes = any(isinstance(node.target, HigherOrderOperator) for node in called)
     operators = [node for node in called if isinstance(node.target, OpOverload)]
-    known, alive = {*TABLE, *SPLITS, *BOOKKEEPING}, living(program.graph)
+    alive = living(program.graph)
     rewritten = any(node.target in REWRITTEN or node.target._schema.is_mutable for node in operators)
-    return not (changes or modes or rewritten) and all(str(n.target) in known for n in operators if n in alive)
+    return not (changes or modes or rewritten) and all(str(n.target) in KNOWN for n in operators if n in alive)
 
 
 def _taken_apart(program: ExportedProgram, found: set[OpOverload], rest: set[OpOverload]) -> Table | None:
@@ -102,9 +105,8 @@ def decompose(program: ExportedProgram, table: Table) -> ExportedProgram:
 
 def unknown(program: ExportedProgram) -> set[OpOverload]:
     """Return the operators on streams that have no rule and are not refused by name: constants may use any other."""
-    known = {*TABLE, *SPLITS, *BOOKKEEPING}
     called = {node.target for node in on_streams(program) if isinstance(node.target, OpOverload)}
-    return {op for op in called if str(op) not in known and not _refused(op)}
+    return {op for op in called if str(op) not in KNOWN and not _refused(op)}
 
 
 def _refused(op: OpOverload) -> bool:

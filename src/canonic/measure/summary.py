@@ -63,21 +63,25 @@ def calibrated(data: Mapping[str, Any]) -> str:
 
 def _network(evaluation: "Evaluation") -> dict[str, Any]:
     facts = evaluation.network
-    low, high = facts.silent
-    least, most = facts.levels
     return {
         "fingerprint": facts.fingerprint,
         "precision": facts.precision,
         "T": facts.steps,
-        "k": low if low == high else [low, high],
-        "levels": least if least == most else [least, most],
-        "event_bits": ceil(log2(2 * most + 1)),
+        "k": _span(facts.silent),
+        "levels": _span(facts.levels),
+        "event_bits": ceil(log2(2 * facts.levels[1] + 1)),
         "depth": facts.depth,
         "total_steps": facts.total_steps,
         "populations": len(facts.neurons),
         "neurons": evaluation.neurons,
         "weights": sum(size.weights for size in facts.sizes.values()),
     }
+
+
+def _span(ends: tuple[int, int]) -> int | list[int]:
+    """Return a number, or the smallest and the largest where they differ."""
+    low, high = ends
+    return low if low == high else [low, high]
 
 
 def _accuracy(evaluation: "Evaluation") -> dict[str, Any] | None:

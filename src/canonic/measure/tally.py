@@ -69,9 +69,8 @@ def value_counter(activity: dict[str, Shaped[Tensor, "..."]], watched: Container
 
 def occurrences(values: Shaped[Tensor, "batch ..."]) -> Shaped[Tensor, "..."]:
     """Return how often each element is not zero in a batch."""
-    return _added(
-        torch.ne(values, 0, out=torch.empty_like(values))
-    )  # sums of floats are vectorised, not those of bools
+    there = torch.empty_like(values)  # of their type: sums of floats are vectorised, those of bools are not
+    return _added(torch.ne(values, 0, out=there))
 
 
 def units(digits: Shaped[Tensor, "batch ..."]) -> Shaped[Tensor, "..."]:

@@ -1,10 +1,10 @@
 """What one node computes, on rows (time x batch) of samples: shared by all schedulers."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from canonic.network.graph import Constant, Node, Plan, Rows, Slot, operator_of
@@ -55,23 +55,7 @@ def bias_gain(plan: Plan, node: Node, digit: int) -> float:
     """
     if "bias" not in node.tensors:
         return 0.0
-    return float(digit == 1) if plan.bias == "first" else 1 / sum(plan.code.weights)
-
-
-def telescope(values: Float[Tensor, "time batch ..."], weights: Sequence[float]) -> Float[Tensor, "time batch ..."]:
-    """Return the digits ``D[m] = (f(A[m]) - f(A[m-1])) / w[m]`` of a function unit, with f(A[0]) := 0.
-
-    Args:
-        values: f(A[m]) for the prefixes A[1], A[2], ... of its input.
-        weights: w[m] of the same digits.
-
-    The stream sums to the last value exactly, whatever the others are. For max pooling and beta = 2 it is ternary if
-    the input is: the prefixes are whole multiples of w[m], and their maximum never moves by more than one of them.
-    """
-    digits = values.clone()
-    for m, weight in enumerate(weights[1 : len(values)], 1):
-        digits[m].sub_(values[m - 1]).div_(weight)
-    return digits
+    return float(digit == 1) if plan.bias == "first" else 1 / math.fsum(plan.code.weights)
 
 
 def held(values: Tensor, before: Tensor | None) -> Tensor:

@@ -106,7 +106,7 @@ def _advance(
             return None, memory
         start, theta = node.tensors.get("start"), node.tensors.get("threshold")
         before = memory if isinstance(memory, Membrane) else rest(silence, signed=node.neurons.signed, start=start)
-        after, spikes = step(code, t, before, pulse, theta, ceiling_of(node))
+        after, spikes = step(code, t, before, pulse, theta, ceiling_of(node, code))
         return spikes, after
     if not 1 <= t <= plan.code.steps:
         return None, memory

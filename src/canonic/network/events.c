@@ -5,8 +5,8 @@
 
        u[k+1] = beta^(k+1) v[0] + W (sum_{m <= k+1} beta^(k+1-m) s[m])
 
-   convolution.py gives the macros CODE, KIND (0, 1, 2 for the types above), INPUT, the type of the spikes that are read, and
-   DIGITS = T - k. */
+   convolution.py gives the macros CODE, KIND (0, 1, 2 for the types above), INPUT, the type of the spikes that are read,
+   and DIGITS = T - k. */
 #define ENTRY ((DIGITS + 8) / 8 * 8)
 #define GROUP (1 << KIND)
 

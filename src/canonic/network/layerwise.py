@@ -8,7 +8,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from canonic.codes import CSS
-from canonic.network.apply import apply_whole, bias_gain, held, telescope
+from canonic.network.apply import apply_whole, bias_gain, held
 from canonic.network.convolution import convolved
 from canonic.network.graph import Graph, Node, Plan
 from canonic.network.inputs import analog, prototype
@@ -161,7 +161,7 @@ def _telescoping(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
     values = result.reshape(steps, -1, *result.shape[1:])
     if not bool(values.isfinite().all()):
         values = _finite(values)
-    stream = telescope(values, plan.code.weights)
+    stream = plan.code.telescope(values)
     if node.scaling != "pools":
         return stream
     spikes = inputs[0].dtype  # whole numbers are whole again, but for rounding where 1 / beta is no float

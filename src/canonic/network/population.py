@@ -32,9 +32,8 @@ def population_scan(
     """
     signed = node.neurons is not None and node.neurons.signed
     pictures = streams[0].dim() == 5
-    top = ceiling_of(node) if code.levels > 1 else None
-    alike = per_channel(node) and (top is None or top.numel() == 1 or top.shape[-2:] == (1, 1))
-    size = node.shape[0] if pictures and alike else node.size
+    top = ceiling_of(node, code)
+    size = node.shape[0] if pictures and per_channel(node, top) else node.size
     *weights, start, theta = vectors(node, len(streams), size, pictures=pictures)
     ceiling = _vector(top, node.shape, size, pictures=pictures)
     terms = [(rows(stream, size, pictures=pictures), w) for stream, w in zip(streams, weights, strict=True)]
@@ -57,19 +56,20 @@ def current(node: Node, streams: Sequence[Tensor]) -> Tensor:
     return total([(stream, node.tensors.get(f"scale {index}")) for index, stream in enumerate(streams)])
 
 
-def ceiling_of(node: Node) -> Tensor | None:
-    """Return what the activation of a population is clipped at, in units of its theta; None if it is not."""
+def ceiling_of(node: Node, code: CSS) -> Tensor | None:
+    """Return what a population is clipped at, in units of its theta; None if nothing is, or where the code ends there.
+
+    The largest number of one level is chosen to be the ceiling.
+    """
     ceiling = node.neurons.ceiling if node.neurons else None
-    return None if ceiling is None else ceiling / node.tensors["theta"]
+    return None if ceiling is None or code.levels == 1 else ceiling / node.tensors["theta"]
 
 
-def per_channel(node: Node) -> bool:
+def per_channel(node: Node, ceiling: Tensor | None = None) -> bool:
     """Tell whether all that belongs to the neurons of a picture is the same throughout a channel."""
-    return all(
-        v.numel() == 1 or v.shape[-2:] == (1, 1)
-        for name, v in node.tensors.items()
-        if name in ("start", "threshold") or name.startswith("scale ")
-    )
+    own = [v for name, v in node.tensors.items() if name in ("start", "threshold") or name.startswith("scale ")]
+    given = own if ceiling is None else [*own, ceiling]
+    return all(v.numel() == 1 or v.shape[-2:] == (1, 1) for v in given)
 
 
 def vectors(node: Node, terms: int, size: int, *, pictures: bool) -> list[Tensor | None]:

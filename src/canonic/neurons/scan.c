@@ -1,7 +1,7 @@
 /* The scan of a population whose currents are in memory, after vectors.c and population.c.
 
-   One program for all codes: terms are streams of `lengths` steps. Elements are rows of `size`; weights, start and theta belong to the elements of a row. events[j] is how often neuron j
-   of a sample fired, for each thread by itself. */
+   One program for all codes: terms are streams of `lengths` steps. Elements are rows of `size`; weights, start and theta
+   belong to the elements of a row. events[j] is how often neuron j of a sample fired, for each thread by itself. */
 #define BLOCK (PAIR * LANES)
 
 void scan(const Code *code, const void *const *terms, const int32_t *lengths, const float *const *weights,
