@@ -1,6 +1,5 @@
 """What is measured of one trained network of others: its task, its ratio, its operations, and what is said of it."""
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.public.subject import Samples, Subject
+from benchmarks.zoo import snr
 from canonic import CSS, CanonicError, Override, Settings, SpikingNetwork, convert, evaluate
 from canonic.network.trials import Trial
 from canonic.network.verification import sources
@@ -73,7 +73,7 @@ def beside(subject: Subject, data: Samples, source: Sequence[Tensor], snn: Spiki
         **shape(snn),
         "spiking": subject.measure(spiking, data),
         "both": subject.compare(source, spiking),
-        "snr_db": [ratio(a, b) for a, b in zip(source, spiking, strict=True)],
+        "snr_db": [round(snr([b], [a]), 1) for a, b in zip(source, spiking, strict=True)],
     }
 
 
@@ -86,12 +86,6 @@ def shape(snn: SpikingNetwork) -> Row:
         "depth": snn.depth,
         "total_steps": snn.total_steps,
     }
-
-
-def ratio(wanted: Tensor, found: Tensor) -> float:
-    """Return the signal-to-noise ratio of an answer against the source's, in dB."""
-    noise = float((found - wanted).double().square().sum())
-    return round(10 * math.log10(float(wanted.double().square().sum()) / max(noise, 1e-30)), 1)
 
 
 def first(data: Samples, count: int) -> tuple[Tensor, ...]:
