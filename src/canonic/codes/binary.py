@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from canonic.checks import real, whole
-from canonic.codes.weighted import Firing, Weighted
+from canonic.codes.weighted import Firing, LayerByLayer
 from canonic.errors import CanonicError
 
 
 @dataclass(frozen=True)
-class Binary(Weighted):
+class Binary(LayerByLayer):
     """The T binary digits of a number in [0, 1): ``w[m] = 2^-m``, layer by layer (radix encoding, arXiv 2105.06943).
 
     A layer equals the T-bit quantisation of ``clip(x, 0, largest)`` bit for bit.
@@ -41,18 +41,13 @@ class Binary(Weighted):
         return tuple(2.0**-m for m in range(1, self.steps + 1))
 
     @property
-    def silent(self) -> int:
-        """Layer by layer."""
-        return self.steps
-
-    @property
     def firing(self) -> Firing:
         """From half of the last digit, to round to nearest."""
         return Firing(start=2.0 ** -(self.steps + 1) if self.rounds == "nearest" else 0.0)
 
 
 @dataclass(frozen=True)
-class FewSpike(Weighted):
+class FewSpike(LayerByLayer):
     """The few-spike neuron of ReLU (Stoeckl and Maass 2021): digits worth ``alpha 2^-m``, where a bar has to be passed.
 
     ``out = clip((ceil(x / lsb) - 1) lsb, 0, largest)`` with ``lsb = alpha 2^-T``.
@@ -78,11 +73,6 @@ class FewSpike(Weighted):
     def weights(self) -> tuple[float, ...]:
         """alpha / 2, alpha / 4, ..."""
         return tuple(self.alpha * 2.0**-m for m in range(1, self.steps + 1))
-
-    @property
-    def silent(self) -> int:
-        """Layer by layer."""
-        return self.steps
 
     @property
     def firing(self) -> Firing:

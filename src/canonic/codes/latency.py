@@ -6,12 +6,12 @@ from typing import ClassVar
 
 from canonic.checks import real, whole
 from canonic.codes.rate import LONGEST
-from canonic.codes.weighted import Firing, Weighted
+from canonic.codes.weighted import Firing, LayerByLayer
 from canonic.errors import CanonicError
 
 
 @dataclass(frozen=True)
-class Latency(Weighted):
+class Latency(LayerByLayer):
     """At most one spike; at step m it is worth ``(T - m + 1) / T``: a linear time to first spike.
 
     A population listens for all T steps before it sends, so that a layer is the quantised clipped ReLU exactly:
@@ -38,11 +38,6 @@ class Latency(Weighted):
     def weights(self) -> tuple[float, ...]:
         """1, (T-1)/T, ..., 1/T."""
         return tuple((self.steps - m) / self.steps for m in range(self.steps))
-
-    @property
-    def silent(self) -> int:
-        """Layer by layer."""
-        return self.steps
 
     @property
     def firing(self) -> Firing:

@@ -224,6 +224,15 @@ class Weighted(ABC):
         return list(zip((0.0, *self.norms), self.norms, self.weights, strict=False))
 
 
+class LayerByLayer(Weighted):
+    """A code whose populations listen for all T steps before they send: they see the whole number."""
+
+    @property
+    def silent(self) -> int:
+        """T steps."""
+        return self.steps
+
+
 def require_sign(code: Weighted, signed: bool) -> None:
     """Raise unless a population with its gate open can be in this code.
 
