@@ -171,3 +171,31 @@ def test_convolutions_of_odd_geometry_give_exact_sums(shape, kernel, stride, pad
     assert torch.allclose(
         multiply(narrow, [spikes]), conv2d(spikes.float(), weight.bfloat16().float(), None, stride, padding, dilation)
     )
+
+
+class Twice(nn.Module):
+    """Returns one stream under two names, with a sum that reads it twice, beside another one."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Linear(5, 4), nn.Linear(4, 3)
+
+    def forward(self, x):
+        hidden = torch.relu(self.one(x))
+        y = self.two(hidden)
+        return {"y": y, "again": y, "sum": hidden + hidden, "z": y + y + x[:, :3]}
+
+
+@pytest.mark.parametrize("scheduler", ["layerwise", "clocked"])
+def test_one_stream_may_be_returned_and_read_twice(scheduler):
+    torch.manual_seed(0)
+    model, x = Twice(), torch.randn(64, 5)
+    integer = convert(model, [x], code=CSS(8, 2), progress=False).to_precision("int8")
+    with torch.no_grad():
+        assert max(noise(leaves(integer(x, scheduler=scheduler)), leaves(model(x)))) < 1e-3
+
+
+def test_an_input_beyond_those_of_the_calibration_is_held():
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)), torch.rand(64, 6)
+    examine(model, x, 1.5 * x)

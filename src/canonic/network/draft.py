@@ -28,7 +28,8 @@ class Draft:
 
     Attributes:
         graph: the network in floats.
-        bits: of its inputs.
+        bits: of the largest input of the calibration.
+        headroom: so many times larger may others be before they are clipped.
         unlowered: names of the nodes that no population has coded in spikes, in the graph.
         nodes: those of whole numbers.
         names: of the stream that stands for each node of the graph.
@@ -42,6 +43,7 @@ class Draft:
 
     graph: Graph
     bits: int
+    headroom: int
     unlowered: set[str]
     nodes: list[Node] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)

@@ -24,7 +24,7 @@ from canonic.network.graph import Graph, Node, Plan, Slot
 from canonic.network.grids import averaged, rounding_scale
 from canonic.network.inputs import analog, prototype
 from canonic.network.kernels import pack
-from canonic.network.matrices import INPUT_BITS, Matrices, only_matrices_read
+from canonic.network.matrices import INPUTS, Matrices, only_matrices_read
 
 
 def to_integers(plan: Plan) -> Plan:
@@ -44,9 +44,9 @@ def to_integers(plan: Plan) -> Plan:
         )
     if plan.bias != "first":
         raise ConversionError("int8 adds a bias as one whole number: convert with Settings(bias='first')")
-    for bits in INPUT_BITS:
+    for bits, headroom in INPUTS:
         try:
-            return replace(plan, graph=_lowered(plan.graph, bits), spikes=torch.int8)
+            return replace(plan, graph=_lowered(plan.graph, bits, headroom), spikes=torch.int8)
         except TooLarge as error:
             reason = error
     raise ConversionError(
@@ -54,9 +54,9 @@ def to_integers(plan: Plan) -> Plan:
     )
 
 
-def _lowered(graph: Graph, bits: int) -> Graph:
+def _lowered(graph: Graph, bits: int, headroom: int) -> Graph:
     device = prototype(graph).device
-    lowering = _Lowering(graph.map_tensors(Tensor.cpu), bits, analog(graph))
+    lowering = _Lowering(graph.map_tensors(Tensor.cpu), bits, headroom, analog(graph))
     for node in lowering.graph.nodes:
         lowering.lower(node)
     outputs = tuple(lowering.readout(name) for name in graph.outputs)
@@ -100,11 +100,11 @@ class _Lowering(Matrices):
                 f"the range of the input {node.name} is not known: int8 needs a network of real inputs that this "
                 "version converted"
             )
-        clip = {"self": Slot(0), "min": -largest, "max": largest}
+        clip = {"self": Slot(0), "min": -largest * self.headroom, "max": largest * self.headroom}
         clipped = Node(f"{node.name}.clip", "function unit", "aten.clamp.default", (node.name,), node.shape, clip)
         self.nodes += [node, clipped]
         factor = torch.tensor(levels / largest)
-        self.put(rounding_scale(f"{node.name}.whole", clipped, factor), factor, levels)
+        self.put(rounding_scale(f"{node.name}.whole", clipped, factor), factor, levels * self.headroom)
         self.names[node.name] = self.nodes[-1].name
 
     def lower_population(self, node: Node) -> None:
@@ -140,11 +140,12 @@ class _Lowering(Matrices):
             self.put(*self.quantised(self.plain[name], grid))
             self.nodes[place] = self.nodes.pop()
             return name
-        node = self.named(name)
-        factor = grid / self.grids[name]
-        moved = rounding_scale(f"{name}.on.{reader}", node, factor)
-        self.put(moved, grid, self.bounds[name] * float(factor.max()))
-        return moved.name
+        moved = f"{name}.on.{reader}"
+        if moved not in self.grids:  # a sum may read one stream twice
+            factor = grid / self.grids[name]
+            node = rounding_scale(moved, self.named(name), factor)
+            self.put(node, grid, self.bounds[name] * float(factor.max()))
+        return moved
 
     def lower_move(self, node: Node) -> None:
         grids = [self.grids[name] for name in node.inputs]
@@ -175,7 +176,8 @@ class _Lowering(Matrices):
         name = self.names[name]
         if bool((self.grids[name] == 1).all()):
             return name
-        node = self.named(name)
-        plain = rounding_scale(f"{name}.readout", node, 1 / self.grids[name])
-        self.nodes.append(replace(plain, rounds=False))
-        return plain.name
+        plain = f"{name}.readout"
+        if all(node.name != plain for node in self.nodes):  # a stream may be returned twice
+            node = rounding_scale(plain, self.named(name), 1 / self.grids[name])
+            self.nodes.append(replace(node, rounds=False))
+        return plain

@@ -21,8 +21,9 @@ from canonic.network.grids import (
 )
 from canonic.network.weights import against_inputs, against_outputs, of_inputs, padded, scale_input, scale_output
 
-INPUT_BITS = (11, 10, 9, 8, 7)
-"""Bits of the input beside its sign: as many as sums and thresholds leave room for."""
+INPUTS = ((11, 2), (11, 1), (10, 1), (9, 1), (8, 1), (7, 1))
+"""Bits of the largest input of the calibration, beside its sign, and how much larger others may be before they are
+clipped: the first that sums and thresholds leave room for."""
 FRACTION_BITS = (4, 2, 0)
 """Bits below the weights, likewise."""
 SHIFT_BITS = 8
@@ -55,7 +56,7 @@ class Matrices(Draft):
         source, plain = node.inputs[0], self.plain_weights(node)
         self.plain[node.name] = plain
         finest, coded, room = finest_grid(plain), source in self.ternary, self.room(node.name)
-        if self.bits > INPUT_BITS[-1] and not coded and source in self.analog and float(finest.median()) > room:
+        if self.bits > INPUTS[-1][0] and not coded and source in self.analog and float(finest.median()) > room:
             raise TooLarge(node, LARGEST_WEIGHT * self.bounds[source])
         if float(finest.median()) > STARVED * room:
             raise impossible(node, "the silent steps behind it leave too few bits for its weights: take fewer of them")
