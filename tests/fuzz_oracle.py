@@ -25,8 +25,9 @@ from torch.utils import _pytree as pytree
 from canonic import CSS, ConversionError, Settings, SpikingNetwork, convert
 from canonic.conversion.thresholds import FRACTIONS
 from canonic.network.apply import apply_whole
-from canonic.network.graph import Node, Plan
+from canonic.network.graph import Node
 from canonic.network.layerwise import stream_of
+from canonic.network.plan import Plan
 from canonic.network.reference import activate
 from tests.fuzz import Net
 
@@ -134,6 +135,7 @@ def double(snn: SpikingNetwork) -> SpikingNetwork:
 
 def with_digits(plan: Plan, steps: int, silent: int, *, corrected: bool) -> Plan:
     """Return the plan with another code in every population, at the same thresholds."""
+    assert isinstance(plan.code, CSS)
     code = replace(plan.code, steps=steps, silent=silent)
 
     def changed(node: Node) -> Node:
@@ -184,10 +186,12 @@ def require_nodes(plan: Plan, x: Tensor) -> None:
                 scale = 1 + float(wanted.abs().max()) + max(float(v.abs().max()) for v in values)
                 require(far <= 1e-7 * scale, f"{node.name} ({node.operator}) is {far:.3g} off")
             return
-        start = plan.code.beta * node.tensors.get("start", torch.zeros(()))
-        wanted = (values[0] + start).clamp(0 if not node.neurons.signed else -plan.code.largest, plan.code.largest)
+        code = node.neurons.css
+        assert code is not None
+        start = code.beta * node.tensors.get("start", torch.zeros(()))
+        wanted = (values[0] + start).clamp(0 if not node.neurons.signed else -code.largest, code.largest)
         far = float((found - wanted).abs().max())
-        require(far <= plan.code.lsb * 0.500001, f"population {node.name} is {far / plan.code.lsb:.3g} digits off")
+        require(far <= code.lsb * 0.500001, f"population {node.name} is {far / code.lsb:.3g} digits off")
 
     walk(plan, x, visit)
 

@@ -254,9 +254,9 @@ GIVEN = {
     "nn.Sequential(nn.LazyLinear(3))": "0.weight of the model has no shape yet: run the model once",
 }
 OTHERS = {
-    "convert(MODEL, [X], code=8)": r"code must be a CSS, got int 8: CSS\(steps=8, silent=1\)",
+    "convert(MODEL, [X], code=8)": r"code must be a code or its name, got int 8: CSS\(steps=8, silent=1\)",
     "convert(MODEL, [X], settings={'threshold': 'max'})": "settings must be a Settings, got dict",
-    "explain(MODEL, X, code='css')": "code must be a CSS, got str 'css'",
+    "explain(MODEL, X, code='csss')": "there is no code 'csss': did you mean css",
     "explain(MODEL, None)": "input 0 of the model must be a tensor .* got NoneType",
     "convert(MODEL, 5)": "must be an iterable of batches, got int",
     "convert(MODEL, function)": "must be an iterable of batches, got function",

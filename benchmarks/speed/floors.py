@@ -16,8 +16,9 @@ from torch import Tensor
 
 from canonic import SpikingNetwork
 from canonic.network import layerwise
-from canonic.network.graph import Node, Plan
+from canonic.network.graph import Node
 from canonic.network.inputs import analog
+from canonic.network.plan import Plan
 
 
 def layers(snn: SpikingNetwork, x: Tensor) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ def convert(
     std: o.Std = "",
     size: o.Size = None,
     grey: o.Grey = False,
+    code: o.Code = "css",
     steps: o.Steps = 8,
     silent: o.SilentOrAuto = "1",
     beta: o.Beta = 2.0,
@@ -55,10 +56,10 @@ def convert(
         rule = threshold, percentile or 99.9, input_code, bias
         settings = Settings(*rule, silent=chosen, levels=graded)  # type: ignore[arg-type]
     o.require_writable(out)
-    code, prepare = o.css(steps, k, beta, phi, digits), o.preprocessing(mean, std, size, grey)
+    sent, prepare = o.code_named(code, o.css(steps, k, beta, phi, digits)), o.preprocessing(mean, std, size, grey)
     opened, names = open_model(model, weights), class_names(classes)
     samples = d.samples_of(opened, data, prepare, limit)
-    snn = convert_model(opened, d.batches(samples, batch_size), code=code, settings=settings, classes=names)
+    snn = convert_model(opened, d.batches(samples, batch_size), code=sent, settings=settings, classes=names)
     # The network remembers its preprocessing and its classes, so that evaluate need not be told again.
     known = {
         "preprocessing": asdict(prepare),

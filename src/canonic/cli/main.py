@@ -63,6 +63,7 @@ def explain(
     data: Annotated[
         str | None, typer.Option(help="Data that has the shape instead, as for convert: for token ids, and by name.")
     ] = None,
+    code: o.Code = "css",
     steps: o.Steps = 8,
     silent: o.Silent = 1,
     as_json: o.Json = False,
@@ -75,13 +76,12 @@ def explain(
     from canonic.cli.render import show_explanation
     from canonic.conversion import explain
 
-    code = o.css(steps, silent, 2.0, 0.5)
+    sent = o.code_named(code, o.css(steps, silent, 2.0, 0.5))
     opened = open_model(model, weights)
     example = d.example_in(opened, data) if data else example_of(opened, [o.sizes(text) for text in shape or ()])
-    explanation = explain(opened, example, code=code)
-    print_json({"convertible": explanation.convertible, **asdict(explanation)}) if as_json else show_explanation(
-        explanation
-    )
+    explanation = explain(opened, example, code=sent)
+    plain = {**asdict(explanation), "code": sent.to_json()}
+    print_json({"convertible": explanation.convertible, **plain}) if as_json else show_explanation(explanation)
     if not explanation.convertible:
         raise typer.Exit(1)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from canonic.codes import CSS
+    from canonic.codes import CSS, Weighted
     from canonic.datasets import Preprocessing
     from canonic.network import SpikingNetwork
 
@@ -38,6 +38,10 @@ Mean = Annotated[str, typer.Option(help="Mean of each channel, as .485,.456,.406
 Std = Annotated[str, typer.Option(help="Standard deviation of each channel, likewise.")]
 Size = Annotated[int | None, typer.Option(min=1, help="Height and width of the pictures in pixels.")]
 Grey = Annotated[bool, typer.Option("--grey", help="Pictures have one channel for the network, not three.")]
+Code = Annotated[
+    str,
+    typer.Option(help="css, as -T, -k and so on say, or a code with its parameters, as rate:32: see canonic codes."),
+]
 Steps = Annotated[int, typer.Option("--steps", "-T", help="Digits of the code, 1 to 24.")]
 Silent = Annotated[int, typer.Option("--silent", "-k", help="Silent steps of every population, 0 to T.")]
 SilentOrAuto = Annotated[
@@ -117,8 +121,28 @@ def _number_or_auto(name: str, text: str, least: int) -> "tuple[int, Literal['au
     return int(text), None
 
 
+def code_named(text: str, member: "CSS") -> "Weighted":
+    """Return the code that a text names: CSS as its options say, or another.
+
+    Raises:
+        BadParameter: if there is no such code, or options of CSS are given with another.
+    """
+    from canonic.codes import CSS, code_of
+
+    if text.strip() == CSS.name:
+        return member
+    with usage():
+        code = code_of(text)
+    if member != CSS():
+        raise typer.BadParameter(
+            f"-T, -k, --beta, --phi and -L are parameters of css without any: with --code {text} they stand behind the "
+            f"colon, as {code.name}:{code.steps}"
+        )
+    return code
+
+
 def css(steps: int, silent: int, beta: float, phi: float, levels: int = 1) -> "CSS":
-    """Return the code that the options name."""
+    """Return the member of the family of CSS that the options name."""
     from canonic.codes import CSS
 
     with usage():

@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from jaxtyping import Float
+from torch import Tensor
+
 from canonic.checks import real, whole
-from canonic.codes.weighted import Firing, LayerByLayer
+from canonic.codes.events import Firing
+from canonic.codes.weighted import LayerByLayer
 from canonic.errors import CanonicError
 
 
@@ -45,6 +49,11 @@ class Binary(LayerByLayer):
         """From half of the last digit, to round to nearest."""
         return Firing(start=2.0 ** -(self.steps + 1) if self.rounds == "nearest" else 0.0)
 
+    def quantise(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Return ``floor(2^T x + 1/2) / 2^T``, or without the half, within 0 and the largest."""
+        half, levels = 0.5 * (self.rounds == "nearest"), 2.0**self.steps
+        return (x * levels + half).floor().clamp(0, levels - 1) / levels
+
 
 @dataclass(frozen=True)
 class FewSpike(LayerByLayer):
@@ -78,3 +87,8 @@ class FewSpike(LayerByLayer):
     def firing(self) -> Firing:
         """Where the bar is passed."""
         return Firing(strict=True)
+
+    def quantise(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Return ``(ceil(x / lsb) - 1) lsb``, within 0 and the largest."""
+        lsb = self.weights[-1]
+        return ((x / lsb).ceil() - 1).clamp(0, 2.0**self.steps - 1) * lsb

@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from canonic.checks import real, whole
+from canonic.codes.events import Alphabet, Firing
 from canonic.codes.rate import Rate
-from canonic.codes.weighted import Alphabet, Firing, require_sign
+from canonic.codes.weighted import Weighted, require_sign
 from canonic.errors import CanonicError
 
 
@@ -52,6 +53,10 @@ class Burst(Rate):
     def firing(self) -> Firing:
         """As many spikes as whole thresholds."""
         return Firing(bars=self.alphabet.magnitudes, start=self.start / self.steps)
+
+    def quantise(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Return ``floor(T x + start) / T``, within 0 and Gamma."""
+        return (x * self.steps + self.start).floor().clamp(0, self.most * self.steps) / self.steps
 
 
 class Potentiated(NamedTuple):
@@ -98,21 +103,27 @@ class GrowingBurst(Rate):
         """From rest."""
         return Firing(bars=self.alphabet.magnitudes)
 
+    quantise = Weighted.quantise
+
     @property
     def largest(self) -> float:
         """The mean of the strengths of T spikes behind each other, in units of theta."""
         return math.fsum(min(2.0**m, 2.0 ** (self.levels - 1)) for m in range(self.steps)) / self.steps
 
-    def rest(self, like: Float[Tensor, "*shape"]) -> Potentiated:  # type: ignore[override]
+    def rest(self, like: Float[Tensor, "*shape"], *, signed: bool = False) -> Potentiated:  # type: ignore[override]
         """Return the state before the first step."""
+        require_sign(self, signed)
         return Potentiated(torch.zeros_like(like), torch.zeros_like(like), torch.ones_like(like))
 
     def step(  # type: ignore[override]
-        self, t: int, state: Potentiated, arrived: Float[Tensor, "*shape"] | None, *, signed: bool = False
-    ) -> tuple[Potentiated, Float[Tensor, "*shape"]]:
+        self, digit: int, state: Potentiated, arrived: Float[Tensor, "*shape"] | None, *, signed: bool = False
+    ) -> tuple[Potentiated, Float[Tensor, "*shape"] | None]:
         """Advance a population by one step."""
         require_sign(self, signed)
-        u, w = state.potential if arrived is None else state.potential + arrived, self.weights[t - 1]
+        u = state.potential if arrived is None else state.potential + arrived
+        if digit < 1:
+            return state._replace(potential=u), None
+        w = self.weights[digit - 1]
         spikes = torch.where(u / w >= state.strength, state.strength, 0)
         grown = (2 * state.strength).clamp(max=2.0 ** (self.levels - 1))
         return Potentiated(u - w * spikes, state.sent + w * spikes, torch.where(spikes > 0, grown, 1)), spikes

@@ -1,16 +1,17 @@
 """Canonic Signed Spikes: a number as signed digits, most significant first (arXiv 2408.17245)."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from canonic.checks import real, whole
-from canonic.codes.weighted import Alphabet, Firing, Weighted
+from canonic.codes.events import Alphabet, Firing
+from canonic.codes.weighted import Weighted
 from canonic.errors import CanonicError
 
 MOST_STEPS = 24
@@ -153,7 +154,3 @@ class CSS(Weighted):
         if self.beta % 1:
             return self.decode(self.encode(x))
         return (x / self.lsb).round().mul_(self.lsb).clamp_(-self.largest, self.largest)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the parameters as plain data; without a name, as files of networks hold no other code."""
-        return asdict(self)

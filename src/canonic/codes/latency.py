@@ -4,9 +4,14 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 from canonic.checks import real, whole
+from canonic.codes.events import Firing
 from canonic.codes.rate import LONGEST
-from canonic.codes.weighted import Firing, LayerByLayer
+from canonic.codes.weighted import LayerByLayer
 from canonic.errors import CanonicError
 
 
@@ -43,6 +48,11 @@ class Latency(LayerByLayer):
     def firing(self) -> Firing:
         """Once."""
         return Firing(once=True)
+
+    def quantise(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Return the largest weight that is at most x; 0 if all are larger."""
+        ascending = x.new_tensor((0.0, *reversed(self.weights)))
+        return ascending[torch.bucketize(x.contiguous(), ascending[1:], right=True)]
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from canonic.checks import whole
+from canonic.codes.events import Alphabet, Firing
 from canonic.codes.rate import Rate
-from canonic.codes.weighted import Alphabet, Firing
+from canonic.codes.weighted import Weighted
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class MultiThreshold(Rate):
     def __post_init__(self) -> None:
         super().__post_init__()
         whole(f"levels of the code {self.name}", self.levels, 1, 16, "each halves the smallest spike")
+
+    quantise = Weighted.quantise
 
     @property
     def alphabet(self) -> Alphabet:

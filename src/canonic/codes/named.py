@@ -1,6 +1,7 @@
 """Codes by name."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from canonic.codes.binary import Binary, FewSpike
@@ -37,6 +38,61 @@ def named(name: str, **parameters: Any) -> Weighted:
         return CODES[name](**parameters)
     except TypeError as error:
         raise CanonicError(f"the code {name} does not take this: {error}") from None
+
+
+def code_of(given: str | Weighted) -> Weighted:
+    """Return the code that a text stands for: its name, then a colon and its parameters, in order or by name.
+
+    Raises:
+        CanonicError: if there is no such code, or a parameter is not in its range.
+
+    >>> code_of("rate:32"), code_of("burst:8,start=0")
+    (Rate(steps=32), Burst(steps=8, most=5, start=0))
+    """
+    if isinstance(given, Weighted):
+        return given
+    if not isinstance(given, str):
+        raise CanonicError(
+            f"code must be a code or its name, got {type(given).__name__} {given!r}: 'css:8,1', Rate(32)"
+        )
+    name, _, text = given.strip().partition(":")
+    by_place, by_name = list[int | float | str](), dict[str, int | float | str]()
+    for part in filter(None, map(str.strip, text.split(","))):
+        key, equals, value = part.rpartition("=")
+        if equals:
+            by_name[key.strip()] = _number(value.strip())
+        else:
+            by_place.append(_number(part))
+    names = [field.name for field in fields(CODES[name])] if name in CODES else []  # type: ignore[arg-type]
+    if len(by_place) > len(names) and names:
+        raise CanonicError(f"the code {name} takes {', '.join(names)}, got {len(by_place)} numbers: {given!r}")
+    return named(name, **dict(zip(names, by_place, strict=False)), **by_name)
+
+
+def text_of(code: Weighted) -> str:
+    """Return the shortest text that ``code_of`` makes this code of.
+
+    >>> text_of(named("rate", steps=32)), text_of(CSS(8, 1))
+    ('rate:32', 'css:8')
+    """
+    first, *others = fields(code)  # type: ignore[arg-type]
+    unusual = [f for f in others if getattr(code, f.name) != f.default]
+    more = "".join(
+        f",{f.name}={getattr(code, f.name):g}"
+        if isinstance(getattr(code, f.name), float)
+        else f",{f.name}={getattr(code, f.name)}"
+        for f in unusual
+    )
+    return f"{code.name}:{getattr(code, first.name)}{more}"
+
+
+def _number(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def from_json(data: Mapping[str, Any]) -> Weighted:

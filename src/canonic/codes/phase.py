@@ -58,9 +58,14 @@ class Phase(Weighted):
     ) -> Float[Tensor, "time *shape"]:
         """Return the K binary digits of x, ``floor(2^K x) / 2^K``, in every period: an input is known as a whole."""
         require_sign(self, signed)
-        level = (x / theta * 2**self.period).floor().clamp(0, 2**self.period - 1)
+        level = self.quantise(x / theta) * 2**self.period
         digits = [(level / 2**place).floor() % 2 for place in reversed(range(self.period))]
         return torch.stack(digits * self.periods)
+
+    def quantise(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Return ``floor(2^K x) / 2^K``, within 0 and the largest."""
+        levels = 2.0**self.period
+        return (x * levels).floor().clamp(0, levels - 1) / levels
 
     def to_json(self) -> dict[str, Any]:
         """Return the code as plain data, with its name."""

@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from jaxtyping import Float
+from torch import Tensor
+
 from canonic.checks import whole
-from canonic.codes.weighted import Alphabet, Firing, Weighted
+from canonic.codes.events import Alphabet, Firing
+from canonic.codes.weighted import Weighted
 
 LONGEST = 4096
 """Steps of the longest train."""
@@ -48,6 +52,10 @@ class Rate(Weighted):
     def firing(self) -> Firing:
         """At the threshold, from half of it."""
         return Firing(start=0.5 / self.steps)
+
+    def quantise(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Return ``floor(T x + 1/2) / T``, within 0 and 1."""
+        return (x * self.steps + 0.5).floor().clamp(0, self.steps) / self.steps
 
 
 @dataclass(frozen=True)

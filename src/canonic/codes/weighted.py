@@ -15,57 +15,18 @@ What can be sent is the code's alphabet, when is its firing. Everything of a cod
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, ClassVar, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from canonic.codes.events import Alphabet, Firing
 from canonic.errors import CanonicError
 
 BARELY = 1 - 1e-6
 """What was sent is a sum of floats: so much of a magnitude counts as the whole."""
-
-
-@dataclass(frozen=True)
-class Alphabet:
-    """What one event may be, beside silence.
-
-    Args:
-        magnitudes: largest first.
-        signed: each of them with either sign.
-
-    >>> Alphabet((1.0,), signed=True).bits == math.log2(3)
-    True
-    """
-
-    magnitudes: tuple[float, ...] = (1.0,)
-    signed: bool = False
-
-    @property
-    def bits(self) -> float:
-        """Information that a digit carries at most: log2 of the number of symbols, silence included."""
-        return math.log2(1 + len(self.magnitudes) * (1 + self.signed))
-
-
-@dataclass(frozen=True)
-class Firing:
-    """When a neuron sends what.
-
-    Args:
-        bars: for each magnitude of the alphabet the least ``|u| / w`` at which it is sent.
-        last: the least of them at the last digit, where that is another.
-        start: the membrane before the first step, in units of theta.
-        strict: a bar has to be passed, not reached.
-        once: a neuron sends at most one event.
-    """
-
-    bars: tuple[float, ...] = (1.0,)
-    last: float | None = None
-    start: float = 0.0
-    strict: bool = False
-    once: bool = False
 
 
 class Membrane(NamedTuple):
@@ -118,6 +79,11 @@ class Weighted(ABC):
         return self.alphabet.magnitudes[0] * float(spikes(self.weights))
 
     @property
+    def nominal(self) -> float:
+        """The largest number that a threshold is chosen for, in units of theta."""
+        return self.largest
+
+    @property
     def gains(self) -> tuple[float, ...]:
         """With what each digit of a constant enters: ``sum_{j<=m} w[j] g[j] / n[m] = 1`` after every digit."""
         return tuple((after - before) / w for before, after, w in self._increments())
@@ -151,7 +117,7 @@ class Weighted(ABC):
         return self.respond(torch.stack(parts), signed=signed)
 
     def quantise(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """Return what the code makes of x, in units of theta."""
+        """Return what the code makes of x, in units of theta: ``decode(encode(x))``."""
         return self.decode(self.encode(x))
 
     def telescope(self, values: Float[Tensor, "time *shape"]) -> Float[Tensor, "time *shape"]:
@@ -169,51 +135,58 @@ class Weighted(ABC):
             digits[m].sub_(whole[m - 1] if m else 0).div_(weight)
         return digits
 
-    def respond(self, arrived: Float[Tensor, "time *shape"], *, signed: bool = False) -> Float[Tensor, "time *shape"]:
+    def respond(
+        self, arrived: Float[Tensor, "time *shape"], *, signed: bool = False, silent: int | None = None
+    ) -> Float[Tensor, "time *shape"]:
         """Return the T digits of a population.
 
         Args:
             arrived: ``w_in[t] I[t]``, in units of theta; what is missing at the end is zero.
             signed: whether its gate is always open; else what was sent never stands for less than zero.
+            silent: steps that it listens first; those of the code if None.
 
         Raises:
             CanonicError: if signed, and the alphabet has no negative event.
         """
         require_sign(self, signed)
-        state, digits = self.rest(arrived[0]), []
-        for t in range(1, self.steps + self.silent + 1):
-            state, spikes = self.step(t, state, arrived[t - 1] if t <= len(arrived) else None, signed=signed)
+        state, digits = self.rest(arrived[0], signed=signed), []
+        listens = self.silent if silent is None else silent
+        for t in range(1, self.steps + listens + 1):
+            state, spikes = self.step(t - listens, state, arrived[t - 1] if t <= len(arrived) else None, signed=signed)
             if spikes is not None:
                 digits.append(spikes)
         return torch.stack(digits)
 
-    def rest(self, like: Float[Tensor, "*shape"]) -> Membrane:
-        """Return the state before the first step."""
-        return Membrane(torch.full_like(like, self.firing.start), torch.zeros_like(like))
+    def rest(self, like: Float[Tensor, "*shape"], *, signed: bool = False) -> Membrane:
+        """Return the state before the first step: a membrane that rounds; at zero where numbers have either sign."""
+        start = 0.0 if signed else self.firing.start
+        return Membrane(torch.full_like(like, start), torch.zeros_like(like))
 
     def step(
-        self, t: int, state: Membrane, arrived: Float[Tensor, "*shape"] | None, *, signed: bool = False
+        self, digit: int, state: Membrane, arrived: Float[Tensor, "*shape"] | None, *, signed: bool = False
     ) -> tuple[Membrane, Float[Tensor, "*shape"] | None]:
-        """Advance a population by its step t = 1 .. T + silent; None stands for nothing, and for listening."""
+        """Advance a population by the step of its digit 1 .. T, or, below 1, one at which it listens.
+
+        Nothing arrives, or leaves, where it is None.
+        """
         u, sent = state.potential if arrived is None else state.potential + arrived, state.sent
-        if t <= self.silent:
+        if digit < 1:
             return Membrane(u, sent), None
-        w = self.weights[t - self.silent - 1]
-        spikes = self.emit(t - self.silent, u / w, sent / w, signed=signed)
+        w = self.weights[digit - 1]
+        spikes = self.emit(digit, u / w, sent / w, signed=signed)
         return Membrane(u - w * spikes, sent + w * spikes), spikes
 
     def emit(
         self, digit: int, u: Float[Tensor, "*shape"], sent: Float[Tensor, "*shape"], *, signed: bool
     ) -> Float[Tensor, "*shape"]:
         """Return digit 1..T of neurons whose membrane is u, and that have sent so much, both in units of its weight."""
-        firing, spikes = self.firing, torch.zeros_like(u)
+        firing, magnitudes, either = self.firing, self.alphabet.magnitudes, self.alphabet.signed
         least = firing.bars[-1] if firing.last is None or digit < self.steps else firing.last
-        bars = (*firing.bars[:-1], least)
-        for magnitude, bar in reversed(list(zip(self.alphabet.magnitudes, bars, strict=True))):
-            spikes = torch.where(_reaches(u, bar, firing.strict), magnitude, spikes)
-            if self.alphabet.signed:
-                down = _reaches(-u, bar, firing.strict)
-                spikes = torch.where(down if signed else down & (sent >= magnitude * BARELY), -magnitude, spikes)
+        spikes = _largest(u.abs() if either else u, magnitudes, (*firing.bars[:-1], least), strict=firing.strict)
+        if either and not signed:  # only what was sent is taken back
+            held = _largest(sent, magnitudes, tuple(BARELY * magnitude for magnitude in magnitudes))
+            spikes = torch.where(u < 0, torch.minimum(spikes, held), spikes)
+        spikes = torch.where(u < 0, -spikes, spikes) if either else spikes
         return spikes * (sent == 0) if firing.once else spikes
 
     def to_json(self) -> dict[str, Any]:
@@ -246,8 +219,14 @@ def require_sign(code: Weighted, signed: bool) -> None:
         )
 
 
-def _reaches(u: Float[Tensor, "*shape"], bar: float, strict: bool) -> Bool[Tensor, "*shape"]:
-    return u > bar if strict else u >= bar
+def _largest(
+    u: Float[Tensor, "*shape"], magnitudes: tuple[float, ...], bars: tuple[float, ...], *, strict: bool = False
+) -> Float[Tensor, "*shape"]:
+    """Return for each element the largest magnitude whose bar it reaches, 0 if none; both are the largest first."""
+    found = torch.zeros_like(u)
+    for magnitude, bar in zip(reversed(magnitudes), reversed(bars), strict=True):
+        found = torch.where(u > bar if strict else u >= bar, magnitude, found)
+    return found
 
 
 def _column(values: tuple[float, ...], stream: Tensor, kind: torch.dtype) -> Float[Tensor, "time ..."]:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from canonic.cluster import Workers, workers
-from canonic.codes import CSS
+from canonic.codes import CSS, Weighted, code_of
 from canonic.conversion.calibrate import Calibration, calibrate, with_ranges
 from canonic.conversion.explain import analyse, require_convertible
 from canonic.conversion.populations import set_codes, set_thresholds
@@ -27,8 +27,9 @@ from canonic.network import SpikingNetwork
 from canonic.network.batch import LABELS, named_in, require_batches
 from canonic.network.classes import require_names
 from canonic.network.finite import not_finite
-from canonic.network.graph import Graph, Plan
+from canonic.network.graph import Graph
 from canonic.network.inputs import channels_last
+from canonic.network.plan import Plan
 from canonic.progress import waiting
 
 log = logging.getLogger("canonic")
@@ -38,7 +39,7 @@ def convert(
     model: Model,
     calibration: Iterable[Any],
     *,
-    code: CSS = CSS(steps=8, silent=1),
+    code: Weighted | str = CSS(steps=8, silent=1),
     settings: Settings | None = None,
     classes: Sequence[str] = (),
     group: Workers | None = None,
@@ -54,7 +55,7 @@ def convert(
         calibration: batches of typical inputs, at least one: tensors ``[batch, *shape]``; tuples that begin with the
             inputs, such as those of a DataLoader of (x, y); or dicts that hold them under the names of the model's
             forward, which are then passed by name. A hundred samples or more; no labels are used.
-        code: of all populations.
+        code: of all populations, or its name with its parameters, such as "rate:32".
         settings: ``Settings()`` if None.
         classes: names of the outputs in their order, which are kept in the record; none if they are not known.
         group: the processes that share the calibration; those of torch.distributed if None.
@@ -70,7 +71,8 @@ def convert(
     >>> snn(torch.rand(5, 4)).shape, snn.total_steps
     (torch.Size([5, 2]), 9)
     """
-    settings, group = settings or Settings(), group or workers()
+    settings, group = Settings() if settings is None else settings, group or workers()
+    code = code_of(code) if isinstance(code, str) else code
     require_kinds(code, settings)
     examined = examine(model, calibration, settings.input, code)
     require_names(examined.graph, classes)
@@ -102,7 +104,7 @@ class Examined:
     notes: Sequence[str]
 
 
-def examine(model: Model, calibration: Iterable[Any], kind: InputCode, code: CSS) -> Examined:
+def examine(model: Model, calibration: Iterable[Any], kind: InputCode, code: Weighted) -> Examined:
     """Return the graph of a model, checked on the first samples of the calibration data.
 
     Raises:
@@ -118,7 +120,7 @@ def examine(model: Model, calibration: Iterable[Any], kind: InputCode, code: CSS
 
 
 def spiking(
-    graph: Graph, seen: Calibration, code: CSS, settings: Settings, *, notes: Sequence[str] = ()
+    graph: Graph, seen: Calibration, code: Weighted, settings: Settings, *, notes: Sequence[str] = ()
 ) -> SpikingNetwork:
     """Return the spiking network of a graph whose populations have codes, from what calibration has seen of it."""
     rules = resolve(settings, [node.name for node in graph.populations])

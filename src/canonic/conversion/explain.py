@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch.export import ExportedProgram
 
-from canonic.codes import CSS
+from canonic.codes import CSS, Weighted, code_of
 from canonic.conversion.notes import noted
 from canonic.conversion.populations import code_inputs
 from canonic.conversion.recode import recode
@@ -50,7 +50,7 @@ class Explanation:
     neurons: int
     depth: int
     total_steps: int
-    code: CSS
+    code: Weighted
 
     @property
     def refused(self) -> tuple[Verdict, ...]:
@@ -60,7 +60,12 @@ class Explanation:
     @property
     def convertible(self) -> bool:
         """Whether nothing stands in the way of a conversion."""
-        return not self.refused
+        return not self.refused and not self.mute
+
+    @property
+    def mute(self) -> int:
+        """The signed populations whose numbers the code cannot carry, as it has no negative event."""
+        return 0 if self.code.alphabet.signed else self.signed
 
     def __repr__(self) -> str:
         return f"Explanation({'convertible' if self.convertible else 'refused'}: {self.summary})"
@@ -82,19 +87,20 @@ class Explanation:
         """One sentence with the counts."""
         steps = f"T = {self.code.steps}, k = {self.code.silent}: {counted(self.total_steps, 'total step')}"
         refused = f"; {len(self.refused)} refused" if self.refused else ""
+        refused += f"; the code {self.code.name} has no negative event for those that are signed" if self.mute else ""
         signed = f" ({self.signed} signed)" if self.signed else ""
         units = f", {counted(self.function_units, 'function unit')}" if self.function_units else ""
         size = f"{counted(self.populations, 'population')}{signed}{units}, {counted(self.neurons, 'neuron')}"
         return f"{size}, depth {self.depth}; {steps}{refused}"
 
 
-def explain(model: Model, example: Example, *, code: CSS | None = None) -> Explanation:
+def explain(model: Model, example: Example, *, code: Weighted | str | None = None) -> Explanation:
     """Return the verdict for every call of a model, without converting it.
 
     Args:
         model: as for ``convert``.
         example: one batch for each input, ``[batch, *shape]``.
-        code: for the total steps; ``CSS()`` if None.
+        code: for the total steps, or its name; ``CSS()`` if None.
 
     Raises:
         ConversionError: if the model cannot be captured, or has no population.
@@ -103,19 +109,20 @@ def explain(model: Model, example: Example, *, code: CSS | None = None) -> Expla
     >>> print(explain(model, torch.zeros(1, 4)).summary)
     1 population, 3 neurons, depth 1; T = 8, k = 1: 9 total steps
     """
-    code = CSS() if code is None else code
+    code = code_of(code) if isinstance(code, str) else CSS() if code is None else code
     require_kinds(code)
     return analyse(model, example, code)[1]
 
 
-def analyse(model: Model, example: Example, code: CSS, inputs: InputCode = "direct") -> tuple[Graph, Explanation]:
+def analyse(model: Model, example: Example, code: Weighted, inputs: InputCode = "direct") -> tuple[Graph, Explanation]:
     """Return the folded graph of a model, unfit for use where a call is refused, and the explanation."""
     with captured(known_model(model), example) as capture:
         require_finite(capture.program)
         imported, verdicts = import_program(decompose_unknown(capture.program))
         _require_weights(capture.program)
         folded = fold(imported)
-        graph = recode(code_inputs(folded) if inputs == "css" else folded)
+        coded = inputs if isinstance(inputs, Weighted) else None
+        graph = recode(folded if inputs == "direct" else code_inputs(folded, coded))
         whole = not any(verdict.kind == "refused" for verdict in verdicts)
         if whole:
             require_same(capture, graph)
@@ -154,7 +161,7 @@ def _remark(verdict: Verdict) -> str:
 
 def require_convertible(explanation: Explanation) -> None:
     """Raise a ConversionError that names every refused call, its shape, its line, why, and what to do."""
-    if explanation.convertible:
+    if not explanation.refused:
         return
     problems = [
         f"  {v.name} ({v.origin.operator}, {list(v.shape)}): {v.reason}; {v.remedy}"

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from canonic.network.graph import Plan
 from canonic.network.health import Sums, measure
+from canonic.network.plan import Plan
 from canonic.network.trials import Bench, few_samples
 from canonic.network.verdict import Verification
 from canonic.network.verification import judge, tried

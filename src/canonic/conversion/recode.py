@@ -33,12 +33,10 @@ def recode(graph: Graph) -> Graph:
     return recoding.read().map_tensors(lambda tensor: as_weights(tensor, like))
 
 
-def signed_population(source: Node, *, encodes: bool = False) -> Node:
+def signed_population(source: Node) -> Node:
     """Return a population that codes the stream of a node."""
-    neurons = Neurons(signed=True, encodes=encodes)
-    return Node(
-        f"{source.name}.spikes", "population", "", (source.name,), source.shape, neurons=neurons, origin=source.origin
-    )
+    name, neurons = f"{source.name}.spikes", Neurons(signed=True)
+    return Node(name, "population", "", (source.name,), source.shape, neurons=neurons, origin=source.origin)
 
 
 @dataclass

@@ -42,9 +42,9 @@ def _with_least(
 ) -> Node:
     """Return a population with the first member of its code's family in which it is not overloaded."""
     neurons = node.neurons
-    if neurons is None or neurons.code is None:
+    if neurons is None or neurons.css is None:
         return node
-    code = _least(node, members_of(neurons.code), currents, limit)
+    code = _least(node, members_of(neurons.css), currents, limit)
     return replace(node, neurons=replace(neurons, code=code))
 
 

@@ -2,16 +2,16 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
 from canonic.checks import real, whole
-from canonic.codes import CSS
+from canonic.codes import Weighted, code_of, from_json
 from canonic.errors import ConversionError, nearest
 from canonic.network.graph import Bias
 
 ThresholdRule = Literal["mse", "max", "percentile"]
-InputCode = Literal["direct", "css"]
+InputCode = Literal["direct", "css"] | Weighted
 Silent = int | Literal["auto"]
 """Silent steps k, or "auto": the smallest k whose overload rate on the calibration data is under a limit."""
 Levels = int | Literal["auto"]
@@ -28,6 +28,8 @@ class Override:
         silent: silent steps k of this population, or "auto".
         phi: fraction of the threshold at which it fires.
         levels: largest digit L of this population, or "auto".
+        code: of this population, or its name with its parameters, such as "burst:8"; then silent, phi and levels are
+            for a code of CSS only.
     """
 
     threshold: ThresholdRule | None = None
@@ -35,6 +37,16 @@ class Override:
     silent: Silent | None = None
     phi: float | None = None
     levels: Levels | None = None
+    code: Weighted | str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the override as plain data."""
+        return {**asdict(self), "code": self.code.to_json() if isinstance(self.code, Weighted) else self.code}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> "Override":
+        """Return the override that plain data stand for."""
+        return Override(**{**data, "code": _code_from(data.get("code"))})
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,8 @@ class Settings:
         threshold: the rule that chooses theta for each channel: "mse" (least squared error), "max" (nothing is
             clipped) or "percentile".
         percentile: of the positive activations of a channel, in (0, 100], for the rule of that name.
-        input: "direct" injects the analog input at the first step; "css" codes it in ternary spikes.
+        input: "direct" injects the analog input with the gains of the code, in CSS at the first step; "css" codes it
+            in ternary spikes, as any other code does in its events.
         bias: "first" injects each bias with the first digit; "spread" a share of it with every digit.
         correct: start each channel at the membrane potential that removes its mean error on the calibration data.
         overrides: for populations by exact name or by a regular expression that matches the whole name; an exact
@@ -72,7 +85,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         _require_choice("threshold", self.threshold, get_args(ThresholdRule))
-        _require_choice("input", self.input, get_args(InputCode))
+        if not isinstance(self.input, Weighted):
+            _require_choice("input", self.input, ("direct", "css"))
         _require_choice("bias", self.bias, get_args(Bias))
         _require_percentile("settings", self.percentile)
         _require_redundancy("settings", self.silent, self.levels)
@@ -95,19 +109,25 @@ class Settings:
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain data."""
-        return asdict(self)
+        overrides = {name: override.to_json() for name, override in self.overrides.items()}
+        coded = self.input.to_json() if isinstance(self.input, Weighted) else self.input
+        return {**asdict(self), "input": coded, "overrides": overrides}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "Settings":
         """Return the settings that plain data stand for."""
-        overrides = {name: Override(**given) for name, given in data.get("overrides", {}).items()}
-        return Settings(**{**data, "overrides": overrides})
+        overrides = {name: Override.from_json(given) for name, given in data.get("overrides", {}).items()}
+        return Settings(**{**data, "input": _code_from(data.get("input", "direct")), "overrides": overrides})
+
+
+def _code_from(data: Any) -> Any:
+    return from_json(data) if isinstance(data, Mapping) else data
 
 
 def require_kinds(code: object, settings: object = None) -> None:
     """Raise a ConversionError unless a code and settings are what their names say."""
-    if not isinstance(code, CSS):
-        raise ConversionError(f"code must be a CSS, got {_shown(code)}: CSS(steps=8, silent=1)")
+    if not isinstance(code, Weighted):
+        raise ConversionError(f"code must be a code or its name, got {_shown(code)}: CSS(steps=8, silent=1), 'rate:32'")
     if not isinstance(settings, Settings | None):
         raise ConversionError(
             f"settings must be a Settings, got {_shown(settings)}: Settings(threshold='mse'), or from plain data "
@@ -140,7 +160,9 @@ def resolve(settings: Settings, names: Iterable[str]) -> dict[str, Override]:
 
 def _merge(common: Override, given: Override) -> Override:
     chosen = {f.name: getattr(given, f.name) for f in fields(given) if getattr(given, f.name) is not None}
-    return Override(**{**asdict(common), **chosen})
+    if isinstance(given.code, str):
+        chosen["code"] = code_of(given.code)
+    return replace(common, **chosen)
 
 
 def _compile(key: str) -> re.Pattern[str]:
@@ -161,6 +183,8 @@ def _require_override(name: str, override: object) -> None:
     if override.percentile is not None:
         _require_percentile(name, override.percentile)
     _require_redundancy(name, override.silent, override.levels)
+    if not isinstance(override.code, Weighted | str | None):
+        raise ConversionError(f"code of {name} must be a code or its name, got {_shown(override.code)}: 'burst:8'")
     if override.phi is not None:
         real(f"phi of {name}", override.phi, "0.5 rounds to nearest, 2/3 saves spikes", ConversionError)
 

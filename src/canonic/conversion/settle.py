@@ -14,9 +14,10 @@ from torch import Tensor
 from canonic.conversion.redundancy import choose_levels, choose_silent
 from canonic.conversion.settings import Override, Settings
 from canonic.network.correction import channel_mean, correct_mean
-from canonic.network.graph import Node, Plan
+from canonic.network.graph import Node
 from canonic.network.health import decibels, noise
 from canonic.network.lockstep import lockstep, settled_plan
+from canonic.network.plan import Plan
 from canonic.network.reference import activate
 
 REPORTED = 64
@@ -34,7 +35,7 @@ def settle(
         if rules[node.name].levels == "auto":
             node = choose_levels(node, currents, settings.overload_limit)
         node = node.with_tensors(mean=channel_mean(activate(node, wanted), node.tensors["theta"]))
-        return correct_mean(plan.code, node, wanted, currents) if settings.correct else node
+        return correct_mean(plan, node, wanted, currents) if settings.correct else node
 
     return settled_plan(plan, inputs, settled)
 
@@ -53,7 +54,8 @@ def layer_ratios(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> d
     ratios = {}
     for visit in lockstep(plan, inputs):
         if visit.node.neurons is not None:
-            sums = noise(plan.code, visit.node.tensors["theta"], visit.value, visit.stream)
+            decoded = plan.value(visit.node.name, visit.stream)
+            sums = noise(visit.node.tensors["theta"], visit.value, decoded)
             ratios[visit.node.name] = min(999.0, decibels(sums.signal, sums.error))
     return ratios
 

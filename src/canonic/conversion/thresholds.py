@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from canonic.codes import CSS
+from canonic.codes import Weighted
 from canonic.conversion.histogram import BINS, Histogram
 from canonic.conversion.settings import Override
 
@@ -13,7 +13,7 @@ FRACTIONS = 2.0 ** (torch.arange(16, -33, -1, dtype=torch.float64) / 8)
 
 
 def threshold(
-    histogram: Histogram, code: CSS, rule: Override, ceiling: float | None = None
+    histogram: Histogram, code: Weighted, rule: Override, ceiling: float | None = None
 ) -> tuple[Float[Tensor, " channels"], int]:
     """Return theta for each channel and the number of dead channels, which take the largest theta of the others.
 
@@ -53,7 +53,7 @@ def percentile(histogram: Histogram, percent: float) -> Float[Tensor, " channels
     return torch.minimum((bins + 1) * histogram.span / BINS, histogram.peak)
 
 
-def least_error(histogram: Histogram, code: CSS) -> Float[Tensor, " channels"]:
+def least_error(histogram: Histogram, code: Weighted) -> Float[Tensor, " channels"]:
     """Return the largest number c that gives the T-digit quantiser the least squared error on each channel.
 
         E(c) = sum_bin count[bin] * (theta quantise(centre[bin] / theta) - centre[bin])^2 + unseen(c),   theta ~ c

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from canonic.cluster import Workers, workers
+from canonic.codes import CSS
 from canonic.datasets.digests import Digest, hashed
 from canonic.errors import DataError, first_line
 from canonic.measure.baselines import Judge, Places, measure_baselines, places_of
@@ -71,7 +72,8 @@ def evaluate(
             operations of another one are not counted.
         energy: the models by which energy is estimated.
         baselines: about how many samples a quantised network and a rate code are measured on too, for a classifier:
-            whole batches, evenly spaced. They take some 70 passes of the source network.
+            whole batches, evenly spaced. They take some 70 passes of the source network. For networks in CSS only:
+            ``compare`` measures other codes.
         group: the processes that share the data; those of torch.distributed if None.
         progress: show a progress bar, on a terminal.
 
@@ -87,7 +89,7 @@ def evaluate(
         raise DataError(f"baselines must be a number of samples, 0 for none, got {baselines!r}")
     require_batches(data, "the evaluation data")
     models, group, meter = require_models(energy), group or workers(), meter_of(snn, reference, output)
-    stride = _stride(data, baselines, snn.graph.inputs)
+    stride = _stride(data, baselines if isinstance(snn.code, CSS) else 0, snn.graph.inputs)
     parts = group.together(partial(_measured, meter, group, group.share(data), stride, progress=progress))
     found = [part for part in parts if part is not None]
     if not found:
@@ -118,7 +120,7 @@ class Meter:
 def meter_of(snn: SpikingNetwork, reference: Reference | None = None, output: Output | None = None) -> Meter:
     """Return what measures a network."""
     place = output_called(snn.graph, output)
-    spiking = Account(snn.clocked_plan.graph, snn.code.steps, spiking=True)
+    spiking = Account(snn.clocked_plan.graph, None, spiking=True)
     source = Account(snn.graph)
     return Meter(snn, facts(snn), place, reference, spiking, source, places_of(snn.graph, source))
 
@@ -137,7 +139,7 @@ def measure_batch(meter: Meter, batch: object, *, baselines: bool = False) -> Ev
     source_activity = dict(activity)
     begin = time.perf_counter()
     with torch.no_grad():
-        observe = firing_counter(scans, activity, meter.spiking)
+        observe = firing_counter(scans, activity, meter.spiking, snn.clocked_plan.codes)
         readouts = by_step(snn.clocked_plan, snn.layerwise_plan, inputs, observe)
         seconds = time.perf_counter() - begin
         sources = _sources(meter, batch, inputs, value_counter(source_activity, meter.source.watched))

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from canonic.codes import Weighted
 from canonic.measure.operations import Account
 from canonic.network import SpikingNetwork
 from canonic.network.graph import Graph, Node, Precision
@@ -41,14 +42,17 @@ class Facts:
     Attributes:
         fingerprint: SHA-256 of its nodes, tensors, code and precision.
         precision: that it runs at.
-        steps: digits T of the code.
+        codes: names of those of its populations.
+        steps: digits T of the code of most.
         silent: smallest and largest number of silent steps k of a population.
-        levels: smallest and largest number of levels L of a population; a spike is one of 2 L + 1 numbers.
+        levels: smallest and largest number of levels L of a population in CSS; a spike is one of 2 L + 1 numbers.
+        event_bits: the most that an event carries, log2 of what it may be.
         depth: populations on the longest path.
         total_steps: steps until the last digit of the last output.
         starts: of each output by its identifier, the steps before its first digit; the input comes at step 1.
         neurons: of each population, for one sample.
         updates: of the membranes of each population, for one sample: neurons times T + k steps.
+        busy: the most steps that a population takes, T + k.
         state: of what else is remembered between two steps: prefixes of function units and maxima, the readout.
         sizes: of each synapse.
         connections: the synapses that are matrices or kernels.
@@ -57,14 +61,17 @@ class Facts:
 
     fingerprint: str
     precision: Precision
+    codes: tuple[str, ...]
     steps: int
     silent: tuple[int, int]
     levels: tuple[int, int]
+    event_bits: float
     depth: int
     total_steps: int
     starts: Mapping[str, int]
     neurons: Mapping[str, int]
     updates: Mapping[str, int]
+    busy: int
     state: Mapping[str, int]
     sizes: Mapping[str, Size]
     connections: tuple[str, ...]
@@ -73,24 +80,28 @@ class Facts:
     @property
     def between_samples(self) -> int:
         """Steps between two samples in a pipeline: a population is busy for T + k steps."""
-        return self.steps + self.silent[1]
+        return self.busy
 
 
 def facts(snn: SpikingNetwork) -> Facts:
     """Return the figures of a network, as it runs at its precision."""
-    graph, steps = snn.clocked_plan.graph, snn.code.steps
+    graph, codes = snn.clocked_plan.graph, snn.clocked_plan.codes
+    sent = [codes[node.name] for node in graph.populations]
     return Facts(
         fingerprint=fingerprint(snn),
         precision=snn.precision,
-        steps=steps,
+        codes=tuple(dict.fromkeys(code.name for code in sent)),
+        steps=snn.code.steps,
         silent=snn.graph.silent,
         levels=snn.graph.levels,
+        event_bits=max((code.alphabet.bits for code in sent), default=0.0),
         depth=snn.depth,
         total_steps=snn.total_steps,
         starts=dict(zip(output_names(graph), (graph.first_steps[name] for name in graph.outputs), strict=True)),
         neurons=dict(snn.graph.neurons),
-        updates={n.name: n.size * (steps + (n.neurons.silent if n.neurons else 0)) for n in snn.graph.populations},
-        state=_state(graph, steps),
+        updates={n.name: n.size * _busy(n, codes[n.name]) for n in snn.graph.populations},
+        busy=max(_busy(node, codes[node.name]) for node in graph.populations),
+        state=_state(graph, codes),
         sizes={**_sizes(snn.graph, snn.precision), **_sizes(graph, snn.precision)},
         connections=tuple(node.name for node in graph.nodes if node.weighted),
         footprint=sum(_bytes(node, snn.precision) for node in graph.nodes),
@@ -109,16 +120,20 @@ def fingerprint(snn: SpikingNetwork) -> str:
     return seen.hexdigest()
 
 
-def _state(graph: Graph, steps: int) -> dict[str, int]:
+def _busy(node: Node, code: Weighted) -> int:
+    return code.steps + (node.neurons.silent if node.neurons else 0)
+
+
+def _state(graph: Graph, codes: Mapping[str, Weighted]) -> dict[str, int]:
     """Return the updates of what a chip must remember of a sample beside membranes.
 
     A function unit keeps the prefix of every input and its last output, a maximum those of its window, and the readout
     adds up; each is updated with every digit. What comes at once, behind the input, is not remembered.
     """
-    lengths = Account(graph, steps, spiking=True).lengths
+    lengths = Account(graph, None, spiking=True).lengths
     units = [node for node in graph.nodes if node.kind == "function unit" and lengths[node.name] > 1]
-    state = {node.name: steps * (node.size + sum(graph[name].size for name in node.inputs)) for node in units}
-    return {**state, "readout": steps * sum(graph[name].size for name in graph.outputs)}
+    state = {n.name: codes[n.name].steps * (n.size + sum(graph[name].size for name in n.inputs)) for n in units}
+    return {**state, "readout": sum(codes[name].steps * graph[name].size for name in graph.outputs)}
 
 
 def _sizes(graph: Graph, precision: Precision) -> dict[str, Size]:

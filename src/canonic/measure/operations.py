@@ -19,7 +19,7 @@ from canonic.measure.counts import Activity, Operations, merged
 from canonic.measure.fanout import exact, fan_out
 from canonic.network.apply import apply_whole, through
 from canonic.network.carried import carried, moves, takes_maxima
-from canonic.network.graph import TERM, UNIT, Graph, Node
+from canonic.network.graph import TERM, UNIT, Graph, Neurons, Node
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Account:
 
     Attributes:
         graph: of the network.
-        digits: of its code; 1 where every number is computed once.
+        digits: of each number; 1 where it is computed once, None where populations have digits as their codes say.
         spiking: whether populations send spikes; else they pass on numbers, as in the source network.
     """
 
     graph: Graph
-    digits: int = 1
+    digits: int | None = 1
     spiking: bool = False
 
     @cached_property
@@ -72,8 +72,12 @@ class Account:
         known: dict[str, int] = {}
         for node in self.graph.nodes:
             given = [known[name] for name in node.inputs]
-            known[node.name] = self.digits if node.neurons else max(given, default=1)
+            known[node.name] = self._sent(node.neurons) if node.neurons else max(given, default=1)
         return known
+
+    def _sent(self, neurons: Neurons) -> int:
+        own = neurons.code.steps if neurons.code else 1
+        return own if self.digits is None else self.digits
 
     @cached_property
     def sites(self) -> tuple[Site, ...]:

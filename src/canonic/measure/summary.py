@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from math import ceil, isfinite, log2
+from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any
 
 from canonic.measure.comparison import energy_rows
@@ -66,10 +66,11 @@ def _network(evaluation: "Evaluation") -> dict[str, Any]:
     return {
         "fingerprint": facts.fingerprint,
         "precision": facts.precision,
+        "codes": list(facts.codes),
         "T": facts.steps,
         "k": _span(facts.silent),
         "levels": _span(facts.levels),
-        "event_bits": ceil(log2(2 * facts.levels[1] + 1)),
+        "event_bits": ceil(facts.event_bits),
         "depth": facts.depth,
         "total_steps": facts.total_steps,
         "populations": len(facts.neurons),

@@ -1,12 +1,13 @@
 """What is counted of a batch while a network runs, stream by stream."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from fractions import Fraction
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from canonic.codes import Weighted
 from canonic.datasets.digests import hashed
 from canonic.measure.counts import Answers, Errors, Firing
 from canonic.measure.operations import Account
@@ -17,18 +18,27 @@ from canonic.neurons import Fired, Scan
 
 
 def firing_counter(
-    scans: dict[str, tuple[Tensor, Fired]], activity: dict[str, Shaped[Tensor, "..."]], account: Account
+    scans: dict[str, tuple[Tensor, Fired]],
+    activity: dict[str, Shaped[Tensor, "..."]],
+    account: Account,
+    codes: Mapping[str, Weighted],
 ) -> Observer:
-    """Return an observer of the layerwise scheduler that adds to these dictionaries, node by node."""
+    """Return an observer of the layerwise scheduler that adds to these dictionaries, node by node.
+
+    An event that says a whole number counts as so many unary ones; one that says a fraction, a power of two, is one
+    shift and one addition.
+    """
 
     def observe(node: Node, _: Sequence[Tensor], result: Scan | Tensor) -> None:
+        whole = codes[node.name].alphabet.whole
         if isinstance(result, Scan):
-            fired = result.fired or counted(result.spikes)
+            fired = result.fired or counted(result.spikes if whole else result.spikes.sign())
             before = scans.get(node.name)
             scans[node.name] = (result.overloads, fired) if before is None else _sum(before, (result.overloads, fired))
         elif node.name in account.watched:
             digits = result.flatten(0, 1)
-            _add(activity, node.name, units(digits) if node.name in account.spikes else occurrences(digits))
+            unary = whole and node.name in account.spikes
+            _add(activity, node.name, units(digits) if unary else occurrences(digits))
 
     return observe
 

@@ -1,13 +1,12 @@
 """What one node computes, on rows (time x batch) of samples: shared by all schedulers."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from canonic.network.graph import Constant, Node, Plan, Rows, Slot, operator_of
+from canonic.network.graph import Constant, Node, Rows, Slot, operator_of
 
 
 def apply(node: Node, inputs: Sequence[Tensor], rows: int) -> Tensor:
@@ -46,16 +45,6 @@ def apply_whole(node: Node, inputs: Sequence[Tensor], rows: int) -> Tensor:
     if "bias" in node.tensors:  # in place where the operator has certainly made a tensor of its own
         result = result.add_(node.tensors["bias"]) if node.weighted else result + node.tensors["bias"]
     return result * node.tensors["gain"] if "gain" in node.tensors else result
-
-
-def bias_gain(plan: Plan, node: Node, digit: int) -> float:
-    """Return the share of a node's bias that is injected with digit 1..T, so that sum_m w[m] gain[m] = 1.
-
-    "first": all of it with the first digit, whose weight is 1. "spread": 1 / sum(w) with every digit.
-    """
-    if "bias" not in node.tensors:
-        return 0.0
-    return float(digit == 1) if plan.bias == "first" else 1 / math.fsum(plan.code.weights)
 
 
 def held(values: Tensor, before: Tensor | None) -> Tensor:

@@ -3,31 +3,34 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import cast
 
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.network.correction import correct_mean
-from canonic.network.graph import SCALE, Node, Plan
+from canonic.network.graph import SCALE, Node
 from canonic.network.health import noise_ratio
 from canonic.network.lockstep import lockstep, with_nodes
+from canonic.network.plan import Plan
 from canonic.network.reference import reference
 from canonic.network.weights import padded, scale_arguments
 
 
 def with_code(plan: Plan, change: Callable[[CSS], CSS], layer: str | None = None) -> Plan:
-    """Return the plan with the code of one population changed, or that of all; those that code an input keep k = 0."""
+    """Return the plan with the CSS of one population changed, or that of all; those that code an input keep k = 0."""
 
     def changed(node: Node) -> Node:
         neurons = node.neurons
-        if neurons is None or neurons.code is None or layer not in (None, node.name):
+        if neurons is None or neurons.css is None or layer not in (None, node.name):
             return node
-        code = change(neurons.code)
+        code = change(neurons.css)
         return replace(node, neurons=replace(neurons, code=replace(code, silent=0) if neurons.encodes else code))
 
     graph = replace(plan.graph, nodes=tuple(map(changed, plan.graph.nodes)))
-    return replace(plan, graph=graph, code=plan.code if layer else change(plan.code))
+    whole = layer is None and isinstance(plan.code, CSS)
+    return replace(plan, graph=graph, code=change(cast(CSS, plan.code)) if whole else plan.code)
 
 
 def with_range(plan: Plan, name: str, factor: Float[Tensor, "..."]) -> Plan:
@@ -70,11 +73,11 @@ def corrected(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> tupl
     """
 
     def settled(node: Node, wanted: Tensor, currents: Tensor) -> Node:
-        return correct_mean(plan.code, node, wanted, currents) if "start" in node.tensors else node
+        return correct_mean(plan, node, wanted, currents) if "start" in node.tensors else node
 
     nodes, ratio = dict[str, Node](), math.inf
     for visit in lockstep(plan, inputs, settled):
         nodes[visit.node.name] = visit.node
         if visit.node.name in plan.graph.outputs:
-            ratio = min(ratio, noise_ratio(plan.code, visit.value, visit.stream))
+            ratio = min(ratio, noise_ratio(visit.value, plan.value(visit.node.name, visit.stream)))
     return replace(plan, graph=with_nodes(plan.graph, nodes)), ratio

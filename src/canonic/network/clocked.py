@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from canonic.network.apply import apply_whole, bias_gain, held
-from canonic.network.graph import Node, Plan, total_steps
+from canonic.codes.weighted import Membrane as WeightedMembrane
+from canonic.network.apply import apply_whole, held
+from canonic.network.graph import Neurons, Node
 from canonic.network.inputs import prototype
 from canonic.network.kernels import multiply
+from canonic.network.plan import Plan, entry, total_steps
 from canonic.network.population import ceiling_of
-from canonic.neurons import Membrane, rest, step
+from canonic.neurons import Membrane, rest, step, weighted_rest, weighted_step
 
 STATE = 2**26
 """Bytes of the state of all layers, about, that are simulated at once."""
@@ -23,13 +25,13 @@ Pulse = Tensor | None
 
 
 class Prefix(NamedTuple):
-    """The memory of a function unit: A[m], what the digits of each input stand for so far, and f(A[m])."""
+    """The memory of a function unit: the digits of each input added up, and f(A[m]), what they stand for."""
 
-    values: tuple[Tensor, ...]
+    sums: tuple[Tensor, ...]
     output: Tensor
 
 
-Memory = Membrane | Prefix | None
+Memory = Membrane | WeightedMembrane | Prefix | None
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,18 @@ class State:
 
     Attributes:
         tick: the number of ticks done.
+        whole: the inputs, and what follows from them alone, [batch, *shape].
         memory: of each population and function unit.
         delayed: for each (reader, input) whose other inputs come later, the pulses under way, oldest first.
-        readout: what the digits of each output stand for so far.
+        sums: of the digits of each output so far.
+        readout: what they stand for.
     """
 
     tick: int = 0
+    whole: Mapping[str, Tensor] = field(default_factory=dict)
     memory: Mapping[str, Memory] = field(default_factory=dict)
     delayed: Mapping[tuple[str, str], tuple[Pulse, ...]] = field(default_factory=dict)
+    sums: Mapping[str, Tensor] = field(default_factory=dict)
     readout: Mapping[str, Tensor] = field(default_factory=dict)
 
 
@@ -75,24 +81,54 @@ def _final(plan: Plan, inputs: Sequence[Tensor]) -> Mapping[str, Tensor]:
 
 
 def tick(plan: Plan, state: State, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> tuple[dict[str, Pulse], State]:
-    """Advance every node by one tick. The inputs, the same at every call, are injected at the first."""
+    """Advance every node by one tick. The inputs are the same at every call."""
     graph, now, first = plan.graph, state.tick + 1, plan.graph.first_steps
-    pulses: dict[str, Pulse] = {name: x if now == 1 else None for name, x in zip(graph.inputs, inputs, strict=True)}
+    whole = state.whole or _whole(plan, inputs)
+    pulses: dict[str, Pulse] = {name: x if now == 1 else None for name, x in whole.items()}
     memory, delayed = dict(state.memory), dict(state.delayed)
     nothing = prototype(graph).new_zeros(())
     for node in graph.nodes:
-        if node.kind == "input":
+        if node.name in plan.whole:
             continue
         begin = max(first[name] for name in node.inputs)
-        arriving = []
+        arriving: list[tuple[Pulse, Tensor]] = []
         for name in node.inputs:
+            silence = nothing.expand(len(inputs[0]), *graph[name].shape)
+            if name in plan.whole:
+                arriving.append((_entering(plan, node, whole[name], now - begin), silence))
+                continue
             waiting = delayed.get((node.name, name), (None,) * (begin - first[name]))
             pulse, *waiting_now = (*waiting, pulses[name])
             delayed[node.name, name] = tuple(waiting_now)
-            silence = nothing.expand(len(inputs[0]), *graph[name].shape)
             arriving.append((pulse, silence))
         pulses[node.name], memory[node.name] = _advance(plan, node, now - begin, arriving, memory.get(node.name))
-    return pulses, State(now, memory, delayed, _readout(plan, state, pulses, first))
+    sums, readout = _readout(plan, state, pulses)
+    return pulses, State(now, whole, memory, delayed, sums, readout)
+
+
+def _whole(plan: Plan, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Return what comes whole: the inputs, and what follows from them alone."""
+    known = dict(zip(plan.graph.inputs, inputs, strict=True))
+    for node in plan.graph.nodes:
+        if node.name not in plan.whole or node.kind == "input":
+            continue
+        given = [known[name] for name in node.inputs]
+        if node.kind == "function unit":
+            known[node.name] = held(apply_whole(node, given, len(given[0])), None)
+        else:
+            value = multiply(node, given)
+            known[node.name] = value + node.tensors["bias"] if "bias" in node.tensors else value
+    return known
+
+
+def _entering(plan: Plan, node: Node, value: Tensor, t: int) -> Pulse:
+    """Return with what a number that came whole enters at step t of a node's own time; whole in a function unit."""
+    if node.kind == "function unit":
+        return value
+    gains = entry(plan.sender(node) if node.neurons else plan.codes[node.name])
+    if not 1 <= t <= len(gains) or gains[t - 1] == 0:
+        return None
+    return value if gains[t - 1] == 1 else value * gains[t - 1]
 
 
 def _advance(
@@ -100,23 +136,37 @@ def _advance(
 ) -> tuple[Pulse, Memory]:
     """Return the pulse of a node at step t of its own time and its new memory."""
     if node.neurons is not None:
-        pulse, silence = arriving[0]
-        code = node.neurons.code or plan.code
-        if not 1 <= t <= code.steps + code.silent:
-            return None, memory
-        start, theta = node.tensors.get("start"), node.tensors.get("threshold")
-        before = memory if isinstance(memory, Membrane) else rest(silence, signed=node.neurons.signed, start=start)
-        after, spikes = step(code, t, before, pulse, theta, ceiling_of(node, code))
-        return spikes, after
-    if not 1 <= t <= plan.code.steps:
+        return _population(plan, node, node.neurons, t, arriving[0], memory)
+    if not 1 <= t <= plan.codes[node.name].steps:
         return None, memory
     if node.kind == "function unit":
         return _telescoping(plan, node, t, arriving, memory if isinstance(memory, Prefix) else None)
     return _linear(plan, node, t, arriving), None
 
 
+def _population(
+    plan: Plan, node: Node, neurons: Neurons, t: int, arriving: tuple[Pulse, Tensor], memory: Memory
+) -> tuple[Pulse, Memory]:
+    (pulse, silence), code, css = arriving, neurons.code or plan.code, neurons.css
+    if not 1 <= t <= code.steps + neurons.silent:
+        return None, memory
+    start, ceiling = node.tensors.get("start"), ceiling_of(node, code)
+    if css is not None:
+        before = memory if isinstance(memory, Membrane) else rest(silence, signed=neurons.signed, start=start)
+        after, spikes = step(css, t, before, pulse, node.tensors.get("threshold"), ceiling)
+        return spikes, after
+    arrived = None if pulse is None else pulse * plan.sender(node).weights[t - 1]
+    fresh = memory is None
+    state = (
+        weighted_rest(code, silence, signed=neurons.signed, start=start) if fresh else cast(WeightedMembrane, memory)
+    )
+    moved, events = weighted_step(code, t - neurons.silent, state, arrived, signed=neurons.signed, ceiling=ceiling)
+    return events, moved
+
+
 def _linear(plan: Plan, node: Node, t: int, arriving: list[tuple[Pulse, Tensor]]) -> Pulse:
-    gain = bias_gain(plan, node, t)
+    gains = plan.gains.get(node.name, ())
+    gain = gains[t - 1] if t <= len(gains) else 0.0
     if not gain and all(pulse is None for pulse, _ in arriving):
         return None
     given = [silence if pulse is None else pulse for pulse, silence in arriving]
@@ -127,29 +177,43 @@ def _linear(plan: Plan, node: Node, t: int, arriving: list[tuple[Pulse, Tensor]]
 def _telescoping(
     plan: Plan, node: Node, t: int, arriving: list[tuple[Pulse, Tensor]], memory: Prefix | None
 ) -> tuple[Pulse, Memory]:
-    if memory is not None and all(pulse is None for pulse, _ in arriving):
+    """Return the digit of a function unit, (n[m] f(A[m]) - n[m-1] f(A[m-1])) / w[m], and what it remembers."""
+    code = plan.codes[node.name]
+    whole = [name in plan.whole for name in node.inputs]
+    quiet = all(pulse is None or w for (pulse, _), w in zip(arriving, whole, strict=True))
+    if memory is not None and quiet and code.plain:
         return None, memory
-    weight = plan.code.weights[t - 1]
-    before = (None,) * len(arriving) if memory is None else memory.values
-    values = tuple(_prefix(b, weight, pulse, silence) for b, (pulse, silence) in zip(before, arriving, strict=True))
+    weight, norm = code.weights[t - 1], code.norms[t - 1]
+    before = (None,) * len(arriving) if memory is None else memory.sums
+    terms = zip(before, arriving, whole, strict=True)
+    sums = tuple(pulse if w and pulse is not None else _sum(b, weight, pulse, zero) for b, (pulse, zero), w in terms)
+    values = sums if code.plain else tuple(x if w else x / norm for x, w in zip(sums, whole, strict=True))
     last = None if memory is None else memory.output
     output = held(apply_whole(node, values, len(values[0])), last)
-    return (output if last is None else (output - last) / weight), Prefix(values, output)
+    sent = output if code.plain else norm * output
+    if last is not None:
+        sent = sent - (last if code.plain else code.norms[t - 2] * last)
+    return sent / weight, Prefix(sums, output)
 
 
-def _prefix(before: Tensor | None, weight: float, pulse: Pulse, silence: Tensor) -> Tensor:
-    """Return A[m] = A[m-1] + w[m] s[m]. What comes at once and whole, such as a mask, is not multiplied."""
+def _sum(before: Tensor | None, weight: float, pulse: Pulse, silence: Tensor) -> Tensor:
+    """Return the digits so far, added up: S[m] = S[m-1] + w[m] s[m]."""
     if pulse is None:
         return silence if before is None else before
     weighted = pulse if weight == 1 else weight * pulse
     return weighted if before is None else before + weighted
 
 
-def _readout(plan: Plan, state: State, pulses: dict[str, Pulse], first: Mapping[str, int]) -> dict[str, Tensor]:
-    readout = dict(state.readout)
+def _readout(plan: Plan, state: State, pulses: dict[str, Pulse]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return the sums of the digits of each output, and what they stand for."""
+    sums, readout = dict(state.sums), dict(state.readout)
     for name in dict.fromkeys(plan.graph.outputs):
-        pulse, digit = pulses[name], state.tick + 1 - first[name]
-        if pulse is not None:
-            weighted = plan.code.weights[digit - 1] * pulse
-            readout[name] = readout[name] + weighted if name in readout else weighted
-    return readout
+        code, digit = plan.codes[name], state.tick + 1 - plan.graph.first_steps[name]
+        pulse = pulses[name]
+        if name in plan.whole:
+            readout[name] = readout[name] if pulse is None else pulse
+        elif 1 <= digit <= code.steps and (pulse is not None or name in sums):
+            if pulse is not None:
+                sums[name] = _sum(sums.get(name), code.weights[digit - 1], pulse, pulse)
+            readout[name] = sums[name] if code.plain else sums[name] / code.norms[digit - 1]
+    return sums, readout

@@ -10,16 +10,20 @@ calibration data, of Z in the source network minus Z in the spiking one, the neu
 from jaxtyping import Float
 from torch import Tensor
 
-from canonic.codes import CSS
 from canonic.network.graph import Node
+from canonic.network.plan import Plan
 
 
 def correct_mean(
-    code: CSS, node: Node, wanted: Float[Tensor, "batch ..."], currents: Float[Tensor, "_ batch ..."]
+    plan: Plan, node: Node, wanted: Float[Tensor, "batch ..."], currents: Float[Tensor, "_ batch ..."]
 ) -> Node:
-    """Return a population that starts at the potentials that remove its mean error."""
-    error = channel_mean(wanted - code.decode(currents), node.tensors["theta"])
-    return node.with_tensors(start=error / code.beta)
+    """Return a population that starts at the potentials that remove its mean error.
+
+    The membrane of CSS is doubled before it integrates; that of other codes is in units of the value, v[0] = d.
+    """
+    error = channel_mean(wanted - plan.current_value(node, currents), node.tensors["theta"])
+    css = node.neurons.css if node.neurons else None
+    return node.with_tensors(start=error / css.beta if css else error)
 
 
 def channel_mean(values: Float[Tensor, "batch ..."], theta: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

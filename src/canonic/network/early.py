@@ -9,8 +9,8 @@ from torch import Tensor
 
 from canonic.errors import DataError
 from canonic.network.clocked import clocked
-from canonic.network.graph import Plan, total_steps
 from canonic.network.outputs import Output, output_names, required_output
+from canonic.network.plan import Plan, total_steps
 
 
 @dataclass(frozen=True)

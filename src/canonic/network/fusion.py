@@ -6,7 +6,6 @@ Written by themselves, the convolution, the scale and the sum each read and writ
 the spikes are read.
 """
 
-from collections.abc import Container
 from dataclasses import replace
 
 import torch
@@ -14,9 +13,10 @@ from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.network.convolution import prepared, takes
-from canonic.network.graph import Graph, Node, Plan
+from canonic.network.graph import Graph, Node
 from canonic.network.grids import largest_sum
-from canonic.network.inputs import analog, prototype
+from canonic.network.inputs import prototype
+from canonic.network.plan import Plan
 from canonic.network.pooling import poolable
 from canonic.network.population import per_channel
 from canonic.neurons import SATURATION
@@ -28,24 +28,29 @@ Source = tuple[str, Node | None]
 def fuse(plan: Plan) -> Plan:
     """Return the plan with sums, scales and convolutions taken into the populations that alone read them."""
     graph = plan.graph
-    terms = {node.name: _terms(graph, node.inputs[0]) for node in graph.populations}
+    terms = {n.name: _terms(graph, n.inputs[0]) for n in graph.populations if n.neurons and n.neurons.css}
     nodes = tuple(_reading(node, terms[node.name]) if node.name in terms else node for node in graph.nodes)
-    whole = analog(graph)
-    nodes = tuple(_behind(plan, node, whole) if node.neurons is not None else node for node in nodes)
+    nodes = tuple(
+        _behind(plan, node, node.neurons.css) if node.neurons and node.neurons.css else node for node in nodes
+    )
     needed, kept = set(graph.outputs) | set(graph.inputs), []
     for node in reversed(nodes):
         if node.name in needed:
             needed.update(node.inputs)
             kept.append(node)
-    return replace(plan, graph=_with_small_spikes(replace(graph, nodes=tuple(reversed(kept))), plan.code))
+    return replace(plan, graph=_with_small_spikes(replace(graph, nodes=tuple(reversed(kept)))))
 
 
-def _with_small_spikes(graph: Graph, code: CSS) -> Graph:
+def _with_small_spikes(graph: Graph) -> Graph:
     """Return the graph with spikes of 8 bits, which hold them exactly, where readers make floats of them."""
     if prototype(graph).dtype != torch.float32:
         return graph
-    nodes = (replace(n, small=n.neurons is not None and _reads_small(graph, n.name, code)) for n in graph.nodes)
-    return replace(graph, nodes=tuple(nodes))
+    return replace(graph, nodes=tuple(replace(node, small=_leaves_small(graph, node)) for node in graph.nodes))
+
+
+def _leaves_small(graph: Graph, node: Node) -> bool:
+    css = node.neurons.css if node.neurons else None
+    return css is not None and _reads_small(graph, node.name, css)
 
 
 def _reads_small(graph: Graph, name: str, code: CSS) -> bool:
@@ -94,22 +99,21 @@ def _reading(node: Node, terms: tuple[Source, ...]) -> Node:
     return replace(node, inputs=tuple(name for name, _ in terms)).with_tensors(**scales)
 
 
-def _behind(plan: Plan, node: Node, whole: Container[str]) -> Node:
+def _behind(plan: Plan, node: Node, code: CSS) -> Node:
     """Return a population with the largest convolution among its terms taken in, where a program can compute it.
 
     Streams that come whole, in one step, are multiplied once anyway.
     """
-    code = (node.neurons and node.neurons.code) or plan.code
     ready = [
         (index, source)
         for index, source in enumerate(map(plan.graph.__getitem__, node.inputs))
         if f"scale {index}" not in node.tensors
         and source.inputs
-        and source.inputs[0] not in whole
+        and source.inputs[0] not in plan.whole
         and takes(source, code)
         and _read_once(plan.graph, source.name)
     ]
-    ternary = plan.code.levels == 1  # the spikes that it reads are, too
+    ternary = plan.graph.levels[1] == 1  # the spikes that it reads are, too
     if (
         not ternary
         or plan.bias != "first"

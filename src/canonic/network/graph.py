@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from canonic.codes import CSS
+from canonic.codes import CSS, Weighted
 
 Kind = Literal["input", "synapse", "population", "function unit", "structure"]
 
@@ -73,17 +73,26 @@ class Neurons:
         ceiling: the value at which its activation is clipped.
         code: its code, once it has been converted.
         encodes: it codes an input of the network, and so adds no depth.
+        waits: silent steps where it reads digits of another code, all of which it waits for.
     """
 
     signed: bool
     ceiling: float | None = None
-    code: CSS | None = None
+    code: Weighted | None = None
     encodes: bool = False
+    waits: int | None = None
 
     @property
     def silent(self) -> int:
-        """Silent steps k of the code; none before it has one."""
+        """Silent steps k: those of the code, none before it has one."""
+        if self.waits is not None:
+            return self.waits
         return self.code.silent if self.code else 0
+
+    @property
+    def css(self) -> CSS | None:
+        """Its code, where that is CSS from end to end: its digits and those that it reads, which flow through it."""
+        return self.code if isinstance(self.code, CSS) and self.waits is None else None
 
 
 @dataclass(frozen=True)
@@ -189,8 +198,9 @@ class Graph:
 
     @property
     def levels(self) -> tuple[int, int]:
-        """The smallest and the largest number of levels of a population's digits."""
-        levels = [n.neurons.code.levels for n in self.populations if n.neurons and n.neurons.code] or [1]
+        """The smallest and the largest number of levels of a population's digits in CSS."""
+        codes = [node.neurons.code for node in self.populations if node.neurons]
+        levels = [code.levels for code in codes if isinstance(code, CSS)] or [1]
         return min(levels), max(levels)
 
     @cached_property
@@ -207,25 +217,6 @@ class Graph:
         return replace(self, nodes=tuple(nodes))
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a scheduler runs.
-
-    Attributes:
-        graph: a converted graph.
-        code: the code that its streams are in; its levels are the most of any population.
-        bias: when biases are injected.
-        spikes: the type of spikes between layers; that of the currents if None.
-        compiled: whether the layerwise scheduler runs populations as compiled loops.
-    """
-
-    graph: Graph
-    code: CSS
-    bias: Bias = "first"
-    spikes: torch.dtype | None = None
-    compiled: bool = False
-
-
 def longest_path(graph: Graph, cost: Callable[[Node], int]) -> dict[str, int]:
     """Return for each node the largest sum of costs on a path from an input to it, its own cost included."""
     total: dict[str, int] = {}
@@ -238,11 +229,6 @@ def depth(graph: Graph) -> int:
     """Return the number of spiking populations on the longest path, without those that code an input."""
     deepest = longest_path(graph, lambda node: int(node.neurons is not None and not node.neurons.encodes))
     return max((deepest[name] for name in graph.outputs), default=0)
-
-
-def total_steps(plan: Plan) -> int:
-    """Return the steps until the last digit of the last output: T and the silent steps on the longest path."""
-    return plan.code.steps + max(plan.graph.first_steps[name] for name in plan.graph.outputs)
 
 
 def operator_of(node: Node) -> Callable[..., Any]:

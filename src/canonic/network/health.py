@@ -8,12 +8,13 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from canonic.codes import CSS
-from canonic.network.graph import Graph, Neurons, Node, Plan
+from canonic.network.graph import Graph, Neurons, Node
 from canonic.network.layerwise import at_once, current_of
 from canonic.network.outputs import output_names
+from canonic.network.plan import Plan
 from canonic.network.population import population_scan
 from canonic.network.reference import activate, reference
+from canonic.network.weighted import population_of
 from canonic.neurons import Scan
 
 
@@ -86,35 +87,37 @@ def measure(
 
     wanted = reference(source, inputs, keep)
     streams = at_once(plan, inputs, compare)
-    pairs = zip(output_names(source), wanted, streams, strict=True)
-    return populations, {name: _of_output(plan.code, value, stream) for name, value, stream in pairs}
+    pairs = zip(output_names(source), wanted, strict=True)
+    decoded = [plan.value(name, stream) for name, stream in zip(plan.graph.outputs, streams, strict=True)]
+    return populations, {name: _of_output(value, found) for (name, value), found in zip(pairs, decoded, strict=True)}
 
 
-def _of_output(code: CSS, value: Tensor, stream: Tensor) -> Sums:
-    sums = noise(code, torch.ones(()), value, stream)
+def _of_output(value: Tensor, decoded: Tensor) -> Sums:
+    sums = noise(torch.ones(()), value, decoded)
     if value.dim() != 2:
         return sums
-    return replace(sums, agreed=int((code.decode(stream).argmax(1) == value.argmax(1)).sum()))
+    return replace(sums, agreed=int((decoded.argmax(1) == value.argmax(1)).sum()))
 
 
-def noise_ratio(code: CSS, value: Tensor, stream: Tensor) -> float:
-    """Return the signal-to-noise ratio of an output's stream in dB."""
-    sums = noise(code, torch.ones(()), value, stream)
+def noise_ratio(value: Tensor, decoded: Tensor) -> float:
+    """Return the signal-to-noise ratio of an output in dB, from that of the source network."""
+    sums = noise(torch.ones(()), value, decoded)
     return decibels(sums.signal, sums.error)
 
 
-def noise(code: CSS, theta: Tensor, value: Tensor, stream: Tensor) -> Sums:
-    """Return signal and error of one stream, both in units of theta."""
-    return Sums(_square(value * theta), _square((code.decode(stream) - value) * theta))
+def noise(theta: Tensor, value: Tensor, decoded: Tensor) -> Sums:
+    """Return signal and error of what one stream stands for, both in units of theta."""
+    return Sums(_square(value * theta), _square((decoded - value) * theta))
 
 
 def _sums(plan: Plan, node: Node, value: Tensor, currents: Tensor, did: Scan) -> Sums:
     neurons, theta = node.neurons or Neurons(signed=True), node.tensors["theta"]
     code, whole = neurons.code or plan.code, node.tensors.get("threshold")
-    decoded, target = code.decode(did.spikes), activate(node, code.decode(currents / (1 if whole is None else whole)))
-    exact = population_scan(_without_scales(node), [currents], replace(code, silent=code.steps))
+    given = plan.current_value(node, currents / (1 if whole is None else whole))
+    decoded, target = code.decode(did.spikes), activate(node, given)
+    exact = _patient(plan, node, currents)
     return replace(
-        noise(code, theta, value, did.spikes),
+        noise(theta, value, decoded),
         own=_square((decoded - target) * theta),
         rounding=_square((code.decode(exact.spikes) - target) * theta),
         clipping=_square((target.abs() - code.largest).clamp(min=0) * theta),
@@ -122,6 +125,15 @@ def _sums(plan: Plan, node: Node, value: Tensor, currents: Tensor, did: Scan) ->
         clips=int(exact.overloads.sum()),
         firings=code.steps * decoded.numel(),
     )
+
+
+def _patient(plan: Plan, node: Node, currents: Tensor) -> Scan:
+    """Return what a population would do if it saw all of its current before it fires."""
+    neurons = node.neurons or Neurons(signed=True)
+    if css := neurons.css:
+        return population_scan(_without_scales(node), [currents], replace(css, silent=css.steps))
+    waits = plan.sender(node).steps
+    return population_of(plan, replace(node, neurons=replace(neurons, waits=waits)), currents)
 
 
 def _without_scales(node: Node) -> Node:

@@ -1,6 +1,6 @@
 """The border: what a network accepts as input."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from canonic.errors import DataError, first_line, nearest
 from canonic.network.batch import LABELS, by_name, described, parted, remedy, require_batches
-from canonic.network.graph import Graph
+from canonic.network.graph import Graph, Node
 from canonic.words import counted
 
 
@@ -19,11 +19,16 @@ def prototype(graph: Graph) -> Tensor:
     return next(tensors, torch.empty(()))
 
 
-def analog(graph: Graph) -> set[str]:
-    """Return the names of the inputs and of what follows from them before any population codes it in spikes."""
+def analog(graph: Graph, passes: Callable[[Node], bool] = lambda _: True) -> set[str]:
+    """Return the names of the inputs and of what follows from them before any population codes it in spikes.
+
+    Args:
+        graph: the graph.
+        passes: tells of a node whether it can be among them.
+    """
     names = set(graph.inputs)
     for node in graph.nodes:
-        if node.neurons is None and names.issuperset(node.inputs):
+        if node.neurons is None and names.issuperset(node.inputs) and passes(node):
             names.add(node.name)
     return names
 

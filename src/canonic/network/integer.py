@@ -20,11 +20,12 @@ from torch import Tensor
 from canonic.errors import ConversionError
 from canonic.network.apply import apply
 from canonic.network.draft import LARGEST_CURRENT, TooLarge, impossible
-from canonic.network.graph import Graph, Node, Plan, Slot
+from canonic.network.graph import Graph, Node, Slot
 from canonic.network.grids import averaged, rounding_scale
 from canonic.network.inputs import analog, prototype
 from canonic.network.kernels import pack
 from canonic.network.matrices import INPUTS, Matrices, only_matrices_read
+from canonic.network.plan import Plan
 
 
 def to_integers(plan: Plan) -> Plan:
@@ -35,13 +36,7 @@ def to_integers(plan: Plan) -> Plan:
     Raises:
         ConversionError: if a sum could overflow, or a node cannot compute in whole numbers; the message names it.
     """
-    if plan.code.beta != 2:
-        raise ConversionError(f"int8 shifts membranes, and so needs beta = 2; the code has {plan.code.beta:g}")
-    if plan.code.levels > 1:
-        raise ConversionError(
-            f"int8 takes spikes of -1, 0 and +1; the digits of this network go up to {plan.code.levels}: convert with "
-            "levels=1, or use bf16"
-        )
+    _require_css(plan)
     if plan.bias != "first":
         raise ConversionError("int8 adds a bias as one whole number: convert with Settings(bias='first')")
     for bits, headroom in INPUTS:
@@ -52,6 +47,23 @@ def to_integers(plan: Plan) -> Plan:
     raise ConversionError(
         f"{reason}, beyond the {LARGEST_CURRENT:.3g} that an integer network holds: split the layer, or use bf16"
     )
+
+
+def _require_css(plan: Plan) -> None:
+    for node in plan.graph.populations:
+        code = node.neurons.css if node.neurons else None
+        if code is None:
+            raise ConversionError(
+                f"int8 has the neuron of CSS only, and {node.name} is, or reads, in the code "
+                f"{plan.sender(node).name}: convert with css, or use bf16"
+            )
+        if code.beta != 2:
+            raise ConversionError(f"int8 shifts membranes, and so needs beta = 2; the code has {code.beta:g}")
+    if plan.graph.levels[1] > 1:
+        raise ConversionError(
+            f"int8 takes spikes of -1, 0 and +1; the digits of this network go up to {plan.graph.levels[1]}: convert "
+            "with levels=1, or use bf16"
+        )
 
 
 def _lowered(graph: Graph, bits: int, headroom: int) -> Graph:

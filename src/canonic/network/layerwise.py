@@ -7,14 +7,16 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from canonic.codes import CSS
-from canonic.network.apply import apply_whole, bias_gain, held
+from canonic.codes import CSS, Weighted
+from canonic.network.apply import apply_whole, held
 from canonic.network.convolution import convolved
-from canonic.network.graph import Graph, Node, Plan
-from canonic.network.inputs import analog, prototype
+from canonic.network.graph import Graph, Node
+from canonic.network.inputs import prototype
 from canonic.network.kernels import multiply
+from canonic.network.plan import Plan, entered
 from canonic.network.pooling import pooled
 from canonic.network.population import current, population_scan
+from canonic.network.weighted import population_of
 from canonic.neurons import Scan, lengthen
 
 log = logging.getLogger("canonic")
@@ -62,8 +64,8 @@ def _lacks_memory(error: Exception) -> bool:
 
 def chunk_size(plan: Plan) -> int:
     """Return how many samples are simulated at once: the largest stream is near CHUNK bytes."""
-    kind, steps = prototype(plan.graph).dtype, plan.code.steps
-    largest, whole = 1, analog(plan.graph)  # those are streams of one step
+    kind, steps = prototype(plan.graph).dtype, plan.longest
+    largest, whole = 1, plan.whole  # those are streams of one step
     for node in plan.graph.nodes:
         number = kind if node.neurons is None else _spike_type(plan, node)
         largest = max(largest, node.size * number.itemsize * (1 if node.name in whole else steps))
@@ -107,7 +109,8 @@ def result_of(
 ) -> Scan | Tensor:
     """Return what a population does with the streams of its inputs, or the stream of another node."""
     if node.neurons is not None:
-        return _population(plan, node, inputs, node.neurons.code or plan.code, counted=counted)
+        css = node.neurons.css
+        return _population(plan, node, inputs, css, counted=counted) if css else population_of(plan, node, inputs[0])
     return _telescoping(plan, node, inputs) if node.kind == "function unit" else _linear(plan, node, inputs)
 
 
@@ -140,40 +143,45 @@ def _population(plan: Plan, node: Node, inputs: Sequence[Tensor], code: CSS, *, 
 
 
 def _linear(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
-    spread = plan.bias == "spread" and "bias" in node.tensors
-    steps = plan.code.steps if spread else max(len(stream) for stream in inputs)
-    rows = [lengthen(stream, steps).flatten(0, 1) for stream in inputs]
+    """Return the stream of a linear node: its operator on each digit, and its bias with the gains of its code."""
+    gains, given = plan.gains.get(node.name, ()), list(inputs)
+    if node.name not in plan.whole:
+        code = plan.codes[node.name]
+        given = [entered(plan, name, stream, code) for name, stream in zip(node.inputs, inputs, strict=True)]
+    steps = max(len(gains), *map(len, given))
+    rows = [lengthen(stream, steps).flatten(0, 1) for stream in given]
     result = multiply(node, rows)
     stream = result.reshape(steps, -1, *result.shape[1:])
-    if "bias" in node.tensors:
-        # In place is safe: an operator with a bias has made a tensor of its own.
-        (stream if spread else stream[0]).add_(node.tensors["bias"], alpha=bias_gain(plan, node, 1))
+    for digit, gain in enumerate(gains):
+        if gain:  # in place is safe: an operator with a bias has made a tensor of its own
+            stream[digit].add_(node.tensors["bias"], alpha=gain)
     return stream
 
 
 def _telescoping(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
-    steps = max(len(stream) for stream in inputs)
-    done = pooled(node, inputs[0], plan.code)
+    code, steps = plan.codes[node.name], max(len(stream) for stream in inputs)
+    done = pooled(node, inputs[0], code) if isinstance(code, CSS) else None
     if done is not None:
         return done
-    prefixes = [_prefixes(plan, stream, steps).flatten(0, 1) for stream in inputs]
+    pairs = zip(node.inputs, inputs, strict=True)
+    prefixes = [_prefixes(plan, name, stream, code, steps).flatten(0, 1) for name, stream in pairs]
     result = apply_whole(node, prefixes, len(prefixes[0]))
     values = result.reshape(steps, -1, *result.shape[1:])
     if not bool(values.isfinite().all()):
         values = _finite(values)
-    stream = plan.code.telescope(values)
+    stream = values if node.name in plan.whole else code.telescope(values)
     if node.scaling != "pools":
         return stream
     spikes = inputs[0].dtype  # whole numbers are whole again, but for rounding where 1 / beta is no float
     return stream.to(spikes) if spikes.is_floating_point else stream.round().to(spikes)
 
 
-def _prefixes(plan: Plan, stream: Tensor, steps: int) -> Tensor:
-    """Return A[1], A[2], ...; what comes with the first digit only, such as an input, is A[m] at every step."""
-    if len(stream) == 1:
+def _prefixes(plan: Plan, name: str, stream: Tensor, code: Weighted, steps: int) -> Tensor:
+    """Return A[1], A[2], ...; numbers that come whole, such as an input, are A[m] at every step."""
+    if name in plan.whole:
         whole = stream.float() if stream.dtype == torch.int8 else stream  # masks and words stay as they are
         return whole.expand(steps, *stream.shape[1:])
-    return plan.code.prefixes(lengthen(stream, steps))
+    return code.prefixes(lengthen(stream, steps))
 
 
 def _finite(values: Tensor) -> Tensor:

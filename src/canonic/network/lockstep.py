@@ -7,9 +7,11 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
+from canonic.codes import CSS
 from canonic.network.apply import apply_whole
-from canonic.network.graph import Graph, Node, Plan
+from canonic.network.graph import Graph, Node
 from canonic.network.layerwise import last_readers, stream_of
+from canonic.network.plan import Plan
 from canonic.network.reference import activate
 
 
@@ -59,7 +61,8 @@ def settled_plan(plan: Plan, inputs: Sequence[Tensor], settle: Settle) -> Plan:
     """Return the plan with every population settled on the streams of those before it."""
     nodes = {visit.node.name: visit.node for visit in lockstep(plan, inputs, settle)}
     graph = with_nodes(plan.graph, nodes)
-    return replace(plan, graph=graph, code=replace(plan.code, levels=graph.levels[1]))
+    code = replace(plan.code, levels=graph.levels[1]) if isinstance(plan.code, CSS) else plan.code
+    return replace(plan, graph=graph, code=code)
 
 
 def with_nodes(graph: Graph, nodes: Mapping[str, Node]) -> Graph:

@@ -6,7 +6,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from canonic.codes import CSS
+from canonic.codes import CSS, Weighted
 from canonic.network.graph import Node
 from canonic.neurons import Scan, fused_scan, total
 
@@ -56,13 +56,14 @@ def current(node: Node, streams: Sequence[Tensor]) -> Tensor:
     return total([(stream, node.tensors.get(f"scale {index}")) for index, stream in enumerate(streams)])
 
 
-def ceiling_of(node: Node, code: CSS) -> Tensor | None:
+def ceiling_of(node: Node, code: Weighted) -> Tensor | None:
     """Return what a population is clipped at, in units of its theta; None if nothing is, or where the code ends there.
 
-    The largest number of one level is chosen to be the ceiling.
+    The largest number of one level, and of other codes, is chosen to be the ceiling.
     """
     ceiling = node.neurons.ceiling if node.neurons else None
-    return None if ceiling is None or code.levels == 1 else ceiling / node.tensors["theta"]
+    graded = isinstance(code, CSS) and code.levels > 1
+    return ceiling / node.tensors["theta"] if graded and ceiling is not None else None
 
 
 def per_channel(node: Node, ceiling: Tensor | None = None) -> bool:

@@ -7,11 +7,13 @@ from typing import get_args
 import torch
 from torch import Tensor
 
+from canonic.codes import CSS
 from canonic.errors import DataError
-from canonic.network.graph import Graph, Node, Plan, Precision
+from canonic.network.graph import Graph, Node, Precision
 from canonic.network.inputs import analog
 from canonic.network.integer import to_integers
 from canonic.network.kernels import LINEAR
+from canonic.network.plan import Plan
 
 COARSE = 12
 """Digits that are well above the rounding of sums in float32: 2^-12 of a threshold, and 2^-23 of a sum."""
@@ -74,7 +76,7 @@ def with_wide_ends(plan: Plan) -> Plan:
     the input, if there are digits near that rounding.
     """
     ends = {node.name for node in plan.graph.nodes if node.operator == LINEAR} & _answers(plan.graph)
-    if plan.code.steps > COARSE:
+    if isinstance(plan.code, CSS) and plan.code.steps > COARSE:
         ends |= {node.name for node in plan.graph.nodes if node.weighted} & analog(plan.graph)
 
     def changed(node: Node) -> Node:

@@ -7,8 +7,8 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from canonic.network.clocked import clocked, final_readout
-from canonic.network.graph import Plan, total_steps
 from canonic.network.layerwise import Observer, layerwise
+from canonic.network.plan import Plan, entered, total_steps
 from canonic.neurons import lengthen
 
 
@@ -22,7 +22,8 @@ def final(plan: Plan, fused: Plan | None, inputs: Sequence[Tensor]) -> list[Floa
     """
     if fused is None:
         return list(final_readout(plan, inputs))
-    return [plan.code.decode(stream) for stream in layerwise(fused, inputs)]
+    pairs = zip(fused.graph.outputs, layerwise(fused, inputs), strict=True)
+    return [fused.value(name, stream) for name, stream in pairs]
 
 
 def by_step(
@@ -39,15 +40,15 @@ def by_step(
     outputs = plan.graph.outputs
     if fused is not None:
         streams = layerwise(fused, inputs, observe)
-        starts = (plan.graph.first_steps[name] for name in outputs)
-        return [_settling(plan, stream, start) for stream, start in zip(streams, starts, strict=True)]
+        return [_settling(plan, name, stream) for name, stream in zip(outputs, streams, strict=True)]
     states = [state.readout for _, state in clocked(plan, inputs)]
     silent = {name: torch.zeros_like(states[-1][name]) for name in outputs}
     return [torch.stack([state.get(name, silent[name]) for state in states]) for name in outputs]
 
 
-def _settling(plan: Plan, stream: Shaped[Tensor, "time batch ..."], start: int) -> Float[Tensor, "steps batch ..."]:
-    settled = plan.code.prefixes(lengthen(stream, plan.code.steps))
+def _settling(plan: Plan, name: str, stream: Shaped[Tensor, "time batch ..."]) -> Float[Tensor, "steps batch ..."]:
+    code, start = plan.codes[name], plan.graph.first_steps[name]
+    settled = code.prefixes(lengthen(entered(plan, name, stream, code), code.steps))
     before = settled.new_zeros(start, *settled.shape[1:])
     held = settled[-1:].expand(total_steps(plan) - start - len(settled), *settled.shape[1:])
     return torch.cat([before, settled, held])

@@ -4,9 +4,10 @@ import math
 from collections.abc import Iterator
 from typing import Any, get_args
 
-from canonic.network.graph import Bias, Constant, Graph, Kind, Node, Plan, Scaling, Slot
+from canonic.network.graph import Bias, Constant, Graph, Kind, Node, Scaling, Slot
 from canonic.network.named import operator_named, require_plain
 from canonic.network.outputs import output_names
+from canonic.network.plan import Plan
 
 LARGEST = 2**31
 """Elements of one sample of a node: more is no network, and would take all memory."""

@@ -10,14 +10,15 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from canonic.codes import CSS
+from canonic.codes import Weighted
 from canonic.errors import DataError
 from canonic.network.early import Answer, answer
 from canonic.network.fusion import fuse
-from canonic.network.graph import Graph, Plan, Precision, depth, total_steps
+from canonic.network.graph import Graph, Precision, depth
 from canonic.network.inputs import called, channels_last, known_device, prototype
 from canonic.network.layerwise import Observer
 from canonic.network.outputs import Output, formed
+from canonic.network.plan import Plan, total_steps
 from canonic.network.precision import lowered, require_precision
 from canonic.network.readout import by_step, final
 from canonic.network.reference import reference
@@ -37,7 +38,7 @@ Input = Batch | Mapping[str, Batch]
 
 @dataclass(frozen=True, repr=False, eq=False)
 class SpikingNetwork:
-    """A network of ternary spiking populations. Calls are stateless: each starts from rest.
+    """A network of spiking populations. Calls are stateless: each starts from rest.
 
     Attributes:
         plan: the graph, its code and the way biases are injected.
@@ -67,7 +68,7 @@ class SpikingNetwork:
         return self.plan.graph
 
     @property
-    def code(self) -> CSS:
+    def code(self) -> Weighted:
         """The code of the network's streams."""
         return self.plan.code
 

@@ -15,13 +15,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from canonic.codes import CSS
+from canonic.codes import CSS, Weighted, from_json
 from canonic.errors import StorageError
 from canonic.network.finite import not_finite
-from canonic.network.graph import Constant, Graph, Neurons, Node, Origin, Plan, Precision, Rows, Slot
+from canonic.network.graph import Constant, Graph, Neurons, Node, Origin, Precision, Rows, Slot
+from canonic.network.plan import Plan
 from canonic.network.sound import require_sound
 
-FORMAT = "canonic network 1"
+FORMAT, BEFORE = "canonic network 2", "canonic network 1"
+"""The format that is written, and the older one that is read: its codes have no name, as there was CSS only."""
 
 
 def save_plan(path: str | PathLike[str], plan: Plan, record: Mapping[str, Any]) -> None:
@@ -79,7 +81,7 @@ def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
             f"{path} is no network that canonic convert wrote, or it is damaged ({error}): make one with canonic "
             "convert"
         ) from None
-    if header.get("format") != FORMAT:
+    if header.get("format") not in (FORMAT, BEFORE):
         raise StorageError(
             f"{path} holds no network of this version ({header.get('format')}): make one with canonic convert"
         )
@@ -118,7 +120,7 @@ def _describe_node(node: Node) -> dict[str, Any]:
         "arguments": _to_json(dict(node.arguments)),
         "scaling": node.scaling,
         "alone": node.alone,
-        "neurons": node.neurons and asdict(node.neurons),
+        "neurons": node.neurons and {**asdict(node.neurons), "code": node.neurons.code and node.neurons.code.to_json()},
         "origin": asdict(node.origin),
     }
 
@@ -126,14 +128,13 @@ def _describe_node(node: Node) -> dict[str, Any]:
 def _plan(data: dict[str, Any], tensors: dict[str, Tensor]) -> Plan:
     nodes = tuple(_node(described, tensors) for described in data["nodes"])
     graph = Graph(nodes, tuple(data["inputs"]), tuple(data["outputs"]), data["form"])
-    return Plan(graph, CSS(**data["code"]), data["bias"])
+    return Plan(graph, _code(data["code"]), data["bias"])
 
 
 def _node(data: dict[str, Any], tensors: dict[str, Tensor]) -> Node:
     neurons = data["neurons"]
     if neurons is not None:
-        code = neurons["code"] and CSS(**neurons["code"])
-        neurons = Neurons(**{**neurons, "code": code})
+        neurons = Neurons(**{**neurons, "code": neurons["code"] and _code(neurons["code"])})
     own = {name.rpartition("/")[2]: t for name, t in tensors.items() if name.rpartition("/")[0] == data["name"]}
     return Node(
         **{
@@ -146,6 +147,10 @@ def _node(data: dict[str, Any], tensors: dict[str, Tensor]) -> Node:
             "origin": Origin(**data["origin"]),
         }
     )
+
+
+def _code(data: dict[str, Any]) -> Weighted:
+    return from_json({"name": CSS.name, **data})
 
 
 def _to_json(value: Any) -> Any:

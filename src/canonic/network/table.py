@@ -1,6 +1,8 @@
 """A network as a table that a person can read."""
 
-from canonic.network.graph import Node, Plan, depth, total_steps
+from canonic.codes import CSS, Weighted
+from canonic.network.graph import Node, depth
+from canonic.network.plan import Plan, total_steps
 from canonic.tables import text_table
 from canonic.words import counted, spread
 
@@ -19,12 +21,25 @@ def rows(plan: Plan) -> list[tuple[str, ...]]:
 
 def summary(plan: Plan) -> str:
     """Return one sentence on the size and the latency of a network."""
-    silent, shape = spread(*plan.graph.silent), f"beta = {plan.code.beta:g}, phi = {plan.code.phi:g}"
-    levels = "" if plan.graph.levels == (1, 1) else f", L = {spread(*plan.graph.levels)}"
-    code = f"CSS T = {plan.code.steps}, k = {silent}, {shape}{levels}"
+    code = " and ".join(dict.fromkeys(map(_named, (plan.codes[node.name] for node in plan.graph.populations))))
+    code = _family(plan, plan.code) if isinstance(plan.code, CSS) and _pure(plan) else code
     neurons = plan.graph.neurons
     size = f"{counted(len(neurons), 'population')}, {counted(sum(neurons.values()), 'neuron')}"
     return f"{size}, depth {depth(plan.graph)}; {code}: {counted(total_steps(plan), 'total step')}"
+
+
+def _pure(plan: Plan) -> bool:
+    return all(node.neurons and node.neurons.css for node in plan.graph.populations)
+
+
+def _family(plan: Plan, code: CSS) -> str:
+    silent, shape = spread(*plan.graph.silent), f"beta = {code.beta:g}, phi = {code.phi:g}"
+    levels = "" if plan.graph.levels == (1, 1) else f", L = {spread(*plan.graph.levels)}"
+    return f"CSS T = {code.steps}, k = {silent}, {shape}{levels}"
+
+
+def _named(code: Weighted) -> str:
+    return f"{code.name} T = {code.steps}"
 
 
 def _row(node: Node, first: int) -> tuple[str, ...]:

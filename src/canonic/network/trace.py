@@ -8,9 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from canonic.errors import DataError, nearest
-from canonic.network.graph import Graph, Node, Plan
+from canonic.network.graph import Graph, Neurons, Node
 from canonic.network.layerwise import current_of, layerwise
+from canonic.network.plan import Plan, entered
 from canonic.network.reference import reference
+from canonic.network.weighted import membranes_of
 from canonic.neurons import Scan, lengthen, replay
 from canonic.words import counted
 
@@ -20,9 +22,9 @@ class LayerTrace:
     """One population, for each of its own steps 1 .. T + k.
 
     Attributes:
-        spikes: -1, 0 or +1, ``[time, batch, *shape]``; the k silent steps hold 0.
+        spikes: the events, -1, 0 or +1 in ternary codes, ``[time, batch, *shape]``; the k silent steps hold 0.
         currents: in units of theta; the last k steps hold 0.
-        membranes: after the step, in units of theta; the threshold is beta^k.
+        membranes: after the step, in units of theta; the threshold of CSS is beta^k, that of other codes w[m].
         decoded: what the spikes stand for, ``[batch, *shape]``, in the units of the source network.
         source: the activation of the source network, likewise.
         first: global steps before the first step of this population.
@@ -65,17 +67,29 @@ def trace(plan: Plan, graph: Graph, inputs: Sequence[Tensor], layers: Iterable[s
 def _traced(plan: Plan, node: Node, parts: Sequence[tuple[Tensor, Tensor]], source: Tensor) -> LayerTrace:
     """Return the trace of a population from currents and spikes, of some samples each, and its activation."""
     currents, spikes = (torch.cat(part, 1) for part in zip(*parts, strict=True))
-    code = (node.neurons and node.neurons.code) or plan.code
-    start, whole = node.tensors.get("start"), node.tensors.get("threshold")
-    unit = 1 if whole is None else whole
-    quiet = torch.zeros_like(spikes[:1]).expand(code.silent, *spikes.shape[1:])
+    neurons = node.neurons or Neurons(signed=True)
+    code, silent = neurons.code or plan.code, neurons.silent
+    quiet = torch.zeros_like(spikes[:1]).expand(silent, *spikes.shape[1:])
     fired = torch.cat([quiet, spikes]).to(currents.dtype)
-    ready = lengthen(currents, code.steps + code.silent)
+    given, membranes = _inside(plan, node, neurons, currents, fired)
     return LayerTrace(
         spikes=fired,
-        currents=ready / unit,
-        membranes=replay(code, ready, fired, start=start, theta=whole) / unit,
+        currents=given,
+        membranes=membranes,
         decoded=code.decode(spikes, node.tensors["theta"]),
         source=source,
-        first=plan.graph.first_steps[node.name] - code.silent,
+        first=plan.graph.first_steps[node.name] - silent,
     )
+
+
+def _inside(
+    plan: Plan, node: Node, neurons: Neurons, currents: Tensor, fired: Tensor
+) -> tuple[Float[Tensor, "time batch ..."], Float[Tensor, "time batch ..."]]:
+    """Return currents and membranes of a population at each of its steps, in units of theta."""
+    if (css := neurons.css) is None:
+        digits = entered(plan, node.inputs[0], currents, plan.sender(node))
+        return lengthen(digits, len(fired)), membranes_of(plan, node, currents)
+    start, whole = node.tensors.get("start"), node.tensors.get("threshold")
+    unit = 1 if whole is None else whole
+    ready = lengthen(currents, len(fired))
+    return ready / unit, replay(css, ready, fired, start=start, theta=whole) / unit

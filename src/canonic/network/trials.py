@@ -12,12 +12,13 @@ from typing import Literal
 
 from torch import Tensor
 
-from canonic.codes import CSS, MOST_STEPS
+from canonic.codes import CSS, MOST_STEPS, Weighted
 from canonic.errors import ConversionError
 from canonic.network.changed import beyond, corrected, with_code, with_range
-from canonic.network.graph import Graph, Plan, Precision, total_steps
+from canonic.network.graph import Graph, Precision
 from canonic.network.health import noise_ratio
 from canonic.network.layerwise import layerwise
+from canonic.network.plan import Plan, total_steps
 from canonic.network.precision import lowered
 from canonic.network.reference import reference
 from canonic.network.samples import capacity
@@ -56,7 +57,7 @@ class Trial:
     layer: str | None
     gain: float
     steps: int
-    code: CSS = CSS()
+    code: Weighted = CSS()
 
     def __str__(self) -> str:
         where = f" for {self.layer}" if self.layer else ""
@@ -84,12 +85,12 @@ class Trial:
         return f"overrides={{{self.layer!r}: Override({self.what}={self.value!r})}}"
 
 
-def _written(code: CSS, what: str, changed: int | float | str) -> str:
+def _written(code: Weighted, what: str, changed: int | float | str) -> str:
     """Return a code as it is written in Python: what changes, and all that is not as usual."""
-    usual = CSS()
-    values = {field.name: getattr(code, field.name) for field in fields(code)} | {what: changed}
+    usual = type(code)()
+    values = {field.name: getattr(code, field.name) for field in fields(code)} | {what: changed}  # type: ignore[arg-type]
     shown = {name: value for name, value in values.items() if name == what or value != getattr(usual, name)}
-    return f"CSS({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+    return f"{type(code).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,8 @@ class Bench:
         if precision == "fp32":
             return ratio
         streams = layerwise(lowered(ready, precision), self.inputs)
-        pairs = zip(reference(plan.graph, self.inputs), streams, strict=True)
-        return min(noise_ratio(plan.code, value, stream) for value, stream in pairs)
+        outputs = zip(plan.graph.outputs, reference(plan.graph, self.inputs), streams, strict=True)
+        return min(noise_ratio(value, plan.value(name, stream)) for name, value, stream in outputs)
 
     def trial(
         self,
@@ -161,15 +162,17 @@ def remedy(trials: Sequence[Trial], samples: int) -> str:
 
 
 def one_more_step(bench: Bench) -> list[Trial]:
-    """Try one more digit."""
+    """Try one more digit, in CSS."""
     steps = bench.plan.code.steps + 1
-    if steps > MOST_STEPS:
+    if steps > MOST_STEPS or not isinstance(bench.plan.code, CSS):
         return []
     return [bench.trial("steps", steps, with_code(bench.plan, lambda code: replace(code, steps=steps)))]
 
 
 def more_silent_steps(bench: Bench, layer: str | None = None) -> list[Trial]:
-    """Try more silent steps, for one population or as many for all, as long as each of them gains."""
+    """Try more silent steps in CSS, for one population or as many for all, as long as each of them gains."""
+    if not isinstance(bench.plan.code, CSS):
+        return []
     graph, trials, gained = bench.plan.graph, list[Trial](), 0.0
     neurons = graph[layer].neurons if layer else None
     now = neurons.silent if neurons else graph.silent[1]

@@ -9,11 +9,12 @@ import torch
 
 from canonic.errors import DataError
 from canonic.network.fusion import fuse
-from canonic.network.graph import Graph, Node, Plan, Precision
+from canonic.network.graph import Graph, Node, Precision
 from canonic.network.health import Sums, added, decibels, measure
 from canonic.network.inputs import batches
 from canonic.network.layerwise import chunk_size
 from canonic.network.outputs import output_names
+from canonic.network.plan import Plan
 from canonic.network.precision import lowered
 from canonic.network.samples import Samples
 from canonic.network.trials import (

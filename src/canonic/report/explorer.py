@@ -131,14 +131,15 @@ def explore(
     """
     outputs, place = outputs_named(snn, classes, output), output_called(snn.graph, output) or 0
     given = list(samples)
-    room = DIGITS if snn.code.levels == 1 else DIGITS // 5
+    levels = snn.graph.levels[1]
+    room = DIGITS if levels == 1 else DIGITS // 5
     limit = max(16, min(NEURONS, room // max(1, len(given) * len(snn.graph.populations) * snn.code.steps)))
     layers = tuple(_layer(snn, node, limit) for node in snn.graph.populations)
     shown = tuple(_shown(snn, layers, place, sample) for sample in given)
     first, node = _first_answer(snn, place), snn.graph[snn.graph.outputs[place]]
     answers = classifies and len(node.shape) == 1
     return ExplorerData(
-        snn.code.weights, snn.code.levels, snn.total_steps, first, layers, shown, outputs, tuple(classes), answers
+        snn.code.weights, levels, snn.total_steps, first, layers, shown, outputs, tuple(classes), answers
     )
 
 
@@ -182,7 +183,7 @@ def _shown(snn: SpikingNetwork, layers: Sequence[Layer], place: int, sample: obj
     return Shown(
         label=label,
         picture=_picture(snn, inputs),
-        spikes=pack([part(layer.sheet, streams[layer.name]) for layer in layers], snn.code.levels),
+        spikes=pack([part(layer.sheet, streams[layer.name]) for layer in layers], snn.graph.levels[1]),
         positive=tuple(_counted(streams[layer.name] > 0) for layer in layers),
         negative=tuple(_counted(streams[layer.name] < 0) for layer in layers),
         outputs=outputs,

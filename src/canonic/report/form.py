@@ -40,6 +40,7 @@ FORM = {
         **dict.fromkeys(("T", "event_bits", "depth", "total_steps", "populations", "neurons", "weights"), int),
         "k": (int, [int]),
         "levels": (int, [int]),
+        "codes": [str],
     },
     "data": {"samples": int, "sha256": str, "calibrated": int, "complete": bool, "gap": str},
     "task": str,

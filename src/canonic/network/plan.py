@@ -1,0 +1,123 @@
+"""What a scheduler runs: a graph, and for each of its streams how it stands for numbers."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from canonic.codes import Weighted
+from canonic.network.graph import Bias, Graph, Node
+from canonic.network.inputs import analog
+
+Stream = Shaped[Tensor, "time batch ..."]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a scheduler runs.
+
+    Attributes:
+        graph: a converted graph.
+        code: of all populations that have none of their own; the levels of CSS are the most of any population.
+        bias: when biases are injected.
+        spikes: the type of spikes between layers; that of the currents if None.
+        compiled: whether the layerwise scheduler runs populations as compiled loops.
+    """
+
+    graph: Graph
+    code: Weighted
+    bias: Bias = "first"
+    spikes: torch.dtype | None = None
+    compiled: bool = False
+
+    @cached_property
+    def whole(self) -> frozenset[str]:
+        """The streams of numbers that come whole, in one step: the inputs and what follows from them alone.
+
+        A bias that is spread over all digits ends this.
+        """
+        if self.bias == "first":
+            return frozenset(analog(self.graph))
+        return frozenset(analog(self.graph, lambda node: "bias" not in node.tensors))
+
+    @cached_property
+    def codes(self) -> Mapping[str, Weighted]:
+        """The code of each stream: that of the population that it comes from, which all other nodes pass on.
+
+        Where no population was, it is that of the plan.
+        """
+        known: dict[str, Weighted] = {}
+        for node in self._computed():
+            given = [known[name] for name in node.inputs if name not in self.whole]
+            own = node.neurons.code if node.neurons else None
+            known[node.name] = own or (given[0] if given and not node.neurons else self.code)
+        return known
+
+    @cached_property
+    def gains(self) -> Mapping[str, tuple[float, ...]]:
+        """With what each digit of a node's stream its bias enters; zeros at the end are left out."""
+        linear = (node for node in self._computed() if node.kind in ("synapse", "structure"))
+        return {node.name: self._gains_of(node) for node in linear if "bias" in node.tensors}
+
+    def _computed(self) -> Iterator[Node]:
+        """Yield all nodes in order, before a population the convolution that it computes itself."""
+        for node in self.graph.nodes:
+            if node.convolution is not None:
+                yield node.convolution
+            yield node
+
+    def _gains_of(self, node: Node) -> tuple[float, ...]:
+        if node.name in self.whole:
+            return (1.0,)
+        code = self.codes[node.name]
+        if self.bias == "spread":
+            return (1 / math.fsum(code.weights),) * code.steps
+        return entry(code)
+
+    def sender(self, node: Node) -> Weighted:
+        """Return the code in which a population is sent its current; its own where that comes whole."""
+        return self.codes[node.name if node.inputs[0] in self.whole else node.inputs[0]]
+
+    def value(self, name: str, stream: Stream) -> Float[Tensor, "batch ..."]:
+        """Return what a stream stands for, in units of its theta."""
+        return stream[0] if name in self.whole else self.codes[name].decode(stream)
+
+    def current_value(self, node: Node, currents: Stream) -> Float[Tensor, "batch ..."]:
+        """Return what the current of a population stands for."""
+        css = node.neurons.css if node.neurons else None
+        return css.decode(currents) if css else self.value(node.inputs[0], currents)
+
+    @property
+    def longest(self) -> int:
+        """The most digits of any stream."""
+        return max(code.steps for code in self.codes.values())
+
+
+def entry(code: Weighted) -> tuple[float, ...]:
+    """Return with what each digit of a code a constant enters; zeros at the end are left out.
+
+    >>> from canonic.codes import CSS, named
+    >>> entry(CSS(steps=8)), entry(named("rate", steps=2))
+    ((1.0,), (1.0, 1.0))
+    """
+    gains = list(code.gains)
+    while len(gains) > 1 and gains[-1] == 0:
+        gains.pop()
+    return tuple(gains)
+
+
+def entered(plan: Plan, name: str, stream: Stream, code: Weighted) -> Stream:
+    """Return a stream as digits of a code: numbers that come whole enter as constants do."""
+    gains = entry(code)
+    if name not in plan.whole or gains == (1.0,):
+        return stream
+    return stream * stream.new_tensor(gains).view(-1, *[1] * (stream.dim() - 1))
+
+
+def total_steps(plan: Plan) -> int:
+    """Return the steps until the last digit of the last output: its digits and all steps on the way to the first."""
+    return max(plan.codes[name].steps + plan.graph.first_steps[name] for name in plan.graph.outputs)

@@ -1,0 +1,47 @@
+"""Populations in any code: what arrives at them, and what they send."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from canonic.network.graph import Neurons, Node
+from canonic.network.plan import Plan, Stream, entered
+from canonic.network.population import ceiling_of
+from canonic.neurons import Scan, weighted_run, weighted_scan
+
+
+def arriving(plan: Plan, node: Node, stream: Stream) -> Float[Tensor, "time batch ..."]:
+    """Return ``w_in[t] I[t]``: what each step adds to the membranes of a population, with the weights of the sender."""
+    sender = plan.sender(node)
+    digits = entered(plan, node.inputs[0], stream, sender)
+    weights = torch.tensor(sender.weights[: len(digits)], device=digits.device).to(digits)
+    return digits * weights.view(-1, *[1] * (digits.dim() - 1))
+
+
+def population_of(plan: Plan, node: Node, stream: Stream) -> Scan:
+    """Return what a population of any code does with the stream that it reads."""
+    neurons = node.neurons or Neurons(signed=True)
+    code = neurons.code or plan.code
+    return weighted_scan(
+        code,
+        arriving(plan, node, stream),
+        silent=neurons.silent,
+        signed=neurons.signed,
+        start=node.tensors.get("start"),
+        ceiling=ceiling_of(node, code),
+    )
+
+
+def membranes_of(plan: Plan, node: Node, stream: Stream) -> Float[Tensor, "time batch ..."]:
+    """Return the potentials of a population after each of its steps, in units of theta."""
+    neurons = node.neurons or Neurons(signed=True)
+    code = neurons.code or plan.code
+    steps = weighted_run(
+        code,
+        arriving(plan, node, stream),
+        silent=neurons.silent,
+        signed=neurons.signed,
+        start=node.tensors.get("start"),
+        ceiling=ceiling_of(node, code),
+    )
+    return torch.stack([state.potential for state, _ in steps])

@@ -1,0 +1,108 @@
+"""The neuron of every weighted code (codes/weighted.py), run over all its steps: the generic path, and the oracle.
+
+It works in units of the value, theta being one: u += w_in[t] I[t]; s = emit(u / w); u -= w s. CSS has programs of its
+own where its digits flow on (tsa.py); at a boundary to another code it takes this one.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from canonic.codes import Weighted
+from canonic.codes.weighted import Membrane
+from canonic.neurons.tsa import Scan, join
+
+
+def weighted_rest(
+    code: Weighted, like: Float[Tensor, "batch *shape"], *, signed: bool, start: Float[Tensor, "..."] | None = None
+) -> Membrane:
+    """Return the state before the first step; ``start``, in units of theta, is added to what the code starts from."""
+    state = code.rest(like, signed=signed)
+    return state if start is None else state._replace(potential=state.potential + start)
+
+
+def weighted_step(
+    code: Weighted,
+    digit: int,
+    state: Membrane,
+    arrived: Float[Tensor, "batch *shape"] | None,
+    *,
+    signed: bool,
+    ceiling: Float[Tensor, "..."] | None = None,
+) -> tuple[Membrane, Float[Tensor, "batch *shape"] | None]:
+    """Advance a population by the step of its digit 1 .. T, or, below 1, by one at which it listens.
+
+    Args:
+        code: its code.
+        digit: that leaves with this step.
+        state: after the step before.
+        arrived: ``w_in I``, in units of theta; None is nothing.
+        signed: whether its gate is always open.
+        ceiling: of what is sent, in units of theta; none if None.
+    """
+    after, spikes = code.step(digit, state, arrived, signed=signed)
+    if spikes is None or ceiling is None:
+        return after, spikes
+    w = code.weights[digit - 1]
+    kept = torch.minimum(spikes, ((ceiling - state.sent) / w).floor())
+    back = w * (spikes - kept)
+    return after._replace(potential=after.potential + back, sent=after.sent - back), kept
+
+
+def weighted_run(
+    code: Weighted,
+    arrived: Float[Tensor, "time batch *shape"],
+    *,
+    silent: int,
+    signed: bool,
+    start: Float[Tensor, "..."] | None = None,
+    ceiling: Float[Tensor, "..."] | None = None,
+) -> Iterator[tuple[Membrane, Float[Tensor, "batch *shape"] | None]]:
+    """Yield the state and the spikes at each step 1 .. T + silent; what is missing at the end is nothing."""
+    state = weighted_rest(code, arrived[0], signed=signed, start=start)
+    for t in range(1, code.steps + silent + 1):
+        given = arrived[t - 1] if t <= len(arrived) else None
+        state, spikes = weighted_step(code, t - silent, state, given, signed=signed, ceiling=ceiling)
+        yield state, spikes
+
+
+def weighted_scan(
+    code: Weighted,
+    arrived: Float[Tensor, "time batch *shape"],
+    *,
+    silent: int,
+    signed: bool,
+    start: Float[Tensor, "..."] | None = None,
+    ceiling: Float[Tensor, "..."] | None = None,
+) -> Scan:
+    """Run a population over all its steps.
+
+    Args:
+        code: its code.
+        arrived: ``w_in[t] I[t]``, in units of theta, with the weights of the sender.
+        silent: steps that it listens first.
+        signed: whether its gate is always open.
+        start: what its membrane starts from beside what the code does, in units of theta.
+        ceiling: of what is sent, in units of theta; none if None.
+
+    >>> from canonic.codes import named
+    >>> done = weighted_scan(named("rate", steps=4), torch.tensor([[0.15]] * 4), silent=0, signed=False)
+    >>> done.spikes.T.tolist()
+    [[1.0, 0.0, 1.0, 0.0]]
+    """
+    digits, overloads = [], []
+    steps = weighted_run(code, arrived, silent=silent, signed=signed, start=start, ceiling=ceiling)
+    for state, spikes in steps:
+        if spikes is not None:
+            digits.append(spikes)
+            overloads.append(weighted_overloaded(code, len(digits), state, signed=signed))
+    return Scan(join(digits), torch.stack(overloads))
+
+
+def weighted_overloaded(code: Weighted, digit: int, state: Membrane, *, signed: bool) -> Int[Tensor, ""]:
+    """Count the neurons for which the event of a digit was not enough: they would send another at once."""
+    w = code.weights[digit - 1]
+    again = code.emit(digit, state.potential / w, state.sent / w, signed=signed)
+    return again.count_nonzero()
