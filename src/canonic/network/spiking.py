@@ -250,11 +250,7 @@ def _require_scheduler(scheduler: str) -> None:
 
 
 def load(path: str | PathLike[str], device: torch.device | str = "cpu") -> SpikingNetwork:
-    """Read a network that ``SpikingNetwork.save`` wrote.
-
-    Raises:
-        StorageError: if the file is missing, damaged, or of another kind.
-    """
+    """Read a network that ``SpikingNetwork.save`` wrote; raise a StorageError if there is none, or a damaged one."""
     plan, record = load_plan(path)
     precision = record.pop("precision", "fp32")
     named = {key.lower().replace(" ", "_"): value for key, value in record.items()}  # older files have "repair dB"
