@@ -105,9 +105,9 @@ MUTANTS = {
         "digits off",
         lambda m: patch(m, "neurons.tsa", "_bar", lambda f: lambda code, t: 1.2 * f(code, t)),
     ),
-    "no bias at its tick": (
+    "a bias at the wrong ticks": (
         "schedulers differ",
-        lambda m: patch(m, "network.clocked", "bias_gain", lambda f: lambda *given: 0.0),
+        lambda m: patch(m, "network.clocked", "multiply", lambda f: lambda node, given: f(node, given) + 0.01),
     ),
     "no silent steps": (
         "silent steps",

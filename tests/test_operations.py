@@ -115,7 +115,7 @@ def test_every_operation_is_counted(name):
     snn, x, said = explained(name)
     account, activity = Account(snn.clocked_plan.graph, 4, spiking=True), count_inputs(snn.graph.inputs, [x])
     scans, multiply = {}, set()
-    snn.readout(x, observe=firing_counter(scans, activity, account))
+    snn.readout(x, observe=firing_counter(scans, activity, account, snn.clocked_plan.codes))
     counted = account.count(activity | {name: fired.units for name, (_, fired) in scans.items()}, len(x))
     for node, (additions, products) in by_brute_force(snn, x).items():
         made = counted.get(node, Operations())

@@ -91,7 +91,7 @@ def multiplications(snn, x):
         count_inputs(snn.graph.inputs, [x]),
     )
     scans = {}
-    at_once(snn.clocked_plan, [x], firing_counter(scans, activity, account))
+    at_once(snn.clocked_plan, [x], firing_counter(scans, activity, account, snn.clocked_plan.codes))
     made = account.count(activity | {name: fired.units for name, (_, fired) in scans.items()}, len(x))
     return {name for name, operations in made.items() if operations.multiplications}
 

@@ -7,6 +7,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     __version__: str
     from canonic.codes import CSS as CSS
+    from canonic.codes import Binary as Binary
+    from canonic.codes import Burst as Burst
+    from canonic.codes import Differential as Differential
+    from canonic.codes import ExponentialLatency as ExponentialLatency
+    from canonic.codes import FewSpike as FewSpike
+    from canonic.codes import GrowingBurst as GrowingBurst
+    from canonic.codes import Latency as Latency
+    from canonic.codes import MultiThreshold as MultiThreshold
+    from canonic.codes import Phase as Phase
+    from canonic.codes import Rate as Rate
+    from canonic.codes import SignedRate as SignedRate
     from canonic.conversion import Override as Override
     from canonic.conversion import Settings as Settings
     from canonic.conversion import convert as convert
@@ -19,26 +30,45 @@ if TYPE_CHECKING:
     from canonic.measure import evaluate as evaluate
     from canonic.network import SpikingNetwork as SpikingNetwork
     from canonic.network import load as load
+    from canonic.sweep import Comparison as Comparison
+    from canonic.sweep import compare as compare
 
 _HOMES = {
-    "codes": ("CSS",),
+    "codes": (
+        *("Binary", "Burst", "CSS", "Differential", "ExponentialLatency", "FewSpike", "GrowingBurst", "Latency"),
+        *("MultiThreshold", "Phase", "Rate", "SignedRate"),
+    ),
     "conversion": ("Override", "Settings", "convert", "explain"),
     "errors": ("CanonicError", "ConversionError", "DataError", "StorageError"),
     "measure": ("Evaluation", "evaluate"),
     "network": ("SpikingNetwork", "load"),
+    "sweep": ("Comparison", "compare"),
 }
 _PACKAGES = ("codes", "conversion", "datasets", "errors", "measure", "network", "report", "sweep")
 
 __all__ = [
     "CSS",
+    "Binary",
+    "Burst",
     "CanonicError",
+    "Comparison",
     "ConversionError",
     "DataError",
+    "Differential",
     "Evaluation",
+    "ExponentialLatency",
+    "FewSpike",
+    "GrowingBurst",
+    "Latency",
+    "MultiThreshold",
     "Override",
+    "Phase",
+    "Rate",
     "Settings",
+    "SignedRate",
     "SpikingNetwork",
     "StorageError",
+    "compare",
     "convert",
     "evaluate",
     "explain",

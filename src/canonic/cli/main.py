@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from canonic.cli import options as o
+from canonic.cli.compare import compare, list_codes
 from canonic.cli.convert import convert
 from canonic.cli.group import INTERRUPTED, Told, finish, print_json, run
 from canonic.cli.sweep import sweep
@@ -149,6 +150,8 @@ def verify(
 
 
 app.command()(sweep)
+app.command()(compare)
+app.command(name="codes")(list_codes)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from torch import Tensor
 from canonic.checks import real, whole
 from canonic.codes.events import Alphabet, Firing
 from canonic.codes.rate import Rate
-from canonic.codes.weighted import Weighted, require_sign
+from canonic.codes.weighted import Membrane, Weighted, require_sign
 from canonic.errors import CanonicError
 
 
@@ -59,14 +59,6 @@ class Burst(Rate):
         return (x * self.steps + self.start).floor().clamp(0, self.most * self.steps) / self.steps
 
 
-class Potentiated(NamedTuple):
-    """The state of a population of growing bursts: potential, what was sent, and the strength of the next spike."""
-
-    potential: Float[Tensor, "*shape"]
-    sent: Float[Tensor, "*shape"]
-    strength: Float[Tensor, "*shape"]
-
-
 @dataclass(frozen=True)
 class GrowingBurst(Rate):
     """Spikes that double in strength while a burst lasts (Park et al., DAC 2019).
@@ -110,20 +102,20 @@ class GrowingBurst(Rate):
         """The mean of the strengths of T spikes behind each other, in units of theta."""
         return math.fsum(min(2.0**m, 2.0 ** (self.levels - 1)) for m in range(self.steps)) / self.steps
 
-    def rest(self, like: Float[Tensor, "*shape"], *, signed: bool = False) -> Potentiated:  # type: ignore[override]
+    def rest(self, like: Float[Tensor, "*shape"], *, signed: bool = False) -> Membrane:
         """Return the state before the first step."""
         require_sign(self, signed)
-        return Potentiated(torch.zeros_like(like), torch.zeros_like(like), torch.ones_like(like))
+        return Membrane(torch.zeros_like(like), torch.zeros_like(like), torch.ones_like(like))
 
-    def step(  # type: ignore[override]
-        self, digit: int, state: Potentiated, arrived: Float[Tensor, "*shape"] | None, *, signed: bool = False
-    ) -> tuple[Potentiated, Float[Tensor, "*shape"] | None]:
+    def step(
+        self, digit: int, state: Membrane, arrived: Float[Tensor, "*shape"] | None, *, signed: bool = False
+    ) -> tuple[Membrane, Float[Tensor, "*shape"] | None]:
         """Advance a population by one step."""
         require_sign(self, signed)
         u = state.potential if arrived is None else state.potential + arrived
         if digit < 1:
             return state._replace(potential=u), None
-        w = self.weights[digit - 1]
-        spikes = torch.where(u / w >= state.strength, state.strength, 0)
-        grown = (2 * state.strength).clamp(max=2.0 ** (self.levels - 1))
-        return Potentiated(u - w * spikes, state.sent + w * spikes, torch.where(spikes > 0, grown, 1)), spikes
+        w, strength = self.weights[digit - 1], torch.ones_like(u) if state.strength is None else state.strength
+        spikes = torch.where(u / w >= strength, strength, 0)
+        grown = (2 * strength).clamp(max=2.0 ** (self.levels - 1))
+        return Membrane(u - w * spikes, state.sent + w * spikes, torch.where(spikes > 0, grown, 1)), spikes

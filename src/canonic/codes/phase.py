@@ -53,6 +53,14 @@ class Phase(Weighted):
         whole = 1 - 2.0**-self.period
         return tuple(float(n) / whole for n in torch.tensor(self.weights, dtype=torch.float64).cumsum(0))
 
+    @property
+    def gains(self) -> tuple[float, ...]:
+        """What is constant is known as a whole: it enters with the first digit of each period, and is whole after it.
+
+        Spread over the phases it would come too late: what the first did not send is more than all others hold.
+        """
+        return tuple(0.0 if m % self.period else 1 / (self.periods * w) for m, w in enumerate(self.weights))
+
     def encode(
         self, x: Float[Tensor, "*shape"], theta: Float[Tensor, "..."] | float = 1.0, *, signed: bool = False
     ) -> Float[Tensor, "time *shape"]:

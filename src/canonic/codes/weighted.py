@@ -30,10 +30,14 @@ BARELY = 1 - 1e-6
 
 
 class Membrane(NamedTuple):
-    """The state of a population, in units of theta: the potential u, and the sum of what was sent."""
+    """The state of a population, in units of theta: the potential u, and the sum of what was sent.
+
+    Where the next event grows while a burst lasts it has a third part, the strength of that event.
+    """
 
     potential: Float[Tensor, "*shape"]
     sent: Float[Tensor, "*shape"]
+    strength: Float[Tensor, "*shape"] | None = None
 
 
 class Weighted(ABC):
@@ -86,7 +90,8 @@ class Weighted(ABC):
     @property
     def gains(self) -> tuple[float, ...]:
         """With what each digit of a constant enters: ``sum_{j<=m} w[j] g[j] / n[m] = 1`` after every digit."""
-        return tuple((after - before) / w for before, after, w in self._increments())
+        steps = zip((0.0, *self.norms), self.norms, self.weights, strict=False)
+        return tuple((after - before) / w for before, after, w in steps)
 
     def prefixes(self, stream: Shaped[Tensor, "time *shape"]) -> Float[Tensor, "time *shape"]:
         """Return what the first 1, 2, ... digits stand for: ``A[1..]``, in units of theta."""
@@ -113,7 +118,7 @@ class Weighted(ABC):
         Raises:
             CanonicError: if signed, and the alphabet has no negative event.
         """
-        parts = [(after - before) * (x / theta) for before, after, _ in self._increments()]
+        parts = [w * gain * (x / theta) for w, gain in zip(self.weights, self.gains, strict=True)]
         return self.respond(torch.stack(parts), signed=signed)
 
     def quantise(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -192,9 +197,6 @@ class Weighted(ABC):
     def to_json(self) -> dict[str, Any]:
         """Return the code as plain data, with its name."""
         return {"name": self.name, **asdict(self)}  # type: ignore[call-overload]
-
-    def _increments(self) -> list[tuple[float, float, float]]:
-        return list(zip((0.0, *self.norms), self.norms, self.weights, strict=False))
 
 
 class LayerByLayer(Weighted):

@@ -1,5 +1,7 @@
 """The threshold theta of each channel, from the histogram of its activations."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -7,6 +9,9 @@ from torch import Tensor
 from canonic.codes import Weighted
 from canonic.conversion.histogram import BINS, Histogram
 from canonic.conversion.settings import Override
+
+TABLE = 2**14
+"""Numbers in the table of a quantiser."""
 
 FRACTIONS = 2.0 ** (torch.arange(16, -33, -1, dtype=torch.float64) / 8)
 """Candidates for the largest number of the code, as fractions of a channel's largest activation: 4 down to 1/16."""
@@ -62,14 +67,22 @@ def least_error(histogram: Histogram, code: Weighted) -> Float[Tensor, " channel
     """
     centres, counts = histogram.centres.double(), histogram.counts.double()
     peak, start, scale, beyond = histogram.peak.double(), *tail(histogram)
-    errors = []
+    quantise, errors = quantiser(code), []
     for fraction in FRACTIONS:
         largest = peak * fraction
         theta = (largest / code.nominal).clamp(min=torch.finfo(torch.float64).tiny)[:, None]
-        seen = (counts * (theta * code.quantise(centres / theta).clamp(max=code.nominal) - centres) ** 2).sum(1)
+        seen = (counts * (theta * quantise(centres / theta).clamp(max=code.nominal) - centres) ** 2).sum(1)
         errors.append(seen + unseen(torch.maximum(largest, peak), start, scale, beyond))
     best = torch.stack(errors).argmin(0).cpu()
     return histogram.peak * FRACTIONS[best].to(histogram.peak)
+
+
+def quantiser(code: Weighted) -> Callable[[Tensor], Tensor]:
+    """Return the quantiser of a code for numbers that are not negative; where that is a simulation, a fine table."""
+    if type(code).quantise is not Weighted.quantise:
+        return code.quantise
+    levels = code.quantise(torch.linspace(0, code.nominal, TABLE, dtype=torch.float64))
+    return lambda x: levels[(x * ((TABLE - 1) / code.nominal)).round().clamp(max=TABLE - 1).long()]
 
 
 def tail(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Shaped
@@ -15,7 +15,7 @@ from canonic.network.inputs import prototype
 from canonic.network.kernels import multiply
 from canonic.network.plan import Plan, entry, total_steps
 from canonic.network.population import ceiling_of
-from canonic.neurons import Membrane, rest, step, weighted_rest, weighted_step
+from canonic.neurons import Membrane, released, rest, step, weighted_rest, weighted_step
 
 STATE = 2**26
 """Bytes of the state of all layers, about, that are simulated at once."""
@@ -31,7 +31,14 @@ class Prefix(NamedTuple):
     output: Tensor
 
 
-Memory = Membrane | WeightedMembrane | Prefix | None
+class Waiting(NamedTuple):
+    """The memory of a population that waits for a whole number: what has arrived of it, and the state behind that."""
+
+    held: Tensor
+    state: WeightedMembrane
+
+
+Memory = Membrane | Waiting | Prefix | None
 
 
 @dataclass(frozen=True)
@@ -156,12 +163,13 @@ def _population(
         after, spikes = step(css, t, before, pulse, node.tensors.get("threshold"), ceiling)
         return spikes, after
     arrived = None if pulse is None else pulse * plan.sender(node).weights[t - 1]
-    fresh = memory is None
-    state = (
-        weighted_rest(code, silence, signed=neurons.signed, start=start) if fresh else cast(WeightedMembrane, memory)
-    )
-    moved, events = weighted_step(code, t - neurons.silent, state, arrived, signed=neurons.signed, ceiling=ceiling)
-    return events, moved
+    fresh = Waiting(silence, weighted_rest(code, silence, signed=neurons.signed, start=start))
+    held, state = memory if isinstance(memory, Waiting) else fresh
+    if (digit := t - neurons.silent) < 1:
+        return None, Waiting(held if arrived is None else held + arrived, state)
+    given = released(code, digit, held) if neurons.silent else arrived
+    moved, events = weighted_step(code, digit, state, given, signed=neurons.signed, ceiling=ceiling)
+    return events, Waiting(held, moved)
 
 
 def _linear(plan: Plan, node: Node, t: int, arriving: list[tuple[Pulse, Tensor]]) -> Pulse:

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from canonic.codes import Weighted
+from canonic.codes import CSS, Weighted
 from canonic.network.graph import Bias, Graph, Node
 from canonic.network.inputs import analog
 
-Stream = Shaped[Tensor, "time batch ..."]
+Stream = Shaped[Tensor, "_ batch ..."]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,12 @@ class Plan:
             own = node.neurons.code if node.neurons else None
             known[node.name] = own or (given[0] if given and not node.neurons else self.code)
         return known
+
+    @cached_property
+    def css(self) -> CSS | None:
+        """Its code, where all populations are in that family and digits flow from end to end."""
+        pure = all(node.neurons and node.neurons.css for node in self.graph.populations)
+        return self.code if pure and isinstance(self.code, CSS) else None
 
     @cached_property
     def gains(self) -> Mapping[str, tuple[float, ...]]:

@@ -22,14 +22,10 @@ def rows(plan: Plan) -> list[tuple[str, ...]]:
 def summary(plan: Plan) -> str:
     """Return one sentence on the size and the latency of a network."""
     code = " and ".join(dict.fromkeys(map(_named, (plan.codes[node.name] for node in plan.graph.populations))))
-    code = _family(plan, plan.code) if isinstance(plan.code, CSS) and _pure(plan) else code
+    code = _family(plan, plan.css) if plan.css else code
     neurons = plan.graph.neurons
     size = f"{counted(len(neurons), 'population')}, {counted(sum(neurons.values()), 'neuron')}"
     return f"{size}, depth {depth(plan.graph)}; {code}: {counted(total_steps(plan), 'total step')}"
-
-
-def _pure(plan: Plan) -> bool:
-    return all(node.neurons and node.neurons.css for node in plan.graph.populations)
 
 
 def _family(plan: Plan, code: CSS) -> str:

@@ -164,14 +164,14 @@ def remedy(trials: Sequence[Trial], samples: int) -> str:
 def one_more_step(bench: Bench) -> list[Trial]:
     """Try one more digit, in CSS."""
     steps = bench.plan.code.steps + 1
-    if steps > MOST_STEPS or not isinstance(bench.plan.code, CSS):
+    if steps > MOST_STEPS or bench.plan.css is None:
         return []
     return [bench.trial("steps", steps, with_code(bench.plan, lambda code: replace(code, steps=steps)))]
 
 
 def more_silent_steps(bench: Bench, layer: str | None = None) -> list[Trial]:
     """Try more silent steps in CSS, for one population or as many for all, as long as each of them gains."""
-    if not isinstance(bench.plan.code, CSS):
+    if bench.plan.css is None:
         return []
     graph, trials, gained = bench.plan.graph, list[Trial](), 0.0
     neurons = graph[layer].neurons if layer else None

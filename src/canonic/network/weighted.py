@@ -10,7 +10,7 @@ from canonic.network.population import ceiling_of
 from canonic.neurons import Scan, weighted_run, weighted_scan
 
 
-def arriving(plan: Plan, node: Node, stream: Stream) -> Float[Tensor, "time batch ..."]:
+def arriving(plan: Plan, node: Node, stream: Stream) -> Float[Tensor, "_ batch ..."]:
     """Return ``w_in[t] I[t]``: what each step adds to the membranes of a population, with the weights of the sender."""
     sender = plan.sender(node)
     digits = entered(plan, node.inputs[0], stream, sender)
@@ -32,7 +32,7 @@ def population_of(plan: Plan, node: Node, stream: Stream) -> Scan:
     )
 
 
-def membranes_of(plan: Plan, node: Node, stream: Stream) -> Float[Tensor, "time batch ..."]:
+def membranes_of(plan: Plan, node: Node, stream: Stream) -> Float[Tensor, "_ batch ..."]:
     """Return the potentials of a population after each of its steps, in units of theta."""
     neurons = node.neurons or Neurons(signed=True)
     code = neurons.code or plan.code

@@ -32,7 +32,7 @@ def weighted_step(
     signed: bool,
     ceiling: Float[Tensor, "..."] | None = None,
 ) -> tuple[Membrane, Float[Tensor, "batch *shape"] | None]:
-    """Advance a population by the step of its digit 1 .. T, or, below 1, by one at which it listens.
+    """Advance a population by the step of its digit 1 .. T.
 
     Args:
         code: its code.
@@ -51,6 +51,12 @@ def weighted_step(
     return after._replace(potential=after.potential + back, sent=after.sent - back), kept
 
 
+def released(code: Weighted, digit: int, held: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"] | None:
+    """Return with what a number that a population has waited for enters at a digit of its own: as constants do."""
+    gain = code.gains[digit - 1]
+    return held * (code.weights[digit - 1] * gain) if gain else None
+
+
 def weighted_run(
     code: Weighted,
     arrived: Float[Tensor, "time batch *shape"],
@@ -60,11 +66,20 @@ def weighted_run(
     start: Float[Tensor, "..."] | None = None,
     ceiling: Float[Tensor, "..."] | None = None,
 ) -> Iterator[tuple[Membrane, Float[Tensor, "batch *shape"] | None]]:
-    """Yield the state and the spikes at each step 1 .. T + silent; what is missing at the end is nothing."""
-    state = weighted_rest(code, arrived[0], signed=signed, start=start)
-    for t in range(1, code.steps + silent + 1):
-        given = arrived[t - 1] if t <= len(arrived) else None
-        state, spikes = weighted_step(code, t - silent, state, given, signed=signed, ceiling=ceiling)
+    """Yield the state and the spikes at each step 1 .. T + silent; what is missing at the end is nothing.
+
+    In silent steps a population adds up what arrives, to the whole number, which enters from then on as constants do.
+    """
+    state, held = weighted_rest(code, arrived[0], signed=signed, start=start), torch.zeros_like(arrived[0])
+    for part in arrived[:silent]:
+        held = held + part
+        yield state._replace(potential=state.potential + held), None
+    for _ in range(len(arrived), silent):
+        yield state._replace(potential=state.potential + held), None
+    for digit in range(1, code.steps + 1):
+        given = arrived[digit - 1] if silent == 0 and digit <= len(arrived) else None
+        given = released(code, digit, held) if silent else given
+        state, spikes = weighted_step(code, digit, state, given, signed=signed, ceiling=ceiling)
         yield state, spikes
 
 
@@ -82,7 +97,7 @@ def weighted_scan(
     Args:
         code: its code.
         arrived: ``w_in[t] I[t]``, in units of theta, with the weights of the sender.
-        silent: steps that it listens first.
+        silent: steps that it listens first, none or as many as digits arrive.
         signed: whether its gate is always open.
         start: what its membrane starts from beside what the code does, in units of theta.
         ceiling: of what is sent, in units of theta; none if None.

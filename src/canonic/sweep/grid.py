@@ -1,10 +1,11 @@
 """What a sweep tries: settings, as all combinations of a few values each."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from canonic.codes import CSS
+from canonic.codes import CSS, Weighted, code_of
 from canonic.conversion.settings import Settings, Silent, ThresholdRule
 from canonic.errors import ConversionError
 from canonic.network.graph import Precision
@@ -16,6 +17,7 @@ class Setting:
     """One way to convert and run a network.
 
     Args:
+        code: "css", as steps, silent and phi say; or a code with its parameters, such as "rate:32".
         steps: digits T of the code.
         silent: silent steps k of every population, or "auto": as few as each needs.
         phi: fraction of the threshold at which a neuron fires.
@@ -26,6 +28,7 @@ class Setting:
     T6-kauto-phi0.5-mse-fp32
     """
 
+    code: str = CSS.name
     steps: int = 8
     silent: Silent = 1
     phi: float = 0.5
@@ -33,13 +36,15 @@ class Setting:
     precision: Precision = "fp32"
 
     @property
-    def code(self) -> CSS:
+    def sent(self) -> Weighted:
         """The code of all populations.
 
         Raises:
             ConversionError: if there is none of these numbers.
         """
         try:
+            if self.code != CSS.name:
+                return code_of(self.code)
             return CSS(self.steps, 1 if isinstance(self.silent, str) else self.silent, phi=self.phi)
         except ValueError as error:
             raise ConversionError(str(error)) from None
@@ -50,6 +55,8 @@ class Setting:
         return Settings(self.threshold, silent="auto" if self.silent == "auto" else None)
 
     def __str__(self) -> str:
+        if self.code != CSS.name:
+            return f"{re.sub('[^a-z0-9.]+', '-', self.code)}-{self.threshold}-{self.precision}"
         return f"T{self.steps}-k{self.silent}-phi{self.phi:.6g}-{self.threshold}-{self.precision}"
 
 
@@ -59,10 +66,14 @@ def grid(
     phi: Sequence[float] = (0.5,),
     threshold: Sequence[str] = ("mse",),
     precision: Sequence[str] = ("fp32",),
+    codes: Sequence[str] = (CSS.name,),
 ) -> tuple[Setting, ...]:
     """Return all combinations, each once. Those that cannot be, such as k > T, are refused when they are tried.
 
+    Steps, silent and phi are those of the code "css"; those of another stand with its name.
+
     Raises:
+        CanonicError: if there is no code of this name.
         ConversionError: if there is no threshold rule of this name, or k is another word than auto.
         DataError: if there is no precision of this name.
 
@@ -75,5 +86,13 @@ def grid(
         Settings(rule)  # type: ignore[arg-type]
     for kind in precision:
         require_precision(kind)
-    combined = product(steps, silent, phi, threshold, precision)
-    return tuple(dict.fromkeys(Setting(*values) for values in combined))  # type: ignore[arg-type]
+    for code in codes:
+        code_of(code)
+    combined = product(codes, steps, silent, phi, threshold, precision)
+    found = (Setting(*values) for values in combined)  # type: ignore[arg-type]
+    return tuple(dict.fromkeys(s if s.code == CSS.name else _plain(s) for s in found))
+
+
+def _plain(setting: Setting) -> Setting:
+    """Return a setting of another code than CSS, whose parameters stand with it."""
+    return Setting(setting.code, threshold=setting.threshold, precision=setting.precision)

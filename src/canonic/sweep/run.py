@@ -122,8 +122,8 @@ class Bench:
     def converted(self, setting: Setting) -> SpikingNetwork:
         """Return the spiking network."""
         rules = resolve(setting.settings, [node.name for node in self.graph.populations])
-        graph = set_codes(self.graph, setting.code, rules)
-        snn = spiking(graph, self.seen, setting.code, setting.settings, notes=self.notes)
+        graph = set_codes(self.graph, setting.sent, rules)
+        snn = spiking(graph, self.seen, setting.sent, setting.settings, notes=self.notes)
         return snn.to_precision(setting.precision)
 
 

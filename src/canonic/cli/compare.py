@@ -1,0 +1,94 @@
+"""The commands that compare codes, and list them."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from canonic.cli import options as o
+from canonic.cli.group import finish, print_json
+
+if TYPE_CHECKING:
+    from canonic.sweep import Comparison
+
+CALIBRATION = 1000
+"""Samples that calibrate, at most: as many as ``canonic convert`` takes."""
+
+
+def compare(
+    model: o.Model,
+    data: o.DataName,
+    calibration: Annotated[str, typer.Option(help="Data for the calibration, in the same forms; 1,000 samples of it.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results; the same command goes on with what is there.")],
+    weights: o.Weights = None,
+    codes: Annotated[str, typer.Option(help="Codes with their parameters, as 'css:8 rate:32'; else the usual.")] = "",
+    classes: o.Classes = "",
+    output: o.Output = None,
+    limit: o.Limit = None,
+    batch_size: o.BatchSize = 100,
+    mean: o.Mean = "",
+    std: o.Std = "",
+    size: o.Size = None,
+    grey: o.Grey = False,
+    as_json: o.Json = False,
+) -> None:
+    """Convert a network with each of some codes, and measure all on the same samples."""
+    from canonic.cli import data as d
+    from canonic.cli.classes import class_names, own_names
+    from canonic.cli.models import open_model
+    from canonic.cluster import workers
+    from canonic.codes import code_of
+    from canonic.datasets import labels_of
+    from canonic.report import save_figure
+    from canonic.report.codes import codes_compared
+    from canonic.sweep import compare as run
+    from canonic.sweep.compare import USUAL
+
+    named = tuple(codes.split()) or USUAL
+    with o.usage():
+        for code in named:
+            code_of(code)
+    prepare, opened = o.preprocessing(mean, std, size, grey), open_model(model, weights)
+    known = d.samples_of(opened, calibration, prepare, CALIBRATION)
+    names = class_names(classes) or own_names(opened) or labels_of(known).names
+    unseen = d.labelled_samples(opened, data, prepare, limit, names, output)
+    batches = d.batches(known, batch_size), d.batches(unseen, batch_size)
+    found = run(opened, *batches, named, folder=out, output=output)
+    finish()
+    if workers().first:
+        save_figure(codes_compared(found, f"{model} on {data}"), out / "codes.png")
+        (out / "comparison.json").write_text(json.dumps(found.to_json(), indent=1) + "\n")
+    print_json(found.to_json()) if as_json else _print(found, out)
+    if all(row.refused for row in found.rows):
+        raise typer.Exit(1)
+
+
+def _print(found: "Comparison", out: Path) -> None:
+    from canonic.cli.terminal import columns, tell
+    from canonic.sweep.compare import HEADINGS
+
+    table = columns(HEADINGS)
+    for row in found.rows:
+        table.add_row(*row.cells(), style="dim" if row.refused else "")
+    refused = [f"{row.code} was refused: {row.refused}" for row in found.rows if row.refused]
+    tell(table, found.caption, *refused, f"{out}: comparison.json, codes.png, and all measures of each code")
+
+
+def list_codes(as_json: o.Json = False) -> None:
+    """List the codes, their parameters and what an event of each carries."""
+    from dataclasses import fields
+
+    from canonic.cli.terminal import columns, tell
+    from canonic.codes import CODES
+
+    known = [(name, {f.name: f.default for f in fields(kind)}, kind()) for name, kind in CODES.items()]  # type: ignore[arg-type]
+    if as_json:
+        print_json([{"name": name, "parameters": own, "bits": code.alphabet.bits} for name, own, code in known])
+        return
+    table = columns(("code", "parameters and what they are if not given", "bits", "steps a layer", "either sign"))
+    for name, own, code in known:
+        text = ", ".join(f"{key}={value}" for key, value in own.items())
+        sign = "yes" if code.alphabet.signed else "no"
+        table.add_row(name, text, f"{code.alphabet.bits:.2g}", str(code.silent), sign)
+    tell(table, "write --code NAME:VALUE,NAME=VALUE, as rate:32 or burst:8,most=3; bits are those of one event")
