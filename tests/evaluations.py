@@ -41,6 +41,7 @@ def made_up(populations, *, steps=8, silent=1, samples=10_000, task="classificat
         "network": {
             "fingerprint": "5f" * 32,
             "precision": "fp32",
+            "codes": ["css"],
             "T": steps,
             "k": silent,
             "levels": 1,

@@ -47,7 +47,7 @@ def code_of(given: str | Weighted) -> Weighted:
         CanonicError: if there is no such code, or a parameter is not in its range.
 
     >>> code_of("rate:32"), code_of("burst:8,start=0")
-    (Rate(steps=32), Burst(steps=8, most=5, start=0))
+    (Rate(steps=32), Burst(steps=8, most=5, start=0.0))
     """
     if isinstance(given, Weighted):
         return given
@@ -63,10 +63,12 @@ def code_of(given: str | Weighted) -> Weighted:
             by_name[key.strip()] = _number(value.strip())
         else:
             by_place.append(_number(part))
-    names = [field.name for field in fields(CODES[name])] if name in CODES else []  # type: ignore[arg-type]
-    if len(by_place) > len(names) and names:
-        raise CanonicError(f"the code {name} takes {', '.join(names)}, got {len(by_place)} numbers: {given!r}")
-    return named(name, **dict(zip(names, by_place, strict=False)), **by_name)
+    usual = {f.name: f.default for f in fields(CODES[name])} if name in CODES else {}  # type: ignore[arg-type]
+    if len(by_place) > len(usual) and usual:
+        raise CanonicError(f"the code {name} takes {', '.join(usual)}, got {len(by_place)} numbers: {given!r}")
+    given_all = {**dict(zip(usual, by_place, strict=False)), **by_name}
+    real = {key for key, value in given_all.items() if isinstance(usual.get(key), float) and isinstance(value, int)}
+    return named(name, **{key: float(value) if key in real else value for key, value in given_all.items()})
 
 
 def text_of(code: Weighted) -> str:

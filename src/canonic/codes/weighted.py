@@ -191,7 +191,7 @@ class Weighted(ABC):
         if either and not signed:  # only what was sent is taken back
             held = _largest(sent, magnitudes, tuple(BARELY * magnitude for magnitude in magnitudes))
             spikes = torch.where(u < 0, torch.minimum(spikes, held), spikes)
-        spikes = torch.where(u < 0, -spikes, spikes) if either else spikes
+        spikes = torch.where(u < 0, 0.0 - spikes, spikes) if either else spikes
         return spikes * (sent == 0) if firing.once else spikes
 
     def to_json(self) -> dict[str, Any]:

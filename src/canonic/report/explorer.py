@@ -127,8 +127,11 @@ def explore(
         classifies: its largest element is the answer, if it is a vector; else its elements are values.
 
     Raises:
-        DataError: if a sample does not fit the network, or the names are not as many as the elements.
+        DataError: if a sample does not fit the network, the names are not as many as the elements, or the network is
+            not in CSS from end to end.
     """
+    if snn.plan.css is None:
+        raise DataError("the explorer shows digits of CSS, and this network is in another code: show its trace instead")
     outputs, place = outputs_named(snn, classes, output), output_called(snn.graph, output) or 0
     given = list(samples)
     levels = snn.graph.levels[1]

@@ -78,9 +78,11 @@ def _explorer() -> Section:
 def _subtitle(network: Mapping[str, Any], description: Mapping[str, Any]) -> str:
     k = network["k"]
     silent = f"{k[0]} to {k[1]}" if isinstance(k, Sequence) else str(k)
+    css = network["codes"] == ["css"]
+    phi = f"phi = {description['code']['phi']:.3g}, " if css else ""
+    code = "canonic signed spikes" if css else f"the code {' and '.join(network['codes'])}"
     return (
-        f"A spiking network with canonic signed spikes: T = {network['T']}, k = {silent}, "
-        f"phi = {description['code']['phi']:.3g}, depth {network['depth']}, "
+        f"A spiking network with {code}: T = {network['T']}, k = {silent}, {phi}depth {network['depth']}, "
         f"{counted(network['populations'], 'population')}, {counted(network['neurons'], 'neuron')}, "
         f"{network['precision']}"
     )
