@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 PUBLIC := .venv-public
 
-.PHONY: demo test lint docs report bench-conversion bench-coverage bench-evaluation bench-family bench-peers bench-public bench-speed sanitize clean
+.PHONY: demo test lint docs report bench-codes bench-conversion bench-coverage bench-evaluation bench-family bench-peers bench-public bench-speed sanitize clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt tests/neurobench.txt
 	$(PYTHON) -m venv $(VENV)
@@ -56,6 +56,9 @@ bench-coverage: $(VENV)/.installed $(PEERS)/.installed  ## what converts, and ho
 
 bench-evaluation: $(VENV)/.installed  ## what an evaluation costs, and the figures of docs/energy.md
 	$(BIN)/python -m benchmarks.evaluation
+
+bench-codes: $(VENV)/.installed  ## networks in every code on the same pictures; docs/codes.md; goes on where it was stopped
+	$(BIN)/python -m benchmarks.codes
 
 bench-family: $(VENV)/.installed  ## more levels, other radices, no silent steps: resnet20, docs/how-it-works.md
 	$(BIN)/python -m benchmarks.family

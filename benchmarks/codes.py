@@ -1,0 +1,161 @@
+"""Networks in every code, on the same pictures: ``make bench-codes`` writes results/codes.json and docs/codes.md.
+
+What has been measured is kept, row by row, so that a run that was stopped goes on.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, Subset
+
+from benchmarks import cifar
+from benchmarks.tables import replaced, rows
+from benchmarks.trained import pictures
+from canonic import compare
+from canonic.cli.demo import TRAINED, train
+from canonic.datasets import open_data, sample
+from canonic.report import save_figure
+from canonic.report.codes import codes_compared
+from canonic.sweep.compare import Comparison, Row
+
+RESULTS = Path(__file__).parent / "results" / "codes.json"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "codes.md"
+CLOSE = 0.005
+"""Points of accuracy below the source within which a code is as good."""
+
+CODES = (
+    *("css:4", "css:6", "css:8", "css:8,silent=0,levels=8", "css:4,silent=0,beta=4,levels=16"),
+    *("css:2,silent=0,beta=16,levels=64", "rate:8", "rate:16", "rate:32", "rate:64", "signed-rate:16"),
+    *("signed-rate:32", "phase:8", "phase:8,4", "burst:4", "burst:8", "burst:16", "growing-burst:8", "latency:16"),
+    *("latency:32", "exponential-latency:32", "binary:4", "binary:6", "binary:8", "few-spike:6", "few-spike:8"),
+    *("multi-threshold:2", "multi-threshold:4", "multi-threshold:8", "differential:2", "differential:4"),
+)
+
+Setup = tuple[nn.Module, DataLoader[Any], DataLoader[Any]]
+"""A trained network, what calibrates it, and what it is measured on."""
+
+
+def digits() -> Setup:
+    """Return the network of ``canonic demo`` on scikit-learn's handwritten digits."""
+    data = open_data("digits")
+    order = torch.randperm(1797, generator=torch.Generator().manual_seed(0)).tolist()
+    known, unseen = Subset(data, order[:TRAINED]), Subset(data, order[TRAINED:])
+    torch.manual_seed(0)
+    model = train(DataLoader(known, batch_size=64, shuffle=True, drop_last=True), 15)
+    return model, DataLoader(known, batch_size=100), DataLoader(unseen, batch_size=100)
+
+
+def mlp() -> Setup:
+    """Return a 784-400-400-10 network without biases, trained on Fashion-MNIST for eight epochs."""
+    torch.manual_seed(0)
+    layers = (nn.Linear(a, b, bias=False) for a, b in ((784, 400), (400, 400), (400, 10)))
+    model = nn.Sequential(nn.Flatten(), *(part for layer in layers for part in (layer, nn.ReLU())))[:-1]
+    known = torch.utils.data.TensorDataset(*map(torch.cat, zip(*((x, y) for x, y in pictures("train")), strict=True)))
+    batches = DataLoader(known, batch_size=128, shuffle=True)
+    optimiser = torch.optim.Adam(model.parameters(), 1e-3)
+    for _ in range(8):
+        for x, y in batches:
+            optimiser.zero_grad()
+            F.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+    return model.eval(), pictures("train", 1000), pictures("t10k", 2000)
+
+
+def resnet20() -> Setup:
+    """Return the ResNet-20 of ``../shared`` on pictures of CIFAR-10."""
+    calibration = DataLoader(sample(cifar.training_pictures(), 500), batch_size=100)
+    return cifar.trained("resnet20"), calibration, DataLoader(sample(cifar.test_pictures(), 500), batch_size=50)
+
+
+NETWORKS = {"digits": digits, "mlp": mlp, "resnet20": resnet20}
+
+
+def measure(name: str, again: Sequence[str] = ()) -> None:
+    """Measure a network in all codes that are not known yet, or that are named again."""
+    results: dict[str, Any] = {"command": "make bench-codes"}
+    results |= json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    known = {row["code"]: row for row in results.get(name, {}).get("rows", []) if row["code"] not in again}
+    missing = [code for code in CODES if code not in known]
+    if not missing:
+        return
+    setup = NETWORKS[name]()
+    for code in missing:
+        found = compare(*setup, (code,), progress=False).to_json()
+        known[code] = {**found["rows"][0], "code": code}
+        results[name] = {**found, "rows": [known[code] for code in CODES if code in known]}
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        print(name, json.dumps(known[code]), flush=True)
+
+
+def comparison(found: dict[str, Any]) -> Comparison:
+    """Return what was measured of a network."""
+    return Comparison(tuple(Row(**row) for row in found["rows"]), found["samples"], found["source_accuracy"])
+
+
+def table(found: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines of a network's table."""
+    headings = ("code", "accuracy %", "agreement %", "total steps", "events a neuron", "bits of an event")
+    cells = (
+        (row["code"], "refused", *[""] * (len(headings) + 1)) if row["refused"] else _measured(row)
+        for row in found["rows"]
+    )
+    yield from rows((*headings, "additions, M", "multiplications, M", "energy, uJ"), cells)
+    yield ""
+    yield f"({found['samples']} pictures, source {100 * found['source_accuracy']:.2f} %.)"
+
+
+def _measured(row: dict[str, Any]) -> tuple[object, ...]:
+    shares = (f"{100 * row[key]:.2f}" for key in ("accuracy", "agreement"))
+    made = (f"{row[key] / 1e6:.3g}" for key in ("additions", "multiplications"))
+    counts = (row["total_steps"], f"{row['events']:.2f}", row["event_bits"])
+    return (row["code"], *shares, *counts, *made, f"{row['energy']['horowitz45']:.3g}")
+
+
+def fewest(results: dict[str, Any]) -> Iterator[str]:
+    """Yield for each network and kind of code the fewest steps, and the fewest events, as good as the source."""
+    kinds = dict.fromkeys(code.partition(":")[0] for code in CODES)
+    cells = [(name, kind, *_best(results[name], kind)) for name in NETWORKS if name in results for kind in kinds]
+    yield from rows(("network", "code", "fewest total steps", "fewest events a neuron", "bits of an event"), cells)
+
+
+def _best(found: dict[str, Any], kind: str) -> tuple[str, ...]:
+    wanted = found["source_accuracy"] - CLOSE
+    own = [row for row in found["rows"] if row["code"].partition(":")[0] == kind and not row["refused"]]
+    good = [row for row in own if row["accuracy"] >= wanted]
+    if not good:
+        return "none of those measured", "", ""
+    steps, events = min(good, key=lambda row: row["total_steps"]), min(good, key=lambda row: row["events"])
+    bits = " and ".join(dict.fromkeys(str(row["event_bits"]) for row in (steps, events)))
+    return f"{steps['total_steps']} ({steps['code']})", f"{events['events']:.2f} ({events['code']})", bits
+
+
+def write() -> None:
+    """Write the tables of the page, and a picture of each network."""
+    results, text = json.loads(RESULTS.read_text()), PAGE.read_text()
+    for name in NETWORKS:
+        if name in results:
+            text = replaced(text, name, table(results[name]))
+            save_figure(codes_compared(comparison(results[name]), name), PAGE.parent / "images" / f"codes-{name}.png")
+    PAGE.write_text(replaced(text, "fewest", fewest(results)))
+
+
+def main() -> None:
+    """Measure what is not known yet, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="*", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--again", nargs="*", default=[], help="codes to measure anew")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    for name in asked.networks:
+        measure(name, asked.again)
+    write()
+
+
+if __name__ == "__main__":
+    main()
