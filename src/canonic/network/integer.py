@@ -22,9 +22,9 @@ from canonic.network.apply import apply
 from canonic.network.draft import LARGEST_CURRENT, TooLarge, impossible
 from canonic.network.graph import Graph, Node, Plan, Slot
 from canonic.network.grids import averaged, rounding_scale
-from canonic.network.inputs import analog, prototype
+from canonic.network.inputs import fed_numbers, prototype
 from canonic.network.kernels import pack
-from canonic.network.matrices import INPUTS, Matrices, only_matrices_read
+from canonic.network.matrices import FINE, INPUTS, Matrices, only_matrices_read
 
 
 def to_integers(plan: Plan) -> Plan:
@@ -56,7 +56,7 @@ def to_integers(plan: Plan) -> Plan:
 
 def _lowered(graph: Graph, bits: int, headroom: int) -> Graph:
     device = prototype(graph).device
-    lowering = _Lowering(graph.map_tensors(Tensor.cpu), bits, headroom, analog(graph))
+    lowering = _Lowering(graph.map_tensors(Tensor.cpu), bits, headroom, fed_numbers(graph))
     for node in lowering.graph.nodes:
         lowering.lower(node)
     outputs = tuple(lowering.readout(name) for name in graph.outputs)
@@ -120,6 +120,8 @@ class _Lowering(Matrices):
         grid = self.grids[leading[0]]
         for name in leading[1:]:
             grid = torch.maximum(grid, self.grids[name])
+        if any(bool((grid % self.grids[name] != 0).any()) for name in node.inputs):
+            grid = grid * self.fitting(node, grid)
         while sum(self.reach(name, grid) for name in node.inputs) > LARGEST_CURRENT and bool((grid > 1).any()):
             grid = (grid / 4).clamp(min=1)
         inputs = tuple(self.on_grid(name, grid, node.name) for name in node.inputs)
@@ -148,6 +150,8 @@ class _Lowering(Matrices):
         return moved
 
     def lower_move(self, node: Node) -> None:
+        if not self.ternary.issuperset(node.inputs):
+            node = replace(node, inputs=self.aligned(node))
         grids = [self.grids[name] for name in node.inputs]
         if all(bool((grid == grids[0].flatten()[0]).all()) for grid in grids):
             grid = grids[0].flatten()[0]
@@ -160,6 +164,20 @@ class _Lowering(Matrices):
         if all(name in self.ternary for name in node.inputs):
             self.ternary.add(node.name)
 
+    def aligned(self, node: Node) -> tuple[str, ...]:
+        """Return the names of what a node joins, with coarse numbers multiplied by whole ones, to be as fine as others.
+
+        One matrix may read them all, and has one unit for its weights.
+        """
+        finest = max(float(self.grids[name].max()) for name in node.inputs)
+
+        def near(name: str) -> str:
+            grid = self.grids[name]
+            factor = torch.where(grid < FINE, (finest / grid).floor().clamp(min=1), 1)
+            return self.on_grid(name, grid * factor, node.name)
+
+        return tuple(near(name) for name in node.inputs)
+
     def lower_pool(self, node: Node) -> None:
         source = node.inputs[0]
         count, grid = averaged(node, self.shapes[source]), self.grids[source]
@@ -167,8 +185,9 @@ class _Lowering(Matrices):
             raise impossible(node, "its averages are over unequal numbers")
         spread = grid.reshape(-1, *[1] * (len(node.shape) - 1)) if grid.numel() > 1 else grid
         self.nodes.append(node)
-        whole = rounding_scale(f"{node.name}.whole", node, torch.tensor(float(count)))
-        self.put(whole, spread * count, self.bounds[source] * count)
+        factor = count * self.coarser(node, spread * count)
+        whole = rounding_scale(f"{node.name}.whole", node, factor)
+        self.put(whole, spread * factor, self.bounds[source] * float(factor.max()))
         self.names[node.name] = whole.name
 
     def readout(self, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain
 from math import ceil, log2
 
 import torch
@@ -30,6 +31,9 @@ SHIFT_BITS = 8
 """Bits of a spike whose scale is left to those that read it, where a shift is added to it."""
 STARVED = 4
 """So many times finer than there is room for may grids be: int8 weights then have six bits, and the sign."""
+TOO_SILENT = "the silent steps behind it leave too few bits for {}: take fewer of them"
+FINE = 256
+"""A grid at least as fine rounds thresholds and biases by less than int8 rounds weights."""
 
 
 class Matrices(Draft):
@@ -59,7 +63,7 @@ class Matrices(Draft):
         if self.bits > INPUTS[-1][0] and not coded and source in self.analog and float(finest.median()) > room:
             raise TooLarge(node, LARGEST_WEIGHT * self.bounds[source])
         if float(finest.median()) > STARVED * room:
-            raise impossible(node, "the silent steps behind it leave too few bits for its weights: take fewer of them")
+            raise impossible(node, TOO_SILENT.format("its weights"))
         tries = (self.quantised(plain, (finest * 2**f).clamp(1, room)) for f in (FRACTION_BITS if coded else (0,)))
         self.put(*_fitting(tries))
 
@@ -124,12 +128,29 @@ class Matrices(Draft):
         return (sums.mean(axes, keepdim=True) if axes else sums).reshape(bias.shape)
 
     def lower_unit(self, node: Node) -> None:
-        """Scale a current: the numbers stay, and the grid takes the scale up."""
-        weight, grid = node.tensors["weight"], self.grids[node.inputs[0]]
-        grid = torch.where(weight == 0, grid, grid / weight.abs())
+        """Scale a current: the grid takes the scale up. The numbers stay, or are multiplied by powers of two."""
+        source, weight = node.inputs[0], node.tensors["weight"]
+        grid = torch.where(weight == 0, self.grids[source], self.grids[source] / weight.abs())
+        coarse = source in self.analog and not populations_behind(self.graph, node.name)  # as coarse as it comes
+        factor = self.coarser(node, grid) if coarse else self.fitting(node, grid)
+        grid = grid * factor
         whole = {"bias": (node.tensors["bias"] * grid).round()} if "bias" in node.tensors else {}
         extra = float(whole["bias"].abs().max()) if whole else 0.0
-        self.put(node.with_tensors(weight=weight.sign(), **whole), grid, self.bounds[node.inputs[0]] + extra)
+        scaled = replace(node.with_tensors(weight=weight.sign() * factor, **whole), rounds=bool((factor < 1).any()))
+        self.put(scaled, grid, self.bounds[source] * float(factor.max()) + extra)
+
+    def fitting(self, node: Node, grid: Tensor) -> Tensor:
+        """Return the powers of two that make the grid of a stream fine, or what fits it to the thresholds behind."""
+        finer = torch.exp2((FINE / grid).log2().ceil().clamp(min=0))
+        return finer * self.coarser(node, grid * finer)
+
+    def coarser(self, node: Node, grid: Tensor) -> Tensor:
+        """Return what makes the grid of a stream coarse enough for the thresholds behind it: 1 where it is."""
+        room = self.room(node.name)
+        factor = (room / grid).clamp(max=1)
+        if room < FINE and bool((factor < 1).any()):
+            raise impossible(node, TOO_SILENT.format("thresholds"))
+        return factor
 
 
 def _fitting(tries: Iterable[tuple[Node, Tensor, float]]) -> tuple[Node, Tensor, float]:
@@ -150,8 +171,13 @@ def only_matrices_read(graph: Graph, name: str) -> bool:
     )
 
 
-def silent_behind(graph: Graph, name: str) -> int:
-    """Return the most silent steps of the populations that a stream reaches as it is, or moved, scaled or added up."""
+def populations_behind(graph: Graph, name: str) -> list[Node]:
+    """Return the populations that a stream reaches as it is, or moved, scaled or added up."""
     readers = graph.consumers[name]
-    found = [r.neurons.silent if r.neurons else 0 if r.weighted else silent_behind(graph, r.name) for r in readers]
-    return max(found, default=0)
+    further = chain.from_iterable(populations_behind(graph, r.name) for r in readers if not (r.neurons or r.weighted))
+    return [*(reader for reader in readers if reader.neurons), *further]
+
+
+def silent_behind(graph: Graph, name: str) -> int:
+    """Return the most silent steps of these populations."""
+    return max((node.neurons.silent for node in populations_behind(graph, name) if node.neurons), default=0)
