@@ -217,6 +217,17 @@ GRIDS = {
 }
 
 
+def with_sums(m, x):
+    """Large sums of spikes, written among spikes."""
+    y = relu(m.a(x) + 3)
+    some = y[..., 0, 0].clone()
+    some[:, :3] = y.sum((2, 3))[:, :3]
+    return m.b(some)
+
+
+GRIDS["sums among spikes"] = with_sums, (3, 16, 16), {"a": conv(3, 8), "b": nn.Linear(8, 4)}
+
+
 @pytest.mark.parametrize("name", GRIDS)
 def test_coarse_numbers_round_no_thresholds_and_no_weights_that_others_read(name):
     torch.manual_seed(0)

@@ -142,6 +142,10 @@ class _Lowering(Matrices):
             self.put(*self.quantised(self.plain[name], grid))
             self.nodes[place] = self.nodes.pop()
             return name
+        return self.moved(name, grid, reader)
+
+    def moved(self, name: str, grid: Tensor, reader: str) -> str:
+        """Add a node that multiplies a stream, and return its name."""
         moved = f"{name}.on.{reader}"
         if moved not in self.grids:  # a sum may read one stream twice
             factor = grid / self.grids[name]
@@ -167,14 +171,16 @@ class _Lowering(Matrices):
     def aligned(self, node: Node) -> tuple[str, ...]:
         """Return the names of what a node joins, with coarse numbers multiplied by whole ones, to be as fine as others.
 
-        One matrix may read them all, and has one unit for its weights.
+        One matrix may read them all, and has one unit for its weights. Spikes are multiplied even by 1, so as to leave
+        their 8 bits: an operator that writes numbers among them would keep to those.
         """
         finest = max(float(self.grids[name].max()) for name in node.inputs)
 
         def near(name: str) -> str:
             grid = self.grids[name]
             factor = torch.where(grid < FINE, (finest / grid).floor().clamp(min=1), 1)
-            return self.on_grid(name, grid * factor, node.name)
+            change = self.moved if name in self.ternary else self.on_grid
+            return change(name, grid * factor, node.name)
 
         return tuple(near(name) for name in node.inputs)
 
