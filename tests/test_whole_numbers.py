@@ -236,6 +236,21 @@ def test_coarse_numbers_round_no_thresholds_and_no_weights_that_others_read(name
     examine(Lambda(function, **layers).eval(), x[:64], x[64:].clamp(-x[:64].abs().max(), x[:64].abs().max()))
 
 
+def test_an_answer_with_tiny_weights_is_as_good_as_others():
+    """Of twelve outputs: what rounding makes of one scatters."""
+    torch.manual_seed(0)
+    model = Lambda(
+        lambda m, x: m.b(relu(m.a(x))).split([20, 12], -1),
+        a=nn.Linear(6, 16),
+        b=nn.Linear(16, 32),
+    )
+    with torch.no_grad():
+        model.b.weight[20:] *= 1e-6
+        model.b.bias[20:] *= 1e-6
+    x = torch.rand(96, 6)
+    examine(model.eval(), x[:64], x[64:])
+
+
 SATURATED = {
     "a small scale": (lambda m, x: m.a(relu(0.01 * x + 1)), (6,), 8, {"a": nn.Linear(6, 4)}),
     "means of many": (lambda m, x: relu(avg_pool2d(m.a(x), 6)), (3, 6, 6), 6, {"a": conv(3, 4)}),

@@ -178,7 +178,8 @@ class _Lowering(Matrices):
 
         def near(name: str) -> str:
             grid = self.grids[name]
-            factor = torch.where(grid < FINE, (finest / grid).floor().clamp(min=1), 1)
+            most = LARGEST_CURRENT / max(self.bounds[name], 1)
+            factor = torch.where(grid < FINE, (finest / grid).floor().clamp(1, most), 1)
             change = self.moved if name in self.ternary else self.on_grid
             return change(name, grid * factor, node.name)
 

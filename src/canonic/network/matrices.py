@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import chain
-from math import ceil, log2
+from math import ceil, inf, log2
 
 import torch
 from torch import Tensor
@@ -59,7 +59,7 @@ class Matrices(Draft):
         node = self.with_room(node) if node.weighted else node
         source, plain = node.inputs[0], self.plain_weights(node)
         self.plain[node.name] = plain
-        finest, coded, room = finest_grid(plain), source in self.ternary, self.room(node.name)
+        finest, coded, room = self.finest(plain), source in self.ternary, self.room(node.name)
         if self.bits > INPUTS[-1][0] and not coded and source in self.analog and float(finest.median()) > room:
             raise TooLarge(node, LARGEST_WEIGHT * self.bounds[source])
         if float(finest.median()) > STARVED * room:
@@ -67,9 +67,14 @@ class Matrices(Draft):
         tries = (self.quantised(plain, (finest * 2**f).clamp(1, room)) for f in (FRACTION_BITS if coded else (0,)))
         self.put(*_fitting(tries))
 
+    def finest(self, plain: Node) -> Tensor:
+        """Return the finest grid of a node with plain weights."""
+        return finest_grid(plain, answers=_answers(self.graph, plain.name))
+
     def room(self, name: str) -> float:
-        """The largest threshold of the populations that a node feeds."""
-        return LARGEST_THRESHOLD / 2.0 ** silent_behind(self.graph, name)
+        """The largest threshold of the populations that a node feeds; infinite if it feeds none."""
+        fed = [node.neurons.silent for node in populations_behind(self.graph, name) if node.neurons]
+        return LARGEST_THRESHOLD / 2.0 ** max(fed) if fed else inf
 
     def plain_weights(self, node: Node) -> Node:
         """Return a matrix or a scale of whole numbers with weights that give plain numbers."""
@@ -92,7 +97,7 @@ class Matrices(Draft):
         if name in self.ternary or name in self.analog:
             return node
         plain, bound = self.plain_weights(node), self.bounds[name]
-        finest = finest_grid(plain)
+        finest = self.finest(plain)
         whole = scale_output(plain, finest)
         excess = max(1.0, min(float(finest.median()) / self.room(node.name), bound / LARGEST_WEIGHT))
         excess = max(excess, 2 * largest_sum(whole, bound) / LARGEST_CURRENT if whole else 1.0)
@@ -178,6 +183,9 @@ def populations_behind(graph: Graph, name: str) -> list[Node]:
     return [*(reader for reader in readers if reader.neurons), *further]
 
 
-def silent_behind(graph: Graph, name: str) -> int:
-    """Return the most silent steps of these populations."""
-    return max((node.neurons.silent for node in populations_behind(graph, name) if node.neurons), default=0)
+def _answers(graph: Graph, name: str) -> bool:
+    """Whether all that becomes of a stream are answers, maybe moved."""
+    return all(
+        reader.scaling == "moves" and len(reader.inputs) == 1 and _answers(graph, reader.name)
+        for reader in graph.consumers[name]
+    )
