@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import conv2d, linear
+from torch.nn.functional import avg_pool2d, conv2d, linear
 from torch.utils import _pytree as pytree
 
 from canonic import CSS, ConversionError, convert
@@ -28,9 +28,9 @@ def noise(found, wanted):
     return [float((a - b).square().sum() / b.square().sum()) for a, b in zip(found, wanted, strict=True)]
 
 
-def examine(model, x, y):
+def examine(model, x, y, silent=2):
     """The error of int8 is at most 2 dB above those of fp32, of weights of eight bits, and of an input of eight."""
-    snn = convert(model, [x], code=CSS(8, 2), progress=False)
+    snn = convert(model, [x], code=CSS(8, silent), progress=False)
     integer = snn.to_precision("int8")
     rounded = replace(snn.graph, nodes=tuple(map(eight_bits, snn.graph.nodes)))
     step = y.abs().max() / 127
@@ -171,6 +171,108 @@ def test_convolutions_of_odd_geometry_give_exact_sums(shape, kernel, stride, pad
     assert torch.allclose(
         multiply(narrow, [spikes]), conv2d(spikes.float(), weight.bfloat16().float(), None, stride, padding, dilation)
     )
+
+
+def normed(channels):
+    """A batch norm that takes means off which are large beside the deviations."""
+    norm = nn.BatchNorm2d(channels)
+    with torch.no_grad():
+        norm.running_var.uniform_(0.2, 3)
+        norm.running_mean.normal_()
+    return norm
+
+
+relu = torch.relu
+GRIDS = {
+    "numbers beside spikes, behind a scale": (
+        lambda m, x: m.a(torch.cat([x, relu(x)], -1).clamp(0, 1)),
+        (6,),
+        {"a": nn.Linear(12, 4)},
+    ),
+    "numbers beside spikes": (
+        lambda m, x: m.a(torch.cat([x[:, :2], relu(x[:, 2:]) / 30], -1)),
+        (6,),
+        {"a": nn.Linear(6, 4)},
+    ),
+    "numbers beside spikes, on their own": (
+        lambda m, x: torch.cat([x, relu(m.a(x))], -1),
+        (6,),
+        {"a": nn.Linear(6, 6)},
+    ),
+    "means beside maxima": (
+        lambda m, x: m.b(torch.cat([(y := relu(m.a(x))).mean((2, 3)), y.amax((2, 3))], -1)),
+        (3, 7, 7),
+        {"a": conv(3, 8), "b": nn.Linear(16, 4)},
+    ),
+    "means of two kinds": (
+        lambda m, x: relu(avg_pool2d(y := relu(m.a(x)), 3, 3) - avg_pool2d(y, 2, 3)),
+        (3, 6, 6),
+        {"a": conv(3, 8)},
+    ),
+    "means, shifted": (
+        lambda m, x: relu(m.b(avg_pool2d(relu(m.a(x)), 2))),
+        (3, 6, 6),
+        {"a": conv(3, 8), "b": normed(8)},
+    ),
+}
+
+
+def with_sums(m, x):
+    """Large sums of spikes, written among spikes."""
+    y = relu(m.a(x) + 3)
+    some = y[..., 0, 0].clone()
+    some[:, :3] = y.sum((2, 3))[:, :3]
+    return m.b(some)
+
+
+GRIDS["sums among spikes"] = with_sums, (3, 16, 16), {"a": conv(3, 8), "b": nn.Linear(8, 4)}
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_coarse_numbers_round_no_thresholds_and_no_weights_that_others_read(name):
+    torch.manual_seed(0)
+    function, shape, layers = GRIDS[name]
+    x = torch.randn(96, *shape)
+    examine(Lambda(function, **layers).eval(), x[:64], x[64:].clamp(-x[:64].abs().max(), x[:64].abs().max()))
+
+
+def test_an_answer_with_tiny_weights_is_as_good_as_others():
+    """Of twelve outputs: what rounding makes of one scatters."""
+    torch.manual_seed(0)
+    model = Lambda(
+        lambda m, x: m.b(relu(m.a(x))).split([20, 12], -1),
+        a=nn.Linear(6, 16),
+        b=nn.Linear(16, 32),
+    )
+    with torch.no_grad():
+        model.b.weight[20:] *= 1e-6
+        model.b.bias[20:] *= 1e-6
+    x = torch.rand(96, 6)
+    examine(model.eval(), x[:64], x[64:])
+
+
+SATURATED = {
+    "a small scale": (lambda m, x: m.a(relu(0.01 * x + 1)), (6,), 8, {"a": nn.Linear(6, 4)}),
+    "means of many": (lambda m, x: relu(avg_pool2d(m.a(x), 6)), (3, 6, 6), 6, {"a": conv(3, 4)}),
+}
+
+
+@pytest.mark.parametrize("name", SATURATED)
+def test_no_threshold_is_larger_than_membranes_hold(name):
+    torch.manual_seed(0)
+    function, shape, silent, layers = SATURATED[name]
+    x = torch.rand(96, *shape)
+    model = Lambda(function, **layers).eval()
+    examine(model, x[:64], x[64:], silent)
+
+
+def test_silent_steps_that_leave_thresholds_no_bits_are_refused_with_the_layer():
+    model = Lambda(lambda m, x: relu(m.a(relu(x))), a=nn.Linear(6, 4))
+    snn = convert(model, [torch.randn(32, 6)], code=CSS(14, 13), progress=False)
+    with pytest.raises(
+        ConversionError, match=r"\[6\]\) .* the silent steps behind it leave too few bits for thresholds"
+    ):
+        snn.to_precision("int8")
 
 
 class Twice(nn.Module):

@@ -30,7 +30,7 @@ class Draft:
         graph: the network in floats.
         bits: of the largest input of the calibration.
         headroom: so many times larger may others be before they are clipped.
-        unlowered: names of the nodes that no population has coded in spikes, in the graph.
+        unlowered: names of the nodes made of inputs that no population has coded in spikes, in the graph.
         nodes: those of whole numbers.
         names: of the stream that stands for each node of the graph.
         grids: of each stream.
@@ -56,7 +56,7 @@ class Draft:
 
     @property
     def analog(self) -> set[str]:
-        """The nodes that no population has coded in spikes."""
+        """The nodes made of inputs that no population has coded in spikes: not of those alone, as of a join."""
         return {self.names[name] for name in self.unlowered if name in self.names}
 
     @property

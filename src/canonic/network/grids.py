@@ -1,5 +1,6 @@
 """Grids of whole numbers: how fine a layer's may be, and what its weights are in units of it."""
 
+from collections.abc import Sequence
 from math import prod
 
 import torch
@@ -13,6 +14,9 @@ LARGEST_WEIGHT, LARGEST_SCALE = 127, 32767
 
 TINY = 16
 """So many times smaller than those of half of the channels are tiny weights."""
+
+BIAS = 1024
+"""So many times larger than the weights of an answer may its bias be: more would leave its sums no room."""
 
 HALVINGS = 40
 """How often the bar of weights is halved at most."""
@@ -82,18 +86,26 @@ def clipped(node: Node, power: Tensor) -> Node:
     return node.with_tensors(weight=torch.minimum(torch.maximum(weight, -bar), bar))
 
 
-def finest_grid(node: Node) -> Tensor:
+def finest_grid(node: Node, *, answers: bool = False) -> Tensor:
     """Return the grid on which the largest weight of each output is the largest that fits.
 
-    Outputs with weights that are tiny or zero get one near that of the others: their weights hardly matter.
+    Outputs with weights that are tiny or zero get one near that of the others: in units of a threshold such weights
+    hardly matter. In an answer they do, unless they are tiny beside the bias.
     """
     largest = over_inputs(node, node.tensors["weight"].abs(), torch.amax)
-    largest = largest.clamp(min=float(largest[largest > 0].median() / TINY) if bool(largest.any()) else 1.0)
-    grid = (LARGEST_WEIGHT / largest).floor()
-    if node.is_scale:
-        return grid
-    axis, rank = channel_axis(node), len(node.shape)
-    return grid.reshape([-1 if i == axis else 1 for i in range(rank)])
+    if not node.is_scale:
+        axis, rank = channel_axis(node), len(node.shape)
+        largest = largest.reshape([-1 if i == axis else 1 for i in range(rank)])
+    usual = largest[largest > 0].median() / TINY if bool(largest.any()) else torch.ones(())
+    least = torch.where(largest > 0, _largest_bias(node, largest.shape) / BIAS, usual) if answers else usual
+    return (LARGEST_WEIGHT / largest.maximum(least)).floor()
+
+
+def _largest_bias(node: Node, shape: Sequence[int]) -> Tensor:
+    """Return the largest biases among those that share a grid of this shape."""
+    bias = padded(node.tensors.get("bias", torch.zeros(())).abs(), len(shape))
+    axes = [axis for axis, size in enumerate(shape) if size == 1]
+    return bias.amax(axes, keepdim=True) if axes else bias
 
 
 def rounding_scale(name: str, source: Node, factor: Tensor) -> Node:

@@ -33,6 +33,15 @@ def analog(graph: Graph, passes: Callable[[Node], bool] = lambda _: True) -> set
     return names
 
 
+def fed_numbers(graph: Graph) -> set[str]:
+    """Return the names of the inputs and of what is made of one of them, before any population codes it in spikes."""
+    names = set(graph.inputs)
+    for node in graph.nodes:
+        if node.neurons is None and not names.isdisjoint(node.inputs):
+            names.add(node.name)
+    return names
+
+
 def as_weights(tensor: Tensor, like: Tensor) -> Tensor:
     """Return a tensor on the device and, unless it holds whole numbers or conditions, in the type of the weights."""
     return tensor.to(like) if tensor.is_floating_point() else tensor.to(like.device)

@@ -22,9 +22,9 @@ from canonic.network.apply import apply
 from canonic.network.draft import LARGEST_CURRENT, TooLarge, impossible
 from canonic.network.graph import Graph, Node, Slot
 from canonic.network.grids import averaged, rounding_scale
-from canonic.network.inputs import analog, prototype
+from canonic.network.inputs import fed_numbers, prototype
 from canonic.network.kernels import pack
-from canonic.network.matrices import INPUTS, Matrices, only_matrices_read
+from canonic.network.matrices import FINE, INPUTS, Matrices, only_matrices_read
 from canonic.network.plan import Plan
 
 
@@ -68,7 +68,7 @@ def _require_css(plan: Plan) -> None:
 
 def _lowered(graph: Graph, bits: int, headroom: int) -> Graph:
     device = prototype(graph).device
-    lowering = _Lowering(graph.map_tensors(Tensor.cpu), bits, headroom, analog(graph))
+    lowering = _Lowering(graph.map_tensors(Tensor.cpu), bits, headroom, fed_numbers(graph))
     for node in lowering.graph.nodes:
         lowering.lower(node)
     outputs = tuple(lowering.readout(name) for name in graph.outputs)
@@ -132,6 +132,8 @@ class _Lowering(Matrices):
         grid = self.grids[leading[0]]
         for name in leading[1:]:
             grid = torch.maximum(grid, self.grids[name])
+        if any(bool((grid % self.grids[name] != 0).any()) for name in node.inputs):
+            grid = grid * self.fitting(node, grid)
         while sum(self.reach(name, grid) for name in node.inputs) > LARGEST_CURRENT and bool((grid > 1).any()):
             grid = (grid / 4).clamp(min=1)
         inputs = tuple(self.on_grid(name, grid, node.name) for name in node.inputs)
@@ -152,6 +154,10 @@ class _Lowering(Matrices):
             self.put(*self.quantised(self.plain[name], grid))
             self.nodes[place] = self.nodes.pop()
             return name
+        return self.moved(name, grid, reader)
+
+    def moved(self, name: str, grid: Tensor, reader: str) -> str:
+        """Add a node that multiplies a stream, and return its name."""
         moved = f"{name}.on.{reader}"
         if moved not in self.grids:  # a sum may read one stream twice
             factor = grid / self.grids[name]
@@ -160,6 +166,8 @@ class _Lowering(Matrices):
         return moved
 
     def lower_move(self, node: Node) -> None:
+        if not self.ternary.issuperset(node.inputs):
+            node = replace(node, inputs=self.aligned(node))
         grids = [self.grids[name] for name in node.inputs]
         if all(bool((grid == grids[0].flatten()[0]).all()) for grid in grids):
             grid = grids[0].flatten()[0]
@@ -172,6 +180,23 @@ class _Lowering(Matrices):
         if all(name in self.ternary for name in node.inputs):
             self.ternary.add(node.name)
 
+    def aligned(self, node: Node) -> tuple[str, ...]:
+        """Return the names of what a node joins, with coarse numbers multiplied by whole ones, to be as fine as others.
+
+        One matrix may read them all, and has one unit for its weights. Spikes are multiplied even by 1, so as to leave
+        their 8 bits: an operator that writes numbers among them would keep to those.
+        """
+        finest = max(float(self.grids[name].max()) for name in node.inputs)
+
+        def near(name: str) -> str:
+            grid = self.grids[name]
+            most = LARGEST_CURRENT / max(self.bounds[name], 1)
+            factor = torch.where(grid < FINE, (finest / grid).floor().clamp(1, most), 1)
+            change = self.moved if name in self.ternary else self.on_grid
+            return change(name, grid * factor, node.name)
+
+        return tuple(near(name) for name in node.inputs)
+
     def lower_pool(self, node: Node) -> None:
         source = node.inputs[0]
         count, grid = averaged(node, self.shapes[source]), self.grids[source]
@@ -179,8 +204,9 @@ class _Lowering(Matrices):
             raise impossible(node, "its averages are over unequal numbers")
         spread = grid.reshape(-1, *[1] * (len(node.shape) - 1)) if grid.numel() > 1 else grid
         self.nodes.append(node)
-        whole = rounding_scale(f"{node.name}.whole", node, torch.tensor(float(count)))
-        self.put(whole, spread * count, self.bounds[source] * count)
+        factor = count * self.coarser(node, spread * count)
+        whole = rounding_scale(f"{node.name}.whole", node, factor)
+        self.put(whole, spread * factor, self.bounds[source] * float(factor.max()))
         self.names[node.name] = whole.name
 
     def readout(self, name: str) -> str:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from math import ceil, log2
+from itertools import chain
+from math import ceil, inf, log2
 
 import torch
 from torch import Tensor
@@ -30,6 +31,9 @@ SHIFT_BITS = 8
 """Bits of a spike whose scale is left to those that read it, where a shift is added to it."""
 STARVED = 4
 """So many times finer than there is room for may grids be: int8 weights then have six bits, and the sign."""
+TOO_SILENT = "the silent steps behind it leave too few bits for {}: take fewer of them"
+FINE = 256
+"""A grid at least as fine rounds thresholds and biases by less than int8 rounds weights."""
 
 
 class Matrices(Draft):
@@ -55,17 +59,22 @@ class Matrices(Draft):
         node = self.with_room(node) if node.weighted else node
         source, plain = node.inputs[0], self.plain_weights(node)
         self.plain[node.name] = plain
-        finest, coded, room = finest_grid(plain), source in self.ternary, self.room(node.name)
+        finest, coded, room = self.finest(plain), source in self.ternary, self.room(node.name)
         if self.bits > INPUTS[-1][0] and not coded and source in self.analog and float(finest.median()) > room:
             raise TooLarge(node, LARGEST_WEIGHT * self.bounds[source])
         if float(finest.median()) > STARVED * room:
-            raise impossible(node, "the silent steps behind it leave too few bits for its weights: take fewer of them")
+            raise impossible(node, TOO_SILENT.format("its weights"))
         tries = (self.quantised(plain, (finest * 2**f).clamp(1, room)) for f in (FRACTION_BITS if coded else (0,)))
         self.put(*_fitting(tries))
 
+    def finest(self, plain: Node) -> Tensor:
+        """Return the finest grid of a node with plain weights."""
+        return finest_grid(plain, answers=_answers(self.graph, plain.name))
+
     def room(self, name: str) -> float:
-        """The largest threshold of the populations that a node feeds."""
-        return LARGEST_THRESHOLD / 2.0 ** silent_behind(self.graph, name)
+        """The largest threshold of the populations that a node feeds; infinite if it feeds none."""
+        fed = [node.neurons.silent for node in populations_behind(self.graph, name) if node.neurons]
+        return LARGEST_THRESHOLD / 2.0 ** max(fed) if fed else inf
 
     def plain_weights(self, node: Node) -> Node:
         """Return a matrix or a scale of whole numbers with weights that give plain numbers."""
@@ -88,7 +97,7 @@ class Matrices(Draft):
         if name in self.ternary or name in self.analog:
             return node
         plain, bound = self.plain_weights(node), self.bounds[name]
-        finest = finest_grid(plain)
+        finest = self.finest(plain)
         whole = scale_output(plain, finest)
         excess = max(1.0, min(float(finest.median()) / self.room(node.name), bound / LARGEST_WEIGHT))
         excess = max(excess, 2 * largest_sum(whole, bound) / LARGEST_CURRENT if whole else 1.0)
@@ -124,12 +133,29 @@ class Matrices(Draft):
         return (sums.mean(axes, keepdim=True) if axes else sums).reshape(bias.shape)
 
     def lower_unit(self, node: Node) -> None:
-        """Scale a current: the numbers stay, and the grid takes the scale up."""
-        weight, grid = node.tensors["weight"], self.grids[node.inputs[0]]
-        grid = torch.where(weight == 0, grid, grid / weight.abs())
+        """Scale a current: the grid takes the scale up. The numbers stay, or are multiplied by powers of two."""
+        source, weight = node.inputs[0], node.tensors["weight"]
+        grid = torch.where(weight == 0, self.grids[source], self.grids[source] / weight.abs())
+        coarse = source in self.analog and not populations_behind(self.graph, node.name)  # as coarse as it comes
+        factor = self.coarser(node, grid) if coarse else self.fitting(node, grid)
+        grid = grid * factor
         whole = {"bias": (node.tensors["bias"] * grid).round()} if "bias" in node.tensors else {}
         extra = float(whole["bias"].abs().max()) if whole else 0.0
-        self.put(node.with_tensors(weight=weight.sign(), **whole), grid, self.bounds[node.inputs[0]] + extra)
+        scaled = replace(node.with_tensors(weight=weight.sign() * factor, **whole), rounds=bool((factor < 1).any()))
+        self.put(scaled, grid, self.bounds[source] * float(factor.max()) + extra)
+
+    def fitting(self, node: Node, grid: Tensor) -> Tensor:
+        """Return the powers of two that make the grid of a stream fine, or what fits it to the thresholds behind."""
+        finer = torch.exp2((FINE / grid).log2().ceil().clamp(min=0))
+        return finer * self.coarser(node, grid * finer)
+
+    def coarser(self, node: Node, grid: Tensor) -> Tensor:
+        """Return what makes the grid of a stream coarse enough for the thresholds behind it: 1 where it is."""
+        room = self.room(node.name)
+        factor = (room / grid).clamp(max=1)
+        if room < FINE and bool((factor < 1).any()):
+            raise impossible(node, TOO_SILENT.format("thresholds"))
+        return factor
 
 
 def _fitting(tries: Iterable[tuple[Node, Tensor, float]]) -> tuple[Node, Tensor, float]:
@@ -150,8 +176,16 @@ def only_matrices_read(graph: Graph, name: str) -> bool:
     )
 
 
-def silent_behind(graph: Graph, name: str) -> int:
-    """Return the most silent steps of the populations that a stream reaches as it is, or moved, scaled or added up."""
+def populations_behind(graph: Graph, name: str) -> list[Node]:
+    """Return the populations that a stream reaches as it is, or moved, scaled or added up."""
     readers = graph.consumers[name]
-    found = [r.neurons.silent if r.neurons else 0 if r.weighted else silent_behind(graph, r.name) for r in readers]
-    return max(found, default=0)
+    further = chain.from_iterable(populations_behind(graph, r.name) for r in readers if not (r.neurons or r.weighted))
+    return [*(reader for reader in readers if reader.neurons), *further]
+
+
+def _answers(graph: Graph, name: str) -> bool:
+    """Whether all that becomes of a stream are answers, maybe moved."""
+    return all(
+        reader.scaling == "moves" and len(reader.inputs) == 1 and _answers(graph, reader.name)
+        for reader in graph.consumers[name]
+    )
