@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import conv2d, linear
+from torch.nn.functional import avg_pool2d, conv2d, linear
 from torch.utils import _pytree as pytree
 
 from canonic import CSS, ConversionError, convert
@@ -17,7 +17,7 @@ from tests.lambdas import Lambda, conv
 from tests.networks import build
 
 KINDS = """conv3d/grouped/transposed bn/pre-activation/max pooling/long and short branch/concat/squeeze
-linear on the last axis/stack""".replace("\n", "/")
+assignment, decoded/linear on the last axis/stack""".replace("\n", "/")
 
 
 def leaves(tree):
@@ -28,9 +28,9 @@ def noise(found, wanted):
     return [float((a - b).square().sum() / b.square().sum()) for a, b in zip(found, wanted, strict=True)]
 
 
-def examine(model, x, y):
+def examine(model, x, y, silent=2):
     """The error of int8 is at most 2 dB above those of fp32, of weights of eight bits, and of an input of eight."""
-    snn = convert(model, [x], code=CSS(8, 2), progress=False)
+    snn = convert(model, [x], code=CSS(8, silent), progress=False)
     integer = snn.to_precision("int8")
     rounded = replace(snn.graph, nodes=tuple(map(eight_bits, snn.graph.nodes)))
     step = y.abs().max() / 127
@@ -93,6 +93,41 @@ def test_a_sign_or_a_shift_before_a_matrix_costs_nothing(name):
     examine(model.eval(), x[:64], x[64:])
 
 
+COARSE = {
+    "an average of spikes": lambda m, x: torch.relu(avg_pool2d(torch.relu(m.a(x)), 2) - 0.2),
+    "spikes beside the input": lambda m, x: torch.cat([x, torch.relu(m.a(x))[:, 3:]], 1),
+    "spikes beside a current": lambda m, x: torch.relu(torch.cat([torch.relu(m.a(x))[:, :8], m.a(x)[:, 8:]], 1) - 0.1),
+}
+
+
+@pytest.mark.parametrize("name", COARSE)
+def test_spikes_are_put_on_a_grid_fine_enough_for_what_reads_them(name):
+    """They lie on the grid 1, on which a bias, a threshold, or weights shared with large numbers would be rounded."""
+    torch.manual_seed(0)
+    model = Lambda(
+        lambda m, x: m.c(torch.relu(m.b(COARSE[name](m, x))).mean((2, 3))),
+        a=conv(3, 16),
+        b=conv(16, 16),
+        c=nn.Linear(16, 4),
+    )
+    x = torch.randn(96, 3, 6, 6)
+    examine(model.eval(), x[:64], x[64:])
+
+
+def test_many_silent_steps_behind_a_scale_leave_membranes_their_room():
+    """Of a current that two read: its numbers may be larger than a threshold may."""
+    torch.manual_seed(0)
+    model = Lambda(
+        lambda m, x: m.c(torch.cat([torch.relu((y := m.a(x)) * 0.1 - 1), torch.relu(y)], 1)),
+        a=nn.Linear(8, 16),
+        c=nn.Linear(32, 5),
+    )
+    with torch.no_grad():
+        model.a.weight *= 100
+    x = torch.randn(256, 8)
+    examine(model.eval(), x[:192], x[192:], silent=6)
+
+
 TRANSPOSED = [
     (nn.ConvTranspose2d, 2, {"out_channels": 8, "kernel_size": 4, "stride": 2, "padding": 1, "groups": 2}),
     (nn.ConvTranspose2d, 2, {"out_channels": 4, "kernel_size": 3, "groups": 4}),
@@ -130,6 +165,21 @@ def test_silent_steps_that_leave_weights_no_bits_are_refused_with_the_layer():
     with pytest.raises(
         ConversionError, match=r"0 \(aten.linear.default.*the silent steps behind it leave too few bits"
     ):
+        snn.to_precision("int8")
+
+
+WHYS = {
+    "its averages are over unequal numbers": lambda y: torch.nn.functional.adaptive_avg_pool2d(y, 4),
+    "this operator is not written for them": lambda y: y.mean(1),
+    "it computes in floating point": torch.tanh,
+}
+
+
+@pytest.mark.parametrize("why", WHYS)
+def test_what_has_no_whole_numbers_is_refused_with_the_layer_and_the_reason(why):
+    model = Lambda(lambda m, x: WHYS[why](torch.relu(m.a(x))), a=conv(3, 16))
+    snn = convert(model, [torch.randn(32, 3, 6, 6)], code=CSS(8, 2), progress=False)
+    with pytest.raises(ConversionError, match=rf"aten.*cannot be computed in whole numbers: {why}; use bf16"):
         snn.to_precision("int8")
 
 

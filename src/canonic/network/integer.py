@@ -91,7 +91,8 @@ class _Lowering(Matrices):
             self.put(node, self.grids[node.inputs[0]], 1.0)
             self.ternary.add(node.name)
         else:
-            raise impossible(node, "it computes in floating point")
+            function, other = "it computes in floating point", "this operator is not written for them"
+            raise impossible(node, function if node.kind == "function unit" else other)
 
     def lower_input(self, node: Node) -> None:
         largest, levels = float(node.arguments.get("largest", 0)), float(2**self.bits - 1)
@@ -148,6 +149,7 @@ class _Lowering(Matrices):
         return moved
 
     def lower_move(self, node: Node) -> None:
+        node = self.level(node)
         grids = [self.grids[name] for name in node.inputs]
         if all(bool((grid == grids[0].flatten()[0]).all()) for grid in grids):
             grid = grids[0].flatten()[0]
@@ -163,8 +165,10 @@ class _Lowering(Matrices):
     def lower_pool(self, node: Node) -> None:
         source = node.inputs[0]
         count, grid = averaged(node, self.shapes[source]), self.grids[source]
-        if count is None or (grid.numel() > 1 and grid.numel() != grid.shape[0]):
+        if count is None:
             raise impossible(node, "its averages are over unequal numbers")
+        if grid.numel() > 1 and grid.numel() != grid.shape[0]:
+            raise impossible(node, "its inputs lie on grids of their own")
         spread = grid.reshape(-1, *[1] * (len(node.shape) - 1)) if grid.numel() > 1 else grid
         self.nodes.append(node)
         whole = rounding_scale(f"{node.name}.whole", node, torch.tensor(float(count)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from math import ceil, log2
+from math import ceil, floor, log2
 
 import torch
 from torch import Tensor
@@ -28,6 +28,9 @@ FRACTION_BITS = (4, 2, 0)
 """Bits below the weights, likewise."""
 SHIFT_BITS = 8
 """Bits of a spike whose scale is left to those that read it, where a shift is added to it."""
+FINE = 2.0**10
+"""Numbers that reach so far, and thresholds so large, are rounded by less than weights are: those of sums, averages and
+joined streams are doubled until they are, where there is room."""
 STARVED = 4
 """So many times finer than there is room for may grids be: int8 weights then have six bits, and the sign."""
 
@@ -59,7 +62,8 @@ class Matrices(Draft):
         if self.bits > INPUTS[-1][0] and not coded and source in self.analog and float(finest.median()) > room:
             raise TooLarge(node, LARGEST_WEIGHT * self.bounds[source])
         if float(finest.median()) > STARVED * room:
-            raise impossible(node, "the silent steps behind it leave too few bits for its weights: take fewer of them")
+            few = "the silent steps behind it leave too few bits for its weights: take fewer of them"
+            raise impossible(node, few if silent_behind(self.graph, node.name) else "its weights are too small")
         tries = (self.quantised(plain, (finest * 2**f).clamp(1, room)) for f in (FRACTION_BITS if coded else (0,)))
         self.put(*_fitting(tries))
 
@@ -94,10 +98,17 @@ class Matrices(Draft):
         excess = max(excess, 2 * largest_sum(whole, bound) / LARGEST_CURRENT if whole else 1.0)
         if excess == 1:
             return node
-        factor = 2.0 ** -ceil(log2(excess))
-        coarse = rounding_scale(f"{name}.for.{node.name}", self.named(name), torch.tensor(factor))
-        self.put(coarse, self.grids[name] * factor, bound * factor)
-        return replace(node, inputs=(coarse.name,))
+        return replace(node, inputs=(self.times(name, 2.0 ** -ceil(log2(excess)), node.name),))
+
+    def times(self, name: str, factor: float, reader: str) -> str:
+        """Return the name of a node that holds the numbers of this one times a power of two, for one reader."""
+        if factor == 1:
+            return name
+        scaled = f"{name}.for.{reader}"
+        if scaled not in self.grids:  # one may join a stream with itself
+            node = rounding_scale(scaled, self.named(name), torch.tensor(factor))
+            self.put(node, self.grids[name] * factor, self.bounds[name] * factor)
+        return scaled
 
     def quantised(self, plain: Node, grid: Tensor) -> tuple[Node, Tensor, float]:
         """Return a node with its weights on a grid, the grid, and what its sums can reach."""
@@ -124,12 +135,36 @@ class Matrices(Draft):
         return (sums.mean(axes, keepdim=True) if axes else sums).reshape(bias.shape)
 
     def lower_unit(self, node: Node) -> None:
-        """Scale a current: the numbers stay, and the grid takes the scale up."""
-        weight, grid = node.tensors["weight"], self.grids[node.inputs[0]]
+        """Scale a current: the grid takes the scale up, and the numbers stay but for a power of two."""
+        weight, grid, bound = node.tensors["weight"], self.grids[node.inputs[0]], self.bounds[node.inputs[0]]
         grid = torch.where(weight == 0, grid, grid / weight.abs())
+        factor = self.refinement(grid, bound, node)
+        grid = grid * factor
         whole = {"bias": (node.tensors["bias"] * grid).round()} if "bias" in node.tensors else {}
         extra = float(whole["bias"].abs().max()) if whole else 0.0
-        self.put(node.with_tensors(weight=weight.sign(), **whole), grid, self.bounds[node.inputs[0]] + extra)
+        scale = replace(node, rounds=bool((factor < 1).any())).with_tensors(weight=weight.sign() * factor, **whole)
+        self.put(scale, grid, bound * float(factor.max()) + extra)
+
+    def refinement(self, grid: Tensor, bound: float, node: Node) -> Tensor:
+        """Return the powers of two that make a grid fine enough for biases, and coarse enough for membranes."""
+        room = self.room(node.name)
+        if room < FINE / STARVED:
+            raise impossible(node, "the silent steps behind it leave too few bits for thresholds: take fewer of them")
+        most = max(1.0, LARGEST_CURRENT / 4 / max(bound, 1.0))
+        finer = (min(FINE, room) / grid).clamp(1, most).log2().ceil()
+        return torch.exp2(finer + (room / grid).clamp(max=1).log2().floor())
+
+    def level(self, node: Node) -> Node:
+        """Return a node that joins streams, of which those of small numbers are doubled until they are like the others.
+
+        Weights, biases and thresholds behind it belong to all of them, and are rounded alike.
+        """
+        if all(name in self.ternary for name in node.inputs):
+            return node
+        reach = min(FINE, self.room(node.name), max(self.bounds[name] for name in node.inputs))
+        powers = [2.0 ** floor(log2(max(1.0, reach / max(self.bounds[name], 1.0)))) for name in node.inputs]
+        pairs = zip(node.inputs, powers, strict=True)
+        return replace(node, inputs=tuple(self.times(name, power, node.name) for name, power in pairs))
 
 
 def _fitting(tries: Iterable[tuple[Node, Tensor, float]]) -> tuple[Node, Tensor, float]:
@@ -151,7 +186,12 @@ def only_matrices_read(graph: Graph, name: str) -> bool:
 
 
 def silent_behind(graph: Graph, name: str) -> int:
-    """Return the most silent steps of the populations that a stream reaches as it is, or moved, scaled or added up."""
-    readers = graph.consumers[name]
-    found = [r.neurons.silent if r.neurons else 0 if r.weighted else silent_behind(graph, r.name) for r in readers]
+    """Return the most silent steps of the populations that a stream reaches as it is, moved or added up.
+
+    A scale between them changes the grid.
+    """
+    found = [
+        r.neurons.silent if r.neurons else 0 if r.weighted or r.is_scale else silent_behind(graph, r.name)
+        for r in graph.consumers[name]
+    ]
     return max(found, default=0)
