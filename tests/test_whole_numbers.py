@@ -1,5 +1,6 @@
 """Networks of whole numbers lose no more than weights of eight bits must, whatever they are made of, or are refused."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -166,6 +167,18 @@ def test_silent_steps_that_leave_weights_no_bits_are_refused_with_the_layer():
         ConversionError, match=r"0 \(aten.linear.default.*the silent steps behind it leave too few bits"
     ):
         snn.to_precision("int8")
+
+
+@pytest.mark.parametrize("scheduler", ["layerwise", "clocked"])
+def test_a_network_of_float64_gives_the_same_whole_numbers(scheduler):
+    torch.manual_seed(0)
+    model, _ = build("average pooling")
+    x = torch.randn(32, 3, 8, 8)
+    exact, single = (
+        convert(source, [given], code=CSS(8, 2), progress=False).to_precision("int8")
+        for source, given in ((model, x.double()), (deepcopy(model).float(), x))
+    )
+    assert torch.allclose(exact(x.double(), scheduler=scheduler).float(), single(x), rtol=0, atol=1e-5)
 
 
 WHYS = {

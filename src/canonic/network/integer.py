@@ -171,7 +171,7 @@ class _Lowering(Matrices):
             raise impossible(node, "its inputs lie on grids of their own")
         spread = grid.reshape(-1, *[1] * (len(node.shape) - 1)) if grid.numel() > 1 else grid
         self.nodes.append(node)
-        whole = rounding_scale(f"{node.name}.whole", node, torch.tensor(float(count)))
+        whole = rounding_scale(f"{node.name}.whole", node, self.number(float(count)))
         self.put(whole, spread * count, self.bounds[source] * count)
         self.names[node.name] = whole.name
 

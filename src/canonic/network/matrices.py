@@ -106,7 +106,7 @@ class Matrices(Draft):
             return name
         scaled = f"{name}.for.{reader}"
         if scaled not in self.grids:  # one may join a stream with itself
-            node = rounding_scale(scaled, self.named(name), torch.tensor(factor))
+            node = rounding_scale(scaled, self.named(name), self.number(factor))
             self.put(node, self.grids[name] * factor, self.bounds[name] * factor)
         return scaled
 
