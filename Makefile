@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 PUBLIC := .venv-public
 
-.PHONY: demo test lint docs report bench-conversion bench-coverage bench-evaluation bench-family bench-peers bench-public bench-speed sanitize clean
+.PHONY: demo test lint docs report bench-conversion bench-coverage bench-evaluation bench-family bench-int8 bench-peers bench-public bench-speed sanitize clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt tests/neurobench.txt
 	$(PYTHON) -m venv $(VENV)
@@ -59,6 +59,9 @@ bench-evaluation: $(VENV)/.installed  ## what an evaluation costs, and the figur
 
 bench-family: $(VENV)/.installed  ## more levels, other radices, no silent steps: resnet20, docs/how-it-works.md
 	$(BIN)/python -m benchmarks.family
+
+bench-int8: $(VENV)/.installed  ## what whole numbers cost the networks of the operator tests: docs/how-it-works.md
+	$(BIN)/python -m benchmarks.int8
 
 bench-peers: $(VENV)/.installed $(PEERS)/.installed  ## small networks of every kind through other converters too
 	$(BIN)/python -m benchmarks.peers.run $(PEERS)/bin/python
