@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 PUBLIC := .venv-public
 
-.PHONY: demo test lint docs report bench-codes bench-conversion bench-coverage bench-evaluation bench-family bench-peers bench-public bench-speed sanitize clean
+.PHONY: demo test lint docs report bench-codes bench-conversion bench-coverage bench-evaluation bench-family bench-int8 bench-peers bench-public bench-speed sanitize clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt tests/neurobench.txt
 	$(PYTHON) -m venv $(VENV)
@@ -62,6 +62,9 @@ bench-codes: $(VENV)/.installed  ## networks in every code on the same pictures;
 
 bench-family: $(VENV)/.installed  ## more levels, other radices, no silent steps: resnet20, docs/how-it-works.md
 	$(BIN)/python -m benchmarks.family
+
+bench-int8: $(VENV)/.installed  ## what whole numbers cost the networks of the operator tests: docs/how-it-works.md
+	$(BIN)/python -m benchmarks.int8
 
 bench-peers: $(VENV)/.installed $(PEERS)/.installed  ## small networks of every kind through other converters too
 	$(BIN)/python -m benchmarks.peers.run $(PEERS)/bin/python

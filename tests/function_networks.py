@@ -1,43 +1,52 @@
 """Small networks with function units: activations, norms, products, attention; and batches that are not in front."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from tests.lambdas import Lambda, conv
+
+Case = tuple[Callable[[], nn.Module], tuple[int, ...]]
+"""What builds a network, and the shape of one sample."""
 
 IMAGE, TOKENS = (3, 8, 8), (5, 8)
 
 
-def between(function, shape=(5,)):
+def between(function: Callable[[Tensor], Tensor], shape: tuple[int, ...] = (5,)) -> Case:
     """A function between two linear layers."""
     return lambda: Lambda(lambda m, x: m.b(function(m.a(x))), a=nn.Linear(shape[-1], 6), b=nn.Linear(6, 3)), shape
 
 
-def elementwise(module):
+def elementwise(module: Callable[[Tensor], Tensor]) -> Case:
     return between(module)
 
 
 class Swapped(nn.Module):
     """Sequence first: [length, batch, width] inside."""
 
-    def __init__(self, layer):
+    def __init__(self, layer: nn.Module) -> None:
         super().__init__()
         self.layer, self.out = layer, nn.Linear(8, 4)
 
-    def forward(self, x):
-        return self.out(self.layer(x.transpose(0, 1))).transpose(0, 1)
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.out(self.layer(x.transpose(0, 1)))
+        return y.transpose(0, 1)
 
 
 class Windows(nn.Module):
     """Attention within windows of a picture, which are merged with the batch; shifted, as in Swin."""
 
-    def __init__(self):
+    mask: Tensor
+
+    def __init__(self) -> None:
         super().__init__()
         self.stem, self.qkv, self.out = conv(3, 8), nn.Linear(8, 24), nn.Linear(8, 4)
         self.register_buffer("mask", torch.where(torch.rand(4, 1, 16, 16) > 0.8, -torch.inf, 0.0))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Any:
         x = torch.roll(self.stem(x).permute(0, 2, 3, 1), (2, 2), (1, 2))
         n, h, w, c = x.shape
         x = x.reshape(n, h // 4, 4, w // 4, 4, c).transpose(2, 3).reshape(-1, 16, c)
@@ -48,8 +57,8 @@ class Windows(nn.Module):
         return self.out(y)
 
 
-def attention(mask=None, **options):
-    def run(m, x):
+def attention(mask: Tensor | None = None, **options: Any) -> Case:
+    def run(m: Any, x: Tensor) -> Any:
         q, k, v = (part.unflatten(2, (2, 4)).transpose(1, 2) for part in m.qkv(x).chunk(3, 2))
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, **options)
         return m.out(y.transpose(1, 2).flatten(2))
@@ -57,14 +66,14 @@ def attention(mask=None, **options):
     return lambda: Lambda(run, qkv=nn.Linear(8, 24), out=nn.Linear(8, 4)), TOKENS
 
 
-def shifted(y):
+def shifted(y: Tensor) -> Tensor:
     """Channels moved along the tokens, as in temporal shift modules."""
     out = torch.zeros_like(y)
     out[:, :-1, :2], out[:, 1:, 2:4], out[:, :, 4:] = y[:, 1:, :2], y[:, :-1, 2:4], y[:, :, 4:]
     return out
 
 
-def decoded(y):
+def decoded(y: Tensor) -> Tensor:
     """Parts that are changed where they stand, as in detection heads and ghost modules."""
     y[..., 0:2] = y[..., 0:2] * 2 - 0.5
     y[:, 1:3] += y[:, 2:4]
@@ -73,7 +82,7 @@ def decoded(y):
     return y
 
 
-def placed(y):
+def placed(y: Tensor) -> Tensor:
     """Lists of places and masks."""
     y[:, [0, 2]] = y[:, [1, 3]]
     y[:, torch.arange(5) > 3] = 0.5
@@ -81,7 +90,7 @@ def placed(y):
     return y
 
 
-def poured(y):
+def poured(y: Tensor) -> Tensor:
     """A stream into memory and into constants."""
     whole, steps = y.new_empty(len(y), 5, 6), torch.ones(1, 5, 6, dtype=y.dtype).repeat(len(y), 1, 1)
     whole[:, 1:].copy_(y[:, :-1])
@@ -90,7 +99,7 @@ def poured(y):
     return whole + steps
 
 
-def gathered(y):
+def gathered(y: Tensor) -> Tensor:
     """Elements that are added at their places, or taken from them, by constant tensors of places."""
     places = torch.tensor([0, 3, 3])[None, :, None].expand(len(y), 3, 6)
     added = y.index_add(1, torch.tensor([0, 0, 1]), y[:, :3]) + y.scatter_add(1, places, y[:, 2:])
@@ -101,17 +110,16 @@ def gathered(y):
     )
 
 
+def assigned(function: Callable[[Tensor], Tensor]) -> Case:
+    """A function that assigns to a part of its argument, between two linear layers."""
+    return lambda: Lambda(lambda m, x: m.b(function(F.relu(m.a(x)))), a=nn.Linear(8, 6), b=nn.Linear(6, 3)), TOKENS
+
+
 ASSIGNMENTS = {
-    f"assignment, {function.__name__}": (
-        lambda function=function: Lambda(
-            lambda m, x: m.b(function(F.relu(m.a(x)))), a=nn.Linear(8, 6), b=nn.Linear(6, 3)
-        ),
-        TOKENS,
-    )
-    for function in (shifted, decoded, placed, poured, gathered)
+    f"assignment, {function.__name__}": assigned(function) for function in (shifted, decoded, placed, poured, gathered)
 }
 
-FUNCTION_CASES = {
+FUNCTION_CASES: dict[str, Case] = {
     **ASSIGNMENTS,
     # activations
     **{

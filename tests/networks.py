@@ -4,14 +4,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.function_networks import FUNCTION_CASES
+from tests.function_networks import FUNCTION_CASES, Case
 from tests.lambdas import Lambda, conv
 
 
-def lively(model):
+def lively(model: nn.Module) -> nn.Module:
     """Give batch norms statistics, scales and shifts as training would."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
             nn.init.uniform_(module.running_mean, -0.3, 0.3)
             nn.init.uniform_(module.running_var, 0.5, 2)
             if module.affine:
@@ -22,7 +24,7 @@ def lively(model):
 
 IMAGE = (3, 8, 8)
 
-CASES = {
+CASES: dict[str, Case] = {
     # relu in every spelling
     "relu module": (lambda: nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 3)), (5,)),
     "relu module in place": (
@@ -342,7 +344,7 @@ CASES = {
 }
 
 
-def build(name):
+def build(name: str) -> tuple[nn.Module, tuple[int, ...]]:
     """Return a network in float64 and the shape of one sample."""
     make, shape = CASES[name]
     return lively(make()), shape

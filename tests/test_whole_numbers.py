@@ -1,5 +1,6 @@
 """Networks of whole numbers lose no more than weights of eight bits must, whatever they are made of, or are refused."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,7 @@ from tests.lambdas import Lambda, conv
 from tests.networks import build
 
 KINDS = """conv3d/grouped/transposed bn/pre-activation/max pooling/long and short branch/concat/squeeze
-linear on the last axis/stack""".replace("\n", "/")
+assignment, decoded/linear on the last axis/stack""".replace("\n", "/")
 
 
 def leaves(tree):
@@ -93,6 +94,41 @@ def test_a_sign_or_a_shift_before_a_matrix_costs_nothing(name):
     examine(model.eval(), x[:64], x[64:])
 
 
+COARSE = {
+    "an average of spikes": lambda m, x: torch.relu(avg_pool2d(torch.relu(m.a(x)), 2) - 0.2),
+    "spikes beside the input": lambda m, x: torch.cat([x, torch.relu(m.a(x))[:, 3:]], 1),
+    "spikes beside a current": lambda m, x: torch.relu(torch.cat([torch.relu(m.a(x))[:, :8], m.a(x)[:, 8:]], 1) - 0.1),
+}
+
+
+@pytest.mark.parametrize("name", COARSE)
+def test_spikes_are_put_on_a_grid_fine_enough_for_what_reads_them(name):
+    """They lie on the grid 1, on which a bias, a threshold, or weights shared with large numbers would be rounded."""
+    torch.manual_seed(0)
+    model = Lambda(
+        lambda m, x: m.c(torch.relu(m.b(COARSE[name](m, x))).mean((2, 3))),
+        a=conv(3, 16),
+        b=conv(16, 16),
+        c=nn.Linear(16, 4),
+    )
+    x = torch.randn(96, 3, 6, 6)
+    examine(model.eval(), x[:64], x[64:])
+
+
+def test_many_silent_steps_behind_a_scale_leave_membranes_their_room():
+    """Of a current that two read: its numbers may be larger than a threshold may."""
+    torch.manual_seed(0)
+    model = Lambda(
+        lambda m, x: m.c(torch.cat([torch.relu((y := m.a(x)) * 0.1 - 1), torch.relu(y)], 1)),
+        a=nn.Linear(8, 16),
+        c=nn.Linear(32, 5),
+    )
+    with torch.no_grad():
+        model.a.weight *= 100
+    x = torch.randn(256, 8)
+    examine(model.eval(), x[:192], x[192:], silent=6)
+
+
 TRANSPOSED = [
     (nn.ConvTranspose2d, 2, {"out_channels": 8, "kernel_size": 4, "stride": 2, "padding": 1, "groups": 2}),
     (nn.ConvTranspose2d, 2, {"out_channels": 4, "kernel_size": 3, "groups": 4}),
@@ -130,6 +166,33 @@ def test_silent_steps_that_leave_weights_no_bits_are_refused_with_the_layer():
     with pytest.raises(
         ConversionError, match=r"0 \(aten.linear.default.*the silent steps behind it leave too few bits"
     ):
+        snn.to_precision("int8")
+
+
+@pytest.mark.parametrize("scheduler", ["layerwise", "clocked"])
+def test_a_network_of_float64_gives_the_same_whole_numbers(scheduler):
+    torch.manual_seed(0)
+    model, _ = build("average pooling")
+    x = torch.randn(32, 3, 8, 8)
+    exact, single = (
+        convert(source, [given], code=CSS(8, 2), progress=False).to_precision("int8")
+        for source, given in ((model, x.double()), (deepcopy(model).float(), x))
+    )
+    assert torch.allclose(exact(x.double(), scheduler=scheduler).float(), single(x), rtol=0, atol=1e-5)
+
+
+WHYS = {
+    "its averages are over unequal numbers": lambda y: torch.nn.functional.adaptive_avg_pool2d(y, 4),
+    "this operator is not written for them": lambda y: y.mean(1),
+    "it computes in floating point": torch.tanh,
+}
+
+
+@pytest.mark.parametrize("why", WHYS)
+def test_what_has_no_whole_numbers_is_refused_with_the_layer_and_the_reason(why):
+    model = Lambda(lambda m, x: WHYS[why](torch.relu(m.a(x))), a=conv(3, 16))
+    snn = convert(model, [torch.randn(32, 3, 6, 6)], code=CSS(8, 2), progress=False)
+    with pytest.raises(ConversionError, match=rf"aten.*cannot be computed in whole numbers: {why}; use bf16"):
         snn.to_precision("int8")
 
 
@@ -225,13 +288,15 @@ def with_sums(m, x):
     return m.b(some)
 
 
-GRIDS["sums among spikes"] = with_sums, (3, 16, 16), {"a": conv(3, 8), "b": nn.Linear(8, 4)}
+GRIDS["sums among spikes"] = with_sums, (3, 16, 16), {"a": conv(3, 8), "b": nn.Linear(8, 32)}
 
 
 @pytest.mark.parametrize("name", GRIDS)
 def test_coarse_numbers_round_no_thresholds_and_no_weights_that_others_read(name):
     torch.manual_seed(0)
     function, shape, layers = GRIDS[name]
+    for module in (part for layer in layers.values() for part in layer.modules() if hasattr(part, "reset_parameters")):
+        module.reset_parameters()  # they were made at import, whatever was drawn before
     x = torch.randn(96, *shape)
     examine(Lambda(function, **layers).eval(), x[:64], x[64:].clamp(-x[:64].abs().max(), x[:64].abs().max()))
 

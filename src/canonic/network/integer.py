@@ -22,7 +22,7 @@ from canonic.network.apply import apply
 from canonic.network.draft import LARGEST_CURRENT, TooLarge, impossible
 from canonic.network.graph import Graph, Node, Slot
 from canonic.network.grids import averaged, rounding_scale
-from canonic.network.inputs import fed_numbers, prototype
+from canonic.network.inputs import as_weights, fed_numbers, prototype
 from canonic.network.kernels import pack
 from canonic.network.matrices import FINE, INPUTS, Matrices, only_matrices_read
 from canonic.network.plan import Plan
@@ -67,12 +67,12 @@ def _require_css(plan: Plan) -> None:
 
 
 def _lowered(graph: Graph, bits: int, headroom: int) -> Graph:
-    device = prototype(graph).device
+    like = prototype(graph)
     lowering = _Lowering(graph.map_tensors(Tensor.cpu), bits, headroom, fed_numbers(graph))
     for node in lowering.graph.nodes:
         lowering.lower(node)
     outputs = tuple(lowering.readout(name) for name in graph.outputs)
-    whole = replace(graph, nodes=tuple(lowering.nodes), outputs=outputs).map_tensors(lambda t: t.to(device))
+    whole = replace(graph, nodes=tuple(lowering.nodes), outputs=outputs).map_tensors(lambda t: as_weights(t, like))
     shapes, ternary = lowering.shapes, lowering.ternary
     nodes = [pack(n, shapes[n.inputs[0]]) if n.weighted and n.inputs[0] in ternary else n for n in whole.nodes]
     return replace(whole, nodes=tuple(nodes))
@@ -103,7 +103,8 @@ class _Lowering(Matrices):
             self.put(node, self.grids[node.inputs[0]], 1.0)
             self.ternary.add(node.name)
         else:
-            raise impossible(node, "it computes in floating point")
+            function, other = "it computes in floating point", "this operator is not written for them"
+            raise impossible(node, function if node.kind == "function unit" else other)
 
     def lower_input(self, node: Node) -> None:
         largest, levels = float(node.arguments.get("largest", 0)), float(2**self.bits - 1)
@@ -200,8 +201,10 @@ class _Lowering(Matrices):
     def lower_pool(self, node: Node) -> None:
         source = node.inputs[0]
         count, grid = averaged(node, self.shapes[source]), self.grids[source]
-        if count is None or (grid.numel() > 1 and grid.numel() != grid.shape[0]):
+        if count is None:
             raise impossible(node, "its averages are over unequal numbers")
+        if grid.numel() > 1 and grid.numel() != grid.shape[0]:
+            raise impossible(node, "its inputs lie on grids of their own")
         spread = grid.reshape(-1, *[1] * (len(node.shape) - 1)) if grid.numel() > 1 else grid
         self.nodes.append(node)
         factor = count * self.coarser(node, spread * count)
