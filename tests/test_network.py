@@ -9,6 +9,7 @@ import torch
 
 import canonic
 from canonic import CSS, Override, Settings, StorageError, convert
+from canonic.codes import CODES
 from canonic.network import storage
 from canonic.network.clocked import clocked
 from canonic.network.layerwise import chunk_size
@@ -212,7 +213,9 @@ def test_damaged_files_are_refused(snn, tmp_path):
 
 
 def test_the_public_names_are_few_and_there():
-    assert len(canonic.__all__) <= 14
+    codes = {kind.__name__ for kind in CODES.values()}
+    assert len(set(canonic.__all__) - codes) <= 15
+    assert codes <= set(canonic.__all__)
     assert all(getattr(canonic, name) is not None for name in canonic.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = canonic.nothing

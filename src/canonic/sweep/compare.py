@@ -138,6 +138,7 @@ def compare(
         DataError: if the data cannot be used, or no code is given.
         StorageError: if the folder cannot be used.
 
+    >>> import torch
     >>> model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
     >>> x = torch.rand(64, 4)
     >>> compare(model, [x], [(x, model(x).argmax(1))], ("css:8", "rate:4"), progress=False).rows[1].total_steps

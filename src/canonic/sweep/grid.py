@@ -17,23 +17,23 @@ class Setting:
     """One way to convert and run a network.
 
     Args:
-        code: "css", as steps, silent and phi say; or a code with its parameters, such as "rate:32".
         steps: digits T of the code.
         silent: silent steps k of every population, or "auto": as few as each needs.
         phi: fraction of the threshold at which a neuron fires.
         threshold: the rule that chooses theta.
         precision: that the network runs at.
+        code: "css", as steps, silent and phi say; or a code with its parameters, such as "rate:32".
 
     >>> print(Setting(steps=6, silent="auto"))
     T6-kauto-phi0.5-mse-fp32
     """
 
-    code: str = CSS.name
     steps: int = 8
     silent: Silent = 1
     phi: float = 0.5
     threshold: ThresholdRule = "mse"
     precision: Precision = "fp32"
+    code: str = CSS.name
 
     @property
     def sent(self) -> Weighted:
@@ -88,11 +88,11 @@ def grid(
         require_precision(kind)
     for code in codes:
         code_of(code)
-    combined = product(codes, steps, silent, phi, threshold, precision)
+    combined = product(steps, silent, phi, threshold, precision, codes)
     found = (Setting(*values) for values in combined)  # type: ignore[arg-type]
     return tuple(dict.fromkeys(s if s.code == CSS.name else _plain(s) for s in found))
 
 
 def _plain(setting: Setting) -> Setting:
     """Return a setting of another code than CSS, whose parameters stand with it."""
-    return Setting(setting.code, threshold=setting.threshold, precision=setting.precision)
+    return Setting(threshold=setting.threshold, precision=setting.precision, code=setting.code)
