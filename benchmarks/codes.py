@@ -119,8 +119,12 @@ def _measured(row: dict[str, Any]) -> tuple[object, ...]:
 
 def fewest(results: dict[str, Any]) -> Iterator[str]:
     """Yield for each network and kind of code the fewest steps, and the fewest events, as good as the source."""
-    kinds = dict.fromkeys(code.partition(":")[0] for code in CODES)
-    cells = [(name, kind, *_best(results[name], kind)) for name in NETWORKS if name in results for kind in kinds]
+    cells = [
+        (name, kind, *_best(results[name], kind))
+        for name in NETWORKS
+        if name in results
+        for kind in dict.fromkeys(row["code"].partition(":")[0] for row in results[name]["rows"])
+    ]
     yield from rows(("network", "code", "fewest total steps", "fewest events a neuron", "bits of an event"), cells)
 
 
