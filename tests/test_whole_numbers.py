@@ -291,12 +291,17 @@ def with_sums(m, x):
 GRIDS["sums among spikes"] = with_sums, (3, 16, 16), {"a": conv(3, 8), "b": nn.Linear(8, 32)}
 
 
+def redraw(layers):
+    """Draw weights of layers anew: they were made at import, whatever was drawn before."""
+    for module in (part for layer in layers.values() for part in layer.modules() if hasattr(part, "reset_parameters")):
+        module.reset_parameters()
+
+
 @pytest.mark.parametrize("name", GRIDS)
 def test_coarse_numbers_round_no_thresholds_and_no_weights_that_others_read(name):
     torch.manual_seed(0)
     function, shape, layers = GRIDS[name]
-    for module in (part for layer in layers.values() for part in layer.modules() if hasattr(part, "reset_parameters")):
-        module.reset_parameters()  # they were made at import, whatever was drawn before
+    redraw(layers)
     x = torch.randn(96, *shape)
     examine(Lambda(function, **layers).eval(), x[:64], x[64:].clamp(-x[:64].abs().max(), x[:64].abs().max()))
 
@@ -317,21 +322,23 @@ def test_an_answer_with_tiny_weights_is_as_good_as_others():
 
 
 SATURATED = {
-    "a small scale": (lambda m, x: m.a(relu(0.01 * x + 1)), (6,), 8, {"a": nn.Linear(6, 4)}),
-    "means of many": (lambda m, x: relu(avg_pool2d(m.a(x), 6)), (3, 6, 6), 6, {"a": conv(3, 4)}),
+    "a small scale": (lambda m, x: m.a(relu(0.01 * x + 1)), (6,), 8, {"a": nn.Linear(6, 24)}),
+    "means of many": (lambda m, x: relu(avg_pool2d(m.a(x), 6)), (3, 6, 6), 6, {"a": conv(3, 24)}),
 }
 
 
 @pytest.mark.parametrize("name", SATURATED)
 def test_no_threshold_is_larger_than_membranes_hold(name):
-    torch.manual_seed(0)
+    torch.manual_seed(2)  # with weights of others sums may be too large, which is said
     function, shape, silent, layers = SATURATED[name]
+    redraw(layers)
     x = torch.rand(96, *shape)
     model = Lambda(function, **layers).eval()
     examine(model, x[:64], x[64:], silent)
 
 
 def test_silent_steps_that_leave_thresholds_no_bits_are_refused_with_the_layer():
+    torch.manual_seed(0)
     model = Lambda(lambda m, x: relu(m.a(relu(x))), a=nn.Linear(6, 4))
     snn = convert(model, [torch.randn(32, 6)], code=CSS(14, 13), progress=False)
     with pytest.raises(
