@@ -22,7 +22,7 @@ from canonic.cli.demo import TRAINED, train
 from canonic.datasets import open_data, sample
 from canonic.report import save_figure
 from canonic.report.codes import codes_compared
-from canonic.sweep.compare import Comparison, Row
+from canonic.sweep.comparison import HEADINGS, Comparison, Row
 
 RESULTS = Path(__file__).parent / "results" / "codes.json"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "codes.md"
@@ -98,55 +98,41 @@ def comparison(found: dict[str, Any]) -> Comparison:
     return Comparison(tuple(Row(**row) for row in found["rows"]), found["samples"], found["source_accuracy"])
 
 
-def table(found: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines of a network's table."""
-    headings = ("code", "accuracy %", "agreement %", "total steps", "events a neuron", "bits of an event")
-    cells = (
-        (row["code"], "refused", *[""] * (len(headings) + 1)) if row["refused"] else _measured(row)
-        for row in found["rows"]
-    )
-    yield from rows((*headings, "additions, M", "multiplications, M", "energy, uJ"), cells)
+def table(found: Comparison) -> Iterator[str]:
+    """Yield the lines of a network's table; seconds depend on what else ran."""
+    yield from rows(HEADINGS[:-1], (row.cells()[:-1] for row in found.rows))
     yield ""
-    yield f"({found['samples']} pictures, source {100 * found['source_accuracy']:.2f} %.)"
+    yield f"({found.caption}.)"
 
 
-def _measured(row: dict[str, Any]) -> tuple[object, ...]:
-    shares = (f"{100 * row[key]:.2f}" for key in ("accuracy", "agreement"))
-    made = (f"{row[key] / 1e6:.3g}" for key in ("additions", "multiplications"))
-    counts = (row["total_steps"], f"{row['events']:.2f}", row["event_bits"])
-    return (row["code"], *shares, *counts, *made, f"{row['energy']['horowitz45']:.3g}")
-
-
-def fewest(results: dict[str, Any]) -> Iterator[str]:
+def fewest(found: dict[str, Comparison]) -> Iterator[str]:
     """Yield for each network and kind of code the fewest steps, and the fewest events, as good as the source."""
     cells = [
-        (name, kind, *_best(results[name], kind))
-        for name in NETWORKS
-        if name in results
-        for kind in dict.fromkeys(row["code"].partition(":")[0] for row in results[name]["rows"])
+        (name, kind, *_best(comparison, kind))
+        for name, comparison in found.items()
+        for kind in dict.fromkeys(row.kind for row in comparison.rows)
     ]
     yield from rows(("network", "code", "fewest total steps", "fewest events a neuron", "bits of an event"), cells)
 
 
-def _best(found: dict[str, Any], kind: str) -> tuple[str, ...]:
-    wanted = found["source_accuracy"] - CLOSE
-    own = [row for row in found["rows"] if row["code"].partition(":")[0] == kind and not row["refused"]]
-    good = [row for row in own if row["accuracy"] >= wanted]
+def _best(found: Comparison, kind: str) -> tuple[str, ...]:
+    wanted = (found.source_accuracy or 0) - CLOSE
+    good = [row for row in found.rows if row.kind == kind and row.accuracy is not None and row.accuracy >= wanted]
     if not good:
         return "none of those measured", "", ""
-    steps, events = min(good, key=lambda row: row["total_steps"]), min(good, key=lambda row: row["events"])
-    bits = " and ".join(dict.fromkeys(str(row["event_bits"]) for row in (steps, events)))
-    return f"{steps['total_steps']} ({steps['code']})", f"{events['events']:.2f} ({events['code']})", bits
+    steps, events = min(good, key=lambda row: row.total_steps or 0), min(good, key=lambda row: row.events or 0)
+    bits = " and ".join(dict.fromkeys(str(row.event_bits) for row in (steps, events)))
+    return f"{steps.total_steps} ({steps.code})", f"{events.events:.2f} ({events.code})", bits
 
 
 def write() -> None:
     """Write the tables of the page, and a picture of each network."""
     results, text = json.loads(RESULTS.read_text()), PAGE.read_text()
-    for name in NETWORKS:
-        if name in results:
-            text = replaced(text, name, table(results[name]))
-            save_figure(codes_compared(comparison(results[name]), name), PAGE.parent / "images" / f"codes-{name}.png")
-    PAGE.write_text(replaced(text, "fewest", fewest(results)))
+    found = {name: comparison(results[name]) for name in NETWORKS if name in results}
+    for name, one in found.items():
+        text = replaced(text, name, table(one))
+        save_figure(codes_compared(one, name), PAGE.parent / "images" / f"codes-{name}.png")
+    PAGE.write_text(replaced(text, "fewest", fewest(found)))
 
 
 def main() -> None:

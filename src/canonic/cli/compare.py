@@ -7,20 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from canonic.cli import options as o
+from canonic.cli import trying as t
 from canonic.cli.group import finish, print_json
 
 if TYPE_CHECKING:
     from canonic.sweep import Comparison
 
-CALIBRATION = 1000
-"""Samples that calibrate, at most: as many as ``canonic convert`` takes."""
-
 
 def compare(
     model: o.Model,
     data: o.DataName,
-    calibration: Annotated[str, typer.Option(help="Data for the calibration, in the same forms; 1,000 samples of it.")],
-    out: Annotated[Path, typer.Option(help="Folder for the results; the same command goes on with what is there.")],
+    calibration: t.Calibration,
+    out: t.Folder,
     weights: o.Weights = None,
     codes: Annotated[str, typer.Option(help="Codes with their parameters, as 'css:8 rate:32'; else the usual.")] = "",
     classes: o.Classes = "",
@@ -34,31 +32,27 @@ def compare(
     as_json: o.Json = False,
 ) -> None:
     """Convert a network with each of some codes, and measure all on the same samples."""
-    from canonic.cli import data as d
-    from canonic.cli.classes import class_names, own_names
-    from canonic.cli.models import open_model
     from canonic.cluster import workers
     from canonic.codes import code_of
-    from canonic.datasets import labels_of
+    from canonic.network.storage import write_whole
     from canonic.report import save_figure
     from canonic.report.codes import codes_compared
     from canonic.sweep import compare as run
-    from canonic.sweep.compare import USUAL
+    from canonic.sweep.comparison import USUAL
 
     named = tuple(codes.split()) or USUAL
     with o.usage():
         for code in named:
             code_of(code)
-    prepare, opened = o.preprocessing(mean, std, size, grey), open_model(model, weights)
-    known = d.samples_of(opened, calibration, prepare, CALIBRATION)
-    names = class_names(classes) or own_names(opened) or labels_of(known).names
-    unseen = d.labelled_samples(opened, data, prepare, limit, names, output)
-    batches = d.batches(known, batch_size), d.batches(unseen, batch_size)
-    found = run(opened, *batches, named, folder=out, output=output)
+    prepare = o.preprocessing(mean, std, size, grey)
+    asked = t.Asked(classes, output, limit, batch_size)
+    given = t.given(model, weights, prepare, calibration, data, asked)
+    with t.kept():
+        found = run(*given, named, folder=out, output=output)
     finish()
     if workers().first:
         save_figure(codes_compared(found, f"{model} on {data}"), out / "codes.png")
-        (out / "comparison.json").write_text(json.dumps(found.to_json(), indent=1) + "\n")
+        write_whole(out / "comparison.json", (json.dumps(found.to_json(), indent=1) + "\n").encode())
     print_json(found.to_json()) if as_json else _print(found, out)
     if all(row.refused for row in found.rows):
         raise typer.Exit(1)
@@ -66,13 +60,12 @@ def compare(
 
 def _print(found: "Comparison", out: Path) -> None:
     from canonic.cli.terminal import columns, tell
-    from canonic.sweep.compare import HEADINGS
+    from canonic.sweep.comparison import HEADINGS
 
     table = columns(HEADINGS)
     for row in found.rows:
         table.add_row(*row.cells(), style="dim" if row.refused else "")
-    refused = [f"{row.code} was refused: {row.refused}" for row in found.rows if row.refused]
-    tell(table, found.caption, *refused, f"{out}: comparison.json, codes.png, and all measures of each code")
+    tell(table, found.caption, *found.refusals, f"{out}: comparison.json, codes.png, and all measures of each code")
 
 
 def list_codes(as_json: o.Json = False) -> None:

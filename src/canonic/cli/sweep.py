@@ -1,26 +1,23 @@
 """The command that sweeps, and its results as a table."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from canonic.cli import options as o
+from canonic.cli import trying as t
 from canonic.cli.group import finish, print_json
 
 if TYPE_CHECKING:
     from canonic.sweep import Outcome, Setting, Sweep
 
-CALIBRATION = 1000
-"""Samples that calibrate, at most: as many as ``canonic convert`` takes."""
-
 
 def sweep(
     model: o.Model,
     data: o.DataName,
-    calibration: Annotated[str, typer.Option(help="Data for the calibration, in the same forms; 1,000 samples of it.")],
-    out: Annotated[Path, typer.Option(help="Folder for the results; the same command goes on with what is there.")],
+    calibration: t.Calibration,
+    out: t.Folder,
     weights: o.Weights = None,
     classes: o.Classes = "",
     output: o.Output = None,
@@ -38,26 +35,17 @@ def sweep(
     as_json: o.Json = False,
 ) -> None:
     """Convert and measure a network in all combinations of settings; find those that no other beats."""
-    from canonic.cli import data as d
-    from canonic.cli.classes import class_names, own_names
-    from canonic.cli.models import open_model
     from canonic.cluster import workers
-    from canonic.datasets import labels_of
     from canonic.report import save_figure
     from canonic.report.fronts import pareto_fronts
     from canonic.sweep import sweep as run
 
     settings = _settings(steps, silent, phi, threshold, precision)
-    prepare, opened = o.preprocessing(mean, std, size, grey), open_model(model, weights)
-    known = d.samples_of(opened, calibration, prepare, CALIBRATION)
-    names = class_names(classes) or own_names(opened) or labels_of(known).names
-    unseen = d.labelled_samples(opened, data, prepare, limit, names, output)
-    try:
-        found = run(opened, d.batches(known, batch_size), d.batches(unseen, batch_size), settings, out, output=output)
-    except KeyboardInterrupt as stop:
-        if workers().first:
-            print(f"canonic: {stop}", file=sys.stderr)
-        raise
+    prepare = o.preprocessing(mean, std, size, grey)
+    asked = t.Asked(classes, output, limit, batch_size)
+    given = t.given(model, weights, prepare, calibration, data, asked)
+    with t.kept():
+        found = run(*given, settings, out, output=output)
     finish()
     if workers().first:
         save_figure(pareto_fronts(found, f"{model} on {data}"), out / "fronts.png")

@@ -66,26 +66,24 @@ def code_of(given: str | Weighted) -> Weighted:
     usual = {f.name: f.default for f in fields(CODES[name])} if name in CODES else {}  # type: ignore[arg-type]
     if len(by_place) > len(usual) and usual:
         raise CanonicError(f"the code {name} takes {', '.join(usual)}, got {len(by_place)} numbers: {given!r}")
-    given_all = {**dict(zip(usual, by_place, strict=False)), **by_name}
-    real = {key for key, value in given_all.items() if isinstance(usual.get(key), float) and isinstance(value, int)}
-    return named(name, **{key: float(value) if key in real else value for key, value in given_all.items()})
+    values = {**dict(zip(usual, by_place, strict=False)), **by_name}
+    return named(name, **{key: _like(usual.get(key), value) for key, value in values.items()})
 
 
 def text_of(code: Weighted) -> str:
     """Return the shortest text that ``code_of`` makes this code of.
 
-    >>> text_of(named("rate", steps=32)), text_of(CSS(8, 1))
-    ('rate:32', 'css:8')
+    >>> text_of(named("rate", steps=32)), text_of(CSS(8, 1, beta=4.0, levels=2))
+    ('rate:32', 'css:8,beta=4,levels=2')
     """
-    first, *others = fields(code)  # type: ignore[arg-type]
-    unusual = [f for f in others if getattr(code, f.name) != f.default]
-    more = "".join(
-        f",{f.name}={getattr(code, f.name):g}"
-        if isinstance(getattr(code, f.name), float)
-        else f",{f.name}={getattr(code, f.name)}"
-        for f in unusual
-    )
-    return f"{code.name}:{getattr(code, first.name)}{more}"
+    first, *others = [(f.name, getattr(code, f.name), f.default) for f in fields(code)]  # type: ignore[arg-type]
+    more = [f",{name}={str(value).removesuffix('.0')}" for name, value, usual in others if value != usual]
+    return f"{code.name}:{first[1]}{''.join(more)}"
+
+
+def _like(usual: object, value: int | float | str) -> int | float | str:
+    """Return a number as the parameter wants it: 4 where its usual value is 2.0 is 4.0."""
+    return float(value) if isinstance(usual, float) and isinstance(value, int) else value
 
 
 def _number(text: str) -> int | float | str:

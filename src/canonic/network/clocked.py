@@ -163,8 +163,9 @@ def _population(
         after, spikes = step(css, t, before, pulse, node.tensors.get("threshold"), ceiling)
         return spikes, after
     arrived = None if pulse is None else pulse * plan.sender(node).weights[t - 1]
-    fresh = Waiting(silence, weighted_rest(code, silence, signed=neurons.signed, start=start))
-    held, state = memory if isinstance(memory, Waiting) else fresh
+    if not isinstance(memory, Waiting):
+        memory = Waiting(silence, weighted_rest(code, silence, signed=neurons.signed, start=start))
+    held, state = memory
     if (digit := t - neurons.silent) < 1:
         return None, Waiting(held if arrived is None else held + arrived, state)
     given = released(code, digit, held) if neurons.silent else arrived

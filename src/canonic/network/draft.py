@@ -6,7 +6,6 @@ from torch import Tensor
 
 from canonic.errors import ConversionError
 from canonic.network.graph import Graph, Node
-from canonic.network.inputs import prototype
 from canonic.network.power import mean_of, power_of
 from canonic.network.weights import compress
 
@@ -83,10 +82,6 @@ class Draft:
     def named(self, name: str) -> Node:
         """Return the node of this name."""
         return next(node for node in self.nodes if node.name == name)
-
-    def number(self, value: float) -> Tensor:
-        """Return a number in the type of the network: the means of spikes of 8 bits have none of their own."""
-        return prototype(self.graph).new_tensor(value)
 
     def requantised(self, name: str) -> bool:
         """Whether the weights of a node can be put on another grid: nothing else reads it."""

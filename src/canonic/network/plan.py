@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import torch
 from jaxtyping import Float, Shaped
@@ -103,6 +103,7 @@ class Plan:
         return max(code.steps for code in self.codes.values())
 
 
+@cache
 def entry(code: Weighted) -> tuple[float, ...]:
     """Return with what each digit of a code a constant enters; zeros at the end are left out.
 

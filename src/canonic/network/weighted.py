@@ -1,5 +1,7 @@
 """Populations in any code: what arrives at them, and what they send."""
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -7,7 +9,7 @@ from torch import Tensor
 from canonic.network.graph import Neurons, Node
 from canonic.network.plan import Plan, Stream, entered
 from canonic.network.population import ceiling_of
-from canonic.neurons import Scan, weighted_run, weighted_scan
+from canonic.neurons import Scan, Step, gathered, weighted_run
 
 
 def arriving(plan: Plan, node: Node, stream: Stream) -> Float[Tensor, "_ batch ..."]:
@@ -21,22 +23,18 @@ def arriving(plan: Plan, node: Node, stream: Stream) -> Float[Tensor, "_ batch .
 def population_of(plan: Plan, node: Node, stream: Stream) -> Scan:
     """Return what a population of any code does with the stream that it reads."""
     neurons = node.neurons or Neurons(signed=True)
-    code = neurons.code or plan.code
-    return weighted_scan(
-        code,
-        arriving(plan, node, stream),
-        silent=neurons.silent,
-        signed=neurons.signed,
-        start=node.tensors.get("start"),
-        ceiling=ceiling_of(node, code),
-    )
+    return gathered(neurons.code or plan.code, _steps(plan, node, neurons, stream), signed=neurons.signed)
 
 
 def membranes_of(plan: Plan, node: Node, stream: Stream) -> Float[Tensor, "_ batch ..."]:
     """Return the potentials of a population after each of its steps, in units of theta."""
-    neurons = node.neurons or Neurons(signed=True)
+    steps = _steps(plan, node, node.neurons or Neurons(signed=True), stream)
+    return torch.stack([state.potential for state, _ in steps])
+
+
+def _steps(plan: Plan, node: Node, neurons: Neurons, stream: Stream) -> Iterator[Step]:
     code = neurons.code or plan.code
-    steps = weighted_run(
+    return weighted_run(
         code,
         arriving(plan, node, stream),
         silent=neurons.silent,
@@ -44,4 +42,3 @@ def membranes_of(plan: Plan, node: Node, stream: Stream) -> Float[Tensor, "_ bat
         start=node.tensors.get("start"),
         ceiling=ceiling_of(node, code),
     )
-    return torch.stack([state.potential for state, _ in steps])

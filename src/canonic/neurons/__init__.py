@@ -15,8 +15,9 @@ from canonic.neurons.tsa import rest as rest
 from canonic.neurons.tsa import run as run
 from canonic.neurons.tsa import scan as scan
 from canonic.neurons.tsa import step as step
+from canonic.neurons.weighted import Step as Step
+from canonic.neurons.weighted import gathered as gathered
 from canonic.neurons.weighted import released as released
 from canonic.neurons.weighted import weighted_rest as weighted_rest
 from canonic.neurons.weighted import weighted_run as weighted_run
-from canonic.neurons.weighted import weighted_scan as weighted_scan
 from canonic.neurons.weighted import weighted_step as weighted_step

@@ -4,7 +4,8 @@ It works in units of the value, theta being one: u += w_in[t] I[t]; s = emit(u /
 own where its digits flow on (tsa.py); at a boundary to another code it takes this one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 
 import torch
 from jaxtyping import Float, Int
@@ -13,6 +14,9 @@ from torch import Tensor
 from canonic.codes import Weighted
 from canonic.codes.weighted import Membrane
 from canonic.neurons.tsa import Scan, join
+
+Step = tuple[Membrane, Tensor | None]
+"""The state after a step, and what was sent, [batch, *shape]; None in a silent step."""
 
 
 def weighted_rest(
@@ -53,8 +57,13 @@ def weighted_step(
 
 def released(code: Weighted, digit: int, held: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"] | None:
     """Return with what a number that a population has waited for enters at a digit of its own: as constants do."""
-    gain = code.gains[digit - 1]
-    return held * (code.weights[digit - 1] * gain) if gain else None
+    share = _shares(code)[digit - 1]
+    return held * share if share else None
+
+
+@cache
+def _shares(code: Weighted) -> tuple[float, ...]:
+    return tuple(w * gain for w, gain in zip(code.weights, code.gains, strict=True))
 
 
 def weighted_run(
@@ -65,10 +74,18 @@ def weighted_run(
     signed: bool,
     start: Float[Tensor, "..."] | None = None,
     ceiling: Float[Tensor, "..."] | None = None,
-) -> Iterator[tuple[Membrane, Float[Tensor, "batch *shape"] | None]]:
+) -> Iterator[Step]:
     """Yield the state and the spikes at each step 1 .. T + silent; what is missing at the end is nothing.
 
     In silent steps a population adds up what arrives, to the whole number, which enters from then on as constants do.
+
+    Args:
+        code: its code.
+        arrived: ``w_in[t] I[t]``, in units of theta, with the weights of the sender.
+        silent: steps that it listens first, none or as many as digits arrive.
+        signed: whether its gate is always open.
+        start: what its membrane starts from beside what the code does, in units of theta.
+        ceiling: of what is sent, in units of theta; none if None.
     """
     state, held = weighted_rest(code, arrived[0], signed=signed, start=start), torch.zeros_like(arrived[0])
     for part in arrived[:silent]:
@@ -83,32 +100,21 @@ def weighted_run(
         yield state, spikes
 
 
-def weighted_scan(
-    code: Weighted,
-    arrived: Float[Tensor, "time batch *shape"],
-    *,
-    silent: int,
-    signed: bool,
-    start: Float[Tensor, "..."] | None = None,
-    ceiling: Float[Tensor, "..."] | None = None,
-) -> Scan:
-    """Run a population over all its steps.
+def gathered(code: Weighted, steps: Iterable[Step], *, signed: bool) -> Scan:
+    """Return what a population did at all its steps.
 
     Args:
         code: its code.
-        arrived: ``w_in[t] I[t]``, in units of theta, with the weights of the sender.
-        silent: steps that it listens first, none or as many as digits arrive.
+        steps: as ``weighted_run`` yields them.
         signed: whether its gate is always open.
-        start: what its membrane starts from beside what the code does, in units of theta.
-        ceiling: of what is sent, in units of theta; none if None.
 
     >>> from canonic.codes import named
-    >>> done = weighted_scan(named("rate", steps=4), torch.tensor([[0.15]] * 4), silent=0, signed=False)
-    >>> done.spikes.T.tolist()
+    >>> code = named("rate", steps=4)
+    >>> steps = weighted_run(code, torch.tensor([[0.15]] * 4), silent=0, signed=False)
+    >>> gathered(code, steps, signed=False).spikes.T.tolist()
     [[1.0, 0.0, 1.0, 0.0]]
     """
     digits, overloads = [], []
-    steps = weighted_run(code, arrived, silent=silent, signed=signed, start=start, ceiling=ceiling)
     for state, spikes in steps:
         if spikes is not None:
             digits.append(spikes)

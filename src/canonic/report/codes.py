@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from canonic.report.axes import shares, span
-from canonic.sweep.compare import Comparison, Row
+from canonic.sweep.comparison import Comparison, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,9 +46,9 @@ def codes_compared(comparison: Comparison, title: str = "") -> "Figure":
 def _draw(axes: "Axes", comparison: Comparison, cost: Callable[[Row], float | None]) -> None:
     from matplotlib.ticker import ScalarFormatter
 
-    names = dict.fromkeys(row.code.partition(":")[0] for row in comparison.rows if not row.refused)
+    names = dict.fromkeys(row.kind for row in comparison.rows if not row.refused)
     for place, name in enumerate(names):
-        own = [row for row in comparison.rows if row.code.partition(":")[0] == name]
+        own = [row for row in comparison.rows if row.kind == name]
         points = sorted((c, q) for row in own if (c := cost(row)) is not None and (q := _quality(row)) is not None)
         line = axes.plot([x for x, _ in points], [y for _, y in points], markersize=5, alpha=0.85, label=name)[0]
         line.set(marker=MARKERS[place % len(MARKERS)], color=COLOURS[place % len(COLOURS)])

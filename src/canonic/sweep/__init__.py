@@ -1,7 +1,7 @@
 """Sweeps: one network in many settings, and which of them are worth having."""
 
-from canonic.sweep.compare import Comparison as Comparison
-from canonic.sweep.compare import compare as compare
+from canonic.sweep.comparison import Comparison as Comparison
+from canonic.sweep.comparison import compare as compare
 from canonic.sweep.grid import Setting as Setting
 from canonic.sweep.grid import grid as grid
 from canonic.sweep.result import Outcome as Outcome

@@ -66,14 +66,10 @@ def grid(
     phi: Sequence[float] = (0.5,),
     threshold: Sequence[str] = ("mse",),
     precision: Sequence[str] = ("fp32",),
-    codes: Sequence[str] = (CSS.name,),
 ) -> tuple[Setting, ...]:
     """Return all combinations, each once. Those that cannot be, such as k > T, are refused when they are tried.
 
-    Steps, silent and phi are those of the code "css"; those of another stand with its name.
-
     Raises:
-        CanonicError: if there is no code of this name.
         ConversionError: if there is no threshold rule of this name, or k is another word than auto.
         DataError: if there is no precision of this name.
 
@@ -86,13 +82,5 @@ def grid(
         Settings(rule)  # type: ignore[arg-type]
     for kind in precision:
         require_precision(kind)
-    for code in codes:
-        code_of(code)
-    combined = product(steps, silent, phi, threshold, precision, codes)
-    found = (Setting(*values) for values in combined)  # type: ignore[arg-type]
-    return tuple(dict.fromkeys(s if s.code == CSS.name else _plain(s) for s in found))
-
-
-def _plain(setting: Setting) -> Setting:
-    """Return a setting of another code than CSS, whose parameters stand with it."""
-    return Setting(threshold=setting.threshold, precision=setting.precision, code=setting.code)
+    combined = product(steps, silent, phi, threshold, precision)
+    return tuple(dict.fromkeys(Setting(*values) for values in combined))  # type: ignore[arg-type]

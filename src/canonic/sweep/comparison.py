@@ -62,12 +62,17 @@ class Row:
     energy: Mapping[str, float] | None = None
     seconds: float | None = None
 
+    @property
+    def kind(self) -> str:
+        """The name of the code, without its parameters."""
+        return self.code.partition(":")[0]
+
     def cells(self) -> tuple[str, ...]:
         """Return the cells of the table."""
         if self.energy is None:
             return (self.code, "refused", *[""] * (len(HEADINGS) - 2))
         shares = ["" if share is None else f"{100 * share:.2f}" for share in (self.accuracy, self.agreement)]
-        operations = [f"{(count or 0) / 1e6:.2f}" for count in (self.additions, self.multiplications)]
+        operations = [f"{(count or 0) / 1e6:.3g}" for count in (self.additions, self.multiplications)]
         counts = (str(self.total_steps), f"{self.events:.2f}", str(self.event_bits))
         return (self.code, *shares, *counts, *operations, f"{self.energy['horowitz45']:.3g}", f"{self.seconds:.1f}")
 
@@ -97,9 +102,14 @@ class Comparison:
         share = "" if self.source_accuracy is None else f", source {100 * self.source_accuracy:.2f} %"
         return f"{counted(self.samples, 'sample')}{share}; events are those of a neuron, energy is of the arithmetic"
 
+    @property
+    def refusals(self) -> list[str]:
+        """Why the network cannot be in some of the codes."""
+        return [f"{row.code} was refused: {row.refused}" for row in self.rows if row.refused]
+
     def __str__(self) -> str:
-        refused = [f"{row.code} was refused: {row.refused}" for row in self.rows if row.refused]
-        return "\n".join((text_table(HEADINGS, [row.cells() for row in self.rows]), "", self.caption, *refused))
+        table = text_table(HEADINGS, [row.cells() for row in self.rows])
+        return "\n".join((table, "", self.caption, *self.refusals))
 
     def __repr__(self) -> str:
         return f"Comparison({counted(len(self.rows), 'code')} on {counted(self.samples, 'sample')})"

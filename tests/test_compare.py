@@ -1,0 +1,132 @@
+"""One network in several codes: from Python, and by the commands."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from canonic import CSS, CanonicError, DataError, Rate, compare, convert
+from canonic.codes import CODES, code_of, text_of
+from canonic.report import save_figure
+from canonic.report.codes import codes_compared
+from canonic.report.explorer import explore
+from tests.commands import run
+
+NET = """
+import torch
+from torch import nn
+def make():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.ReLU(), nn.Linear(12, 10))
+"""
+DIGITS = ("--data", "digits:test", "--calibration", "digits:train", "--limit", "50")
+
+
+def gelu():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 3))
+
+
+@pytest.fixture(scope="module")
+def compared():
+    model, x = gelu(), torch.randn(48, 4)
+    return compare(model, [x], [(x, model(x).argmax(1))], (CSS(6), "multi-threshold:4", Rate(8)), progress=False)
+
+
+def test_a_code_that_cannot_carry_a_network_is_a_row_that_says_so(compared):
+    css, graded, rate = compared.rows
+    assert (css.code, graded.code, rate.code) == ("css:6", "multi-threshold:4", "rate:8")
+    assert "no negative event" in rate.refused
+    assert rate.accuracy is None
+    assert "rate:8 was refused" in str(compared)
+    assert css.total_steps == 7
+    assert graded.event_bits == 5
+    assert compared.source_accuracy == 1
+
+
+def test_the_rows_are_those_of_convert_and_evaluate(compared):
+    model, x = gelu(), torch.randn(48, 4, generator=torch.Generator().manual_seed(1))
+    again = compare(model, [x], [x], ("css:6",), progress=False).rows[0]
+    with torch.no_grad():
+        error = convert(model, [x], code="css:6", progress=False)(x) - model(x)
+        wanted = 10 * torch.log10(model(x).square().sum() / error.square().sum())
+    assert again.snr_db == pytest.approx(float(wanted), abs=1e-3)
+    assert again.accuracy is None  # there were no labels
+
+
+def test_it_goes_to_json_and_is_drawn(compared, tmp_path):
+    assert json.loads(json.dumps(compared.to_json()))["rows"][0]["energy"]["horowitz45"] > 0
+    save_figure(codes_compared(compared, "test"), tmp_path / "codes.png")
+    labels = codes_compared(compared).axes[0].get_legend_handles_labels()[1]
+    assert labels == ["css", "multi-threshold", "source"]
+
+
+def test_nothing_to_compare_and_unknown_codes_are_refused():
+    with pytest.raises(DataError, match="no code was given"):
+        compare(gelu(), [torch.randn(8, 4)], [torch.randn(8, 4)], ())
+    with pytest.raises(CanonicError, match="did you mean burst"):
+        compare(gelu(), [torch.randn(8, 4)], [torch.randn(8, 4)], ("brust:8",))
+
+
+def test_a_text_keeps_every_digit_of_a_parameter():
+    code = CSS(8, 2, phi=0.5234567891)
+    assert code_of(text_of(code)) == code
+
+
+def test_the_command_goes_on_with_what_is_there(tmp_path, monkeypatch):
+    (tmp_path / "compared_net.py").write_text(NET)
+    options = ("compare", "compared_net:make", *DIGITS, "--out", "found", "--codes")
+    first = run(tmp_path, *options, "css:4 rate:4")
+    assert first.returncode == 0, first.stderr
+    assert (tmp_path / "found" / "codes.png").exists()
+    done = {file: file.stat().st_mtime_ns for file in (tmp_path / "found").glob("*4*.json")}
+    assert len(done) == 2
+    rows = json.loads(run(tmp_path, *options, "css:4 rate:4 burst:4", "--json").stdout)["rows"]
+    assert [row["code"] for row in rows] == ["css:4", "rate:4", "burst:4"]
+    assert {file: file.stat().st_mtime_ns for file in done} == done
+    assert json.loads((tmp_path / "found" / "comparison.json").read_text())["rows"] == rows
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt("interrupted: 3 of 4 settings done and kept in found")
+
+    monkeypatch.setattr("canonic.sweep.comparison.sweep", interrupted)
+    stopped = run(tmp_path, *options, "rate:8")
+    assert stopped.returncode == 130
+    assert "canonic: interrupted: 3 of 4 settings done and kept" in stopped.stderr
+
+
+def test_a_network_goes_from_the_name_of_its_code_to_a_page(tmp_path):
+    (tmp_path / "coded_net.py").write_text(NET)
+    made = run(tmp_path, "convert", "coded_net:make", "--data", "digits:train", "--limit", "60", "--code", "latency:8")
+    assert made.returncode == 0, made.stderr
+    assert "latency T = 8: 16 total steps" in made.stdout
+    found = json.loads(run(tmp_path, "evaluate", "network.safetensors", *DIGITS[:2], *DIGITS[4:], "--json").stdout)
+    assert found["network"]["codes"] == ["latency"]
+    page = run(tmp_path, "report", "network.safetensors", *DIGITS[:2], *DIGITS[4:], "--out", "page.html")
+    assert page.returncode == 0, page.stderr
+    text = (tmp_path / "page.html").read_text()
+    assert "A spiking network with the code latency: T = 8, k = 8, depth 1" in text
+    assert "Explorer: one sample" not in text
+
+
+def test_parameters_of_css_beside_another_code_are_wrong_usage(tmp_path):
+    (tmp_path / "wrong_net.py").write_text(NET)
+    for options, message in (
+        (("--code", "rate:16", "-T", "6"), "stand behind the colon, as rate:16"),
+        (("--code", "rte:16"), "did you mean rate"),
+    ):
+        done = run(tmp_path, "convert", "wrong_net:make", "--data", "digits:train", *options)
+        assert done.returncode == 2
+        assert message in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_all_codes_are_listed(tmp_path):
+    assert [code["name"] for code in json.loads(run(tmp_path, "codes", "--json").stdout)] == list(CODES)
+    assert all(name in run(tmp_path, "codes").stdout for name in CODES)
+
+
+def test_the_explorer_shows_digits_of_css_only():
+    snn = convert(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)), [torch.rand(32, 4)], code="rate:4")
+    with pytest.raises(DataError, match="the explorer shows digits of CSS"):
+        explore(snn, [(torch.rand(4), 0)])
