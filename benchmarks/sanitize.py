@@ -22,10 +22,10 @@ import torch
 from tests.odd import odd
 
 from canonic import CSS, ConversionError
+from canonic.native.build import cache_folder
+from canonic.native.scan import native_scan
 from canonic.network.graph import Node, Precision
 from canonic.network.pooling import pooled
-from canonic.neurons.native import native_scan
-from canonic.neurons.programs import cache_folder
 
 NETWORKS = 18
 """Among them are one channel and 65, groups, maps of one pixel, kernels and windows beyond the edge."""

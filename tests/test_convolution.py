@@ -12,10 +12,11 @@ from torch.nn.functional import conv2d
 
 from canonic import CSS
 from canonic.measure.tally import counted
+from canonic.native import build
 from canonic.network import convolution
 from canonic.network.convolution import convolved, prepared, takes
 from canonic.network.graph import Neurons, Node
-from canonic.neurons import lengthen, programs, scan
+from canonic.neurons import lengthen, scan
 
 pytestmark = pytest.mark.skipif(not shutil.which(os.environ.get("CC", "cc")), reason="no C compiler: C is not tested")
 
@@ -112,13 +113,13 @@ def test_it_fires_as_step_by_step(case):
 def test_it_fires_as_step_by_step_on_any_processor(case):
     """Without -march=native and what this machine's processor adds, vectors are several registers."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(programs, "CHOICES", (("-fopenmp",),))
-        patch.setattr(programs, "features", lambda: "none")
+        patch.setattr(build, "CHOICES", (("-fopenmp",),))
+        patch.setattr(build, "features", lambda: "none")
         patch.setattr(convolution, "features", lambda: "none")
-        programs.program.cache_clear()
+        build.program.cache_clear()
         convolution._program.cache_clear()
         check(case)
-    programs.program.cache_clear()
+    build.program.cache_clear()
     convolution._program.cache_clear()
 
 

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canonic import CSS
-from canonic.neurons import fused_scan, lengthen, scan
-from canonic.neurons.fused import loop
-from canonic.neurons.native import native_scan
+from canonic.native import fused_scan
+from canonic.native.compiled import loop
+from canonic.native.scan import native_scan
+from canonic.neurons import lengthen, scan
 
 needs_c = pytest.mark.skipif(not shutil.which(os.environ.get("CC", "cc")), reason="no C compiler: C is not tested")
 needs_cpp = pytest.mark.skipif(not shutil.which("g++"), reason="no C++ compiler: torch cannot compile")
@@ -92,9 +93,9 @@ COMPILED = """
 import torch
 from canonic import CSS
 from canonic.neurons import scan
-from canonic.neurons.fused import _compiled_scan
+from canonic.native.compiled import compiled_scan
 code, x, start = CSS(4, 1), torch.randn(4, 6, 32), torch.randn(32)
-done = _compiled_scan(code, [(x, None)], torch.int8, False, start, None)
+done = compiled_scan(code, [(x, None)], torch.int8, False, start, None)
 print(torch.equal(done.spikes.float(), scan(code, x, signed=False, start=start).spikes))
 """
 
@@ -125,7 +126,8 @@ PROGRAM = """
 import logging, sys, torch
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
 from canonic import CSS
-from canonic.neurons import fused_scan, scan
+from canonic.native import fused_scan
+from canonic.neurons import scan
 for code in (CSS(4, 1), CSS(5, 1)):
     x = torch.randn(4, 8, 16)
     done = fused_scan(code, [(x, None)], torch.float32, signed=False)

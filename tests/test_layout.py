@@ -10,7 +10,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "canonic"
-LAYERS = ["cli", "report", "sweep", "measure", "conversion", "frontend", "network", "neurons", "codes", "datasets"]
+LAYERS = [
+    "cli",
+    "report",
+    "sweep",
+    "measure",
+    "conversion",
+    "frontend",
+    "network",
+    "native",
+    "neurons",
+    "codes",
+    "datasets",
+]
 GROUND = ["cluster", "progress", "checks", "tables", "words", "errors"]
 FILES = sorted(SOURCE.rglob("*.py"))
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+import canonic.native.scan as native
 import canonic.network.convolution as convolution
 import canonic.network.pooling as pooling
-import canonic.neurons.native as native
 from canonic import SpikingNetwork
 from tests.odd import odd
 

@@ -16,24 +16,21 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from canonic.codes import CSS
-from canonic.network.graph import Node
-from canonic.network.kernels import CONVOLUTION, geometry
-from canonic.network.population import in_shape, rows, vectors
-from canonic.neurons import Scan
-from canonic.neurons.programs import (
+from canonic.native.build import Program, features, program
+from canonic.native.population import (
     POPULATION,
     TYPES,
     Counters,
-    File,
-    Program,
-    features,
     macros_of,
     numbers_of,
     place,
     places,
-    program,
     term_macro,
 )
+from canonic.network.graph import Node
+from canonic.network.kernels import CONVOLUTION, geometry
+from canonic.network.population import in_shape, rows, vectors
+from canonic.neurons import Scan
 
 LANES = 16
 SUMS = 28
@@ -50,7 +47,7 @@ FEATURES: tuple[set[str], ...] = (
 """What a processor must have for them."""
 READS = (tuple(TYPES), (torch.int8, torch.bfloat16), (torch.int8,))
 """The types of streams that they take; what is not float32 is spikes."""
-FILES: tuple[File, ...] = (*POPULATION, ("canonic.network", "events.c"), ("canonic.network", "convolution.c"))
+FILES = (*POPULATION, "events.c", "convolution.c")
 
 
 def takes(node: Node, code: CSS) -> bool:

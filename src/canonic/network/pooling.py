@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from canonic.codes import CSS
+from canonic.native.build import Program, program
+from canonic.native.population import TYPES, place
 from canonic.network.graph import Node
 from canonic.network.kernels import geometry, pair
-from canonic.neurons.programs import TYPES, VECTORS, Program, place, program
 
 LARGEST_WINDOW = 16
 """Pixels whose prefixes a program keeps at hand."""
@@ -55,4 +56,4 @@ def _program(beta: float, steps: int, window: int, kind: torch.dtype) -> Program
     if window > LARGEST_WINDOW:
         return None
     macros = (f"STEPS={steps}", f"BETA=((float){beta!r})", f"WINDOW={window}", f"STREAM={TYPES[kind]}")
-    return program((VECTORS, ("canonic.network", "pooling.c")), "pool", macros)
+    return program(("vectors.c", "pooling.c"), "pool", macros)

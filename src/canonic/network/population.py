@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from canonic.codes import CSS, Weighted
+from canonic.native import fused_scan
 from canonic.network.graph import Node
-from canonic.neurons import Scan, fused_scan, total
+from canonic.neurons import Scan, total
 
 
 def population_scan(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from canonic.codes import Weighted
 from canonic.errors import DataError
+from canonic.native import can_compile
 from canonic.network.early import Answer, answer
 from canonic.network.fusion import fuse
 from canonic.network.graph import Graph, Precision, depth
@@ -27,7 +28,6 @@ from canonic.network.table import HEADINGS, rows, summary, table
 from canonic.network.trace import LayerTrace, trace
 from canonic.network.verdict import Verification
 from canonic.network.verification import verify
-from canonic.neurons import can_compile
 from canonic.tables import html_table
 
 Scheduler = Literal["layerwise", "clocked"]

@@ -1,9 +1,7 @@
 """Neurons: the dynamics of a population, one pure step function and the scan that runs it."""
 
-from canonic.neurons.fused import can_compile as can_compile
-from canonic.neurons.fused import fused_scan as fused_scan
-from canonic.neurons.fused import lengthen as lengthen
-from canonic.neurons.fused import total as total
+from canonic.neurons.terms import lengthen as lengthen
+from canonic.neurons.terms import total as total
 from canonic.neurons.tsa import SATURATION as SATURATION
 from canonic.neurons.tsa import Fired as Fired
 from canonic.neurons.tsa import Membrane as Membrane

@@ -8,20 +8,19 @@ import torch
 from torch import Tensor
 
 from canonic.codes import CSS
-from canonic.neurons.programs import (
+from canonic.native.build import Program, program
+from canonic.native.population import (
     POPULATION,
     TYPES,
     Code,
     Counters,
-    Program,
     macros_of,
     numbers_of,
     place,
     places,
-    program,
     term_macro,
 )
-from canonic.neurons.tsa import Scan
+from canonic.neurons import Scan
 
 ENOUGH = 128
 """Elements of a row for full vectors."""
@@ -95,6 +94,4 @@ def _program(
     """Return the program for one kind of arguments; terms have a type, and weights or none."""
     added = (term_macro(i, kind, f"lengths[{i}]", weighted=weighted) for i, (kind, weighted) in enumerate(terms))
     macros = macros_of(signed=signed, start=start, theta=theta, count=count, spike=spike)
-    return program(
-        (*POPULATION, ("canonic.neurons", "scan.c")), "scan", (*macros, "ALL_STEPS=", f"ADD_TERMS={' '.join(added)}")
-    )
+    return program((*POPULATION, "scan.c"), "scan", (*macros, "ALL_STEPS=", f"ADD_TERMS={' '.join(added)}"))

@@ -1,7 +1,7 @@
 /* What neurons do over all their steps (tsa.py), after vectors.c: currents are read once, spikes written once, and the
    state stays in registers.
 
-   Compiled for one kind of arguments, which programs.py and its callers give as macros:
+   Compiled for one kind of arguments, which population.py and its callers give as macros:
      MOST                   the longest code
      SIGNED, START, THETA   gate open from the start; initial potentials; whole thresholds
      LIMIT                  where membranes saturate, if THETA

@@ -1,0 +1,87 @@
+"""The scan of a population as a loop that torch compiles: the way to a GPU. The same spikes as of ``tsa.step``."""
+
+import logging
+from collections.abc import Callable, Hashable
+from functools import cache, reduce
+
+import torch
+from torch import Tensor
+
+from canonic.codes import CSS
+from canonic.errors import first_line
+from canonic.neurons import SATURATION, Scan
+from canonic.neurons.terms import Term
+
+log = logging.getLogger("canonic")
+
+Loop = Callable[[list[Term], Tensor | None, Tensor | None, list[Tensor]], None]
+"""Reads terms, start and theta; writes the spikes of every digit."""
+
+
+def compiled_scan(
+    code: CSS, terms: list[Term], dtype: torch.dtype, signed: bool, start: Tensor | None, theta: Tensor | None
+) -> Scan:
+    """Return what a population does; overloads are not counted, and 0."""
+    first = terms[0][0]
+    spikes = torch.empty(code.steps, *first.shape[1:], dtype=dtype, device=first.device)
+    kinds = tuple((len(x), x.dtype, w is None) for x, w in terms)
+    run = _compiled(code, signed, (kinds, start is None, theta is None, dtype, first.device.type))
+    run(terms, start, theta, list(spikes.unbind(0)))
+    return Scan(spikes, torch.zeros(code.steps, dtype=torch.int64))
+
+
+@cache
+def can_compile(device: str) -> bool:
+    """Tell whether torch can compile for a device; say it once if not."""
+    try:
+        torch.compile(torch.neg, fullgraph=True)(torch.ones(2, device=device))
+    except Exception as error:  # noqa: BLE001 - whatever torch and the compilers behind it raise
+        log.warning(
+            "torch cannot compile for %s (%s): neurons run as its operators, with the same spikes",
+            device,
+            first_line(error),
+        )
+        return False
+    return True
+
+
+@cache
+def _compiled(code: CSS, signed: bool, variant: Hashable) -> Loop:  # noqa: ARG001
+    """Return the loop of one code for one kind of arguments.
+
+    torch keeps at most eight programs for a function, whose arguments differ in more than their sizes; so each variant
+    is a function of its own.
+    """
+    built: Loop = torch.compile(  # type: ignore[call-overload]
+        loop(code, signed), fullgraph=True, dynamic=True, isolate_recompiles=True
+    )
+    return built
+
+
+def loop(code: CSS, signed: bool) -> Loop:
+    """Return the loop of a population over its T + k steps, as plain operators."""
+
+    def run(terms: list[Term], start: Tensor | None, theta: Tensor | None, spikes: list[Tensor]) -> None:
+        top = code.beta**code.silent if theta is None else code.beta**code.silent * theta
+        v, closed = start, None
+        for t in range(1, code.steps + code.silent + 1):
+            u = _membrane(code.beta, v, [(x[t - 1], w) for x, w in terms if t <= len(x)])
+            if t > code.silent:
+                bar = code.fraction(t - code.silent) * top
+                closed = torch.full_like(u, torch.inf) if closed is None else closed
+                up, down = u >= bar, u <= (-bar if signed else -bar - closed)
+                s = torch.where(up, 1.0, torch.where(down, -1.0, 0.0))
+                closed = torch.where(up, 0.0, closed)
+                spikes[t - code.silent - 1].copy_(s)
+                u = u - top * s
+            v = u if theta is None else u.clamp(-SATURATION, SATURATION)
+
+    return run
+
+
+def _membrane(beta: float, v: Tensor | None, terms: list[Term]) -> Tensor:
+    """Return ``sum_i w_i x_i + beta v``, in the order in which the graph adds."""
+    wide = [(x.to(torch.promote_types(x.dtype, torch.float32)), w) for x, w in terms]
+    weighted = [x if w is None else w * x for x, w in wide]
+    potential = [] if v is None else [beta * v]
+    return reduce(torch.add, [reduce(torch.add, weighted), *potential] if weighted else potential)
