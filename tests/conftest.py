@@ -19,6 +19,7 @@ settings.register_profile("fixed", derandomize=True, deadline=None, max_examples
 settings.load_profile("fixed")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+CHROMIUM = Path("/usr/bin/chromium")
 
 
 @pytest.fixture(autouse=True)
@@ -51,3 +52,40 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no trained networks and pictures: {SHARED} is missing")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Debian's chromium, which is installed; none is downloaded."""
+    driver = pytest.importorskip("playwright.sync_api", reason="no playwright: pages are not tested in a browser")
+    if not CHROMIUM.exists():
+        pytest.skip(f"no {CHROMIUM}: pages are not tested in a browser (apt-get install chromium)")
+    (Path(__file__).resolve().parents[1] / "test-output").mkdir(exist_ok=True)
+    with driver.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Open a page and return it once all is drawn; at the end it must have said and loaded nothing."""
+    contexts, said, asked = [], [], []
+
+    def open_page(address, *, width=1280, theme="light", **rest):
+        context = browser.new_context(viewport={"width": width, "height": 860}, color_scheme=theme, **rest)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(address)
+        page.wait_for_selector("html[data-ready]", timeout=60_000)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert len([url for url in asked if url.startswith("file:")]) == len(contexts)  # the page alone

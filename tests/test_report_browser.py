@@ -14,22 +14,8 @@ from canonic import CSS, convert, evaluate
 from canonic.report.explorer import explore
 from canonic.report.page import report
 
-driver = pytest.importorskip("playwright.sync_api", reason="no playwright: the report is not tested in a browser")
-
-CHROMIUM = Path("/usr/bin/chromium")
 SHOTS = Path(__file__).resolve().parents[1] / "test-output"
 NAMES = [f"digit {index}" for index in range(9)] + ["a nine, which has a name that is far too long for a label"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM.exists():
-        pytest.skip(f"no {CHROMIUM}: the report is not tested in a browser (apt-get install chromium)")
-    SHOTS.mkdir(exist_ok=True)
-    with driver.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 class Net(nn.Module):
@@ -71,30 +57,6 @@ def evaluation(snn):
 def address(snn, evaluation, samples, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
     return written(path, snn, evaluation, torch.rand(20, 1, 8, 8), explore(snn, samples, NAMES))
-
-
-@pytest.fixture
-def opened(browser):
-    """Open a page and return it once all is drawn; at the end it must have said and loaded nothing."""
-    contexts, said, asked = [], [], []
-
-    def open_page(address, *, width=1280, theme="light", **rest):
-        context = browser.new_context(viewport={"width": width, "height": 860}, color_scheme=theme, **rest)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(address)
-        page.wait_for_selector("html[data-ready]", timeout=60_000)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert said == []
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
-    assert len([url for url in asked if url.startswith("file:")]) == len(contexts)  # the page alone
 
 
 LOOKS = [("light", 1280, "light"), ("dark", 1280, "dark"), ("phone", 390, "light")]

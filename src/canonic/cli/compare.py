@@ -1,4 +1,4 @@
-"""The commands that compare codes, and list them."""
+"""The command that compares codes."""
 
 import json
 from pathlib import Path
@@ -66,22 +66,3 @@ def _print(found: "Comparison", out: Path) -> None:
     for row in found.rows:
         table.add_row(*row.cells(), style="dim" if row.refused else "")
     tell(table, found.caption, *found.refusals, f"{out}: comparison.json, codes.png, and all measures of each code")
-
-
-def list_codes(as_json: o.Json = False) -> None:
-    """List the codes, their parameters and what an event of each carries."""
-    from dataclasses import fields
-
-    from canonic.cli.terminal import columns, tell
-    from canonic.codes import CODES
-
-    known = [(name, {f.name: f.default for f in fields(kind)}, kind()) for name, kind in CODES.items()]  # type: ignore[arg-type]
-    if as_json:
-        print_json([{"name": name, "parameters": own, "bits": code.alphabet.bits} for name, own, code in known])
-        return
-    table = columns(("code", "parameters and what they are if not given", "bits", "steps a layer", "either sign"))
-    for name, own, code in known:
-        text = ", ".join(f"{key}={value}" for key, value in own.items())
-        sign = "yes" if code.alphabet.signed else "no"
-        table.add_row(name, text, f"{code.alphabet.bits:.2g}", str(code.silent), sign)
-    tell(table, "write --code NAME:VALUE,NAME=VALUE, as rate:32 or burst:8,most=3; bits are those of one event")

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from canonic.cli import options as o
-from canonic.cli.compare import compare, list_codes
+from canonic.cli.codes import list_codes
+from canonic.cli.compare import compare
 from canonic.cli.convert import convert
 from canonic.cli.group import INTERRUPTED, Told, finish, print_json, run
 from canonic.cli.sweep import sweep

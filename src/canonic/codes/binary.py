@@ -31,6 +31,8 @@ class Binary(LayerByLayer):
     """
 
     name: ClassVar[str] = "binary"
+    equations: ClassVar[tuple[str, str]] = ("2^-m", "1")
+    source: ClassVar[str] = "arXiv 2105.06943"
     steps: int = 8
     rounds: Literal["down", "nearest"] = "nearest"
 
@@ -70,6 +72,8 @@ class FewSpike(LayerByLayer):
     """
 
     name: ClassVar[str] = "few-spike"
+    equations: ClassVar[tuple[str, str]] = ("alpha 2^-m", "1")
+    source: ClassVar[str] = "Stoeckl and Maass 2021"
     steps: int = 8
     alpha: float = 1.0
 

@@ -34,6 +34,7 @@ class Burst(Rate):
     """
 
     name: ClassVar[str] = "burst"
+    source: ClassVar[str] = "Li and Zeng, IJCAI 2022"
     steps: int = 8
     most: int = 5
     start: float = 0.5
@@ -78,6 +79,7 @@ class GrowingBurst(Rate):
     """
 
     name: ClassVar[str] = "growing-burst"
+    source: ClassVar[str] = "Park et al., DAC 2019"
     steps: int = 8
     levels: int = 4
 

@@ -49,6 +49,8 @@ class CSS(Weighted):
     """
 
     name: ClassVar[str] = "css"
+    equations: ClassVar[tuple[str, str]] = ("beta^-(m-1)", "1")
+    source: ClassVar[str] = "arXiv 2408.17245"
     steps: int = 8
     silent: int = 1
     beta: float = 2.0

@@ -34,6 +34,8 @@ class Latency(LayerByLayer):
     """
 
     name: ClassVar[str] = "latency"
+    equations: ClassVar[tuple[str, str]] = ("(T - m + 1)/T", "1")
+    source: ClassVar[str] = "Rueckauer and Liu, ISCAS 2018"
     steps: int = 32
 
     def __post_init__(self) -> None:
@@ -71,6 +73,8 @@ class ExponentialLatency(Latency):
     """
 
     name: ClassVar[str] = "exponential-latency"
+    equations: ClassVar[tuple[str, str]] = ("exp(-(m - 1 - t_d)/tau)", "1")
+    source: ClassVar[str] = "Park et al., DAC 2020"
     steps: int = 32
     tau: float = 8.0
     delay: float = 0.0

@@ -28,6 +28,7 @@ class MultiThreshold(Rate):
     """
 
     name: ClassVar[str] = "multi-threshold"
+    source: ClassVar[str] = "Huang et al. 2024"
     steps: int = 4
     levels: int = 8
 
@@ -57,6 +58,8 @@ class Differential(MultiThreshold):
     """
 
     name: ClassVar[str] = "differential"
+    equations: ClassVar[tuple[str, str]] = ("1/m", "1")
+    source: ClassVar[str] = "arXiv 2503.00301"
     steps: int = 4
     levels: int = 8
 

@@ -30,6 +30,8 @@ class Phase(Weighted):
     """
 
     name: ClassVar[str] = "phase"
+    equations: ClassVar[tuple[str, str]] = ("2^-(1 + (m-1) mod K) / P", "(w[1] + ... + w[m]) / (1 - 2^-K)")
+    source: ClassVar[str] = "Kim et al., Neurocomputing 2018"
     period: int = 8
     periods: int = 1
 

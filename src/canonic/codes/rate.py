@@ -33,6 +33,8 @@ class Rate(Weighted):
     """
 
     name: ClassVar[str] = "rate"
+    equations: ClassVar[tuple[str, str]] = ("1/T", "m/T")
+    source: ClassVar[str] = "Rueckauer et al. 2017; start at half a threshold: Bu et al., ICLR 2022"
     steps: int = 32
 
     def __post_init__(self) -> None:
@@ -71,6 +73,7 @@ class SignedRate(Rate):
     """
 
     name: ClassVar[str] = "signed-rate"
+    source: ClassVar[str] = "Wang et al., IJCAI 2022"
     steps: int = 32
 
     @property

@@ -41,9 +41,18 @@ class Membrane(NamedTuple):
 
 
 class Weighted(ABC):
-    """The base of all codes of this form. A code is a frozen dataclass with the field ``steps``, its digits T."""
+    """The base of all codes of this form. A code is a frozen dataclass with the field ``steps``, its digits T.
+
+    Attributes:
+        name: by which it is called everywhere.
+        equations: of w[m] and n[m], as people read them.
+        source: where it was published.
+        steps: T.
+    """
 
     name: ClassVar[str]
+    equations: ClassVar[tuple[str, str]]
+    source: ClassVar[str]
     steps: int
 
     @property

@@ -62,7 +62,7 @@ def report(
         partial=_partial(evaluation["data"]) + _seen(evaluation["data"]),
         contents="".join(f'<li><a href="#{part.name}">{escape(_short(part.title))}</a></li>' for part in parts),
         sections="".join(map(str, parts)),
-        style=_asset("page.css"),
+        style=_asset("theme.css") + _asset("page.css"),
         charts=_script(charts),
         explorer=_script(explorer.to_json() if explorer and explorer.samples else None),
         library=bundle(),
