@@ -63,7 +63,7 @@ class _Folding:
     def fold_function(self, node: Node) -> None:
         plain = tuple(self.in_unit(name, torch.ones(()), node.name) for name in node.inputs)
         wanted = _wanted(self.graph, node)
-        gain = {} if bool((wanted == 1).all()) else {"gain": 1 / wanted}
+        gain = {} if bool((wanted == 1).all()) else {"gain": node.tensors.get("gain", torch.ones(())) / wanted}
         self.put(replace(node, inputs=plain).with_tensors(**gain), wanted)
 
     def fold_structure(self, node: Node) -> None:

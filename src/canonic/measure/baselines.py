@@ -1,31 +1,35 @@
 """The same network in other codes, on the same data: what a spiking network has to be compared with.
 
-quantised   the source network with T-bit activations, at the same thresholds, and 8-bit weights: what a digital chip
-            computes layer by layer. T digits hold as many levels as T bits.
-rate        integrate-and-fire neurons that count: a spike of every step is worth the same,
+quantised   the code ``binary``: activations of T bits at the same ranges, layer by layer, and 8-bit weights, as a
+            digital chip has them; T digits hold as many levels as T bits. Where values have a sign, all populations
+            are in CSS with k = T, which rounds to the same numbers. Its operations are those of numbers, not of bits.
+rate        the code ``rate``, and ``signed-rate`` where values have a sign, whose first n steps are those of the rate
+            code of n steps.
 
-                v[t] = v[t-1] + I[t] - theta s[t],    s[t] = 1 if v[t-1] + I[t] >= theta,    a = theta / t sum s,
-
-            with v[0] = theta / 2, theta the largest number of the code, and -1 spikes where values have a sign.
+Both are the network itself, translated to another code, and run by its own scheduler.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil, log2
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from canonic.measure.counts import Activity, Operations, merged
+from canonic.codes import CSS, Binary, Rate, SignedRate, Weighted
+from canonic.conversion.translated import translated
+from canonic.measure.counts import Operations, merged
 from canonic.measure.labels import Classes
 from canonic.measure.operations import Account
-from canonic.measure.tally import count_inputs, value_counter
+from canonic.measure.tally import occurrences
 from canonic.network import SpikingNetwork
-from canonic.network.apply import apply_whole
 from canonic.network.graph import Graph, Node
 from canonic.network.grids import LARGEST_WEIGHT
-from canonic.network.reference import activate, reference
+from canonic.network.plan import Plan
+from canonic.network.readout import by_step
 from canonic.network.weights import against_outputs, over_inputs
+from canonic.neurons import Scan
 
 RATE_STEPS = 64
 """Steps that a rate code is given."""
@@ -70,24 +74,40 @@ class Baselines:
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where the operations of other codes arise; finding out takes a pass backwards through each synapse, once.
+class Others:
+    """A network in other codes, and where their operations arise: at the same nodes, under the same names.
 
     Attributes:
-        numbers: in a network whose layers pass on numbers.
-        spikes: in one step of a network that spikes.
+        quantised: in binary digits, with 8-bit weights.
+        rate: in a rate code.
+        numbers: the account of a network whose layers pass on numbers.
+        spikes: that of one step of a network that spikes.
         constant: nodes that follow from the input alone, and so are computed once.
     """
 
+    quantised: SpikingNetwork
+    rate: SpikingNetwork
     numbers: Account
     spikes: Account
     constant: frozenset[str]
 
 
-def places_of(graph: Graph, numbers: Account) -> Places:
-    """Return where the operations of other codes arise in a graph, whose account as a source network is known."""
-    lengths = Account(graph, 2, spiking=True).lengths
-    return Places(numbers, Account(graph, spiking=True), frozenset(n for n, digits in lengths.items() if digits == 1))
+def others_of(snn: SpikingNetwork) -> Others:
+    """Return a network in other codes."""
+    graph = snn.graph
+    coarse = replace(snn.plan, graph=replace(graph, nodes=tuple(map(eight_bits, graph.nodes))))
+    quantised = translated(replace(snn, plan=coarse), layer_by_layer(graph, snn.code))
+    rate = translated(snn, Rate(RATE_STEPS), SignedRate(RATE_STEPS))
+    lengths = Account(graph, None, spiking=True).lengths
+    constant = frozenset(name for name, digits in lengths.items() if digits == 1)
+    return Others(quantised, rate, Account(graph), Account(graph, spiking=True), constant)
+
+
+def layer_by_layer(graph: Graph, code: Weighted) -> Weighted:
+    """Return the code of as many bits as a code has levels: binary digits, or signed ones where values have a sign."""
+    bits = ceil(log2(code.nominal / code.weights[-1] + 1))
+    signed = any(node.neurons and node.neurons.signed for node in graph.populations)
+    return CSS(steps=bits, silent=bits) if signed else Binary(steps=bits)
 
 
 @dataclass(frozen=True)
@@ -106,35 +126,23 @@ class Judge:
     expected: Int[Tensor, " answers"]
     answers: Int[Tensor, "steps answers"]
 
-    def of(self, output: Float[Tensor, "batch ..."]) -> tuple[int, int]:
-        """Return how many answers in an output are right, and how many are those of the source network."""
-        found = self.classes.scores(output).argmax(-1)
-        return int((found == self.classes.y).sum()), int((found == self.expected).sum())
+    def of(self, readouts: Sequence[Float[Tensor, "steps batch ..."]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return how many answers after each step are right, and how many are those of the source network."""
+        found = self.classes.scores(readouts[self.output]).argmax(-1)
+        return tuple((found == self.classes.y).sum(1).tolist()), tuple((found == self.expected).sum(1).tolist())
 
 
-def measure_baselines(snn: SpikingNetwork, inputs: Sequence[Tensor], judge: Judge, places: Places) -> Baselines:
+def measure_baselines(others: Others, inputs: Sequence[Tensor], judge: Judge) -> Baselines:
     """Return what other codes make of a batch.
 
     Args:
-        snn: the network.
+        others: the network in these codes.
         inputs: the batch.
         judge: what their answers are compared with.
-        places: where the operations of the other codes arise.
     """
     y = judge.classes.y
     right = int((judge.expected == y).sum()), tuple((judge.answers == y).sum(1).tolist())
-    quantised = _quantised(snn, inputs, judge, places.numbers)
-    return Baselines(len(inputs[0]), len(y), *right, quantised, _rate(snn, inputs, judge, places))
-
-
-def _quantised(snn: SpikingNetwork, inputs: Sequence[Tensor], judge: Judge, account: Account) -> Coded:
-    activity = count_inputs(snn.graph.inputs, inputs)
-    coarse = replace(snn.graph, nodes=tuple(eight_bits(node) for node in snn.graph.nodes))
-    outputs = reference(
-        coarse, inputs, value_counter(activity, account.watched), lambda node, x: snn.code.quantise(activate(node, x))
-    )
-    right, same = judge.of(outputs[judge.output])
-    return Coded((right,), (same,), (0,), (account.count(activity, len(inputs[0])),))
+    return Baselines(len(inputs[0]), len(y), *right, _quantised(others, inputs, judge), _rate(others, inputs, judge))
 
 
 def eight_bits(node: Node) -> Node:
@@ -147,75 +155,54 @@ def eight_bits(node: Node) -> Node:
     return node.with_tensors(weight=rounded)
 
 
-def _rate(snn: SpikingNetwork, inputs: Sequence[Tensor], judge: Judge, places: Places) -> Coded:
-    account = places.spikes
+def _quantised(others: Others, inputs: Sequence[Tensor], judge: Judge) -> Coded:
+    plan, account = others.quantised.plan, others.numbers
+    correct, agreeing, activity = _run(
+        plan, inputs, judge, account.watched, lambda name, stream: occurrences(plan.value(name, stream))
+    )
+    return Coded(correct[-1:], agreeing[-1:], (0,), (account.count(activity, len(inputs[0])),))
+
+
+def _rate(others: Others, inputs: Sequence[Tensor], judge: Judge) -> Coded:
+    plan, account = others.rate.plan, others.spikes
+    watched = account.watched.union(plan.graph.neurons)
+
+    def count(name: str, stream: Tensor) -> Tensor:  # sums of spikes, which rounding leaves what they are
+        return (stream.abs() if name in account.spikes else stream != 0).sum(1)
+
+    correct, agreeing, activity = _run(plan, inputs, judge, watched, count)
+    fired = sum(activity[name].flatten(1).sum(1) for name in plan.graph.neurons)
     operations: list[dict[str, Operations]] = []
-    spikes, correct, agreeing = [0], [], []
-    steps = rate_coded(snn.graph, inputs, snn.code.nominal, account, output=judge.output)
-    for step, (output, activity, fired) in enumerate(steps):
-        made = account.count(activity, len(inputs[0]))
+    for step in range(RATE_STEPS):
+        made = account.count({name: _at(events, step) for name, events in activity.items()}, len(inputs[0]))
         if step:  # what follows from a constant input alone is computed once
-            made = {name: Operations() if name in places.constant else o for name, o in made.items()}
+            made = {name: Operations() if name in others.constant else o for name, o in made.items()}
         operations.append(merged(operations[-1], made) if operations else made)
-        spikes.append(spikes[-1] + fired)
-        right, same = judge.of(output)
-        correct.append(right)
-        agreeing.append(same)
-    return Coded(tuple(correct), tuple(agreeing), tuple(spikes[1:]), tuple(operations))
+    return Coded(correct, agreeing, tuple(torch.as_tensor(fired).cumsum(0).long().tolist()), tuple(operations))
 
 
-def rate_coded(
-    graph: Graph,
-    inputs: Sequence[Tensor],
-    theta: float,
-    account: Account,
-    steps: int = RATE_STEPS,
-    output: int = 0,
-) -> Iterator[tuple[Float[Tensor, "batch ..."], Activity, int]]:
-    """Yield after each step the decoded output, what was not zero at this step, and how many spikes there were.
+def _at(events: Tensor, step: int) -> Tensor:
+    """Return the events of a step, of which numbers that come whole have one."""
+    return events[step] if step < len(events) else torch.zeros_like(events[0])
+
+
+def _run(
+    plan: Plan, inputs: Sequence[Tensor], judge: Judge, watched: Container[str], count: Callable[[str, Tensor], Tensor]
+) -> tuple[tuple[int, ...], tuple[int, ...], dict[str, Tensor]]:
+    """Return the answers after each step that are right, those that are the source's, and what was counted.
 
     Args:
-        graph: a converted graph.
-        inputs: its inputs, the same at every step.
-        theta: threshold, and worth of a spike.
-        account: says whose activity is counted.
-        steps: how many.
-        output: the place of the one that is decoded.
+        plan: that is run.
+        inputs: the batch.
+        judge: what its answers are compared with.
+        watched: the streams that are counted.
+        count: what is counted of one, by its name and ``[time, batch, *shape]``: sums over the batch.
     """
-    membranes: dict[str, Tensor] = {}
-    means: dict[str, list[Tensor]] = {}
-    total = torch.zeros(())
-    for step in range(1, steps + 1):
-        values = dict(zip(graph.inputs, inputs, strict=True))
-        fired = 0
-        for node in graph.nodes:
-            given = [values[name] for name in node.inputs]
-            if node.neurons is not None:
-                values[node.name], membranes[node.name] = _integrate(node, given[0], membranes.get(node.name), theta)
-                fired += int(values[node.name].count_nonzero())
-            elif node.kind == "function unit":
-                values[node.name], means[node.name] = _of_means(node, given, means.get(node.name), step)
-            elif node.kind != "input":
-                values[node.name] = apply_whole(node, given, len(given[0]))
-        total = total + values[graph.outputs[output]]
-        yield total / step, {name: (values[name] != 0).sum(0) for name in account.watched}, fired
+    activity = {name: count(name, x.unsqueeze(0)) for name, x in zip(plan.graph.inputs, inputs, strict=True)}
 
+    def observe(node: Node, _: Sequence[Tensor], result: Scan | Tensor) -> None:
+        if node.name in watched:
+            events = count(node.name, result if isinstance(result, Tensor) else result.spikes)
+            activity[node.name] = activity[node.name] + events if node.name in activity else events
 
-def _integrate(node: Node, current: Tensor, v: Tensor | None, theta: float) -> tuple[Tensor, Tensor]:
-    """Return the spikes of a population, each worth theta, and its membranes after them."""
-    signed = node.neurons is not None and node.neurons.signed
-    u = current + ((0 if signed else theta / 2) if v is None else v)
-    spikes = (u >= theta / 2).to(u) - (u <= -theta / 2).to(u) if signed else (u >= theta).to(u)
-    return theta * spikes, u - theta * spikes
-
-
-def _of_means(
-    node: Node, given: Sequence[Tensor], before: list[Tensor] | None, step: int
-) -> tuple[Tensor, list[Tensor]]:
-    """Return what a function unit adds at a step, t f(mean of t) - (t - 1) f(mean of t - 1), and what it remembers."""
-    sums = list(given)
-    if before is not None:
-        sums = [x + s if x.is_floating_point() else x for x, s in zip(given, before[:-1], strict=True)]
-    means = [s / step if s.is_floating_point() else s for s in sums]
-    output = step * apply_whole(node, means, len(given[0]))
-    return (output if before is None else output - before[-1]), [*sums, output]
+    return *judge.of(by_step(plan, plan, inputs, observe)), activity

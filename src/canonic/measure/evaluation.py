@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 from operator import add
 from typing import Any
 
@@ -15,7 +15,7 @@ from canonic.cluster import Workers, workers
 from canonic.codes import CSS
 from canonic.datasets.digests import Digest, hashed
 from canonic.errors import DataError, first_line
-from canonic.measure.baselines import Judge, Places, measure_baselines, places_of
+from canonic.measure.baselines import Judge, Others, measure_baselines, others_of
 from canonic.measure.counts import Compared, Counts
 from canonic.measure.energy import MODELS, Model, require_models
 from canonic.measure.facts import Facts, facts
@@ -72,7 +72,7 @@ def evaluate(
             operations of another one are not counted.
         energy: the models by which energy is estimated.
         baselines: about how many samples a quantised network and a rate code are measured on too, for a classifier:
-            whole batches, evenly spaced. They take some 70 passes of the source network. For networks in CSS only:
+            whole batches, evenly spaced. They take some 100 passes of the source network. For networks in CSS only:
             ``compare`` measures other codes.
         group: the processes that share the data; those of torch.distributed if None.
         progress: show a progress bar, on a terminal.
@@ -114,15 +114,18 @@ class Meter:
     reference: Reference | None
     spiking: Account
     source: Account
-    others: Places
+
+    @cached_property
+    def others(self) -> Others:
+        """The same network in other codes."""
+        return others_of(self.snn)
 
 
 def meter_of(snn: SpikingNetwork, reference: Reference | None = None, output: Output | None = None) -> Meter:
     """Return what measures a network."""
     place = output_called(snn.graph, output)
     spiking = Account(snn.clocked_plan.graph, None, spiking=True)
-    source = Account(snn.graph)
-    return Meter(snn, facts(snn), place, reference, spiking, source, places_of(snn.graph, source))
+    return Meter(snn, facts(snn), place, reference, spiking, Account(snn.graph))
 
 
 def measure_batch(meter: Meter, batch: object, *, baselines: bool = False) -> Evaluation:
@@ -154,7 +157,7 @@ def measure_batch(meter: Meter, batch: object, *, baselines: bool = False) -> Ev
         answers = compare_answers(readout, source, classes.y)
         if baselines:
             judge = Judge(main, classes, source.argmax(-1), readout.argmax(-1))
-            others = measure_baselines(snn, inputs, judge, meter.others)
+            others = measure_baselines(meter.others, inputs, judge)
     hashes, total = hashed(inputs, [y for y in (given.labels,) if isinstance(y, Tensor)])
     counts = Counts(
         samples=len(inputs[0]),
