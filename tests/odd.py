@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d
 
 from canonic import CSS, SpikingNetwork
-from canonic.network.graph import SCALE, Constant, Graph, Kind, Neurons, Node, Rows, Scaling, Slot
+from canonic.network.graph import Constant, Graph, Kind, Neurons, Node, Rows, Scaling, Slot
 from canonic.network.plan import Plan
+from canonic.network.traits import SCALE
 
 FORM = '[1, {"type": null, "context": null, "children_spec": []}]'
 CHANNELS = [1, 2, 3, 5, 8, 15, 16, 17, 24, 31, 32, 33, 48, 50, 64, 65]

@@ -1,12 +1,18 @@
 """The house: imports go only downwards, files and functions stay small, nothing is imported that is not declared."""
 
 import ast
+import re
 import sys
 import tomllib
-from itertools import chain
+from functools import cache
+from itertools import chain, pairwise
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from canonic.frontend.decompose import KNOWN
+from canonic.network.traits import TRAITS, Trait
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "canonic"
@@ -27,8 +33,13 @@ GROUND = ["cluster", "progress", "checks", "tables", "words", "errors"]
 FILES = sorted(SOURCE.rglob("*.py"))
 
 
+@cache
+def parsed(path):
+    return ast.parse(path.read_text())
+
+
 def imports(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -56,11 +67,53 @@ def test_every_folder_is_in_the_layout():
 def test_files_and_functions_read_in_one_breath(path):
     text = path.read_text()
     assert len(text.splitlines()) <= 260
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
             assert lines <= 40, f"{node.name} has {lines} lines"
+
+
+def texts(tree):
+    """Yield the texts of a file that are no docstrings."""
+    lines = {n.value for n in ast.walk(tree) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)}
+    yield from (
+        n for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str) and n not in lines
+    )
+
+
+def sides(tree):
+    """Yield the two sides of each comparison in a file."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            yield from pairwise([node.left, *node.comparators])
+
+
+def attribute(node):
+    """Return the last two names of ``a.b.c``."""
+    return ast.unparse(node).split(".")[-2:] if isinstance(node, ast.Attribute) else []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_operators_are_named_in_their_table_alone(path):
+    if "frontend" in path.parts or path.name == "traits.py":
+        return
+    tree = parsed(path)
+    assert not [text.value for text in texts(tree) if re.match(r"aten\.\w", text.value)]
+    compared = [ast.unparse(side) for pair in sides(tree) for side in pair if attribute(side)[1:] == ["operator"]]
+    assert all(name.endswith(".origin.operator") for name in compared), compared
+
+
+def test_traits_are_words_of_their_list_and_those_of_operators_that_are_known():
+    asked = [
+        left.value
+        for path in FILES
+        for left, right in sides(parsed(path))
+        if attribute(right)[1:] == ["traits"] and isinstance(left, ast.Constant)
+    ]
+    assert set(asked) <= set(get_args(Trait))
+    assert set(get_args(Trait)) == {trait for traits in TRAITS.values() for trait in traits}
+    assert TRAITS.keys() <= KNOWN
 
 
 def test_what_is_imported_is_declared():

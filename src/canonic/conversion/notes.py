@@ -46,7 +46,7 @@ def products(graph: Graph, name: str) -> list[Node]:
 def numbers_read(graph: Graph, content: Mapping[str, Content], node: Node) -> str:
     """Return what numbers a node with weights reads; nothing where it reads spikes, or looks numbers up."""
     source = node.inputs[0]
-    if content[source] == "spikes" or node.operator == "aten.embedding.default":
+    if content[source] == "spikes" or "looks up" in node.traits:
         return ""
     return "the input" if content[source] == "input" else " and ".join(_sources(graph, content, source))
 

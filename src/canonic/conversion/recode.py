@@ -16,8 +16,9 @@ from torch import Tensor
 from canonic.conversion.forms import Form, Term, added, mapped, moved, parted, reading, same_within, scaled, stream
 from canonic.conversion.units import free, passed
 from canonic.network.carried import Content, content_of, moves, takes_maxima
-from canonic.network.graph import SCALE, TERM, Graph, Neurons, Node, Slot
+from canonic.network.graph import TERM, Graph, Neurons, Node, Slot
 from canonic.network.inputs import as_weights, prototype
+from canonic.network.traits import SCALE, SUM
 from canonic.network.weights import absorb, compress, scale_arguments
 
 TERMS = 2
@@ -135,7 +136,7 @@ class _Recoding:
         if any(self.nodes[name].shape != node.shape for name in node.inputs):
             return None
         first, second = (self.forms[node.inputs[node.arguments[name].index]] for name in ("self", "other"))
-        factor = node.arguments.get("alpha", 1) * (-1 if "sub" in node.operator else 1)
+        factor = node.arguments.get("alpha", 1) * (-1 if "subtracts" in node.traits else 1)
         return added(first, scaled(second, torch.tensor(factor), torch.zeros(())))
 
     def moved(self, node: Node) -> Form | None:
@@ -215,7 +216,7 @@ class _Recoding:
 def _sum(name: str, terms: tuple[str, str], whole: Node) -> Node:
     """Return the sum of two parts of a node."""
     slots = {"self": Slot(0), "other": Slot(1)}
-    return Node(name, "synapse", "aten.add.Tensor", terms, whole.shape, slots, scaling="sums", origin=whole.origin)
+    return Node(name, "synapse", SUM, terms, whole.shape, slots, scaling="sums", origin=whole.origin)
 
 
 def _signs(name: str, source: Node, signs: Tensor) -> Node:

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from canonic.network.apply import through
-from canonic.network.graph import SCALE, UNIT, Graph, Node
+from canonic.network.graph import UNIT, Graph, Node
 from canonic.network.inputs import as_weights, prototype
+from canonic.network.traits import SCALE
 from canonic.network.weights import absorb, compress, padded, scale_arguments, scale_output
 
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from canonic.frontend.call import Call, Refusal, Rule, held, is_stream
-from canonic.network.graph import SCALE, Node, Rows, Slot
+from canonic.network.graph import Node, Rows, Slot
+from canonic.network.traits import SCALE
 from canonic.network.weights import padded, scale_arguments
 
 

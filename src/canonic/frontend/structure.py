@@ -9,7 +9,8 @@ from torch.nn.functional import pad as pad_tensor
 from canonic.frontend.arithmetic import finite
 from canonic.frontend.batch import shape_at
 from canonic.frontend.call import Call, Refusal, Rule, held, is_stream
-from canonic.network.graph import SCALE, Node, Slot
+from canonic.network.graph import Node, Slot
+from canonic.network.traits import SCALE
 from canonic.network.weights import scale_arguments
 
 

@@ -14,9 +14,10 @@ from torch import Tensor
 from canonic.network.apply import apply
 from canonic.network.graph import Graph, Node
 from canonic.network.inputs import prototype
+from canonic.network.traits import Trait
 
-FRACTIONAL = ("avg_pool", "adaptive_avg", "upsample_linear", "linear2d", "upsample_tri", "upsample_bi", "mean", "max")
-"""Operators, by a part of their names, whose coefficients are not all 0 or 1: averages, interpolations, maxima."""
+FRACTIONAL: frozenset[Trait] = frozenset({"averages", "interpolates", "maximises"})
+"""What operators do whose coefficients are not all 0 or 1."""
 
 
 def fan_out(graph: Graph, node: Node, index: int = 0, *, dense: bool = False) -> Float[Tensor, "..."]:
@@ -29,7 +30,7 @@ def fan_out(graph: Graph, node: Node, index: int = 0, *, dense: bool = False) ->
         dense: count weights that are zero too.
     """
     shapes = [graph[name].shape for name in node.inputs]
-    if "weight" not in node.tensors and any(part in node.operator for part in FRACTIONAL):
+    if "weight" not in node.tensors and not node.traits.isdisjoint(FRACTIONAL):
         return _axis_by_axis(node, shapes[index], exact(graph)).double().cpu()
     with torch.inference_mode(False), torch.enable_grad():
         like = exact(graph)

@@ -129,7 +129,7 @@ class Account:
         node = self.graph[name]
         if moves(node) or takes_maxima(node):
             return all(self._is_sum(source) for source in node.inputs)
-        return node.kind == "synapse" and node.operator != "aten.embedding.default"
+        return node.kind == "synapse" and "looks up" not in node.traits
 
     def _ternary(self, name: str) -> Float[Tensor, "..."]:
         """Return 1 for each element of a stream that carries spikes, and 0 for each that carries numbers."""
@@ -144,7 +144,7 @@ class Account:
         That multiplies a sum once; of numbers that are not zero those of the first term are counted.
         """
         added = not self.spiking and node.origin.operator in (UNIT, TERM)
-        return added or node.operator == "aten.embedding.default"
+        return added or "looks up" in node.traits
 
     def _roots(self, name: str) -> list[str]:
         node = self.graph[name]

@@ -34,7 +34,7 @@ def content_of(node: Node, given: Sequence[Content]) -> Content:
     """Return what the stream of a node carries, from what its inputs do."""
     if node.neurons is not None:
         return "spikes"
-    if not given or node.operator == "aten.embedding.default":
+    if not given or "looks up" in node.traits:
         return "input"
     if node.weighted or is_function(node) or "currents" in given:
         return "currents"
@@ -49,13 +49,12 @@ def content_of(node: Node, given: Sequence[Content]) -> Content:
 
 def moves(node: Node) -> bool:
     """Tell whether a node only moves or copies elements, or changes their sign."""
-    return (node.kind == "structure" and "bias" not in node.tensors) or "nearest" in node.operator
+    return (node.kind == "structure" and "bias" not in node.tensors) or "repeats" in node.traits
 
 
 def takes_maxima(node: Node) -> bool:
     """Tell whether a node is a maximum: its digits are spikes if those that it reads are."""
-    name = node.operator.removeprefix("aten.").split(".")[0]
-    return node.kind == "function unit" and (name in ("amax", "max") or "max_pool" in name)
+    return node.kind == "function unit" and "maximises" in node.traits
 
 
 def is_function(node: Node) -> bool:

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.network.correction import correct_mean
-from canonic.network.graph import SCALE, Node
+from canonic.network.graph import Node
 from canonic.network.health import noise_ratio
 from canonic.network.lockstep import lockstep, with_nodes
 from canonic.network.plan import Plan
 from canonic.network.reference import reference
+from canonic.network.traits import SCALE
 from canonic.network.weights import padded, scale_arguments
 
 

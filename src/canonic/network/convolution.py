@@ -28,7 +28,7 @@ from canonic.native.population import (
     term_macro,
 )
 from canonic.network.graph import Node
-from canonic.network.kernels import CONVOLUTION, geometry
+from canonic.network.kernels import geometry
 from canonic.network.population import in_shape, rows, vectors
 from canonic.neurons import Scan
 
@@ -52,7 +52,7 @@ FILES = (*POPULATION, "events.c", "convolution.c")
 
 def takes(node: Node, code: CSS) -> bool:
     """Whether the program can compute a convolution of spikes, for a population with this code."""
-    if node.operator != CONVOLUTION or node.rounds or node.alone or code.silent >= code.steps:
+    if not node.weighted or "slides" not in node.traits or node.rounds or node.alone or code.silent >= code.steps:
         return False
     weight, bias = node.tensors["weight"], node.tensors.get("bias")
     plain = bias is None or bias.numel() == 1 or bias.shape[-2:] == (1, 1)

@@ -91,7 +91,7 @@ def _read_once(graph: Graph, name: str) -> bool:
 
 def _is_sum(graph: Graph, node: Node) -> bool:
     same = all(graph[name].shape == node.shape for name in node.inputs)
-    return node.operator == "aten.add.Tensor" and len(node.inputs) == 2 and same and node.arguments.get("alpha", 1) == 1
+    return "adds" in node.traits and len(node.inputs) == 2 and same and node.arguments.get("alpha", 1) == 1
 
 
 def _reading(node: Node, terms: tuple[Source, ...]) -> Node:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from canonic.codes import CSS, Weighted
+from canonic.network.traits import Trait, traits_of
 
 Kind = Literal["input", "synapse", "population", "function unit", "structure"]
 
@@ -18,9 +19,6 @@ Bias = Literal["first", "spread"]
 
 Precision = Literal["fp32", "bf16x2", "bf16", "int8"]
 """What weights and currents are held in: floats, weights of two or of one bfloat16 number, or whole numbers."""
-
-SCALE = "aten.mul.Tensor"
-"""The operator of a diagonal synapse: every element times its own weight."""
 
 UNIT, TERM = "unit", "term"
 """Origins of what the source network has not: a stream in other units, weights for a further term of a sum."""
@@ -140,9 +138,14 @@ class Node:
         return prod(self.shape)
 
     @property
+    def traits(self) -> frozenset[Trait]:
+        """What its operator does."""
+        return traits_of(self.operator)
+
+    @property
     def is_scale(self) -> bool:
         """Whether it is a diagonal synapse; a product of two streams has the same operator."""
-        return self.kind == "synapse" and self.operator == SCALE
+        return self.kind == "synapse" and "multiplies" in self.traits
 
     @property
     def weighted(self) -> bool:

@@ -6,7 +6,8 @@ from math import prod
 import torch
 from torch import Tensor
 
-from canonic.network.graph import SCALE, Node
+from canonic.network.graph import Node
+from canonic.network.traits import SCALE, Trait
 from canonic.network.weights import against_outputs, channel_axis, over_inputs, padded, scale_arguments
 
 LARGEST_WEIGHT, LARGEST_SCALE = 127, 32767
@@ -17,6 +18,9 @@ TINY = 16
 
 BIAS = 1024
 """So many times larger than the weights of an answer may its bias be: more would leave its sums no room."""
+
+COUNTS_ONCE: frozenset[Trait] = frozenset({"totals", "repeats"})
+"""What operators do that add up whole numbers, and divide by none."""
 
 HALVINGS = 40
 """How often the bar of weights is halved at most."""
@@ -127,18 +131,17 @@ def rounding_scale(name: str, source: Node, factor: Tensor) -> Node:
 
 def averaged(node: Node, shape: tuple[int, ...]) -> int | None:
     """Return over how many elements a node takes an average; None where it differs from place to place."""
-    operator = node.operator.split(".")[1]
-    if operator == "sum" or "nearest" in operator:
+    if not node.traits.isdisjoint(COUNTS_ONCE):
         return 1
-    if operator.startswith("avg_pool"):
+    if "averages" not in node.traits:
+        return None
+    if "kernel_size" in node.arguments:
         kernel = node.arguments["kernel_size"]
         spatial = len(shape) - 1
         whole = prod(kernel) if isinstance(kernel, list) and len(kernel) > 1 else _only(kernel) ** spatial
         ragged = node.arguments.get("ceil_mode") or not node.arguments.get("count_include_pad", True)
         return int(node.arguments.get("divisor_override") or (0 if ragged else whole)) or None
-    if operator == "mean":
-        return prod(shape) // prod(node.shape)
-    even = "adaptive_avg" in operator and all(a % b == 0 for a, b in zip(shape, node.shape, strict=True))
+    even = "dim" in node.arguments or all(a % b == 0 for a, b in zip(shape, node.shape, strict=True))
     return prod(shape) // prod(node.shape) if even else None
 
 

@@ -156,7 +156,7 @@ def _whole(x: Tensor, kind: torch.dtype, name: str) -> Tensor:
 def _require_known(graph: Graph, name: str, x: Tensor, where: str) -> None:
     """Raise if whole numbers look up vectors that a table does not have."""
     for reader in graph.consumers[name]:
-        size = len(reader.tensors["weight"]) if reader.operator == "aten.embedding.default" else None
+        size = len(reader.tensors["weight"]) if "looks up" in reader.traits else None
         if size is not None and not bool(((x >= 0) & (x < size)).all()):
             low, high = int(x.min()), int(x.max())
             raise DataError(

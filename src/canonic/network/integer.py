@@ -26,6 +26,7 @@ from canonic.network.inputs import as_weights, fed_numbers, prototype
 from canonic.network.kernels import pack
 from canonic.network.matrices import FINE, INPUTS, Matrices, only_matrices_read
 from canonic.network.plan import Plan
+from canonic.network.traits import CLIP
 
 
 def to_integers(plan: Plan) -> Plan:
@@ -114,7 +115,7 @@ class _Lowering(Matrices):
                 "version converted"
             )
         clip = {"self": Slot(0), "min": -largest * self.headroom, "max": largest * self.headroom}
-        clipped = Node(f"{node.name}.clip", "function unit", "aten.clamp.default", (node.name,), node.shape, clip)
+        clipped = Node(f"{node.name}.clip", "function unit", CLIP, (node.name,), node.shape, clip)
         self.nodes += [node, clipped]
         factor = torch.tensor(levels / largest)
         self.put(rounding_scale(f"{node.name}.whole", clipped, factor), factor, levels * self.headroom)

@@ -16,11 +16,13 @@ from canonic.errors import DataError
 from canonic.network.apply import apply
 from canonic.network.graph import Node
 from canonic.network.grids import weight_unit
+from canonic.network.traits import Trait
 from canonic.network.weights import against_outputs
 
 PIECE = 2**21
 """Bytes of the floats that are made of spikes at a time: they need not all be there at once."""
-CONVOLUTION, LINEAR = "aten.conv2d.default", "aten.linear.default"
+FAST: frozenset[Trait] = frozenset({"slides", "maps rows"})
+"""What a matrix does that there are operators of int8 for."""
 
 
 def multiply(node: Node, rows: Sequence[Tensor]) -> Tensor:
@@ -58,7 +60,7 @@ def _in_pieces(rows: Tensor, kind: torch.dtype, product: Callable[[Tensor], Tens
 
 def _moved(node: Node, rows: Sequence[Tensor]) -> Tensor:
     """Move numbers of any type, as floats where torch moves no others; that of a stream stays."""
-    if rows[0].dtype == torch.int8 and "im2col" in node.operator:
+    if rows[0].dtype == torch.int8 and "wants floats" in node.traits:
         return apply(node, [row.float() for row in rows], len(rows[0])).to(torch.int8)
     result = apply(node, rows, len(rows[0]))
     return result.to(rows[0].dtype) if len(rows) == 1 else result
@@ -70,14 +72,14 @@ def pack(node: Node, shape: tuple[int, ...]) -> Node:
     Its weights are whole numbers of at most 127 times "unit", one for each output; "packed" are those as an operator of
     torch wants them, where there is one that is known to be right.
     """
-    if node.tensors["weight"].device.type != "cpu" or node.operator not in (CONVOLUTION, LINEAR):
+    if node.tensors["weight"].device.type != "cpu" or node.traits.isdisjoint(FAST):
         return node
     unit = weight_unit(node)
     ready = node.with_tensors(unit=unit)
     if not _known(node, shape):
         return ready
     small = (node.tensors["weight"] / against_outputs(node, unit)).to(torch.int8)
-    if node.operator == LINEAR:
+    if "maps rows" in node.traits:
         return ready.with_tensors(packed=small.t())
     packed: Tensor = torch.ops.onednn.qconv_prepack(small, unit, 1.0, 1, *geometry(node), None)
     return ready.with_tensors(packed=packed)
@@ -89,7 +91,7 @@ def _known(node: Node, shape: tuple[int, ...]) -> bool:
     ``torch._int_mm`` reads memory that is not its own where each sum has one term; ``qconv2d_pointwise`` gives wrong
     sums for outputs that are one pixel wide, and a segmentation fault for kernels that reach beyond the picture.
     """
-    if node.operator == LINEAR:
+    if "maps rows" in node.traits:
         return shape[-1] > 1
     if not hasattr(torch.ops.onednn, "qconv_prepack") or len(shape) != 3:
         return False
@@ -104,7 +106,7 @@ def _packed(node: Node, spikes: Tensor) -> Tensor:
     Raises:
         DataError: if the weights do not take these channels.
     """
-    channels, axis = node.tensors["weight"].shape[1] * geometry(node)[3], 1 if node.operator == CONVOLUTION else -1
+    channels, axis = node.tensors["weight"].shape[1] * geometry(node)[3], 1 if "slides" in node.traits else -1
     if spikes.shape[axis] != channels:
         raise DataError(f"{node.name} ({node.operator}) reads {channels} channels, got {spikes.shape[axis]}")
     return _convolution(node, spikes) if axis == 1 else _linear(node, spikes)

@@ -48,7 +48,7 @@ def pooled(node: Node, stream: Tensor, code: CSS) -> Tensor | None:
 
 def poolable(node: Node) -> bool:
     """Whether a node is a max pooling of pictures and nothing else."""
-    return node.operator == "aten.max_pool2d.default" and not node.tensors and not node.alone
+    return node.traits >= {"slides", "maximises"} and not node.tensors and not node.alone
 
 
 @cache

@@ -12,7 +12,6 @@ from canonic.errors import DataError
 from canonic.network.graph import Graph, Node, Precision
 from canonic.network.inputs import analog
 from canonic.network.integer import to_integers
-from canonic.network.kernels import LINEAR
 from canonic.network.plan import Plan
 
 COARSE = 12
@@ -75,7 +74,7 @@ def with_wide_ends(plan: Plan) -> Plan:
     float64 that vanishes when the sum is rounded. Last are linear layers behind all populations, first those that read
     the input, if there are digits near that rounding.
     """
-    ends = {node.name for node in plan.graph.nodes if node.operator == LINEAR} & _answers(plan.graph)
+    ends = {node.name for node in plan.graph.nodes if "maps rows" in node.traits} & _answers(plan.graph)
     if isinstance(plan.code, CSS) and plan.code.steps > COARSE:
         ends |= {node.name for node in plan.graph.nodes if node.weighted} & analog(plan.graph)
 

@@ -145,4 +145,4 @@ def _groups(node: Node) -> int:
 
 
 def _transposed(node: Node) -> bool:
-    return "conv_transpose" in node.operator or bool(node.arguments.get("transposed", False))
+    return "transposes" in node.traits or bool(node.arguments.get("transposed", False))
