@@ -4,11 +4,13 @@ import json
 import math
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import torch
 
 from canonic.codes import CODES, code_of
+from canonic.report.trainpicture import trains_picture
 from canonic.report.trains import EXAMPLES, HUNDREDTHS, sent, theta_of, trains_of, trains_page
 from tests.commands import run
 
@@ -131,6 +133,21 @@ def test_a_number_in_the_terminal(tmp_path):
     assert found[0] == sent(code_of("css:4"), -0.3).to_json() | {"train": [-1, 1, 0, -1]}
     assert "_ -1 1 . -1" in run(tmp_path, "codes", "--number", "-0.3").stdout
     assert "number must lie in [-1, 1], got 1.5" in run(tmp_path, "codes", "--number", "1.5").stderr
+
+
+def test_a_picture_has_a_bar_for_every_event(tmp_path):
+    for x in (0.7, -0.3):
+        picture = ElementTree.fromstring(trains_picture(EVERY, x))
+        kinds = [bar.get("class") for bar in picture.iter("{http://www.w3.org/2000/svg}rect")]
+        digits = [digit for code in EVERY for digit in sent(code, x).train if digit]
+        assert [kinds.count(kind) for kind in ("plus", "minus")] == [
+            sum(digit > 0 for digit in digits),
+            sum(digit < 0 for digit in digits),
+        ]
+    again = "make it again: canonic codes --picture docs/images/trains.svg"
+    assert (DOCS / "images" / "trains.svg").read_text() == trains_picture(EVERY, 0.7), again
+    run(tmp_path, "codes", "--picture", "own.svg", "--codes", "rate:4", "--number", "0.2")
+    assert (tmp_path / "own.svg").read_text() == trains_picture([code_of("rate:4")], 0.2)
 
 
 def test_a_page_of_some_codes(tmp_path):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def list_codes(
     number: Annotated[float | None, typer.Option(help="Show the train of this number, -1 to 1, in each code.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw the trains of --number, 0.7 if none, as SVG.")] = None,
     codes: Annotated[str, typer.Option(help="Show these, as 'css:8 rate:32'; all if not given.")] = "",
     page: Annotated[
         Path | None, typer.Option(help="Write a page on which a number is dragged and its trains are watched.")
@@ -33,10 +34,11 @@ def list_codes(
     if page is not None:
         write_whole(page, trains_page(given).encode())
         tell(f"{page}: open it in a browser")
-    elif number is not None:
-        _show(number, given, as_json=as_json)
-    else:
-        _list(given, as_json=as_json)
+    if picture is not None:
+        write_whole(picture, _drawn(0.7 if number is None else number, given).encode())
+        tell(f"{picture}: written")
+    if page is None and picture is None:
+        _list(given, as_json=as_json) if number is None else _show(number, given, as_json=as_json)
 
 
 def _list(given: Sequence["Weighted"], *, as_json: bool) -> None:
@@ -54,6 +56,14 @@ def _list(given: Sequence["Weighted"], *, as_json: bool) -> None:
         sign = "yes" if code.alphabet.signed else "no"
         table.add_row(code.name, text, f"{code.alphabet.bits:.2g}", str(code.silent), sign)
     tell(table, "write --code NAME:VALUE,NAME=VALUE, as rate:32 or burst:8,most=3; bits are those of one event")
+
+
+def _drawn(number: float, given: Sequence["Weighted"]) -> str:
+    from canonic.report.trainpicture import trains_picture
+    from canonic.report.trains import examples
+
+    with o.usage():
+        return trains_picture(given or examples(), number)
 
 
 def _show(number: float, given: Sequence["Weighted"], *, as_json: bool) -> None:
