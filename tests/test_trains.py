@@ -123,7 +123,7 @@ def test_by_keyboard_and_on_a_phone_in_the_dark(opened):
     page.locator("summary").first.click()
     assert page.get_by_role("row", name="listens").first.is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.screenshot(path=DOCS.parent / "test-output" / "trains-phone.png", full_page=True)
+    page.screenshot(path=DOCS.parent / "test-output" / "trains-phone.png")
 
 
 def test_a_number_in_the_terminal(tmp_path):

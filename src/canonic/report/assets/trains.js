@@ -108,7 +108,7 @@ function* steps(column, y) {
 }
 
 function draw(picture, code, x, train, values) {
-  const column = (picture.clientWidth - GUTTER) / LAST;
+  const column = Math.max(1, (picture.clientWidth - GUTTER) / LAST);
   const base = SPIKES + 14, worth = base + (code.signed ? SPIKES + 12 : 5) + WORTH, bottom = worth + GAP + VALUE;
   const names = [["spikes", base - 8], ["worth", worth - 4], ["so far", bottom - VALUE / 2 + 4]];
   picture.setAttribute("height", bottom + 18);
@@ -146,5 +146,6 @@ Object.assign(slider, { min: data.hundredths[0], max: data.hundredths.at(-1), st
 slider.value = slider.defaultValue; // which was read before its range was known
 find("codes").append(...data.codes.map(card));
 slider.addEventListener("input", show);
-new ResizeObserver(show).observe(find("codes")); // draws at once, and after a turn of the phone
+show();
+window.addEventListener("resize", show); // after a turn of the phone
 document.documentElement.dataset.ready = "yes";
