@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from canonic import CanonicError, ConversionError, Override, Settings, convert, evaluate, explain, load
-from canonic.codes import CODES, CSS, code_of, named, text_of
+from canonic.codes import CODES, CSS, code_of, codes_in, named, text_of
 from canonic.conversion.calibrate import calibrate
 from canonic.conversion.convert import examine, spiking
 from canonic.conversion.populations import set_codes
@@ -185,6 +185,14 @@ def test_a_file_of_an_unknown_code_is_refused_by_its_name(mixed, tmp_path):
 def test_the_text_of_a_code_is_read_back(name):
     assert code_of(text_of(named(name))) == named(name)
     assert code_of(code_of(name)) == named(name)
+
+
+def test_codes_in_a_list_are_told_from_their_parameters():
+    assert codes_in(" ".join(TEXTS)) == codes_in(", ".join(TEXTS)) == codes_in(",".join((*TEXTS, ""))) == TEXTS
+    assert codes_in("css,burst,latency") == ("css", "burst", "latency")
+    assert codes_in(" ,") == ()
+    with pytest.raises(CanonicError, match="there is no code 'brust': did you mean burst"):
+        codes_in("css,brust:8")
 
 
 BAD = {

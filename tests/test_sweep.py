@@ -22,7 +22,8 @@ from canonic.sweep import Outcome, Setting, Sweep, grid, run, sweep
 from canonic.sweep.pareto import front
 from tests.groups import in_group, results
 
-GRID = grid(steps=(2, 4), silent=(0, 3, "auto"), precision=("fp32", "int8"))
+MIXED = Setting(code="css:4", layers=(("1", "rate:4"),))
+GRID = (*grid(steps=(2, 4), silent=(0, 3, "auto"), precision=("fp32", "int8")), MIXED)
 
 
 def model(seed=1):
@@ -99,7 +100,7 @@ def raise_interrupt():
 
 def test_after_an_interrupt_it_goes_on_where_it_stopped(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "evaluate", Interrupted(4, raise_interrupt))
-    with pytest.raises(KeyboardInterrupt, match=r"interrupted: 3 of 12 settings done and kept in .*; the same comm"):
+    with pytest.raises(KeyboardInterrupt, match=r"interrupted: 3 of 13 settings done and kept in .*; the same comm"):
         swept(tmp_path)
     before = {file: file.stat().st_mtime_ns for file in tmp_path.glob("T*")}
     assert len(before) == 3
@@ -259,7 +260,7 @@ def test_a_damaged_file_is_named(tmp_path):
 
 
 def test_a_grid_has_each_combination_once():
-    assert len(GRID) == 12
+    assert len(set(GRID)) == 13
     assert grid(steps=(4, 4)) == (Setting(4),)
 
 

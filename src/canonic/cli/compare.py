@@ -33,20 +33,17 @@ def compare(
 ) -> None:
     """Convert a network with each of some codes, and measure all on the same samples."""
     from canonic.cluster import workers
-    from canonic.codes import code_of
+    from canonic.codes import codes_in
     from canonic.network.storage import write_whole
     from canonic.report import save_figure
     from canonic.report.codes import codes_compared
     from canonic.sweep import compare as run
     from canonic.sweep.comparison import USUAL
 
-    named = tuple(codes.split()) or USUAL
     with o.usage():
-        for code in named:
-            code_of(code)
-    prepare = o.preprocessing(mean, std, size, grey)
-    asked = t.Asked(classes, output, limit, batch_size)
-    given = t.given(model, weights, prepare, calibration, data, asked)
+        named = codes_in(codes) or USUAL
+    source = t.Source(model, weights, o.preprocessing(mean, std, size, grey), calibration, data)
+    given = t.given(source, t.Asked(classes, output, limit, batch_size))
     with t.kept():
         found = run(*given, named, folder=out, output=output)
     finish()

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from canonic.cli import options as o
+from canonic.cli import trying as t
 from canonic.cli.group import finish, print_json
 
 
@@ -35,12 +36,10 @@ def convert(
     as_json: o.Json = False,
 ) -> None:
     """Turn a trained network into a spiking one, calibrated on some data, and save it."""
-    from dataclasses import asdict, replace
-
     from canonic.cli import data as d
-    from canonic.cli.classes import class_names, kept_names
+    from canonic.cli.classes import class_names
     from canonic.cli.models import open_model
-    from canonic.cli.provenance import made, weights_from
+    from canonic.cli.provenance import remembering
     from canonic.cli.render import show_network
     from canonic.cluster import workers
     from canonic.conversion import Settings
@@ -60,14 +59,8 @@ def convert(
     opened, names = open_model(model, weights), class_names(classes)
     samples = d.samples_of(opened, data, prepare, limit)
     snn = convert_model(opened, d.batches(samples, batch_size), code=sent, settings=settings, classes=names)
-    # The network remembers its preprocessing and its classes, so that evaluate need not be told again.
-    known = {
-        "preprocessing": asdict(prepare),
-        "classes": list(names) or kept_names(opened, snn, samples, data),
-        "weights": {**snn.record["weights"], **weights_from(model, weights)},
-        "made": made(data),
-    }
-    snn = replace(snn, record={**snn.record, **known}).to_precision(precision)  # type: ignore[arg-type]
+    source = t.Source(model, weights, prepare, data)
+    snn = remembering(snn, opened, samples, source, names).to_precision(precision)  # type: ignore[arg-type]
     finish()
     if workers().first:
         snn.save(out)

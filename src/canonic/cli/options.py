@@ -104,15 +104,17 @@ def require_writable(out: Path) -> None:
 
 def silent_steps(text: str) -> "tuple[int, Literal['auto'] | None]":
     """Return the silent steps of the code and those of the settings, from a number or "auto"."""
-    return _number_or_auto("silent", text, 1)
+    return number_or_auto("silent", text, 1)
 
 
 def levels_of(text: str, beta: float) -> "tuple[int, Literal['auto'] | None]":
     """Return the levels of the code, as many as beta needs, and those of the settings, from a number or "auto"."""
-    return _number_or_auto("levels", text, next((levels for levels in range(1, 127) if beta < 2 * levels + 1), 127))
+    from canonic.codes import fewest_levels
+
+    return number_or_auto("levels", text, fewest_levels(beta))
 
 
-def _number_or_auto(name: str, text: str, least: int) -> "tuple[int, Literal['auto'] | None]":
+def number_or_auto(name: str, text: str, least: int) -> "tuple[int, Literal['auto'] | None]":
     """Return a number and nothing, or the least and "auto" if that is what is given."""
     if text == "auto":
         return least, "auto"

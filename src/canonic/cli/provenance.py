@@ -3,13 +3,42 @@
 import hashlib
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from canonic.cli.trying import Source
+    from canonic.datasets import Data
+    from canonic.network import SpikingNetwork
 
 SHOWN = 12
 """Digits of a hash that are enough to tell two files apart."""
+
+
+def remembering(
+    snn: "SpikingNetwork", model: object, calibrated: "Data", source: "Source", names: Sequence[str]
+) -> "SpikingNetwork":
+    """Return a network that remembers where it comes from, its preprocessing and its classes: later commands need them.
+
+    Args:
+        snn: that was converted.
+        model: from which.
+        calibrated: on which data.
+        source: what all of these were called.
+        names: of its classes; those that are known if there are none.
+    """
+    from canonic.cli.classes import kept_names
+
+    known = {
+        "preprocessing": asdict(source.prepare),
+        "classes": list(names) or kept_names(model, snn, calibrated, source.calibration),
+        "weights": {**snn.record["weights"], **weights_from(source.model, source.weights)},
+        "made": made(source.calibration),
+    }
+    return replace(snn, record={**snn.record, **known})
 
 
 def made(data: str) -> dict[str, str]:

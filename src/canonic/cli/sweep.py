@@ -1,5 +1,6 @@
 """The command that sweeps, and its results as a table."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,20 +31,34 @@ def sweep(
     steps: Annotated[str, typer.Option("--steps", "-T", help="Values of T, as 4,6,8.")] = "8",
     silent: Annotated[str, typer.Option("--silent", "-k", help="Values of k, as 0,1,2,auto.")] = "1",
     phi: Annotated[str, typer.Option(help="Values of phi, as 0.5,0.55.")] = "0.5",
+    beta: Annotated[str, typer.Option(help="Values of the radix, as 2,4.")] = "2",
+    levels: Annotated[str, typer.Option("--levels", "-L", help="Largest digits, as 1,8,auto.")] = "1",
+    codes: Annotated[
+        str, typer.Option(help="Codes, as css,burst:8,latency: css without parameters has those of the options above.")
+    ] = "css",
     threshold: Annotated[str, typer.Option(help="Threshold rules, as mse,max.")] = "mse",
     precision: Annotated[str, typer.Option(help="Precisions, as fp32,bf16,int8.")] = "fp32",
+    limit_steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Search which layers get which of the codes: few events in so many total steps."),
+    ] = None,
     as_json: o.Json = False,
 ) -> None:
     """Convert and measure a network in all combinations of settings; find those that no other beats."""
+    from canonic.cli.search import search
     from canonic.cluster import workers
     from canonic.report import save_figure
     from canonic.report.fronts import pareto_fronts
     from canonic.sweep import sweep as run
 
-    settings = _settings(steps, silent, phi, threshold, precision)
-    prepare = o.preprocessing(mean, std, size, grey)
+    family = {"steps": steps, "silent": silent, "phi": phi, "beta": beta, "levels": levels}
+    settings = _settings(codes, family, _words(threshold), _words(precision))
+    source = t.Source(model, weights, o.preprocessing(mean, std, size, grey), calibration, data)
     asked = t.Asked(classes, output, limit, batch_size)
-    given = t.given(model, weights, prepare, calibration, data, asked)
+    if limit_steps is not None:
+        search(source, asked, settings, limit_steps, out, as_json=as_json)
+        return
+    given = t.given(source, asked)
     with t.kept():
         found = run(*given, settings, out, output=output)
     finish()
@@ -54,13 +69,23 @@ def sweep(
         raise typer.Exit(1)
 
 
-def _settings(steps: str, silent: str, phi: str, threshold: str, precision: str) -> "tuple[Setting, ...]":
+def _settings(
+    codes: str, family: Mapping[str, str], threshold: Sequence[str], precision: Sequence[str]
+) -> "tuple[Setting, ...]":
     """Return the settings that the lists of the options make."""
+    from canonic.codes import codes_in
     from canonic.sweep import grid
 
-    ks = tuple(k if chosen is None else chosen for k, chosen in map(o.silent_steps, _words(silent)))
     with o.usage():
-        return grid(tuple(map(int, _words(steps))), ks, o.numbers(phi), _words(threshold), _words(precision))
+        numbers = tuple(map(int, _words(family["steps"]))), _or_auto("silent", family), o.numbers(family["phi"])
+        graded = {"beta": o.numbers(family["beta"]), "levels": _or_auto("levels", family)}
+        return grid(*numbers, threshold, precision, codes=codes_in(codes), **graded)  # type: ignore[arg-type]
+
+
+def _or_auto(name: str, family: Mapping[str, str]) -> tuple[int | str, ...]:
+    """Return the numbers in a list, among which "auto" may be."""
+    pairs = (o.number_or_auto(name, word, 1) for word in _words(family[name]))
+    return tuple(number if chosen is None else chosen for number, chosen in pairs)
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -75,8 +100,7 @@ def _print(found: "Sweep", out: Path, *, as_json: bool) -> None:
         print_json(found.to_json())
         return
     measured = _measures(found)
-    settings = ("T", "k", "phi", "threshold", "precision")
-    table = columns((*settings, "total steps", *measured, "energy uJ", "not beaten in"))
+    table = columns(("code", "threshold", "precision", "total steps", *measured, "energy uJ", "not beaten in"))
     for outcome, *shown in zip(found.outcomes, *measured.values(), strict=True):
         table.add_row(*_row(outcome, found, tuple(shown)), style="" if outcome.evaluation else "dim")
     evaluations = [outcome.evaluation for outcome in found.outcomes if outcome.evaluation]
@@ -106,7 +130,7 @@ def _measures(found: "Sweep") -> dict[str, list[str]]:
 
 def _row(outcome: "Outcome", found: "Sweep", measured: tuple[str, ...]) -> tuple[str, ...]:
     s = outcome.setting
-    setting = (str(s.steps), str(s.silent), f"{s.phi:g}", s.threshold, s.precision)
+    setting = (s.text.replace(",", ", "), s.threshold, s.precision)
     if outcome.evaluation is None or outcome.energy is None:
         return (*setting, "refused", *measured, "", "")
     fronts = {"energy": found.saving_energy, "steps": found.saving_steps}

@@ -1,7 +1,7 @@
 """What the commands share that convert a network more than once: their options, their data, and Ctrl-C."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
+
     from canonic.datasets import Preprocessing
     from canonic.frontend import Model
 
@@ -28,32 +30,35 @@ class Asked(NamedTuple):
     batch_size: int
 
 
+class Source(NamedTuple):
+    """What a command is about: options of those names."""
+
+    model: str
+    weights: Path | None
+    prepare: "Preprocessing"
+    calibration: str
+    data: str = ""
+
+
 class Given(NamedTuple):
     """A network, what calibrates it, and what it is measured on."""
 
     model: "Model"
-    calibration: Iterable[Any]
-    data: Iterable[Any]
+    calibration: "DataLoader[Any]"
+    data: "DataLoader[Any]"
 
 
-def given(
-    model: str,
-    weights: Path | None,
-    prepare: "Preprocessing",
-    calibration: str,
-    data: str,
-    asked: Asked,
-) -> Given:
+def given(source: Source, asked: Asked) -> Given:
     """Return what the options of a command name."""
     from canonic.cli import data as d
     from canonic.cli.classes import class_names, own_names
     from canonic.cli.models import open_model
     from canonic.datasets import labels_of
 
-    opened = open_model(model, weights)
-    known = d.samples_of(opened, calibration, prepare, CALIBRATION)
+    opened = open_model(source.model, source.weights)
+    known = d.samples_of(opened, source.calibration, source.prepare, CALIBRATION)
     names = class_names(asked.classes) or own_names(opened) or labels_of(known).names
-    unseen = d.labelled_samples(opened, data, prepare, asked.limit, names, asked.output)
+    unseen = d.labelled_samples(opened, source.data, source.prepare, asked.limit, names, asked.output)
     return Given(opened, d.batches(known, asked.batch_size), d.batches(unseen, asked.batch_size))
 
 

@@ -17,6 +17,18 @@ from canonic.errors import CanonicError
 MOST_STEPS = 24
 """Digits of the longest number: as many as the mantissa of a float32 has."""
 
+MOST_LEVELS = 127
+"""The largest digit: as large as 8 bits hold."""
+
+
+def fewest_levels(beta: float) -> int:
+    """Return the fewest levels with which beta can be the radix: the least L with ``beta < 2 L + 1``; at most 127.
+
+    >>> fewest_levels(2.0), fewest_levels(4.0)
+    (1, 2)
+    """
+    return next((levels for levels in range(1, MOST_LEVELS) if beta < 2 * levels + 1), MOST_LEVELS)
+
 
 @dataclass(frozen=True)
 class CSS(Weighted):
@@ -62,7 +74,7 @@ class CSS(Weighted):
         set_to = partial(object.__setattr__, self)
         set_to("steps", whole("steps", self.steps, 1, MOST_STEPS, "take 8 for most networks, 4 to 6 for fewer spikes"))
         set_to("silent", whole("silent", self.silent, 0, self.steps, "1 is enough for most networks; T is exact"))
-        set_to("levels", whole("levels", self.levels, 1, 127, "1 is the ternary code; 4 to 16 make k = 0 possible"))
+        set_to("levels", whole("levels", self.levels, 1, MOST_LEVELS, "1 is ternary; 4 to 16 make k = 0 possible"))
         set_to("beta", real("beta", self.beta, "take 2, the binary case"))
         if not 1 < self.beta < 2 * self.levels + 1:
             raise CanonicError(

@@ -1,5 +1,6 @@
 """Codes by name."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -21,6 +22,9 @@ CODES: dict[str, type[Weighted]] = {
         *(Binary, FewSpike, MultiThreshold, Differential),
     )
 }
+
+NEXT_CODE = r"[,\s]+(?=[A-Za-z][\w-]*(?:[:,\s]|$))"
+"""What stands before a code in a list: its name is a word, which a parameter is only in front of an =."""
 
 
 def named(name: str, **parameters: Any) -> Weighted:
@@ -68,6 +72,21 @@ def code_of(given: str | Weighted) -> Weighted:
         raise CanonicError(f"the code {name} takes {', '.join(usual)}, got {len(by_place)} numbers: {given!r}")
     values = {**dict(zip(usual, by_place, strict=False)), **by_name}
     return named(name, **{key: _like(usual.get(key), value) for key, value in values.items()})
+
+
+def codes_in(text: str) -> tuple[str, ...]:
+    """Return the texts of codes in a list, between which commas or spaces stand; each must be one that is known.
+
+    Raises:
+        CanonicError: as ``code_of``.
+
+    >>> codes_in("css, burst:8,most=3 latency:16")
+    ('css', 'burst:8,most=3', 'latency:16')
+    """
+    found = tuple(part for part in re.split(NEXT_CODE, text.strip(", \n\t")) if part)
+    for part in found:
+        code_of(part)
+    return found
 
 
 def text_of(code: Weighted) -> str:

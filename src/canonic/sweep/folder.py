@@ -20,7 +20,10 @@ from canonic.network.storage import write_whole
 from canonic.sweep.grid import Setting
 from canonic.sweep.result import Outcome
 
-FORMAT = "canonic sweep 2"
+FORMAT = "canonic sweep 3"
+
+READABLE = 160
+"""Characters of a file's name that say what is in it."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,12 @@ class Folder:
 
     def file(self, setting: Setting) -> Path:
         """Return the file of a setting: its name has a hash of all that determines what is in it."""
-        return (
-            self.path / f"{setting}-{_hashed(json.dumps(dict(self.identity), sort_keys=True), str(setting))[:8]}.json"
-        )
+        determined = json.dumps([dict(self.identity), setting.to_json()], sort_keys=True)
+        return self.path / f"{str(setting)[:READABLE]}-{_hashed(determined)[:8]}.json"
+
+    def count(self, settings: Iterable[Setting]) -> int:
+        """Return how many of some settings are in it."""
+        return sum(self.file(setting).exists() for setting in settings)
 
     def write(self, outcome: Outcome) -> None:
         """Write what came of a setting."""

@@ -53,6 +53,18 @@ class Outcome:
         return self.snr if self.accuracy is None else self.accuracy
 
     @property
+    def likeness(self) -> float | None:
+        """How like those of the source the answers are: the agreement; the ratio in dB where there are no classes."""
+        return self.snr if self.agreement is None else self.agreement
+
+    @property
+    def events(self) -> float | None:
+        """Events of all neurons for one sample."""
+        if self.evaluation is None:
+            return None
+        return float(self.evaluation["spikes"]["per_neuron"] * self.evaluation["network"]["neurons"])
+
+    @property
     def total_steps(self) -> int | None:
         """Steps until the last digit of the answer."""
         return None if self.evaluation is None else int(self.evaluation["network"]["total_steps"])
@@ -74,12 +86,12 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """Return the outcome as plain data."""
-        return asdict(self)
+        return {**asdict(self), "setting": self.setting.to_json()}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "Outcome":
         """Return the outcome that plain data stand for."""
-        return Outcome(Setting(**data["setting"]), data["evaluation"], data["refused"], data["seconds"])
+        return Outcome(Setting.from_json(data["setting"]), data["evaluation"], data["refused"], data["seconds"])
 
 
 @dataclass(frozen=True)
@@ -113,7 +125,7 @@ class Sweep:
         """Return a row for each setting, as plain data; energy in microjoules a sample."""
         return [
             {
-                **asdict(outcome.setting),
+                **outcome.setting.to_json(),
                 "total_steps": outcome.total_steps,
                 "accuracy": outcome.accuracy,
                 "agreement": outcome.agreement,

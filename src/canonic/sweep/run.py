@@ -6,7 +6,8 @@ on its share of the data. So they finish together however long a setting takes, 
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from canonic.cluster import Workers, workers
 from canonic.codes import CSS
 from canonic.conversion.calibrate import Calibration, calibrate
-from canonic.conversion.convert import examine, spiking
+from canonic.conversion.convert import Examined, examine, spiking
 from canonic.conversion.populations import set_codes
 from canonic.conversion.settings import resolve
 from canonic.errors import ClusterError, ConversionError, DataError
@@ -63,33 +64,58 @@ def sweep(
         ClusterError: if another process was lost.
         KeyboardInterrupt: after Ctrl-C; it says how many settings are done.
     """
-    group = group or workers()
+    bench = bench_of(model, calibration, data, folder, output=output, group=group or workers(), progress=progress)
+    with bench.kept(lambda: f"{bench.folder.count(settings)} of {counted(len(settings), 'setting')}"):
+        return Sweep(bench.measured(settings, "sweep"))
+
+
+def bench_of(
+    model: Model,
+    calibration: Iterable[Any],
+    data: Iterable[Any],
+    folder: str | Path,
+    *,
+    output: Output | None,
+    group: Workers,
+    progress: bool,
+) -> "Bench":
+    """Return what settings of a network are tried on: arguments, and errors, as those of ``sweep``."""
     examined = examine(model, calibration, "direct", CSS())
     seen = calibrate(examined.graph, examined.data, first=examined.first, group=group, progress=progress)
     place = Folder(Path(folder), _common(group.together(partial(identity_of, examined.graph, seen, data, output))))
-    done = group.together(lambda: _finished(place, settings) if group.first else {})[0]
-    bench = Bench(examined.graph, seen, data, output, examined.notes, place, group)
-    try:
-        for part in track(_rounds(settings, done, group.world), "sweep", shown=progress and group.first):
-            done |= {outcome.setting: outcome for outcome in bench.outcomes(part)}
-    except ClusterError as error:
-        raise ClusterError(f"{error}; {_kept(place, settings)}" if group.first else str(error)) from error
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted: {_kept(place, settings)}") from None
-    return Sweep(tuple(done[setting] for setting in settings))
+    return Bench(examined, seen, data, output, place, group, progress)
 
 
 @dataclass(frozen=True)
 class Bench:
     """What every setting is tried on."""
 
-    graph: Graph
+    examined: Examined
     seen: Calibration
     data: Iterable[Any]
     output: Output | None
-    notes: Sequence[str]
     folder: Folder
     group: Workers
+    progress: bool
+
+    def measured(self, settings: Sequence[Setting], label: str = "") -> tuple[Outcome, ...]:
+        """Return what came of settings: those that were tried before are read; there is a bar if it has a label."""
+        done = self.group.together(lambda: _finished(self.folder, settings) if self.group.first else {})[0]
+        shown = bool(label) and self.progress and self.group.first
+        for part in track(_rounds(settings, done, self.group.world), label, shown=shown):
+            done |= {outcome.setting: outcome for outcome in self.outcomes(part)}
+        return tuple(done[setting] for setting in settings)
+
+    @contextmanager
+    def kept(self, told: Callable[[], str]) -> Iterator[None]:
+        """Say how much is done, where the work is cut off."""
+        rest = f"done and kept in {self.folder.path}; the same command goes on from there"
+        try:
+            yield
+        except ClusterError as error:
+            raise ClusterError(f"{error}; {told()} {rest}" if self.group.first else str(error)) from error
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"interrupted: {told()} {rest}") from None
 
     def outcomes(self, settings: Sequence[Setting]) -> Iterator[Outcome]:
         """Try at most as many settings as there are processes; yield what came of each, once it is written."""
@@ -99,7 +125,7 @@ class Bench:
             refused, seconds = told[rank]
             outcome = Outcome(setting, None, refused, {"convert": seconds})
             if not refused:
-                outcome = self.measured(outcome, self.group.sent(mine[0] if mine else None, rank))
+                outcome = self.evaluated(outcome, self.group.sent(mine[0] if mine else None, rank))
             if self.group.first:
                 self.folder.write(outcome)
             yield outcome
@@ -113,7 +139,7 @@ class Bench:
             return str(error), time.perf_counter() - start
         return "", time.perf_counter() - start
 
-    def measured(self, outcome: Outcome, snn: SpikingNetwork) -> Outcome:
+    def evaluated(self, outcome: Outcome, snn: SpikingNetwork) -> Outcome:
         """Return an outcome with the measures of its network."""
         start = time.perf_counter()
         found = _whole(evaluate(snn, self.data, output=self.output, group=self.group, progress=False))
@@ -121,10 +147,33 @@ class Bench:
 
     def converted(self, setting: Setting) -> SpikingNetwork:
         """Return the spiking network."""
-        rules = resolve(setting.settings, [node.name for node in self.graph.populations])
-        graph = set_codes(self.graph, setting.sent, rules)
-        snn = spiking(graph, self.seen, setting.sent, setting.settings, notes=self.notes)
-        return snn.to_precision(setting.precision)
+        graph = coded(self.examined.graph, setting)
+        seen, notes = self.seen_of(graph), self.examined.notes
+        return spiking(graph, seen, setting.sent, setting.settings, notes=notes).to_precision(setting.precision)
+
+    def seen_of(self, graph: Graph) -> Calibration:
+        """Return what calibration sees of a network in its codes: populations between unlike ones are seen too.
+
+        Raises:
+            DataError: if the calibration data could be read only once, and there are some.
+        """
+        if len(graph.populations) == len(self.seen.histograms):
+            return self.seen
+        if iter(self.examined.data) is self.examined.data:
+            raise DataError(
+                "where unlike codes meet the calibration data is read once more: pass a DataLoader or a list, no "
+                "generator"
+            )
+        return calibrate(graph, self.examined.data, first=self.examined.first)
+
+
+def coded(graph: Graph, setting: Setting) -> Graph:
+    """Return the graph of a source network with the codes of a setting.
+
+    Raises:
+        ConversionError: if they cannot be had.
+    """
+    return set_codes(graph, setting.sent, resolve(setting.settings, [node.name for node in graph.populations]))
 
 
 def _whole(evaluation: Evaluation) -> dict[str, Any]:
@@ -163,9 +212,3 @@ def _rounds(settings: Sequence[Setting], done: Mapping[Setting, Outcome], world:
     missing = [setting for setting in settings if setting not in done]
     missing.sort(key=lambda setting: (str(setting.silent), setting.steps), reverse=True)
     return [missing[start : start + world] for start in range(0, len(missing), world)]
-
-
-def _kept(folder: Folder, settings: Sequence[Setting]) -> str:
-    count = sum(folder.file(setting).exists() for setting in settings)
-    share = f"{count} of {counted(len(settings), 'setting')}"
-    return f"{share} done and kept in {folder.path}; the same command goes on from there"
