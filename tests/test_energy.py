@@ -63,13 +63,14 @@ def test_rows_are_estimated_for_every_form_of_the_network():
     x = torch.randn(40, 4)
     evaluation = evaluate(convert(model, [x], code=CSS(steps=6)), [(x, model(x).argmax(1))], baselines=40)
     models = evaluation.to_json()["energy"]["models"]
-    rows = {row["network"]: row for row in models["horowitz45"]["rows"]}
-    assert list(rows)[:3] == ["spiking", "source, fp32", "source, fp32, zeros skipped"]
-    assert rows["source, fp32"]["total"] == pytest.approx((4 * 16 + 16 * 3) * 4.6e-6)
+    rows = {row["id"]: row for row in models["horowitz45"]["rows"]}
+    assert list(rows)[:3] == ["spiking", "source_fp32", "source_fp32_sparse"]
+    assert rows["source_fp32"]["total"] == pytest.approx((4 * 16 + 16 * 3) * 4.6e-6)
     made = evaluation.to_json()["operations"]["spiking"]
     wanted = made["ACs"] * 0.9 + made["MACs"] * 4.6 + (16 * 7 + 3 * 6) * 0.9
     assert rows["spiking"]["total"] == pytest.approx(wanted * 1e-6)
-    assert rows["quantised to 6 bits"]["total"] == pytest.approx((4 * 16 + 16 * 3) * (0.2 * 6 / 8 + 0.1) * 1e-6)
+    assert rows["quantised"]["bits"] == 6
+    assert rows["quantised"]["total"] == pytest.approx((4 * 16 + 16 * 3) * (0.2 * 6 / 8 + 0.1) * 1e-6)
     assert all(row["memory"] is None for row in rows.values())
     assert all(row["total"] == row["compute"] + row["memory"] for row in models["traffic45"]["rows"])
 
@@ -86,6 +87,31 @@ def test_a_layer_without_weights_reads_none():
 def test_a_multiplier_grows_with_the_bits_of_both_numbers():
     assert whole(4).multiply == whole(8).multiply / 2
     assert whole(16).multiply == 2 * INTEGERS.multiply
+
+
+@pytest.mark.parametrize(("code", "cost"), [("multi-threshold:4", 0.03), ("burst:4,most=3", 3.7), ("css:6", 0.0)])
+def test_events_that_differ_in_size_are_charged_unary_and_with_their_size(code, cost):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3)).eval()
+    x = torch.randn(40, 4)
+    snn = convert(model, [x], code=code, progress=False)
+    found, sent = evaluate(snn, [x]), snn.trace(x)["1"].spikes
+    least = snn.code.alphabet.magnitudes[-1]
+    unary, each = 3 * float(sent.abs().sum()) / least / 40, 3 * int(sent.count_nonzero()) / 40
+    shown = found.to_json()
+    made, models = shown["operations"]["spiking"], shown["energy"]["models"]
+    assert (made["ACs"], made["event_ACs"]) == pytest.approx((unary, each))
+    rows = {row["id"]: row["compute"] for row in models["horowitz45"]["rows"]}
+    assert ("spiking_sized" in rows) == (cost > 0)
+    other = rows["spiking"] - 0.9e-6 * unary
+    assert rows.get("spiking_sized", rows["spiking"]) == pytest.approx(other + (0.9 + cost) * 1e-6 * each)
+    synaptic = shown["neurobench"]["synaptic_operations"]
+    assert synaptic["Effective_MACs"] == pytest.approx(made["MACs"] + each * (cost > 0))
+
+
+def test_an_event_carries_its_size_behind_its_address():
+    work = Work(outputs=256, spikes=1e6, event_driven=True, magnitudes=(1.0, 0.5, 0.25, 0.125))
+    assert traffic(work, FLOATS) == pytest.approx(2 * access(256.0 * 10 / 8, 10))
 
 
 def test_outer_layers_of_a_bf16_network_are_charged_as_floats():

@@ -187,6 +187,7 @@ def test_a_spike_of_several_levels_is_one_event_and_as_many_additions_as_it_says
     assert found.spikes_per_neuron == pytest.approx(int(digits.count_nonzero()) / (40 * 8))
     assert found.units_per_neuron == pytest.approx(float(digits.abs().sum()) / (40 * 8))
     assert found.operations["2"].additions == 3 * int(digits.abs().sum())
+    assert found.operations["2"].event_additions == 3 * int(digits.count_nonzero())
     network = found.to_json()["network"]
     assert (network["levels"], network["event_bits"]) == (16, 6)
 

@@ -13,7 +13,7 @@ from canonic.conversion.settings import resolve
 from canonic.measure.counts import Operations
 from canonic.measure.fanout import fan_out
 from canonic.measure.operations import Account
-from canonic.measure.tally import count_inputs, firing_counter, value_counter
+from canonic.measure.tally import count_inputs, firing_counter, seen_of, value_counter
 from canonic.network.apply import apply
 from canonic.network.layerwise import at_once
 from canonic.network.reference import reference
@@ -113,13 +113,13 @@ SMALL = [name for name in CASES if name not in ("several outputs", "one output t
 @pytest.mark.parametrize("name", SMALL)
 def test_every_operation_is_counted(name):
     snn, x, said = explained(name)
-    account, activity = Account(snn.clocked_plan.graph, 4, spiking=True), count_inputs(snn.graph.inputs, [x])
-    scans, multiply = {}, set()
-    snn.readout(x, observe=firing_counter(scans, activity, account, snn.clocked_plan.codes))
-    counted = account.count(activity | {name: fired.units for name, (_, fired) in scans.items()}, len(x))
+    account, seen, multiply = Account(snn.clocked_plan.graph, 4, spiking=True), seen_of(snn.graph.inputs, [x]), set()
+    snn.readout(x, observe=firing_counter(seen, account, snn.clocked_plan.codes))
+    counted = seen.operations(account, len(x))
     for node, (additions, products) in by_brute_force(snn, x).items():
         made = counted.get(node, Operations())
         assert (made.additions, made.multiplications) == (additions, products), node
+        assert made.event_additions == additions, node
         multiply |= {node.split(".term")[0]} if products and snn.graph[node].weighted else set()
     assert multiply == said
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from canonic import CSS, convert, evaluate
 from canonic.errors import CanonicError
+from canonic.measure.comparison import text_of_form
 from canonic.report import library, plots
 from canonic.report.explorer import explore
 from canonic.report.page import report
@@ -52,7 +53,7 @@ def test_no_row_of_an_energy_model_is_hidden_and_losses_are_said():
     for name, model in made_up(POPULATIONS)["energy"]["models"].items():
         assert f"Model {name}." in text
         for row in model["rows"]:
-            assert html.count(f'<th scope="row">{row["network"]}</th>') == 2  # once for each model
+            assert html.count(f'<th scope="row">{text_of_form(row)}</th>') == 2  # once for each model
     assert "By the model horowitz45 the spiking network takes more energy than 2 of 4 others" in text
     assert (
         "a loss: 16.5 times more than quantised to 8 bits, zeros skipped; spiking is 0.02 points more accurate" in text

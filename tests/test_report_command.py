@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
     (path / "damaged.json").write_text("{")
     (path / "list.json").write_text("[]")
     (path / "other.json").write_text('{"accuracy": 1}')
-    (path / "bare.json").write_text('{"format": "canonic evaluation 2"}')
+    (path / "bare.json").write_text('{"format": "canonic evaluation 3"}')
     np.savez(path / "data.npz", x=x.numpy(), y=y.numpy())
     np.savez(path / "bare.npz", x=x.numpy())
     np.savez(path / "others.npz", x=x.numpy(), y=1 - y.numpy() % 2)
@@ -94,7 +94,7 @@ CANNOT = [
     (("--evaluation", "absent.json"), "cannot read the evaluation absent.json"),
     (("--evaluation", "list.json"), "list.json holds no evaluation: write it with canonic evaluate --json > list.json"),
     (("--evaluation", "another.json"), "another.json is of another network: its fingerprint is 5f5f5f5f5f5f, that of"),
-    (("--evaluation", "other.json"), "other.json is of the format None, the report reads 'canonic evaluation 2'"),
+    (("--evaluation", "other.json"), "other.json is of the format None, the report reads 'canonic evaluation 3'"),
     (
         ("--evaluation", "bare.json"),
         "bare.json is not a whole evaluation (network is missing, data is missing, task is missing and 9 others): write "

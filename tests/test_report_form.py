@@ -64,7 +64,7 @@ def test_what_is_missing_is_named_and_what_to_do():
         DataError,
         match=r"e.json is not a whole evaluation \(network is missing, data is missing, task is missing and 9 others\): again",
     ):
-        require_form({"format": "canonic evaluation 2"}, "e.json", "again")
+        require_form({"format": "canonic evaluation 3"}, "e.json", "again")
     evaluation = changed(made_up(POPULATIONS), ("energy", "models", "horowitz45", "rows", 0, "total"), gone=True)
     with pytest.raises(DataError, match=r"\(energy: models: horowitz45: rows 1: total is missing\): make it again"):
         require_form(evaluation)
@@ -72,7 +72,7 @@ def test_what_is_missing_is_named_and_what_to_do():
 
 def test_an_evaluation_of_another_form():
     with pytest.raises(
-        CanonicError, match="the evaluation is of the format None, the report reads 'canonic evaluation 2'"
+        CanonicError, match="the evaluation is of the format None, the report reads 'canonic evaluation 3'"
     ):
         require_form({"accuracy": 1})
 

@@ -10,7 +10,7 @@ from torch import nn
 from canonic import CSS, Settings, convert
 from canonic.frontend import export
 from canonic.measure.operations import Account
-from canonic.measure.tally import count_inputs, firing_counter
+from canonic.measure.tally import firing_counter, seen_of
 from canonic.network.layerwise import at_once
 from tests.lambdas import Lambda, conv
 from tests.networks import lively
@@ -86,13 +86,10 @@ def numbers(snn, x):
 
 def multiplications(snn, x):
     """The nodes that multiply, as it is measured."""
-    account, activity = (
-        Account(snn.clocked_plan.graph, snn.code.steps, spiking=True),
-        count_inputs(snn.graph.inputs, [x]),
-    )
-    scans = {}
-    at_once(snn.clocked_plan, [x], firing_counter(scans, activity, account, snn.clocked_plan.codes))
-    made = account.count(activity | {name: fired.units for name, (_, fired) in scans.items()}, len(x))
+    account = Account(snn.clocked_plan.graph, snn.code.steps, spiking=True)
+    seen = seen_of(snn.graph.inputs, [x])
+    at_once(snn.clocked_plan, [x], firing_counter(seen, account, snn.clocked_plan.codes))
+    made = seen.operations(account, len(x))
     return {name for name, operations in made.items() if operations.multiplications}
 
 

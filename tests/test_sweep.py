@@ -276,7 +276,7 @@ def test_the_front_is_what_nothing_beats(points):
 
 
 def outcome(steps, accuracy, energy):
-    rows = [{"network": "source, fp32", "total": 99.0}, {"network": "spiking", "total": energy}]
+    rows = [{"id": "source_fp32", "total": 99.0}, {"id": "spiking", "total": energy}]
     found = {
         "network": {"total_steps": steps},
         "data": {"sha256": "0"},

@@ -10,6 +10,7 @@ from canonic.cli.group import finish
 from canonic.cli.terminal import columns, tell
 from canonic.cluster import workers
 from canonic.measure import Evaluation
+from canonic.measure.comparison import text_of_form
 from canonic.measure.summary import calibrated
 from canonic.report.markup import is_other_code
 from canonic.words import SPACE, counted, number, spread
@@ -91,8 +92,8 @@ def _sentences(evaluation: Evaluation, found: Mapping[str, Any]) -> list[str]:
         f"{spikes['per_neuron']:.2f} spikes per neuron{_levels(found)}, "
         f"{100 * spikes['silent_neurons']:.1f} % of the neurons silent; "
         f"most overloaded: layer {worst[0]}, {100 * worst[1]:.2f} % of its firing steps",
-        f"{short(made['ACs'])} additions and {short(made['MACs'])} multiplications of synapses a sample, "
-        f"{short(float(made['membrane_updates']))} membrane updates"
+        f"{short(made['ACs'])} additions{_additions(made)} and {short(made['MACs'])} multiplications of synapses a "
+        f"sample, {short(float(made['membrane_updates']))} membrane updates"
         + (
             f"; the source network takes {short(operations['source']['dense_MACs'])} multiplications"
             if operations["source"]
@@ -102,9 +103,16 @@ def _sentences(evaluation: Evaluation, found: Mapping[str, Any]) -> list[str]:
 
 
 def _levels(found: Mapping[str, Any]) -> str:
-    """Return what spikes of several levels carry, and come to where every event is a unit; else ""."""
-    bits, units = found["network"]["event_bits"], found["spikes"]["units_per_neuron"]
-    return f" of {bits} bits ({units:.2f} units, which additions and energy count)" if bits > 2 else ""
+    """Return what spikes that differ in size carry, and come to where every event is a unit; else ""."""
+    bits, spikes = found["network"]["event_bits"], found["spikes"]
+    units = spikes["units_per_neuron"]
+    return f" of up to {bits} bits, {units:.2f} unary ones" if units > spikes["per_neuron"] else ""
+
+
+def _additions(made: Mapping[str, Any]) -> str:
+    """Return how many additions there are where an event carries its size; "" if those are as many."""
+    each = made["event_ACs"]
+    return f" for unary events, {short(each)} for events that carry their size," if each < made["ACs"] else ""
 
 
 def _quality(found: Mapping[str, Any]) -> str:
@@ -133,7 +141,7 @@ def _energies(found: Mapping[str, Any]) -> Table:
     for rows in zip(*(model["rows"] for model in models.values()), strict=True):
         accuracy, star = rows[0]["accuracy"], "*" if marked and is_other_code(rows[0]) else ""
         shown = "not measured" if accuracy is None else f"{100 * accuracy:.2f}{star}"
-        table.add_row(rows[0]["network"], *[shown for _ in shares], *(f"{row['total']:.4g}" for row in rows))
+        table.add_row(text_of_form(rows[0]), *[shown for _ in shares], *(f"{row['total']:.4g}" for row in rows))
     if marked:
         there = f"* on {others['samples']} of the samples, where the spiking network has"
         table.caption = f"{there} {100 * others['spiking_accuracy']:.2f} %"

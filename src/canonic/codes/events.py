@@ -20,9 +20,9 @@ class Alphabet:
     signed: bool = False
 
     @property
-    def whole(self) -> bool:
-        """Whether all events say whole numbers, and so can be sent as so many unary ones."""
-        return all(magnitude % 1 == 0 for magnitude in self.magnitudes)
+    def graded(self) -> bool:
+        """Whether its events differ in size, and so have to say theirs."""
+        return len(self.magnitudes) > 1
 
     @property
     def bits(self) -> float:

@@ -11,7 +11,6 @@ Both are the network itself, translated to another code, and run by its own sche
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, log2
 
 import torch
 from jaxtyping import Float, Int
@@ -20,6 +19,7 @@ from torch import Tensor
 from canonic.codes import CSS, Binary, Rate, SignedRate, Weighted
 from canonic.conversion.translated import translated
 from canonic.measure.counts import Operations, merged
+from canonic.measure.facts import bits_of
 from canonic.measure.labels import Classes
 from canonic.measure.operations import Account
 from canonic.measure.tally import occurrences
@@ -105,7 +105,7 @@ def others_of(snn: SpikingNetwork) -> Others:
 
 def layer_by_layer(graph: Graph, code: Weighted) -> Weighted:
     """Return the code of as many bits as a code has levels: binary digits, or signed ones where values have a sign."""
-    bits = ceil(log2(code.nominal / code.weights[-1] + 1))
+    bits = bits_of(code)
     signed = any(node.neurons and node.neurons.signed for node in graph.populations)
     return CSS(steps=bits, silent=bits) if signed else Binary(steps=bits)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from canonic.measure.baselines import Baselines
 from canonic.measure.counts import Operations
@@ -17,6 +17,33 @@ CLOSE = 0.005
 """A rate code has arrived when its accuracy stays within half a point of that of the spiking network."""
 
 
+TEXTS = {
+    "spiking": "spiking",
+    "spiking_sized": "spiking, events carry their size",
+    "source_fp32": "source, fp32",
+    "source_fp32_sparse": "source, fp32, zeros skipped",
+    "source_int8": "source, int8 arithmetic",
+    "source_int8_sparse": "source, int8 arithmetic, zeros skipped",
+    "quantised": "quantised to {bits}",
+    "quantised_sparse": "quantised to {bits}, zeros skipped",
+    "rate": "rate code, {steps}",
+}
+"""The forms of a network by their identifiers, in words."""
+
+OTHER_CODES = ("quantised", "quantised_sparse", "rate")
+"""Those that are measured on a part of the samples."""
+
+
+def text_of_form(row: Mapping[str, Any]) -> str:
+    """Return in words what form of the network a row is of.
+
+    >>> text_of_form({"id": "quantised_sparse", "bits": 8}), text_of_form({"id": "rate", "steps": 1})
+    ('quantised to 8 bits, zeros skipped', 'rate code, 1 step')
+    """
+    sizes = {key: counted(row[key], key.removesuffix("s")) for key in ("bits", "steps") if key in row}
+    return TEXTS[row["id"]].format(**sizes)
+
+
 def energy_rows(evaluation: "Evaluation", model: str) -> list[dict[str, Any]]:
     """Return the energy of one sample in microjoules, a row for each form of the network.
 
@@ -24,20 +51,29 @@ def energy_rows(evaluation: "Evaluation", model: str) -> list[dict[str, Any]]:
         evaluation: of the network.
         model: "horowitz45" counts the arithmetic, "traffic45" what moves to and from memory too.
     """
-    forms = (*_own(evaluation), *_source(evaluation), *_baselines(evaluation))
-    return [_row(name, accuracy, works, model) for name, accuracy, works in forms]
+    return [_row(form, model) for form in (*_own(evaluation), *_source(evaluation), *_baselines(evaluation))]
 
 
-Form = tuple[str, float | None, list[tuple[Work, Arithmetic]]]
-"""A name, an accuracy, and the work of each layer with what it computes with."""
+Works = list[tuple[Work, Arithmetic]]
+"""The work of each layer, with what it computes with."""
 
 
-def _row(name: str, accuracy: float | None, works: list[tuple[Work, Arithmetic]], model: str) -> dict[str, Any]:
-    arithmetic = sum(compute(work, kind) for work, kind in works)
-    memory = sum(traffic(work, kind) for work, kind in works) if model == "traffic45" else None
+class Form(NamedTuple):
+    """A form of the network: its identifier, its accuracy, what it does, and the sizes that it is told by."""
+
+    id: str
+    accuracy: float | None
+    works: Works
+    sizes: Mapping[str, int] = {}
+
+
+def _row(form: Form, model: str) -> dict[str, Any]:
+    arithmetic = sum(compute(work, kind) for work, kind in form.works)
+    memory = sum(traffic(work, kind) for work, kind in form.works) if model == "traffic45" else None
     return {
-        "network": name,
-        "accuracy": accuracy,
+        "id": form.id,
+        **form.sizes,
+        "accuracy": form.accuracy,
         "compute": arithmetic,
         "memory": memory,
         "total": arithmetic + (memory or 0.0),
@@ -45,14 +81,39 @@ def _row(name: str, accuracy: float | None, works: list[tuple[Work, Arithmetic]]
 
 
 def _own(evaluation: "Evaluation") -> Iterator[Form]:
-    network, samples = evaluation.network, evaluation.samples
+    """Yield the network with unary events and, where they differ in size, with events that carry theirs."""
+    network, operations, firing = evaluation.network, evaluation.operations, evaluation.counts.firing
     accuracy = evaluation.accuracy if evaluation.counts.answers else None
-    fired = {name: firing.units / samples for name, firing in evaluation.counts.firing.items()}
-    works = [
-        (_work(network, name, made, samples, event_driven=True), _arithmetic(network, name))
-        for name, made in evaluation.operations.items()
+    units = {name: fired.units for name, fired in firing.items()}
+    yield Form("spiking", accuracy, _spiking(network, operations, units, evaluation.samples, {}))
+    if network.magnitudes:
+        one_each = {name: replace(o, additions=o.event_additions) for name, o in operations.items()}
+        spikes = {name: fired.spikes for name, fired in firing.items()}
+        works = _spiking(network, one_each, spikes, evaluation.samples, network.magnitudes)
+        yield Form("spiking_sized", accuracy, works)
+
+
+Magnitudes = Mapping[str, tuple[float, ...]]
+"""The sizes of events, by node, where an event carries its size."""
+
+
+def _spiking(
+    network: Facts,
+    operations: Mapping[str, Operations],
+    sent: Mapping[str, int],
+    samples: int,
+    magnitudes: Magnitudes,
+) -> Works:
+    """Return the work of a network that has sent so many events."""
+    made = [
+        (
+            replace(_work(network, name, o, samples), event_driven=True, magnitudes=magnitudes.get(name, (1.0,))),
+            _arithmetic(network, name),
+        )
+        for name, o in operations.items()
     ]
-    yield "spiking", accuracy, [*works, *_state(network, fired, network.updates)]
+    spikes = {name: count / samples for name, count in sent.items()}
+    return [*made, *_state(network, spikes, network.updates, magnitudes)]
 
 
 def _source(evaluation: "Evaluation") -> Iterator[Form]:
@@ -62,22 +123,23 @@ def _source(evaluation: "Evaluation") -> Iterator[Form]:
     accuracy = evaluation.source_accuracy if evaluation.counts.answers else None
     made = [_work(evaluation.network, name, o, samples) for name, o in operations.items()]
     dense = [_work(evaluation.network, name, all_of(o), samples) for name, o in operations.items()]
-    yield "source, fp32", accuracy, [(work, FLOATS) for work in dense]
-    yield "source, fp32, zeros skipped", accuracy, [(work, FLOATS) for work in made]
-    yield "source, int8 arithmetic", None, [(work, INTEGERS) for work in dense]
-    yield "source, int8 arithmetic, zeros skipped", None, [(work, INTEGERS) for work in made]
+    yield Form("source_fp32", accuracy, [(work, FLOATS) for work in dense])
+    yield Form("source_fp32_sparse", accuracy, [(work, FLOATS) for work in made])
+    yield Form("source_int8", None, [(work, INTEGERS) for work in dense])
+    yield Form("source_int8_sparse", None, [(work, INTEGERS) for work in made])
 
 
 def _baselines(evaluation: "Evaluation") -> Iterator[Form]:
     found, network = evaluation.baselines, evaluation.network
     if found is None:
         return
-    name, kind = f"quantised to {counted(network.steps, 'bit')}", whole(network.steps)
+    kind, sizes = whole(network.bits), {"bits": network.bits}
     accuracy = found.quantised.correct[-1] / found.labels
     operations = found.quantised.operations[-1].items()
     dense = [(_work(network, n, all_of(o), found.samples), kind) for n, o in operations]
-    yield name, accuracy, dense
-    yield f"{name}, zeros skipped", accuracy, [(_work(network, n, o, found.samples), kind) for n, o in operations]
+    made = [(_work(network, n, o, found.samples), kind) for n, o in operations]
+    yield Form("quantised", accuracy, dense, sizes)
+    yield Form("quantised_sparse", accuracy, made, sizes)
     yield _rate(network, found)
 
 
@@ -87,20 +149,14 @@ def _rate(network: Facts, found: Baselines) -> Form:
     short = [step for step, count in enumerate(found.rate.correct) if count < wanted]
     last = min(len(found.rate.correct) - 1, short[-1] + 1 if short else 0)
     works = [
-        (_work(network, name, made, found.samples, event_driven=True), _arithmetic(network, name))
+        (replace(_work(network, name, made, found.samples), event_driven=True), _arithmetic(network, name))
         for name, made in found.rate.operations[last].items()
     ]
     share = found.rate.spikes[last] / (found.samples * sum(network.neurons.values()))
     spikes = {name: share * count for name, count in network.neurons.items()}
     updates = {name: count * (last + 1) for name, count in network.neurons.items()}
-    return (
-        f"rate code, {counted(last + 1, 'step')}",
-        found.rate.correct[last] / found.labels,
-        [
-            *works,
-            *_state(network, spikes, updates, (last + 1) / network.steps),
-        ],
-    )
+    state = _state(network, spikes, updates, {}, (last + 1) / network.steps)
+    return Form("rate", found.rate.correct[last] / found.labels, [*works, *state], {"steps": last + 1})
 
 
 def all_of(made: Operations) -> Operations:
@@ -108,7 +164,7 @@ def all_of(made: Operations) -> Operations:
     return replace(made, additions=made.dense_additions, multiplications=made.dense_multiplications)
 
 
-def _work(network: Facts, name: str, made: Operations, samples: int, *, event_driven: bool = False) -> Work:
+def _work(network: Facts, name: str, made: Operations, samples: int) -> Work:
     size = network.sizes[name]
     return Work(
         additions=made.additions / samples,
@@ -116,7 +172,6 @@ def _work(network: Facts, name: str, made: Operations, samples: int, *, event_dr
         weights=size.weights,
         inputs=size.inputs,
         outputs=size.outputs,
-        event_driven=event_driven,
     )
 
 
@@ -125,8 +180,12 @@ def _arithmetic(network: Facts, name: str) -> Arithmetic:
 
 
 def _state(
-    network: Facts, spikes: Mapping[str, float], updates: Mapping[str, int], share: float = 1.0
-) -> list[tuple[Work, Arithmetic]]:
+    network: Facts,
+    spikes: Mapping[str, float],
+    updates: Mapping[str, int],
+    magnitudes: Magnitudes,
+    share: float = 1.0,
+) -> Works:
     """Return what membranes, spikes and other state cost; the last for a share of the T digits."""
     kind = arithmetic_of(network.precision)
     works = [
@@ -136,6 +195,7 @@ def _state(
             spikes=spikes[name],
             readers=network.sizes[name].readers,
             event_driven=True,
+            magnitudes=magnitudes.get(name, (1.0,)),
         )
         for name, count in network.neurons.items()
     ]

@@ -13,8 +13,7 @@ from canonic.words import counted
 T = TypeVar("T")
 
 Activity = Mapping[str, Shaped[Tensor, "..."]]
-"""For some streams, how often each element was not zero, over all digits and samples: the shape of one sample. A spike
-of several levels counts as often as it says."""
+"""For some streams, how often each element was not zero, over all digits and samples: the shape of one sample."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Firing:
         positive: spikes above zero of each digit.
         negative: spikes below zero of each digit.
         silent: neurons that did not fire for a sample.
-        units: the sizes of all spikes added up: their number, where they are ternary.
+        units: the sizes of all spikes added up, in the smallest of their code: their number, where all are alike.
         overloads: neurons that were overloaded, at each digit.
     """
 
@@ -107,16 +106,18 @@ class Operations:
     """Operations of one node.
 
     Attributes:
-        additions: ACs that were made.
+        additions: ACs that were made, an event of several units being as many unary ones.
         multiplications: MACs that were made.
-        dense_additions: ACs, were no number and no weight zero.
+        dense_additions: ACs, were no number and no weight zero, one an event.
         dense_multiplications: MACs, likewise.
+        event_additions: ACs that were made, one an event whatever it carries; less where events differ in size.
     """
 
     additions: int = 0
     multiplications: int = 0
     dense_additions: int = 0
     dense_multiplications: int = 0
+    event_additions: int = 0
 
 
 @dataclass(frozen=True)

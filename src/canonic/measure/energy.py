@@ -9,6 +9,12 @@ traffic45    the same, and what moves between memory and arithmetic, after Lemai
              MAC and writes each output once; a spiking one reads a weight, and reads and writes a membrane, for each
              spike and synapse, reads and writes every membrane and other state at every step, and writes every spike
              as an address that each layer behind it reads.
+
+Where events differ in size there are two chips. One has unary events: an event of several units is so many of them. On
+the other an event carries its size, and its synapse scales the weight by it: a shift where all sizes are powers of two,
+which is charged as an addition of that width (0.024 pJ for 8 bits in 45 nm: You et al., ShiftAddNet, NeurIPS 2020), of
+the exponent in floats; else a multiplication by a small whole number, in floats one of floats. Its bits are written and
+read behind the address.
 """
 
 from collections.abc import Sequence
@@ -43,6 +49,7 @@ class Arithmetic:
         weight: bits of a weight.
         activation: bits of a number between two layers that is no spike.
         state: bits of a membrane or a sum.
+        shift: picojoules of a product with a power of two.
     """
 
     add: float
@@ -50,15 +57,16 @@ class Arithmetic:
     weight: int
     activation: int
     state: int
+    shift: float
 
 
 def whole(activation: int) -> Arithmetic:
     """Return arithmetic of 8-bit weights and activations of so many bits: a multiplier grows with both widths."""
-    return Arithmetic(ADD["int32"], MULTIPLY["int8"] * activation / 8, 8, activation, 32)
+    return Arithmetic(ADD["int32"], MULTIPLY["int8"] * activation / 8, 8, activation, 32, ADD["int32"])
 
 
-FLOATS = Arithmetic(ADD["fp32"], MULTIPLY["fp32"], 32, 32, 32)
-HALVES = Arithmetic(ADD["fp32"], MULTIPLY["fp16"], 16, 16, 32)
+FLOATS = Arithmetic(ADD["fp32"], MULTIPLY["fp32"], 32, 32, 32, ADD["int8"])
+HALVES = Arithmetic(ADD["fp32"], MULTIPLY["fp16"], 16, 16, 32, ADD["int8"])
 INTEGERS = whole(8)
 MIXED = whole(16)
 """Of an integer spiking network: its input, and what an average pooling has summed, may have up to 16 bits."""
@@ -85,6 +93,7 @@ class Work:
         spikes: that are written, and read by each reader.
         readers: of the spikes.
         event_driven: whether sums are kept in memory between two operations, as membranes are.
+        magnitudes: the sizes of the events that make the additions, and of the spikes, largest first.
     """
 
     additions: float = 0.0
@@ -96,12 +105,28 @@ class Work:
     spikes: float = 0.0
     readers: int = 1
     event_driven: bool = False
+    magnitudes: tuple[float, ...] = (1.0,)
 
 
 def compute(work: Work, kind: Arithmetic) -> float:
     """Return the energy of the operations of a layer in microjoules."""
-    picojoules = work.additions * kind.add + work.multiplications * (kind.multiply + kind.add) + work.updates * kind.add
-    return picojoules * 1e-6
+    picojoules = work.additions * (scaling(work.magnitudes, kind) + kind.add)
+    picojoules += work.multiplications * (kind.multiply + kind.add)
+    return (picojoules + work.updates * kind.add) * 1e-6
+
+
+def scaling(magnitudes: Sequence[float], kind: Arithmetic) -> float:
+    """Return the picojoules of scaling a weight by the size of an event, one of these, largest first.
+
+    >>> [round(scaling(sizes, INTEGERS), 3) for sizes in ((1.0,), (1.0, 0.5, 0.25), (3.0, 2.0, 1.0))]
+    [0.0, 0.1, 0.05]
+    """
+    units = [size / magnitudes[-1] for size in magnitudes]
+    if len(units) == 1:
+        return 0.0
+    if all(log2(size) % 1 == 0 for size in units):
+        return kind.shift
+    return whole(ceil(log2(units[0] + 1))).multiply if kind.weight == 8 else kind.multiply
 
 
 def traffic(work: Work, kind: Arithmetic) -> float:
@@ -113,8 +138,8 @@ def traffic(work: Work, kind: Arithmetic) -> float:
     else:
         moved = operations * access(work.inputs * kind.activation / 8, kind.activation)
         moved += work.outputs * access(work.outputs * kind.activation / 8, kind.activation)
-    address = ceil(log2(max(2, work.outputs)))
-    events = (1 + work.readers) * work.spikes * access(work.outputs * address / 8, address)
+    word = ceil(log2(max(2, work.outputs))) + ceil(log2(len(work.magnitudes)))
+    events = (1 + work.readers) * work.spikes * access(work.outputs * word / 8, word)
     return (weights + moved + events) * 1e-6
 
 

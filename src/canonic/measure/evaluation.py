@@ -26,9 +26,9 @@ from canonic.measure.tally import (
     compare_answers,
     compare_outputs,
     count_agreeing,
-    count_inputs,
     firing_counter,
     firing_of,
+    seen_of,
     value_counter,
 )
 from canonic.network import SpikingNetwork
@@ -38,7 +38,6 @@ from canonic.network.outputs import Output, output_called, output_names, require
 from canonic.network.readout import by_step
 from canonic.network.reference import ValueObserver
 from canonic.network.reference import reference as reference_outputs
-from canonic.neurons import Fired
 from canonic.progress import track
 from canonic.words import counted
 
@@ -137,12 +136,11 @@ def measure_batch(meter: Meter, batch: object, *, baselines: bool = False) -> Ev
     snn, graph = meter.snn, meter.snn.graph
     given = parted(batch, graph.inputs, "a batch of the evaluation data")
     inputs = checked(graph, given.inputs, "the evaluation")
-    scans: dict[str, tuple[Tensor, Fired]] = {}
-    activity = count_inputs(graph.inputs, inputs)
-    source_activity = dict(activity)
+    seen = seen_of(graph.inputs, inputs)
+    source_activity = dict(seen.units)
     begin = time.perf_counter()
     with torch.no_grad():
-        observe = firing_counter(scans, activity, meter.spiking, snn.clocked_plan.codes)
+        observe = firing_counter(seen, meter.spiking, snn.clocked_plan.codes)
         readouts = by_step(snn.clocked_plan, snn.layerwise_plan, inputs, observe)
         seconds = time.perf_counter() - begin
         sources = _sources(meter, batch, inputs, value_counter(source_activity, meter.source.watched))
@@ -164,11 +162,10 @@ def measure_batch(meter: Meter, batch: object, *, baselines: bool = False) -> Ev
         digest=total,
         answers=answers,
         outputs=compared,
-        firing={name: firing_of(*scan) for name, scan in scans.items()},
+        firing={name: firing_of(*scan) for name, scan in seen.scans.items()},
         calibrated=Digest.from_json(snn.record.get("calibration", {})).count(hashes),
     )
-    activity |= {name: fired.units for name, (_, fired) in scans.items()}
-    operations = meter.spiking.count(activity, counts.samples)
+    operations = seen.operations(meter.spiking, counts.samples)
     of_source = meter.source.count(source_activity, counts.samples) if meter.reference is None else {}
     chosen = None if meter.output is None else names[meter.output]
     return Evaluation(meter.network, task, chosen, counts, operations, of_source, seconds, baselines=others)

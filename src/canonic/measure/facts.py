@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil, log2
 
 from canonic.codes import Weighted
 from canonic.measure.operations import Account
 from canonic.network import SpikingNetwork
 from canonic.network.graph import Graph, Node, Precision
 from canonic.network.outputs import output_names
+from canonic.network.plan import Plan
 
 AUXILIARY = ("theta", "mean", "packed", "unit", "wide")
 """Tensors that describe, or that hold the weights once more in the layout of a processor."""
@@ -44,6 +46,7 @@ class Facts:
         precision: that it runs at.
         codes: names of those of its populations.
         steps: digits T of the code of most.
+        bits: of a number with as many levels as that code has.
         silent: smallest and largest number of silent steps k of a population.
         levels: smallest and largest number of levels L of a population in CSS; a spike is one of 2 L + 1 numbers.
         event_bits: the most that an event carries, log2 of what it may be.
@@ -55,6 +58,8 @@ class Facts:
         busy: the most steps that a population takes, T + k.
         state: of what else is remembered between two steps: prefixes of function units and maxima, the readout.
         sizes: of each synapse.
+        magnitudes: the sizes that events may have, largest first, of what a node reads, and of what a population
+            sends; nodes whose events are all alike are left out.
         connections: the synapses that are matrices or kernels.
         footprint: bytes of all tensors that are needed to run it.
     """
@@ -63,6 +68,7 @@ class Facts:
     precision: Precision
     codes: tuple[str, ...]
     steps: int
+    bits: int
     silent: tuple[int, int]
     levels: tuple[int, int]
     event_bits: float
@@ -74,6 +80,7 @@ class Facts:
     busy: int
     state: Mapping[str, int]
     sizes: Mapping[str, Size]
+    magnitudes: Mapping[str, tuple[float, ...]]
     connections: tuple[str, ...]
     footprint: int
 
@@ -92,6 +99,7 @@ def facts(snn: SpikingNetwork) -> Facts:
         precision=snn.precision,
         codes=tuple(dict.fromkeys(code.name for code in sent)),
         steps=snn.code.steps,
+        bits=bits_of(snn.code),
         silent=snn.graph.silent,
         levels=snn.graph.levels,
         event_bits=max((code.alphabet.bits for code in sent), default=0.0),
@@ -103,9 +111,31 @@ def facts(snn: SpikingNetwork) -> Facts:
         busy=max(_busy(node, codes[node.name]) for node in graph.populations),
         state=_state(graph, codes),
         sizes={**_sizes(snn.graph, snn.precision), **_sizes(graph, snn.precision)},
+        magnitudes=_magnitudes(snn.clocked_plan),
         connections=tuple(node.name for node in graph.nodes if node.weighted),
         footprint=sum(_bytes(node, snn.precision) for node in graph.nodes),
     )
+
+
+def bits_of(code: Weighted) -> int:
+    """Return the bits of a number with as many levels as a code has.
+
+    >>> from canonic.codes import CSS, Rate
+    >>> bits_of(CSS(steps=8)), bits_of(CSS(steps=4, silent=0, beta=4, levels=16)), bits_of(Rate(steps=15))
+    (8, 8, 4)
+    """
+    return ceil(log2(code.nominal / code.weights[-1] + 1))
+
+
+def _magnitudes(plan: Plan) -> dict[str, tuple[float, ...]]:
+    """Return the sizes of events, node by node, where they differ."""
+    found: dict[str, tuple[float, ...]] = {}
+    for node in plan.graph.nodes:
+        names = [node.name] if node.neurons else [name for name in node.inputs if name not in plan.whole]
+        sizes = {size for name in names for size in plan.codes[name].alphabet.magnitudes}
+        if len(sizes) > 1:
+            found[node.name] = tuple(sorted(sizes, reverse=True))
+    return found
 
 
 def fingerprint(snn: SpikingNetwork) -> str:

@@ -1,8 +1,9 @@
 """Synaptic operations, exactly: every element that is not zero, at every digit, times its fan-out.
 
 A spike makes additions (ACs); an analog number, such as the input or what an average pooling has summed, makes
-multiplications (MACs). Streams that only move spikes are not looked at while the network runs: the counts of the
-populations are moved in their place, once, at the end.
+multiplications (MACs). Where spikes differ in size additions are counted twice: as so many unary ones, and one a spike.
+Streams that only move spikes are not looked at while the network runs: the counts of the populations are moved in their
+place, once, at the end.
 """
 
 from collections.abc import Mapping
@@ -40,10 +41,10 @@ class Site:
     dense: Float[Tensor, "..."]
     products: Float[Tensor, "..."]
 
-    def count(self, events: Float[Tensor, "..."], samples: int) -> Operations:
-        """Return the operations of all samples, from how often each element was not zero."""
-        made, dense = events * self.fan, samples * self.dense
-        sums = [made * (1 - self.products), made * self.products, dense * (1 - self.products), dense * self.products]
+    def count(self, units: Float[Tensor, "..."], events: Float[Tensor, "..."], samples: int) -> Operations:
+        """Return the operations of all samples, from the unary events of each element, and from its events."""
+        made, dense, adds = units * self.fan, samples * self.dense, 1 - self.products
+        sums = [made * adds, made * self.products, dense * adds, dense * self.products, events * self.fan * adds]
         return Operations(*(round(float(part.sum())) for part in sums))
 
 
@@ -95,15 +96,24 @@ class Account:
         """The streams whose elements must be counted while the network runs."""
         return frozenset(name for site in self.sites for name in self._roots(site.stream))
 
-    def count(self, activity: Activity, samples: int) -> dict[str, Operations]:
-        """Return the operations of each node, summed over samples, from the activity of the watched streams."""
+    def count(self, units: Activity, samples: int, graded: Activity | None = None) -> dict[str, Operations]:
+        """Return the operations of each node, summed over samples, from the activity of the watched streams.
+
+        Args:
+            units: how often each element was not zero, an event of several units being as many unary ones.
+            samples: how many.
+            graded: how often, one an event, for the streams whose events differ in size.
+        """
         found: dict[str, Operations] = {}
         moved: dict[str, Tensor] = {}
+        events: dict[str, Tensor] = {}
         for site in self.sites:
-            cost = site.count(self._moved(site.stream, activity, moved), samples)
+            unary = self._moved(site.stream, units, moved)
+            each = self._moved(site.stream, {**units, **graded}, events) if graded else unary
+            cost = site.count(unary, each, samples)
             found[site.node.name] = merged(found[site.node.name], cost) if site.node.name in found else cost
-        for name, each in self.functions.items():
-            found[name] = Operations(0, each * samples, 0, each * samples)
+        for name, products in self.functions.items():
+            found[name] = Operations(0, products * samples, 0, products * samples)
         return found
 
     def _sites(self, node: Node) -> list[Site]:

@@ -6,15 +6,16 @@ from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any
 
 from canonic.measure.comparison import energy_rows
-from canonic.measure.counts import Firing, Operations
+from canonic.measure.counts import Firing
 from canonic.measure.energy import SOURCES, constants
 from canonic.measure.statistics import interval, mcnemar
+from canonic.measure.totals import neurobench, totals
 
 if TYPE_CHECKING:
     from canonic.measure.baselines import Baselines, Coded
     from canonic.measure.result import Evaluation
 
-FORMAT = "canonic evaluation 2"
+FORMAT = "canonic evaluation 3"
 CAVEAT = (
     "Estimates: operations that were counted, times the energy of one in a 45 nm process. They leave out clocks, "
     "control, routing and leakage, and no chip was measured. Compare networks of the same accuracy."
@@ -40,7 +41,7 @@ def summary(evaluation: "Evaluation") -> dict[str, Any]:
         "outputs": {name: _output(evaluation, name) for name in evaluation.counts.outputs},
         "spikes": _spikes(evaluation),
         "operations": _operations(evaluation),
-        "neurobench": _neurobench(evaluation),
+        "neurobench": neurobench(evaluation),
         "latency": _latency(evaluation),
         "energy": {"models": {name: _energy(evaluation, name) for name in evaluation.models}, "caveat": CAVEAT},
         "baselines": _baselines(evaluation),
@@ -166,36 +167,6 @@ def _operations(evaluation: "Evaluation") -> dict[str, Any]:
     }
 
 
-def totals(operations: Iterable[Operations], samples: int) -> dict[str, float]:
-    """Return the operations of one sample, made and dense, on average."""
-    kept = list(operations)
-    return {
-        "ACs": sum(o.additions for o in kept) / samples,
-        "MACs": sum(o.multiplications for o in kept) / samples,
-        "dense_ACs": sum(o.dense_additions for o in kept) / samples,
-        "dense_MACs": sum(o.dense_multiplications for o in kept) / samples,
-    }
-
-
-def _neurobench(evaluation: "Evaluation") -> dict[str, Any]:
-    """Return the measures of NeuroBench (arXiv 2304.04640) under its names, of matrices and kernels as there."""
-    facts, samples = evaluation.network, evaluation.samples
-    read = [facts.sizes[name] for name in facts.connections]
-    made = totals([evaluation.operations[name] for name in facts.connections if name in evaluation.operations], samples)
-    weights = sum(size.weights for size in read)
-    return {
-        "footprint": facts.footprint,
-        "connection_sparsity": round(sum(size.zeros for size in read) / max(1, weights), 4),
-        "activation_sparsity": 1 - evaluation.spikes_per_neuron / facts.steps,
-        "membrane_updates": sum(facts.updates.values()),
-        "synaptic_operations": {
-            "Effective_MACs": made["MACs"],
-            "Effective_ACs": made["ACs"],
-            "Dense": made["dense_ACs"] + made["dense_MACs"],
-        },
-    }
-
-
 def _latency(evaluation: "Evaluation") -> dict[str, Any]:
     facts = evaluation.network
     return {
@@ -217,7 +188,7 @@ def _baselines(evaluation: "Evaluation") -> dict[str, Any]:
     found = evaluation.baselines
     if found is None:
         return {}
-    steps = evaluation.network.steps
+    bits = evaluation.network.bits
     return {
         "samples": found.samples,
         "source_accuracy": found.source_correct / found.labels,
@@ -226,8 +197,8 @@ def _baselines(evaluation: "Evaluation") -> dict[str, Any]:
             evaluation, evaluation.output, [count / found.labels for count in found.spiking_correct]
         ),
         "quantised": {
-            "bits": steps,
-            "total_steps": steps * evaluation.network.depth,
+            "bits": bits,
+            "total_steps": bits * evaluation.network.depth,
             **_coded(found.quantised, found, evaluation, last=True),
         },
         "rate": _coded(found.rate, found, evaluation, last=False),

@@ -1,6 +1,7 @@
 """What is counted of a batch while a network runs, stream by stream."""
 
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from canonic.codes import Weighted
 from canonic.datasets.digests import hashed
-from canonic.measure.counts import Answers, Errors, Firing
+from canonic.measure.counts import Answers, Errors, Firing, Operations
 from canonic.measure.operations import Account
 from canonic.network.graph import Node
 from canonic.network.layerwise import Observer
@@ -17,28 +18,50 @@ from canonic.network.reference import ValueObserver
 from canonic.neurons import Fired, Scan
 
 
-def firing_counter(
-    scans: dict[str, tuple[Tensor, Fired]],
-    activity: dict[str, Shaped[Tensor, "..."]],
-    account: Account,
-    codes: Mapping[str, Weighted],
-) -> Observer:
-    """Return an observer of the layerwise scheduler that adds to these dictionaries, node by node.
+@dataclass(frozen=True)
+class Seen:
+    """What is counted of a batch while a network runs, stream by stream.
 
-    An event that says a whole number counts as so many unary ones; one that says a fraction, a power of two, is one
-    shift and one addition.
+    Attributes:
+        scans: of each population its overloads, and what it fired.
+        units: of each watched stream how often each element was not zero; a spike counts as often as its size says, in
+            the smallest of its code.
+        graded: of each stream whose spikes differ in size how often each element was not zero.
     """
 
+    scans: dict[str, tuple[Tensor, Fired]]
+    units: dict[str, Shaped[Tensor, "..."]]
+    graded: dict[str, Shaped[Tensor, "..."]]
+
+    def operations(self, account: Account, samples: int) -> dict[str, Operations]:
+        """Return the operations of each node."""
+        fired = {name: fired.units for name, (_, fired) in self.scans.items()}
+        return account.count(self.units | fired, samples, self.graded)
+
+
+def seen_of(names: Sequence[str], inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> Seen:
+    """Return what is counted of a batch before a network runs: its inputs."""
+    return Seen({}, count_inputs(names, inputs), {})
+
+
+def firing_counter(seen: Seen, account: Account, codes: Mapping[str, Weighted]) -> Observer:
+    """Return an observer of the layerwise scheduler that adds to what was seen, node by node."""
+
     def observe(node: Node, _: Sequence[Tensor], result: Scan | Tensor) -> None:
-        whole = codes[node.name].alphabet.whole
+        alphabet, spikes = codes[node.name].alphabet, result if isinstance(result, Tensor) else result.spikes
+        least = alphabet.magnitudes[-1]
         if isinstance(result, Scan):
-            fired = result.fired or counted(result.spikes if whole else result.spikes.sign())
-            before = scans.get(node.name)
-            scans[node.name] = (result.overloads, fired) if before is None else _sum(before, (result.overloads, fired))
-        elif node.name in account.watched:
-            digits = result.flatten(0, 1)
-            unary = whole and node.name in account.spikes
-            _add(activity, node.name, units(digits) if unary else occurrences(digits))
+            fired = result.fired or counted(spikes if least == 1 else spikes / least)
+            before, new = seen.scans.get(node.name), (result.overloads, fired)
+            seen.scans[node.name] = new if before is None else _sum(before, new)
+        elif node.name not in account.watched:
+            return
+        elif node.name in account.spikes:
+            _add(seen.units, node.name, units(spikes.flatten(0, 1)) / least)
+        else:
+            _add(seen.units, node.name, occurrences(spikes.flatten(0, 1)))
+        if alphabet.graded and node.name in account.spikes:
+            _add(seen.graded, node.name, events(spikes.flatten(0, 1), least))
 
     return observe
 
@@ -86,6 +109,12 @@ def occurrences(values: Shaped[Tensor, "batch ..."]) -> Shaped[Tensor, "..."]:
 def units(digits: Shaped[Tensor, "batch ..."]) -> Shaped[Tensor, "..."]:
     """Return the sizes of the digits of each element, added up: a digit of several levels is as many unary events."""
     return _added(digits.abs())
+
+
+def events(digits: Shaped[Tensor, "batch ..."], least: float) -> Shaped[Tensor, "..."]:
+    """Return how often each element is a spike, of that size or a larger one; those of maxima may be rounded."""
+    there = torch.empty_like(digits)
+    return _added(torch.ge(digits.abs(), least / 2, out=there))
 
 
 def _added(numbers: Tensor) -> Tensor:

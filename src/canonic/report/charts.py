@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from canonic.measure.comparison import text_of_form
 from canonic.report.axes import Range, shares, span
 from canonic.report.markup import Chart, accuracy_of
 from canonic.words import Number, microjoules, percent
@@ -192,7 +193,7 @@ def bars(values: Mapping[str, Number], label: str, unit_format: str, colour: str
 
 def energy(model: Data) -> Chart:
     """Return the energy of each network in one model, split into compute and memory, the accuracy beside it."""
-    rows = model["rows"]
+    rows = [{**row, "network": text_of_form(row)} for row in model["rows"]]
     parts = [
         {"network": row["network"], "part": part, "value": row[part], "order": order}
         for row in rows

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from canonic.measure.comparison import text_of_form
 from canonic.report import charts
 from canonic.report.markup import Chart, Section, accuracy_of, figure, is_other_code, items, paragraph, table
 from canonic.words import NONE, Number, counted, microjoules, number, percent, times, words
@@ -61,7 +62,7 @@ def _model(index: int, name: str, model: Data, comparable: Accuracy) -> str:
     headings = ("network", *(["accuracy"] * known), "compute µJ", "memory µJ", "total µJ", "spiking takes")
     rows = [
         (
-            row["network"],
+            text_of_form(row),
             *([accuracy_of(row)] * known),
             *(microjoules(row[key]) for key in ("compute", "memory", "total")),
             NONE if row is own or own is None else _ratio(own, row),
@@ -125,7 +126,7 @@ def _points(difference: Number) -> str:
 def _versus(own: Data, other: Data) -> str:
     """Return how the spiking network compares with another row, in words."""
     joint = "as" if _ratio(own, other) == "as much" else "than"
-    return f"{_ratio(own, other)} {joint} {other['network']}"
+    return f"{_ratio(own, other)} {joint} {text_of_form(other)}"
 
 
 def _ratio(own: Data, other: Data) -> str:
@@ -134,7 +135,7 @@ def _ratio(own: Data, other: Data) -> str:
 
 def split(model: Data) -> tuple[Data | None, list[Data]]:
     """Return the row of the spiking network, and all others."""
-    own = next((row for row in model["rows"] if row["network"] == SPIKING), None)
+    own = next((row for row in model["rows"] if row["id"] == SPIKING), None)
     return own, [row for row in model["rows"] if row is not own]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from canonic.errors import DataError
+from canonic.measure.comparison import TEXTS
 from canonic.measure.summary import FORMAT
 from canonic.words import counted
 
@@ -25,8 +26,12 @@ LAYER = {
     "negative": [NUMBER],
     **dict.fromkeys(("neurons", "silent_neurons", "overload_rate"), NUMBER),
 }
-MADE = dict.fromkeys(("ACs", "MACs", "dense_ACs", "dense_MACs"), NUMBER)
-ROW = {"network": str, "accuracy": (*NUMBER, None), "compute": NUMBER, "memory": (*NUMBER, None), "total": NUMBER}
+MADE = dict.fromkeys(("ACs", "MACs", "dense_ACs", "dense_MACs", "event_ACs"), NUMBER)
+COSTS = {"accuracy": (*NUMBER, None), "compute": NUMBER, "memory": (*NUMBER, None), "total": NUMBER}
+ROW = tuple(
+    {"id": name, **COSTS, **{size: int for size in ("bits", "steps") if f"{{{size}}}" in text}}
+    for name, text in TEXTS.items()
+)
 BASELINES = {
     **dict.fromkeys(("samples", "source_accuracy", "spiking_accuracy"), NUMBER),
     "spiking_accuracy_by_step": STEPS,
@@ -110,7 +115,7 @@ def faults(value: object, form: Any, path: str = "") -> Iterator[str]:
     elif isinstance(form, list) and isinstance(value, list | tuple):
         for index, item in enumerate(value, 1):
             yield from faults(item, form[0], f"{path} {index}")
-    elif not (isinstance(value, form) if isinstance(form, type) else value is form):
+    elif not (isinstance(value, form) if isinstance(form, type) else value == form):
         yield f"{path} is of another kind"
 
 

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from canonic.measure.comparison import text_of_form
 from canonic.report import charts
 from canonic.report.comparison import split
 from canonic.report.markup import Chart, Section, figure, is_other_code
 from canonic.words import NONE, SPACE, Number, counted, decibels, number, percent, signed
 
 Data = Mapping[str, Any]
-REFERENCE = "source, fp32"
+REFERENCE = "source_fp32"
 
 
 def glance(evaluation: Data) -> Section:
@@ -82,11 +83,11 @@ def _line(model: Data, find: Find) -> Iterator[tuple[str, Number]]:
     other = find(others) if others else None
     if own and other and other["total"] and not (find is _cheapest and other is _reference(others)):
         counted = "compute only" if own["memory"] is None else "with memory"
-        yield f"{other['network']}: {counted}", own["total"] / other["total"]
+        yield f"{text_of_form(other)}: {counted}", own["total"] / other["total"]
 
 
 def _reference(others: Sequence[Data]) -> Data:
-    return next((row for row in others if row["network"] == REFERENCE), others[0])
+    return next((row for row in others if row["id"] == REFERENCE), others[0])
 
 
 def _cheapest(others: Sequence[Data]) -> Data:

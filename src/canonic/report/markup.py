@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from canonic.measure.comparison import OTHER_CODES
 from canonic.words import percent
 
 Chart = Mapping[str, Any]
@@ -34,8 +35,7 @@ class Section:
 
 def is_other_code(row: Mapping[str, Any]) -> bool:
     """Return whether a row of an energy model is of another code, which was measured on fewer samples."""
-    name: str = row["network"]
-    return name.startswith(("quantised", "rate code"))
+    return row["id"] in OTHER_CODES
 
 
 def accuracy_of(row: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from canonic.errors import DataError, nearest
 from canonic.measure import Evaluation
+from canonic.measure.comparison import text_of_form
 from canonic.network.storage import write_whole
 from canonic.network.verdict import Verification
 from canonic.report.axes import shares, span
@@ -152,7 +153,7 @@ def energy_comparison(evaluation: Evaluated, model: str, title: str = "") -> "Fi
     if model not in models:
         raise DataError(f"the evaluation has no estimates of the energy model {model!r}: {nearest(model, models)}")
     rows = models[model]["rows"]
-    figure, axes = _rows([row["network"] for row in rows], title or f"estimates of the model {model}")
+    figure, axes = _rows([text_of_form(row) for row in rows], title or f"estimates of the model {model}")
     computed, moved = [row["compute"] for row in rows], [row["memory"] or 0.0 for row in rows]
     axes.barh(range(len(rows)), computed, 0.6, color=PLUS, label="compute")
     if any(moved):

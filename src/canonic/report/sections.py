@@ -35,14 +35,16 @@ def _figures(evaluation: Data) -> Iterator[tuple[str, str, str]]:
         f"step {latency['first_answer']}, {counted(latency['between_samples'], 'step')}",
     )
     yield "spikes per neuron", NONE, f"{spikes['per_neuron']:.3f}"
-    if network["event_bits"] > 2:
-        yield "bits of a spike", NONE, str(network["event_bits"])
-        yield "units per neuron (sizes of spikes: what is added)", NONE, f"{spikes['units_per_neuron']:.3f}"
+    if spikes["units_per_neuron"] > spikes["per_neuron"]:
+        yield "bits of a spike, at most", NONE, str(network["event_bits"])
+        yield "spikes per neuron, were they unary", NONE, f"{spikes['units_per_neuron']:.3f}"
     yield "silent neurons", NONE, percent(spikes["silent_neurons"], 1)
     source, spiking = operations["source"] or {}, operations["spiking"]
     yield "multiplications with addition (MACs)", number(source.get("dense_MACs")), number(spiking["MACs"])
     yield "of these with an input that is not 0", number(source.get("MACs")), NONE
     yield "additions of weights (ACs)", number(source.get("ACs")), number(spiking["ACs"])
+    if spiking["event_ACs"] < spiking["ACs"]:
+        yield "additions of scaled weights, where spikes carry their size", NONE, number(spiking["event_ACs"])
     yield "updates of membranes", NONE, number(spiking["membrane_updates"])
     if other := spiking["other_updates"]:
         yield "updates of other state", NONE, number(other)

@@ -176,7 +176,7 @@ def _row(outcome: Outcome) -> Row:
     if found is None:
         return Row(code, outcome.refused)
     models = found["energy"]["models"].items()
-    energy = {name: next(r["total"] for r in e["rows"] if r["network"] == "spiking") for name, e in models}
+    energy = {name: next(r["total"] for r in e["rows"] if r["id"] == "spiking") for name, e in models}
     return Row(
         code,
         "",

@@ -75,7 +75,7 @@ class Outcome:
         if self.evaluation is None:
             return None
         rows = self.evaluation["energy"]["models"]["horowitz45"]["rows"]
-        return next(float(row["total"]) for row in rows if row["network"] == "spiking")
+        return next(float(row["total"]) for row in rows if row["id"] == "spiking")
 
     def __repr__(self) -> str:
         shares = (("accuracy", self.accuracy), ("agreement", self.agreement))
