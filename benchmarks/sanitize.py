@@ -22,8 +22,8 @@ import torch
 from tests.odd import odd
 
 from canonic import CSS, ConversionError
+from canonic.native import Given, css_scan
 from canonic.native.build import cache_folder
-from canonic.native.scan import native_scan
 from canonic.network.graph import Node, Precision
 from canonic.network.pooling import pooled
 
@@ -80,8 +80,7 @@ def call(what: str, environment: dict[str, str], **given: bool) -> "subprocess.C
 
 def short_start() -> None:
     """Give 33 neurons one initial potential."""
-    given = {"signed": False, "start": torch.zeros(1), "theta": None, "neurons": None}
-    native_scan(CSS(4), [torch.zeros(4, 1, 33)], [None], torch.float32, **given)  # type: ignore[arg-type]
+    css_scan(CSS(4), Given([torch.zeros(4, 1, 33)], [None], torch.float32, signed=False, start=torch.zeros(1)))
 
 
 def far_pixel() -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canonic import CSS
-from canonic.native import fused_scan
+from canonic.native import Given, css_scan
 from canonic.native.compiled import loop
+from canonic.native.rules import amplifying
 from canonic.native.scan import native_scan
 from canonic.neurons import lengthen, scan
 
@@ -24,9 +26,28 @@ TYPES = [torch.float32, torch.bfloat16, torch.int8]
 
 @st.composite
 def populations(draw):
-    """A code with beta = 2, where all arithmetic is exact, and terms of many sizes."""
+    """A code of ternary digits with beta = 2, where all arithmetic is exact, and terms of many sizes."""
     steps, silent = draw(st.integers(1, 6)), draw(st.integers(0, 3))
-    code = CSS(steps, min(silent, steps), phi=draw(st.sampled_from([0.5, 0.625, 0.75])))
+    return draw(given_to(CSS(steps, min(silent, steps), phi=draw(st.sampled_from([0.5, 0.625, 0.75])))))
+
+
+@st.composite
+def graded(draw):
+    """The same with several levels, another radix, and maybe a ceiling."""
+    steps, silent = draw(st.integers(1, 4)), draw(st.integers(0, 1))
+    beta, levels = draw(st.sampled_from([(2.0, 2), (4.0, 16), (16.0, 64), (4.0, 127)]))
+    code, own = draw(given_to(CSS(steps, min(silent, steps), beta, levels=levels)))
+    ceiling = own["terms"][0][0, 0].abs() / 8 if not own["signed"] and draw(st.booleans()) else None
+    return code, own | {"ceiling": ceiling}
+
+
+@st.composite
+def given_to(draw, code):
+    """A code, and what its population is given: numbers whose sums are exact.
+
+    ``Given`` is made of it outside: checked types draw random numbers of their own.
+    """
+    steps = code.steps
     rows, size = draw(st.integers(1, 9)), draw(st.sampled_from([1, 5, 16, 64, 131]))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**20)))
     whole = draw(st.booleans())
@@ -35,67 +56,78 @@ def populations(draw):
         values = torch.randint(-40, 41, shape, generator=generator).float()
         return values if whole else values / 16
 
-    terms = [(numbers(draw(st.integers(1, steps)), rows, size), None)]
+    terms, weights = [numbers(draw(st.integers(1, steps)), rows, size)], [None]
     if draw(st.booleans()):
         spikes = torch.randint(-1, 2, (draw(st.integers(1, steps)), rows, size), generator=generator)
-        terms.append((spikes.to(draw(st.sampled_from(TYPES))), numbers(size)))
+        terms.append(spikes.to(draw(st.sampled_from(TYPES))))
+        weights.append(numbers(size))
     start = numbers(size) if draw(st.booleans()) else None
     theta = torch.randint(1, 60, (size,), generator=generator).float() if whole else None
-    return code, terms, draw(st.booleans()), start, theta
+    spike, signed = draw(st.sampled_from(TYPES)), draw(st.booleans())
+    return code, {"terms": terms, "weights": weights, "spike": spike, "signed": signed, "start": start, "theta": theta}
 
 
-def by_steps(code, terms, signed, start, theta):
-    current = sum(lengthen(x.float() if w is None else w * x.float(), code.steps) for x, w in terms)
-    return scan(code, current, signed=signed, start=start, theta=theta)
+def by_steps(code, own):
+    pairs = zip(own.terms, own.weights, strict=True)
+    current = sum(lengthen(x.float() if w is None else w * x.float(), code.steps) for x, w in pairs)
+    return scan(code, current, signed=own.signed, start=own.start, theta=own.theta, ceiling=own.ceiling)
 
 
-@settings(max_examples=40)
-@given(populations(), st.sampled_from(TYPES))
-def test_one_pass_fires_as_step_by_step(case, dtype):
-    code, terms, signed, start, theta = case
-    ours, wanted = fused_scan(code, terms, dtype, signed=signed, start=start, theta=theta), by_steps(*case)
-    assert ours.spikes.dtype == dtype
+@needs_c
+@settings(max_examples=60)
+@given(st.one_of(populations(), graded()), st.integers(1, 3), st.integers(1, 3))
+def test_one_pass_fires_as_step_by_step_and_counts(case, samples, threads):
+    code, own = case[0], Given(**case[1])
+    neurons = own.terms[0][0].numel()
+    own = replace(own, terms=[x.repeat(1, samples, 1) for x in own.terms], neurons=neurons)
+    wanted, before = by_steps(code, own), torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        ours = css_scan(code, own)
+    finally:
+        torch.set_num_threads(before)
+    assert ours.spikes.dtype == own.spike
+    assert torch.equal(ours.spikes.float(), wanted.spikes)
+    assert torch.equal(ours.overloads, wanted.overloads)
+    require_counted(ours, samples)
+
+
+def require_counted(did, samples):
+    """What a program counted is what its spikes say."""
+    spikes = did.spikes.float().view(len(did.spikes), samples, -1)
+    assert did.fired.positive.tolist() == [int((digit > 0).sum()) for digit in spikes]
+    assert did.fired.negative.tolist() == [int((digit < 0).sum()) for digit in spikes]
+    assert did.fired.silent == int((spikes.abs().sum(0) == 0).sum())
+    assert did.fired.units.tolist() == spikes.abs().sum((0, 1)).tolist()
+
+
+@settings(max_examples=10)
+@given(populations())
+def test_uncounted_spikes_are_the_same(case):
+    code, own = case[0], Given(**case[1])
+    ours, wanted = css_scan(code, own), by_steps(code, own)
+    assert ours.fired is None
     assert torch.equal(ours.spikes.float(), wanted.spikes)
     assert torch.equal(ours.overloads, wanted.overloads)
 
 
-@needs_c
-@settings(max_examples=40)
-@given(populations(), st.sampled_from(TYPES), st.integers(1, 6), st.integers(1, 3))
-def test_spikes_are_counted_in_passing(case, dtype, samples, threads):
-    code, terms, signed, start, theta = case
-    rows = terms[0][0].shape[1]
-    terms = [(x.repeat(1, samples, 1), w) for x, w in terms]
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        ours = fused_scan(
-            code, terms, dtype, signed=signed, start=start, theta=theta, neurons=rows * terms[0][0].shape[2]
-        )
-    finally:
-        torch.set_num_threads(before)
-    spikes = ours.spikes.float().view(code.steps, samples, -1)
-    assert ours.fired.positive.tolist() == [int((digit == 1).sum()) for digit in spikes]
-    assert ours.fired.negative.tolist() == [int((digit == -1).sum()) for digit in spikes]
-    assert ours.fired.silent == int((spikes.abs().sum(0) == 0).sum())
-    assert ours.fired.units.tolist() == spikes.abs().sum((0, 1)).tolist()
-
-
 @given(populations())
 def test_the_loop_for_gpus_fires_as_step_by_step(case):
-    code, terms, signed, start, theta = case
-    spikes = torch.empty(code.steps, *terms[0][0].shape[1:])
-    loop(code, signed)(terms, start, theta, list(spikes.unbind(0)))
-    assert torch.equal(spikes, by_steps(*case).spikes)
+    code, own = case[0], Given(**case[1])
+    spikes = torch.empty(code.steps, *own.terms[0].shape[1:])
+    terms = list(zip(own.terms, own.weights, strict=True))
+    loop(code, own.signed)(terms, own.start, own.theta, list(spikes.unbind(0)))
+    assert torch.equal(spikes, by_steps(code, own).spikes)
 
 
 COMPILED = """
 import torch
 from canonic import CSS
-from canonic.neurons import scan
+from canonic.native import Given
 from canonic.native.compiled import compiled_scan
+from canonic.neurons import scan
 code, x, start = CSS(4, 1), torch.randn(4, 6, 32), torch.randn(32)
-done = compiled_scan(code, [(x, None)], torch.int8, False, start, None)
+done = compiled_scan(code, Given([x], [None], torch.int8, False, start))
 print(torch.equal(done.spikes.float(), scan(code, x, signed=False, start=start).spikes))
 """
 
@@ -110,15 +142,14 @@ def test_torch_compiles_the_loop():
 @needs_c
 def test_the_c_program_runs_on_this_machine():
     """Else the tests above compare the reference with itself."""
-    assert native_scan(
-        CSS(), [torch.ones(8, 4, 16)], [None], torch.int8, signed=True, start=None, theta=None, neurons=4 * 16
-    )
+    own = Given([torch.ones(8, 4, 16)], [None], torch.int8, signed=True, neurons=4 * 16)
+    assert native_scan(amplifying(CSS(), own), own)
 
 
 def test_doubles_and_other_codes_run_as_they_always_did():
     currents = torch.randn(4, 3, 5, dtype=torch.float64)
     code = CSS(4, 1, beta=1.5)
-    done = fused_scan(code, [(currents, None)], torch.float64, signed=True)
+    done = css_scan(code, Given([currents], [None], torch.float64, signed=True))
     assert torch.equal(done.spikes, scan(code, currents, signed=True).spikes)
 
 
@@ -126,11 +157,11 @@ PROGRAM = """
 import logging, sys, torch
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
 from canonic import CSS
-from canonic.native import fused_scan
+from canonic.native import Given, css_scan
 from canonic.neurons import scan
 for code in (CSS(4, 1), CSS(5, 1)):
     x = torch.randn(4, 8, 16)
-    done = fused_scan(code, [(x, None)], torch.float32, signed=False)
+    done = css_scan(code, Given([x], [None], torch.float32, signed=False))
     print(torch.equal(done.spikes, scan(code, x, signed=False).spikes))
 """
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.errors import first_line
+from canonic.native.population import Given
 from canonic.neurons import SATURATION, Scan
 from canonic.neurons.terms import Term
 
@@ -18,15 +19,14 @@ Loop = Callable[[list[Term], Tensor | None, Tensor | None, list[Tensor]], None]
 """Reads terms, start and theta; writes the spikes of every digit."""
 
 
-def compiled_scan(
-    code: CSS, terms: list[Term], dtype: torch.dtype, signed: bool, start: Tensor | None, theta: Tensor | None
-) -> Scan:
+def compiled_scan(code: CSS, given: Given) -> Scan:
     """Return what a population does; overloads are not counted, and 0."""
-    first = terms[0][0]
-    spikes = torch.empty(code.steps, *first.shape[1:], dtype=dtype, device=first.device)
-    kinds = tuple((len(x), x.dtype, w is None) for x, w in terms)
-    run = _compiled(code, signed, (kinds, start is None, theta is None, dtype, first.device.type))
-    run(terms, start, theta, list(spikes.unbind(0)))
+    first = given.terms[0]
+    spikes = torch.empty(code.steps, *first.shape[1:], dtype=given.spike, device=first.device)
+    kinds = tuple((len(x), *kind) for x, kind in zip(given.terms, given.kinds, strict=True))
+    variant = kinds, given.start is None, given.theta is None, given.spike, first.device.type
+    terms = list(zip(given.terms, given.weights, strict=True))
+    _compiled(code, given.signed, variant)(terms, given.start, given.theta, list(spikes.unbind(0)))
     return Scan(spikes, torch.zeros(code.steps, dtype=torch.int64))
 
 

@@ -144,7 +144,7 @@ INLINE void neurons_of(const Shape *s, const Part *part, Place *at, Tally *tally
     }
     int32_t *events = COUNT ? at->events + pixel * s->out_channels + c : at->events;
 #define NEURONS(width, n)                                                                               \
-    neurons(CODE, at->terms, 0, at->weights, at->start, at->theta, at->spikes, tally, events + m * LANES, \
+    neurons(CODE, at->terms, 0, at->weights, at->start, at->theta, 0, at->spikes, tally, events + m * LANES,  \
             s->batch * pixels * s->out_channels, i + m * LANES, c + m * LANES, ABREAST > 1 ? 0 : LANES, \
             width, n)
     for (int m = 0, width; m < VECTORS * abreast; m += width) {

@@ -1,45 +1,70 @@
-"""What the neurons of population.c take and give, for all programs that have them in their C."""
+"""What a population takes and gives as rows of memory, and how C sees it: population.c."""
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import Structure, c_float, c_int32
+from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from canonic.codes import CSS, MOST_STEPS
-from canonic.neurons import SATURATION, Fired, Scan
+from canonic.neurons import Fired, Scan, total
 
 TYPES = {torch.float32: "float", torch.int8: "int8_t", torch.bfloat16: "uint16_t"}
-POPULATION = ("vectors.c", "population.c")
 
 
-class Code(Structure):
-    """A code in C: the struct of population.c."""
+@dataclass(frozen=True)
+class Given:
+    """What a population is given. Its current is a sum of terms, ``I[t] = sum_i w_i x_i[t]``, each as rows of memory.
 
-    _fields_ = (
-        *((name, c_int32) for name in ("steps", "silent")),
-        *((name, c_float) for name in ("beta", "bar", "last_bar", "top")),
-    )
+    Attributes:
+        terms: streams.
+        weights: of the elements of each.
+        spike: the type of a spike.
+        signed: whether the gate is open from the start.
+        start: initial potential.
+        theta: whole thresholds of an integer network; 1 if None.
+        ceiling: of what is sent, in units of theta; none if None.
+        neurons: elements of one sample, some rows, if spikes are to be counted in passing.
+    """
+
+    terms: Sequence[Shaped[Tensor, "_ rows size"]]
+    weights: Sequence[Float[Tensor, " size"] | None]
+    spike: torch.dtype
+    signed: bool
+    start: Float[Tensor, " size"] | None = None
+    theta: Float[Tensor, " size"] | None = None
+    ceiling: Float[Tensor, " size"] | None = None
+    neurons: int | None = None
+
+    @property
+    def kinds(self) -> tuple[tuple[torch.dtype, bool], ...]:
+        """Of each term its type, and whether it has weights."""
+        return tuple((x.dtype, w is not None) for x, w in zip(self.terms, self.weights, strict=True))
+
+    @property
+    def current(self) -> Float[Tensor, "_ rows size"]:
+        """The sum of the terms, as long as the longest."""
+        return total(list(zip(self.terms, self.weights, strict=True)))
+
+    @property
+    def unsuited(self) -> str | None:
+        """Why no C program reads this; None if one does."""
+        devices = {x.device.type for x in self.terms} - {"cpu"}
+        if devices:
+            return f"streams are on {min(devices)}"
+        types = {self.spike, *(x.dtype for x in self.terms)} - TYPES.keys()
+        return f"there are streams of {min(map(str, types))}" if types else None
 
 
-def numbers_of(code: CSS) -> tuple[int, int, float, float, float, float]:
-    """Return the fields of a code in C."""
-    top = code.beta**code.silent
-    return code.steps, code.silent, code.beta, code.phi * top, top / 2, top
-
-
-def macros_of(*, signed: bool, start: bool, theta: bool, count: bool, spike: torch.dtype) -> list[str]:
+def macros_of(given: Given, *, most: int, graded: bool) -> tuple[str, ...]:
     """Return the macros of population.c but the terms of its current."""
-    return [
-        f"MOST={MOST_STEPS}",
-        f"LIMIT=((float){SATURATION!r})",
-        f"SIGNED={signed:d}",
-        f"START={start:d}",
-        f"THETA={theta:d}",
-        f"COUNT={count:d}",
-        f"SPIKE={TYPES[spike]}",
-    ]
+    return (
+        f"MOST={most}",
+        f"GRADED={graded:d}",
+        f"COUNT={given.neurons is not None:d}",
+        f"SPIKE={TYPES[given.spike]}",
+    )
 
 
 def term_macro(index: int, kind: torch.dtype, length: str, *, weighted: bool) -> str:
@@ -62,10 +87,10 @@ def places(tensors: Sequence[Tensor | None]) -> "ctypes.Array[ctypes.c_void_p]":
 class Counters:
     """What a population counts in C: sums, and how often each neuron fired, for each thread."""
 
-    def __init__(self, code: CSS, threads: int, neurons: int | None) -> None:
-        self.sums = torch.zeros(3 * code.steps + 1, dtype=torch.int64)
+    def __init__(self, steps: int, threads: int, neurons: int | None) -> None:
+        self.sums = torch.zeros(3 * steps + 1, dtype=torch.int64)
         self.events = torch.zeros(threads, neurons or 1, dtype=torch.int32)
-        self.steps, self.counted = code.steps, neurons is not None
+        self.steps, self.counted = steps, neurons is not None
 
     def scan(self, spikes: Tensor) -> Scan:
         """Return what the population did."""

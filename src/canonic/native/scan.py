@@ -1,76 +1,37 @@
-"""The scan as a small C program: one pass reads every current once and keeps the state in registers."""
+"""The scan of a population in C: one pass reads every current once and keeps the state in registers."""
 
-from collections.abc import Sequence
 from ctypes import byref, c_int32, c_int64
 from functools import cache
 
 import torch
-from torch import Tensor
 
-from canonic.codes import CSS
 from canonic.native.build import Program, program
-from canonic.native.population import (
-    POPULATION,
-    TYPES,
-    Code,
-    Counters,
-    macros_of,
-    numbers_of,
-    place,
-    places,
-    term_macro,
-)
+from canonic.native.population import Counters, Given, place, places, term_macro
+from canonic.native.rules import Rule
 from canonic.neurons import Scan
 
 ENOUGH = 128
 """Elements of a row for full vectors."""
 
 
-def native_scan(
-    code: CSS,
-    terms: Sequence[Tensor],
-    weights: Sequence[Tensor | None],
-    dtype: torch.dtype,
-    *,
-    signed: bool,
-    start: Tensor | None,
-    theta: Tensor | None,
-    neurons: int | None,
-) -> Scan | None:
-    """Return what a population does, ``[time, rows, size]``; None where the processor or the types do not allow it.
-
-    Args:
-        code: the population's code.
-        terms: of its current, ``[at most time, rows, size]``.
-        weights: of each term, ``[size]``.
-        dtype: of the spikes.
-        signed: whether the gate is open from the start.
-        start: initial potential, ``[size]``.
-        theta: whole thresholds of an integer network, ``[size]``.
-        neurons: elements of one sample, which rows lie behind each other, if their spikes are to be counted.
-    """
-    kinds = tuple((x.dtype, w is not None) for x, w in zip(terms, weights, strict=True))
-    if not {dtype, *(x.dtype for x in terms)} <= TYPES.keys() or any(x.device.type != "cpu" for x in terms):
-        return None
-    run = _program(signed, start is not None, theta is not None, neurons is not None, dtype, kinds)
+def native_scan(rule: Rule, given: Given) -> Scan | None:
+    """Return what a population does, ``[time, rows, size]``; None where there is no C compiler."""
+    run = _program(rule.files, rule.macros, given.kinds)
     if run is None:
         return None
-    rows, size = terms[0].shape[1:]
-    repeat = _repeats(rows if neurons is None else neurons // size, size)
-    vectors = [v if v is None else v.float().repeat(repeat) for v in (*weights, start, theta)]
-    given, spikes = [x.contiguous() for x in terms], torch.empty(code.steps, rows, size, dtype=dtype)
+    rows, size = given.terms[0].shape[1:]
+    repeat = _repeats(rows if given.neurons is None else given.neurons // size, size)
+    start = torch.zeros(size) if given.start is None else given.start
+    owned = *given.weights, start, given.theta, given.ceiling
+    vectors = [v if v is None else v.float().repeat(repeat) for v in owned]
+    terms, spikes = [x.contiguous() for x in given.terms], torch.empty(rule.steps, rows, size, dtype=given.spike)
     threads = min(torch.get_num_threads(), 1 + rows * size // 4096)
-    counters = Counters(code, threads, neurons)
-    lengths = (c_int32 * len(given))(*map(len, given))
-    read = (
-        byref(Code(*numbers_of(code))),
-        places(given),
-        lengths,
-        places(vectors[: len(terms)]),
-        *map(place, vectors[len(terms) :]),
-    )
+    counters = Counters(rule.steps, threads, given.neurons)
+    lengths = (c_int32 * len(terms))(*map(len, terms))
+    own = places(vectors[: len(terms)]), *map(place, vectors[len(terms) :])
     written = map(place, (spikes, counters.sums, counters.events))
-    run(*read, *written, *map(c_int64, (neurons or 1, rows // repeat, size * repeat)), threads)
+    sizes = map(c_int64, (given.neurons or 1, rows // repeat, size * repeat))
+    run(byref(rule.code), places(terms), lengths, *own, *written, *sizes, threads)
     return counters.scan(spikes)
 
 
@@ -84,14 +45,8 @@ def _repeats(rows: int, size: int) -> int:
 
 @cache
 def _program(
-    signed: bool,
-    start: bool,
-    theta: bool,
-    count: bool,
-    spike: torch.dtype,
-    terms: tuple[tuple[torch.dtype, bool], ...],
+    files: tuple[str, ...], macros: tuple[str, ...], kinds: tuple[tuple[torch.dtype, bool], ...]
 ) -> Program | None:
-    """Return the program for one kind of arguments; terms have a type, and weights or none."""
-    added = (term_macro(i, kind, f"lengths[{i}]", weighted=weighted) for i, (kind, weighted) in enumerate(terms))
-    macros = macros_of(signed=signed, start=start, theta=theta, count=count, spike=spike)
-    return program((*POPULATION, "scan.c"), "scan", (*macros, "ALL_STEPS=", f"ADD_TERMS={' '.join(added)}"))
+    """Return the program of a rule for terms of these types, with weights or without."""
+    added = (term_macro(i, kind, f"lengths[{i}]", weighted=weighted) for i, (kind, weighted) in enumerate(kinds))
+    return program((*files, "scan.c"), "scan", (*macros, "ALL_STEPS=", f"ADD_TERMS={' '.join(added)}"))

@@ -13,6 +13,7 @@
 #define PASTE(a, b) a##b
 #define READ(type) PASTE(read_, type)
 #define WRITE(type) PASTE(write_, type)
+#define PUT(type) PASTE(put_, type)
 
 typedef float Floats __attribute__((vector_size(4 * LANES)));
 typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
@@ -37,10 +38,15 @@ INLINE Ints one_more(Mask where, Ints x) {
 INLINE Floats between(Floats x, Floats limit) {
     return (Floats)_mm512_max_ps(_mm512_min_ps((__m512)x, (__m512)limit), -(__m512)limit);
 }
+INLINE Floats larger(Floats x, Floats y) { return (Floats)_mm512_max_ps((__m512)x, (__m512)y); }
+INLINE Floats smaller(Floats x, Floats y) { return (Floats)_mm512_min_ps((__m512)x, (__m512)y); }
+INLINE Floats floors(Floats x) { return (Floats)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEG_INF); }
+INLINE Floats rounded(Floats x) { return (Floats)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT); }
 INLINE void count(Count *counted, Mask where) { *counted += __builtin_popcount(where); }
 INLINE int64_t total(const Count *counted) { return *counted; }
 INLINE Ints wide_bytes(Bytes x) { return (Ints)_mm512_cvtepi8_epi32((__m128i)x); }
 INLINE Ints wide_halves(Halves x) { return (Ints)_mm512_cvtepu16_epi32((__m256i)x); }
+INLINE Bytes bytes(Ints x) { return (Bytes)_mm512_cvtepi32_epi8((__m512i)x); }
 INLINE Bytes signs(Mask up, Mask down) {
     return (Bytes)_mm_mask_set1_epi8(_mm_maskz_set1_epi8(up, 1), down, -1);
 }
@@ -60,6 +66,16 @@ INLINE Ints one_more(Mask where, Ints x) { return x - where; }
 INLINE Floats between(Floats x, Floats limit) {
     return either(x > limit, limit, either(x < -limit, -limit, x));
 }
+INLINE Floats larger(Floats x, Floats y) { return either(x > y, x, y); }
+INLINE Floats smaller(Floats x, Floats y) { return either(x < y, x, y); }
+INLINE Floats floors(Floats x) {
+    for (int l = 0; l < LANES; l++) x[l] = floorf(x[l]);
+    return x;
+}
+INLINE Floats rounded(Floats x) {
+    for (int l = 0; l < LANES; l++) x[l] = rintf(x[l]);
+    return x;
+}
 INLINE void count(Count *counted, Mask where) { *counted -= where; }
 INLINE int64_t total(const Count *counted) {
     int64_t sum = 0;
@@ -68,8 +84,11 @@ INLINE int64_t total(const Count *counted) {
 }
 INLINE Ints wide_bytes(Bytes x) { return __builtin_convertvector(x, Ints); }
 INLINE Ints wide_halves(Halves x) { return __builtin_convertvector(x, Ints); }
+INLINE Bytes bytes(Ints x) { return __builtin_convertvector(x, Bytes); }
 INLINE Bytes signs(Mask up, Mask down) { return __builtin_convertvector(down - up, Bytes); }
 #endif
+
+INLINE Floats size_of(Floats x) { return (Floats)((Ints)x & 0x7FFFFFFF); }
 
 /* The first n numbers at p, 0 beyond them. */
 INLINE Floats read_float(const float *p, int n) {
@@ -99,6 +118,17 @@ INLINE void write_float(float *p, Mask up, Mask down, int n) {
 }
 INLINE void write_uint16_t(uint16_t *p, Mask up, Mask down, int n) {
     const Floats one = (Floats){0} + 1.0f, x = either(up, one, either(down, -one, (Floats){0}));
+    const Halves half = __builtin_convertvector((Ints)x >> 16, Halves);
+    memcpy(p, &half, n * sizeof *p);
+}
+
+/* The first n numbers of x, which the type holds. */
+INLINE void put_float(float *p, Floats x, int n) { memcpy(p, &x, n * sizeof *p); }
+INLINE void put_int8_t(int8_t *p, Floats x, int n) {
+    const Bytes small = bytes(__builtin_convertvector(x, Ints));
+    memcpy(p, &small, n * sizeof *p);
+}
+INLINE void put_uint16_t(uint16_t *p, Floats x, int n) {
     const Halves half = __builtin_convertvector((Ints)x >> 16, Halves);
     memcpy(p, &half, n * sizeof *p);
 }

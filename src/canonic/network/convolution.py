@@ -18,18 +18,16 @@ from torch.nn.functional import pad
 from canonic.codes import CSS
 from canonic.native.build import Program, features, program
 from canonic.native.population import (
-    POPULATION,
     TYPES,
     Counters,
-    macros_of,
-    numbers_of,
     place,
     places,
     term_macro,
 )
+from canonic.native.rules import TSA, amplifying, numbers_of
 from canonic.network.graph import Node
 from canonic.network.kernels import geometry
-from canonic.network.population import in_shape, rows, vectors
+from canonic.network.population import in_rows, in_shape
 from canonic.neurons import Scan
 
 LANES = 16
@@ -47,7 +45,7 @@ FEATURES: tuple[set[str], ...] = (
 """What a processor must have for them."""
 READS = (tuple(TYPES), (torch.int8, torch.bfloat16), (torch.int8,))
 """The types of streams that they take; what is not float32 is spikes."""
-FILES = (*POPULATION, "events.c", "convolution.c")
+FILES = (*TSA, "events.c", "convolution.c")
 
 
 def takes(node: Node, code: CSS) -> bool:
@@ -111,25 +109,25 @@ def convolved(
     known = given.dtype in READS[WEIGHTS.index(packed.dtype)] and {spike, *(x.dtype for x in streams)} <= TYPES.keys()
     if not known or len(given) != code.steps:
         return None
-    others = [rows(stream, node.shape[0], pictures=True) for stream in streams[1:]]
-    *weights, start, theta = vectors(node, len(streams), node.shape[0], pictures=True)
-    kinds = tuple((len(x), x.dtype, w is not None) for x, w in zip(others, weights[1:], strict=True))
-    flags = node.neurons is not None and node.neurons.signed, start is not None, theta is not None, counted
-    run = _program(code, flags, spike, given.dtype, _layout(packed, node.shape[0]), kinds)
+    own = in_rows(node, streams[1:], code, spike, counted=counted, first=1)
+    lengths = tuple(map(len, own.terms))
+    macros = amplifying(code, own).macros
+    run = _program(code, macros, given.dtype, _layout(packed, node.shape[0]), (lengths, own.kinds))
     if run is None:
         return None
     shape, rows_each, room, threads = _shape(node, convolution, given)
     pictures, spikes = given.movedim(2, -1).contiguous(), _like(node, given, spike)
-    counters = Counters(code, threads, node.size if counted else None)
+    counters = Counters(code.steps, threads, own.neurons)
     listed, scratch = (torch.empty(threads * rows_each * n, dtype=torch.int32) for n in (8, room))
-    terms = [None, *(x.contiguous() for x in others)]
-    kept = [None if v is None else v.float().contiguous() for v in (*weights, start, theta)]
-    own = (packed, *(convolution.tensors[name] for name in ("program unit", "program bias")))
-    read = *map(place, (pictures, *own)), places(terms), places(kept[:-2]), *map(place, kept[-2:])
+    start = torch.zeros(node.shape[0]) if own.start is None else own.start
+    terms = [None, *(x.contiguous() for x in own.terms)]
+    kept = [None if v is None else v.float().contiguous() for v in (None, *own.weights, start, own.theta)]
+    weights = (packed, *(convolution.tensors[name] for name in ("program unit", "program bias")))
+    read = *map(place, (pictures, *weights)), places(terms), places(kept[:-2]), *map(place, kept[-2:])
     written = map(place, (spikes, counters.sums, counters.events))
     working = place(listed), c_int64(rows_each), place(scratch), c_int64(rows_each * room)
     run(shape, *read, *written, *working, threads)
-    return in_shape(counters.scan(spikes), node, given.shape[1], pictures=True)
+    return in_shape(counters.scan(spikes), node, given)
 
 
 def _like(node: Node, given: Tensor, spike: torch.dtype) -> Tensor:
@@ -178,17 +176,16 @@ def _part(batch: int, rows: int, reading: tuple[int, int, int], height: int, thr
 @cache
 def _program(
     code: CSS,
-    flags: tuple[bool, bool, bool, bool],
-    spike: torch.dtype,
+    macros: tuple[str, ...],
     given: torch.dtype,
     layout: tuple[int, int, bool, bool],
-    others: tuple[tuple[int, torch.dtype, bool], ...],
+    others: tuple[tuple[int, ...], tuple[tuple[torch.dtype, bool], ...]],
 ) -> Program | None:
-    (signed, start, theta, count), (kind, vectors, narrow, whole) = flags, layout
+    (kind, vectors, narrow, whole), (lengths, kinds) = layout, others
     own = "if (t >= CODE.silent && t < CODE.steps) u[m] += read_float(CURRENT, n);"
-    terms = (term_macro(i, type_, str(length), weighted=w) for i, (length, type_, w) in enumerate(others, 1))
-    macros = (
-        *macros_of(signed=signed, start=start, theta=theta, count=count, spike=spike),
+    known = enumerate(zip(lengths, kinds, strict=True), 1)
+    terms = (term_macro(i, type_, str(length), weighted=w) for i, (length, (type_, w)) in known)
+    further = (
         f"CODE=((Code){{{', '.join(map(repr, numbers_of(code)))}}})",
         "ALL_STEPS=UNROLLED",
         f"DIGITS={code.steps - code.silent}",
@@ -197,8 +194,8 @@ def _program(
         f"VECTORS={vectors}",
         f"ABREAST={1 + narrow}",
         f"WHOLE={whole:d}",
-        f"TERMS={1 + len(others)}",
+        f"TERMS={1 + len(lengths)}",
         "CURRENT=(const float *)terms[0] + (m * DIGITS + t - CODE.silent) * LANES",
         f"ADD_TERMS={own} {' '.join(terms)}",
     )
-    return program(FILES, "convolve", macros, ("-ffp-contract=fast",) if kind == 0 else ())
+    return program(FILES, "convolve", (*macros, *further), ("-ffp-contract=fast",) if kind == 0 else ())

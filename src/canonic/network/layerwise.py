@@ -109,8 +109,9 @@ def result_of(
 ) -> Scan | Tensor:
     """Return what a population does with the streams of its inputs, or the stream of another node."""
     if node.neurons is not None:
-        css = node.neurons.css
-        return _population(plan, node, inputs, css, counted=counted) if css else population_of(plan, node, inputs[0])
+        if css := node.neurons.css:
+            return _population(plan, node, inputs, css, counted=counted)
+        return population_of(plan, node, inputs[0], _spike_type(plan, node), counted=counted)
     return _telescoping(plan, node, inputs) if node.kind == "function unit" else _linear(plan, node, inputs)
 
 

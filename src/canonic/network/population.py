@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from canonic.codes import CSS, Weighted
-from canonic.native import fused_scan
+from canonic.native import Given, css_scan
 from canonic.network.graph import Node
 from canonic.neurons import Scan, total
 
@@ -28,28 +28,40 @@ def population_scan(
         streams: the terms of its current.
         code: to run it with.
         dtype: of the spikes; that of the first term if None.
-        compiled: as for ``fused_scan``.
+        compiled: as for ``css_scan``.
         counted: count the spikes of each neuron, where that costs little.
     """
-    signed = node.neurons is not None and node.neurons.signed
-    pictures = streams[0].dim() == 5
-    top = ceiling_of(node, code)
+    given = in_rows(node, streams, code, dtype or streams[0].dtype, counted=counted)
+    return in_shape(css_scan(code, given, compiled=compiled), node, streams[0])
+
+
+def in_rows(
+    node: Node, streams: Sequence[Tensor], code: Weighted, dtype: torch.dtype, *, counted: bool, first: int = 0
+) -> Given:
+    """Return what a population is given as rows of memory: of channels, where all that is its own is theirs.
+
+    Args:
+        node: the population.
+        streams: the terms of its current, from that of this index on.
+        code: of its spikes.
+        dtype: of its spikes.
+        counted: count them.
+        first: the index; those before are pictures.
+    """
+    pictures, top = first > 0 or streams[0].dim() == 5, ceiling_of(node, code)
     size = node.shape[0] if pictures and per_channel(node, top) else node.size
-    *weights, start, theta = vectors(node, len(streams), size, pictures=pictures)
-    ceiling = _vector(top, node.shape, size, pictures=pictures)
-    terms = [(rows(stream, size, pictures=pictures), w) for stream, w in zip(streams, weights, strict=True)]
-    done = fused_scan(
-        code,
-        terms,
-        dtype or streams[0].dtype,
-        signed=signed,
+    names = [*(f"scale {index}" for index in range(first, first + len(streams))), "start", "threshold"]
+    *weights, start, theta = (_vector(node.tensors.get(name), node.shape, size, pictures=pictures) for name in names)
+    return Given(
+        terms=[_rows(stream, size, pictures=pictures) for stream in streams],
+        weights=weights,
+        spike=dtype,
+        signed=node.neurons is not None and node.neurons.signed,
         start=start,
         theta=theta,
-        ceiling=ceiling,
-        compiled=compiled,
+        ceiling=_vector(top, node.shape, size, pictures=pictures),
         neurons=node.size if counted else None,
     )
-    return in_shape(done, node, streams[0].shape[1], pictures=pictures)
 
 
 def current(node: Node, streams: Sequence[Tensor]) -> Tensor:
@@ -74,19 +86,14 @@ def per_channel(node: Node, ceiling: Tensor | None = None) -> bool:
     return all(v.numel() == 1 or v.shape[-2:] == (1, 1) for v in given)
 
 
-def vectors(node: Node, terms: int, size: int, *, pictures: bool) -> list[Tensor | None]:
-    """Return the weights of the terms, the initial potential and the whole thresholds, each ``[size]`` or None."""
-    names = [*(f"scale {index}" for index in range(terms)), "start", "threshold"]
-    return [_vector(node.tensors.get(name), node.shape, size, pictures=pictures) for name in names]
-
-
-def rows(stream: Tensor, size: int, *, pictures: bool) -> Tensor:
+def _rows(stream: Tensor, size: int, *, pictures: bool) -> Tensor:
     """Return a stream as rows of memory; pictures with their channels last, as the convolutions leave them."""
     return (stream.movedim(2, -1) if pictures else stream).reshape(len(stream), -1, size)
 
 
-def in_shape(done: Scan, node: Node, batch: int, *, pictures: bool) -> Scan:
-    """Return what a population did with rows, in the shape of its neurons."""
+def in_shape(done: Scan, node: Node, stream: Tensor) -> Scan:
+    """Return what a population did with rows, in the shape of its neurons and of a stream that it read."""
+    batch, pictures = stream.shape[1], stream.dim() == 5
     inner = (*node.shape[1:], node.shape[0]) if pictures else node.shape
     whole, fired = done.spikes.view(len(done.spikes), batch, *inner), done.fired
     if fired is not None:

@@ -6,10 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from canonic.native import weighted_scan
 from canonic.network.graph import Neurons, Node
 from canonic.network.plan import Plan, Stream, entered
-from canonic.network.population import ceiling_of
-from canonic.neurons import Scan, Step, gathered, weighted_run
+from canonic.network.population import ceiling_of, in_rows, in_shape
+from canonic.neurons import Scan, Step, weighted_run
 
 
 def arriving(plan: Plan, node: Node, stream: Stream) -> Float[Tensor, "_ batch ..."]:
@@ -20,10 +21,23 @@ def arriving(plan: Plan, node: Node, stream: Stream) -> Float[Tensor, "_ batch .
     return digits * weights.view(-1, *[1] * (digits.dim() - 1))
 
 
-def population_of(plan: Plan, node: Node, stream: Stream) -> Scan:
-    """Return what a population of any code does with the stream that it reads."""
-    neurons = node.neurons or Neurons(signed=True)
-    return gathered(neurons.code or plan.code, _steps(plan, node, neurons, stream), signed=neurons.signed)
+def population_of(
+    plan: Plan, node: Node, stream: Stream, dtype: torch.dtype | None = None, *, counted: bool = False
+) -> Scan:
+    """Return what a population of any code does with the stream that it reads.
+
+    Args:
+        plan: that it is of.
+        node: the population.
+        stream: its current.
+        dtype: of its spikes; that of its current if None.
+        counted: count the spikes of each neuron, where that costs little.
+    """
+    neurons, sender = node.neurons or Neurons(signed=True), plan.sender(node)
+    digits = entered(plan, node.inputs[0], stream, sender)
+    code = neurons.code or plan.code
+    given = in_rows(node, [digits], code, dtype or stream.dtype, counted=counted)
+    return in_shape(weighted_scan(code, sender, given, silent=neurons.silent), node, digits)
 
 
 def membranes_of(plan: Plan, node: Node, stream: Stream) -> Float[Tensor, "_ batch ..."]:

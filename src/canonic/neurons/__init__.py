@@ -16,6 +16,7 @@ from canonic.neurons.tsa import step as step
 from canonic.neurons.weighted import Step as Step
 from canonic.neurons.weighted import gathered as gathered
 from canonic.neurons.weighted import released as released
+from canonic.neurons.weighted import shares as shares
 from canonic.neurons.weighted import weighted_rest as weighted_rest
 from canonic.neurons.weighted import weighted_run as weighted_run
 from canonic.neurons.weighted import weighted_step as weighted_step

@@ -57,12 +57,13 @@ def weighted_step(
 
 def released(code: Weighted, digit: int, held: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"] | None:
     """Return with what a number that a population has waited for enters at a digit of its own: as constants do."""
-    share = _shares(code)[digit - 1]
+    share = shares(code)[digit - 1]
     return held * share if share else None
 
 
 @cache
-def _shares(code: Weighted) -> tuple[float, ...]:
+def shares(code: Weighted) -> tuple[float, ...]:
+    """Return how much of a number that was waited for enters with each digit, in units of theta."""
     return tuple(w * gain for w, gain in zip(code.weights, code.gains, strict=True))
 
 

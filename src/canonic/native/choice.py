@@ -1,0 +1,73 @@
+"""Which program runs a population, by its rule, its code and the device; each gives the spikes of the pure step.
+
+C on a processor, the loop that torch compiles on a GPU, and torch's operators for everything else. Why there is nothing
+faster is said once in the log.
+"""
+
+import logging
+from functools import cache
+
+import torch
+
+from canonic.codes import CSS, Weighted
+from canonic.native.compiled import compiled_scan
+from canonic.native.population import Given
+from canonic.native.rules import amplifying, own_neuron, weighted
+from canonic.native.scan import native_scan
+from canonic.neurons import Scan, gathered, scan, weighted_run
+
+log = logging.getLogger("canonic")
+
+
+def css_scan(code: CSS, given: Given, *, compiled: bool = False) -> Scan:
+    """Run a population of CSS over all its steps; what ``scan`` gives for the sum of its terms.
+
+    Args:
+        code: the population's code.
+        given: what it reads.
+        compiled: let torch compile the loop where it is not C; overloads are then not counted, and 0.
+    """
+    unsuited = given.unsuited
+    done = None if unsuited else native_scan(amplifying(code, given), given)
+    if done is not None:
+        return done
+    if compiled and code.levels == 1:
+        return compiled_scan(code, given)
+    _said(unsuited)
+    did = scan(code, given.current, signed=given.signed, start=given.start, theta=given.theta, ceiling=given.ceiling)
+    return Scan(did.spikes.to(given.spike), did.overloads)
+
+
+def weighted_scan(code: Weighted, sender: Weighted, given: Given, *, silent: int) -> Scan:
+    """Run a population of any code over all its steps; what ``weighted_run`` gives for the sum of its terms.
+
+    Args:
+        code: the population's code.
+        sender: the code of the digits that it reads.
+        given: what it reads, in the sender's digits.
+        silent: steps that it listens first.
+    """
+    unsuited = given.unsuited or own_neuron(code) or ("there is a ceiling" if given.ceiling is not None else None)
+    done = None if unsuited else native_scan(weighted(code, sender, silent, given), given)
+    if done is not None:
+        return done
+    _said(unsuited)
+    current = given.current
+    worth = torch.tensor(sender.weights[: len(current)], device=current.device).to(current)
+    steps = weighted_run(
+        code,
+        current * worth.view(-1, 1, 1),
+        silent=silent,
+        signed=given.signed,
+        start=given.start,
+        ceiling=given.ceiling,
+    )
+    did = gathered(code, steps, signed=given.signed)
+    return Scan(did.spikes.to(given.spike), did.overloads)
+
+
+@cache
+def _said(reason: str | None) -> None:
+    """Say once why neurons run as torch's operators."""
+    if reason is not None:
+        log.info("neurons run as torch operators, with the same spikes, as %s", reason)
