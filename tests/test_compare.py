@@ -10,7 +10,6 @@ from canonic import CSS, CanonicError, DataError, Rate, compare, convert
 from canonic.codes import CODES, code_of, text_of
 from canonic.report import save_figure
 from canonic.report.codes import codes_compared
-from canonic.report.explorer import explore
 from tests.commands import run
 
 NET = """
@@ -124,9 +123,3 @@ def test_parameters_of_css_beside_another_code_are_wrong_usage(tmp_path):
 def test_all_codes_are_listed(tmp_path):
     assert [code["name"] for code in json.loads(run(tmp_path, "codes", "--json").stdout)] == list(CODES)
     assert all(name in run(tmp_path, "codes").stdout for name in CODES)
-
-
-def test_the_explorer_shows_digits_of_css_only():
-    snn = convert(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)), [torch.rand(32, 4)], code="rate:4")
-    with pytest.raises(DataError, match="the explorer shows digits of CSS"):
-        explore(snn, [(torch.rand(4), 0)])

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from canonic import CSS, DataError, convert
+from canonic import CSS, DataError, Override, Settings, convert
+from canonic.codes import code_of
 from canonic.report import explorer, inputs
 from canonic.report.explorer import explore
 from canonic.report.library import bundle
-from canonic.report.sheets import pack, part, sheet, unpack
+from canonic.report.sheets import pack, part, ranks, sheet, unpack
 from tests.lambdas import Lambda
 
 
@@ -36,7 +37,7 @@ shapes = st.lists(st.integers(1, 40), min_size=1, max_size=4).map(tuple)
 def test_a_sheet_shows_at_most_its_limit_and_the_digits_that_it_says(shape, limit, steps):
     found = sheet(shape, limit)
     assert 1 <= found.shown <= limit
-    spikes = torch.randint(-1, 2, (steps, *shape))
+    spikes = torch.randint(-1, 2, (steps, *shape), dtype=torch.int8)
     shown = part(found, spikes)
     assert shown.shape == (steps, found.shown)
     assert found.maps * found.height * found.width >= found.shown
@@ -44,15 +45,27 @@ def test_a_sheet_shows_at_most_its_limit_and_the_digits_that_it_says(shape, limi
         assert shown.tolist() == spikes.flatten(1).tolist()  # all of them, in order
 
 
-@given(st.lists(st.lists(st.integers(-1, 1), max_size=23), max_size=4))
-def test_unpacking_gives_what_was_packed(rows):
+@given(st.data(), st.lists(st.sampled_from([1, 2, 8, 127]), max_size=4))
+def test_unpacking_gives_what_was_packed(data, sizes):
+    rows = [data.draw(st.lists(st.integers(-size, size), max_size=23)) for size in sizes]
     arrays = [np.array(row, np.int8) for row in rows]
-    assert unpack(pack(arrays), [len(row) for row in rows]) == rows
+    assert unpack(pack(arrays, sizes), [len(row) for row in rows], sizes) == rows
+
+
+@pytest.mark.parametrize(
+    "text", ["css:8", "css:4,silent=0,beta=4,levels=16", "burst:8", "growing-burst:8", "differential:8"]
+)
+def test_the_rank_of_an_event_gives_its_size_back(text):
+    code = code_of(text)
+    events = code.encode(torch.rand(99) * code.nominal)
+    sizes = np.array([0.0, *sorted(code.alphabet.magnitudes)])
+    found = ranks(events, code.alphabet.magnitudes).numpy()
+    assert (np.sign(found) * sizes[np.abs(found)] == events.numpy()).all()
 
 
 def test_the_largest_explorer_leaves_a_report_below_five_megabytes():
     digits = np.random.default_rng(0).integers(-1, 2, 500_000).astype(np.int8)  # nothing to deflate
-    whole = len(pack([digits])) * explorer.DIGITS / len(digits)
+    whole = len(pack([digits], [1])) * explorer.ROOM / (len(digits) / 5)
     picture = len(inputs.picture_of(torch.rand(3, 500, 500), {}).url)
     assert whole + 24 * picture + len(bundle()) < 4.7e6  # and figures of a few thousand bytes a layer
 
@@ -61,10 +74,10 @@ def test_it_shows_the_spikes_of_a_trace_and_the_readout_of_the_network(snn):
     samples = [(torch.rand(3, 8, 8), index) for index in range(2)]
     data = explore(snn, samples, ["a", "b", "c", "d", "e"])
     assert [layer.name for layer in data.layers] == [node.name for node in snn.graph.populations]
-    assert (data.total_steps, data.first_answer, len(data.weights)) == (7, 3, 5)
+    assert (data.total_steps, data.first_answer, [len(layer.weights) for layer in data.layers]) == (7, 3, [5, 5])
     for (x, label), sample in zip(samples, data.samples, strict=True):
         traces, readout = snn.trace(x[None]), snn.readout(x[None])[:, 0]
-        unpacked = unpack(sample.spikes, [layer.sheet.shown * 5 for layer in data.layers])
+        unpacked = unpack(sample.events, [layer.sheet.shown * 5 for layer in data.layers], [1, 1])
         for index, layer in enumerate(data.layers):
             spikes = traces[layer.name].spikes[layer.silent :, 0]
             assert layer.first == traces[layer.name].first + layer.silent
@@ -85,9 +98,39 @@ def test_digits_of_several_levels_are_shown_too():
     x = torch.rand(6)
     data = explore(snn, [(x, 0)])
     spikes = snn.trace(x[None])["1"].spikes[:, 0]
-    assert data.levels == 6
+    assert data.layers[0].magnitudes == (1, 2, 3, 4, 5, 6)
     assert spikes.max() > 1
-    assert unpack(data.samples[0].spikes, [60], levels=6) == [spikes.flatten().int().tolist()]
+    assert unpack(data.samples[0].events, [60], [6]) == [spikes.flatten().int().tolist()]
+
+
+def mixed():
+    """Return a network whose populations send one spike, bursts, and events of several sizes and either sign."""
+    torch.manual_seed(0)
+    layers = (nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 10), nn.ReLU(), nn.Linear(10, 8), nn.ReLU(), nn.Linear(8, 3))
+    codes = {"1": Override(code="latency:5"), "3": Override(code="burst:3"), "5": Override(code="multi-threshold:4")}
+    return convert(
+        nn.Sequential(*layers).eval(), [torch.rand(50, 6)], settings=Settings(overrides=codes), progress=False
+    )
+
+
+def test_every_layer_is_shown_in_its_own_code_with_a_few_of_its_neurons():
+    snn, x = mixed(), torch.rand(6)
+    data = explore(snn, [(x, 0)])
+    traces = snn.trace(x[None])
+    assert [layer.code for layer in data.layers] == ["latency:5", "burst:3", "multi-threshold:4"]
+    for layer, neurons in zip(data.layers, data.samples[0].watched, strict=True):
+        trace, code = traces[layer.name], code_of(layer.code)
+        assert (layer.first - layer.silent, layer.silent) == (trace.first, len(trace.spikes) - code.steps)
+        assert (layer.weights, layer.norms) == (code.weights, code.norms)
+        values = [code.decode(torch.tensor(neuron.events)).item() for neuron in neurons]
+        assert values == sorted(values, reverse=True)
+        assert values[0] == pytest.approx(float(code.decode(trace.spikes[layer.silent :]).max()))
+        theta = snn.graph[layer.name].tensors["theta"].expand(trace.source.shape[1:])
+        for neuron in neurons:
+            at = (slice(None), 0, *neuron.place)
+            assert neuron.events == tuple(trace.spikes[layer.silent :][at].tolist())
+            assert neuron.membranes == pytest.approx(trace.membranes[at].tolist(), rel=1e-4, abs=1e-9)
+            assert neuron.source == pytest.approx((trace.source[0] / theta)[neuron.place].item(), rel=1e-4, abs=1e-9)
 
 
 def test_a_layer_that_is_too_large_is_shown_in_part(snn, monkeypatch):
@@ -97,7 +140,7 @@ def test_a_layer_that_is_too_large_is_shown_in_part(snn, monkeypatch):
 
 
 def test_the_more_samples_the_fewer_neurons(snn, monkeypatch):
-    monkeypatch.setattr(explorer, "DIGITS", 4000)
+    monkeypatch.setattr(explorer, "ROOM", 800)
     data = explore(snn, [(torch.rand(3, 8, 8), 0)] * 4)
     assert sum(layer.sheet.shown for layer in data.layers) * 5 * 4 <= 4000
 

@@ -3,9 +3,11 @@
 It needs a browser that is installed (Debian's chromium) and downloads none. Screenshots are kept in test-output/.
 """
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,6 +15,7 @@ from torch import nn
 from canonic import CSS, convert, evaluate
 from canonic.report.explorer import explore
 from canonic.report.page import report
+from tests.test_explorer import mixed
 
 SHOTS = Path(__file__).resolve().parents[1] / "test-output"
 NAMES = [f"digit {index}" for index in range(9)] + ["a nine, which has a name that is far too long for a label"]
@@ -218,6 +221,63 @@ def test_values_of_vectors_and_an_evaluation_that_was_interrupted(opened, tmp_pa
     assert "Largest difference to the source network" in page.locator("#says").inner_text()
     assert "no picture: values of an input of shape 6" in page.locator("#input-note").inner_text()
     page.screenshot(path=SHOTS / "report-regression.png", full_page=True)
+
+
+def painted(page, index):
+    """Return the pixels of a layer, ``[height, width, 3]``, and the colours of its key: surface, value, + and -."""
+    found = page.evaluate(
+        """(index) => {
+            const canvas = document.querySelectorAll("#layers canvas")[index];
+            const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+            const key = [...document.querySelectorAll(".key i")].map((i) => getComputedStyle(i).backgroundColor);
+            return {pixels: [...pixels], width: canvas.width, key: [getComputedStyle(canvas).backgroundColor, key[2], key[0], key[1]]};
+        }""",
+        index,
+    )
+    pixels = np.array(found["pixels"]).reshape(-1, found["width"], 4)[..., :3]
+    return pixels, [np.array([float(part) for part in re.findall(r"[\d.]+", text)[:3]]) for text in found["key"]]
+
+
+def expected(trace, code, step, key):
+    """Return the pixels that a vector of neurons has at a step, from its trace alone."""
+    surface, value, plus, minus = key
+    silent = len(trace.spikes) - code.steps
+    m = min(step - trace.first - silent, code.steps)
+    events = trace.spikes[silent:, 0].double().numpy()
+    sizes = sorted(code.alphabet.magnitudes)
+    now = events[m - 1] if 0 < m == step - trace.first - silent else np.zeros(events.shape[1])
+    sum_ = np.array(code.weights[: max(m, 0)]) @ events[: max(m, 0)] / code.norms[max(m, 1) - 1]
+    shade = np.minimum(1, np.sqrt(2 * np.abs(sum_) / code.nominal))[:, None]
+    rank = np.array([sizes.index(abs(event)) + 1 if event else 0 for event in now])
+    size = np.where(len(sizes) == 1, 1.0, 0.4 + 0.6 * rank / len(sizes))[:, None]
+    ink = np.where(now[:, None] > 0, plus, minus)
+    return np.where(now[:, None] != 0, surface + size * (ink - surface), surface + shade * (value - surface))
+
+
+def test_single_spikes_bursts_and_graded_events_are_those_of_the_trace(opened, tmp_path):
+    snn, x = mixed(), torch.rand(6)
+    found = evaluate(snn, [(torch.rand(9, 6), torch.arange(9) % 3)], baselines=0)
+    page = opened(written(tmp_path / "report.html", snn, found, torch.rand(9, 6), explore(snn, [(x, 0)])))
+    traces, slider = snn.trace(x[None]), page.get_by_role("slider", name="Step")
+    for step in (1, 6, 8, 9, 13, 15, snn.total_steps):
+        slider.fill(str(step))
+        for index, (name, trace) in enumerate(traces.items()):
+            pixels, key = painted(page, index)
+            wanted = expected(trace, snn.plan.codes[name], step, key)
+            assert np.abs(pixels.reshape(-1, 3)[: len(wanted)] - wanted).max() <= 1, (name, step)
+    for name, trace in traces.items():
+        page.get_by_label("A few neurons of").select_option(label=name)
+        card, silent = page.locator("#neurons li").first, len(trace.spikes) - snn.plan.codes[name].steps
+        rows = card.locator("tbody tr").evaluate_all(
+            "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))"
+        )
+        place = int(re.search(r"Neuron (\d+)", card.inner_text()).group(1))
+        cells = [[float(cell.replace("−", "-")) for cell in row if cell not in ("listens", "")] for row in rows]
+        assert [row[0] for row in cells] == [trace.first + step for step in range(1, len(trace.spikes) + 1)]
+        assert [row[1] for row in cells[silent:]] == trace.spikes[silent:, 0, place].tolist()
+        held = [row[1 if step < silent else 3] for step, row in enumerate(cells)]
+        assert held == pytest.approx(trace.membranes[:, 0, place].tolist(), abs=1e-4)
+    page.screenshot(path=SHOTS / "report-mixed.png", full_page=True)
 
 
 def test_without_an_explorer(opened, snn, evaluation, tmp_path):

@@ -105,8 +105,7 @@ def make_report(
     """
     verification = snn.verify(_batches(sample(data, VERIFIED), batch_size)).to_json()
     shown = sample(data, max(1, pictures))
-    asked = pictures and snn.plan.css is not None  # the explorer shows digits of CSS
-    samples = [shown[index] for index in range(len(shown))] if asked else []  # type: ignore[arg-type]
+    samples = [shown[index] for index in range(len(shown))] if pictures else []  # type: ignore[arg-type]
     output = evaluation["output"]
     named = classes or _classes_of(data, outputs_named(snn, classes, output))
     classifies = evaluation["outputs"][output]["agreement"] is not None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -64,21 +65,37 @@ def trace(plan: Plan, graph: Graph, inputs: Sequence[Tensor], layers: Iterable[s
     return {name: _traced(plan, plan.graph[name], found, source[name]) for name, found in parts.items()}
 
 
+class Inside(NamedTuple):
+    """A population at each of its steps 1 .. T + k.
+
+    Attributes:
+        spikes: the events; the k silent steps hold 0.
+        currents: in units of theta; the last k steps hold 0.
+        membranes: after the step, in units of theta.
+    """
+
+    spikes: Float[Tensor, "time batch ..."]
+    currents: Float[Tensor, "time batch ..."]
+    membranes: Float[Tensor, "time batch ..."]
+
+
+def inside(plan: Plan, node: Node, currents: Tensor, spikes: Tensor) -> Inside:
+    """Return what a population did at each of its steps, from its currents and its T digits."""
+    neurons = node.neurons or Neurons(signed=True)
+    quiet = torch.zeros_like(spikes[:1]).expand(neurons.silent, *spikes.shape[1:])
+    fired = torch.cat([quiet, spikes]).to(currents.dtype)
+    return Inside(fired, *_inside(plan, node, neurons, currents, fired))
+
+
 def _traced(plan: Plan, node: Node, parts: Sequence[tuple[Tensor, Tensor]], source: Tensor) -> LayerTrace:
     """Return the trace of a population from currents and spikes, of some samples each, and its activation."""
     currents, spikes = (torch.cat(part, 1) for part in zip(*parts, strict=True))
-    neurons = node.neurons or Neurons(signed=True)
-    code, silent = neurons.code or plan.code, neurons.silent
-    quiet = torch.zeros_like(spikes[:1]).expand(silent, *spikes.shape[1:])
-    fired = torch.cat([quiet, spikes]).to(currents.dtype)
-    given, membranes = _inside(plan, node, neurons, currents, fired)
+    found = inside(plan, node, currents, spikes)
     return LayerTrace(
-        spikes=fired,
-        currents=given,
-        membranes=membranes,
-        decoded=code.decode(spikes, node.tensors["theta"]),
+        *found,
+        decoded=plan.codes[node.name].decode(spikes, node.tensors["theta"]),
         source=source,
-        first=plan.graph.first_steps[node.name] - silent,
+        first=plan.graph.first_steps[node.name] + len(spikes) - len(found.spikes),
     )
 
 

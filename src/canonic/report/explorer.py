@@ -1,12 +1,12 @@
 """What the explorer of a report shows: for a few samples the spikes of every layer and the readout at every step."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from canonic.codes import text_of
 from canonic.errors import DataError
 from canonic.network import SpikingNetwork
 from canonic.network.batch import parted
@@ -17,96 +17,19 @@ from canonic.network.readout import by_step
 from canonic.network.reference import reference
 from canonic.neurons import Scan
 from canonic.report.inputs import Picture, picture_of
-from canonic.report.sheets import Sheet, pack, part, sheet
+from canonic.report.sheets import pack, part, ranks, sheet
+from canonic.report.shown import ExplorerData, Layer, Shown
+from canonic.report.watched import Neuron, watched
 from canonic.words import counted
 
 NEURONS = 4096
 """Neurons of a layer that are shown at most."""
 
-DIGITS = 10_000_000
-"""Bytes of all shown digits, times five, as so many ternary ones fit into one: a report stays below 5 MB."""
+ROOM = 2_000_000
+"""Bytes of all shown events: a report stays below 5 MB."""
 
 OUTPUTS = 12
 """Elements of the output that are shown at most."""
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One population.
-
-    Attributes:
-        name: of the population.
-        first: steps before its first digit: digit m leaves at step ``first + m``.
-        silent: its silent steps k.
-        neurons: of one sample.
-        sheet: which of them are shown.
-    """
-
-    name: str
-    first: int
-    silent: int
-    neurons: int
-    sheet: Sheet
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One sample as the network sees and answers it.
-
-    Attributes:
-        label: its class; None where it has none.
-        picture: of the input, as far as it can be shown.
-        spikes: of all layers, packed; the digits of a layer are ``[T, shown]``.
-        positive: spikes +1 of each layer (all neurons) at each digit.
-        negative: spikes -1 likewise.
-        outputs: which elements of the output are shown.
-        readout: those after each step from the first answer on: ``[steps, outputs]``.
-        source: those of the source network.
-        answers: index of the largest of all outputs after each step, likewise ``[steps]``.
-        source_answer: that of the source network.
-    """
-
-    label: int | None
-    picture: Picture
-    spikes: str
-    positive: tuple[tuple[int, ...], ...]
-    negative: tuple[tuple[int, ...], ...]
-    outputs: tuple[int, ...]
-    readout: tuple[tuple[float, ...], ...]
-    source: tuple[float, ...]
-    answers: tuple[int, ...]
-    source_answer: int
-
-
-@dataclass(frozen=True)
-class ExplorerData:
-    """The layers, and what a few samples do in each.
-
-    Attributes:
-        weights: of the T digits.
-        levels: the largest digit.
-        total_steps: until the last digit of the answer.
-        first_answer: the step of its first digit.
-        layers: in order of computation.
-        samples: in the order in which they were given.
-        outputs: elements of the output.
-        classes: their names; empty if they have none.
-        classifies: the largest output is the answer.
-    """
-
-    weights: tuple[float, ...]
-    levels: int
-    total_steps: int
-    first_answer: int
-    layers: tuple[Layer, ...]
-    samples: tuple[Shown, ...]
-    outputs: int
-    classes: tuple[str, ...]
-    classifies: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return asdict(self)
 
 
 def explore(
@@ -127,23 +50,16 @@ def explore(
         classifies: its largest element is the answer, if it is a vector; else its elements are values.
 
     Raises:
-        DataError: if a sample does not fit the network, the names are not as many as the elements, or the network is
-            not in CSS from end to end.
+        DataError: if a sample does not fit the network, or the names are not as many as the elements.
     """
-    if snn.plan.css is None:
-        raise DataError("the explorer shows digits of CSS, and this network is in another code: show its trace instead")
     outputs, place = outputs_named(snn, classes, output), output_called(snn.graph, output) or 0
     given = list(samples)
-    levels = snn.graph.levels[1]
-    room = DIGITS if levels == 1 else DIGITS // 5
-    limit = max(16, min(NEURONS, room // max(1, len(given) * len(snn.graph.populations) * snn.code.steps)))
+    limit = _limit(snn, len(given))
     layers = tuple(_layer(snn, node, limit) for node in snn.graph.populations)
     shown = tuple(_shown(snn, layers, place, sample) for sample in given)
     first, node = _first_answer(snn, place), snn.graph[snn.graph.outputs[place]]
     answers = classifies and len(node.shape) == 1
-    return ExplorerData(
-        snn.code.weights, levels, snn.total_steps, first, layers, shown, outputs, tuple(classes), answers
-    )
+    return ExplorerData(snn.total_steps, first, layers, shown, outputs, tuple(classes), answers)
 
 
 def outputs_named(snn: SpikingNetwork, classes: Sequence[str], output: Output | None = None) -> int:
@@ -161,24 +77,49 @@ def outputs_named(snn: SpikingNetwork, classes: Sequence[str], output: Output | 
     return outputs
 
 
+def _limit(snn: SpikingNetwork, samples: int) -> int:
+    """Return how many neurons of a layer are shown at most: a byte holds five events of one size, or one."""
+    codes = [snn.plan.codes[node.name] for node in snn.graph.populations]
+    cost = sum(code.steps / 5 if len(code.alphabet.magnitudes) == 1 else code.steps for code in codes)
+    return max(16, min(NEURONS, int(ROOM / max(1, samples * cost))))
+
+
 def _layer(snn: SpikingNetwork, node: Node, limit: int) -> Layer:
-    silent = node.neurons.silent if node.neurons else 0
-    return Layer(node.name, snn.graph.first_steps[node.name], silent, node.size, sheet(node.shape, limit))
+    code, silent = snn.plan.codes[node.name], node.neurons.silent if node.neurons else 0
+    return Layer(
+        name=node.name,
+        code=text_of(code),
+        first=snn.graph.first_steps[node.name],
+        silent=silent,
+        weights=code.weights,
+        norms=code.norms,
+        magnitudes=tuple(sorted(code.alphabet.magnitudes)),
+        largest=code.nominal,
+        neurons=node.size,
+        sheet=sheet(node.shape, limit),
+    )
 
 
 def _shown(snn: SpikingNetwork, layers: Sequence[Layer], place: int, sample: object) -> Shown:
-    streams: dict[str, Tensor] = {}
+    activations: dict[str, Tensor] = {}
+    events: dict[str, Tensor] = {}
+    few: dict[str, tuple[Neuron, ...]] = {}
 
-    def keep(node: Node, _: Sequence[Tensor], result: Scan | Tensor) -> None:
+    def keep_source(node: Node, _: Sequence[Tensor], activation: Tensor) -> None:
+        if node.kind == "population":
+            activations[node.name] = activation
+
+    def keep(node: Node, given: Sequence[Tensor], result: Scan | Tensor) -> None:
         if isinstance(result, Scan):
-            streams[node.name] = result.spikes[:, 0].cpu()
+            events[node.name] = result.spikes[:, 0].cpu()
+            few[node.name] = watched(snn.layerwise_plan, node, given, result.spikes, activations[node.name])
 
     given = parted(sample, snn.graph.inputs, "a sample")
     alone = [x[None] if isinstance(x, Tensor) else x for x in given.inputs]
     inputs = checked(snn.graph, alone, "a sample")
     with torch.no_grad():
+        source = reference(snn.graph, inputs, keep_source)[place].cpu().flatten()
         readout = by_step(snn.clocked_plan, snn.layerwise_plan, inputs, keep)[place].cpu()
-        source = reference(snn.graph, inputs)[place].cpu().flatten()
     steps = readout.reshape(len(readout), -1)[_first_answer(snn, place) - 1 :]
     label = _label(given.labels)
     answers = tuple(int(step.argmax()) for step in steps)
@@ -186,15 +127,21 @@ def _shown(snn: SpikingNetwork, layers: Sequence[Layer], place: int, sample: obj
     return Shown(
         label=label,
         picture=_picture(snn, inputs),
-        spikes=pack([part(layer.sheet, streams[layer.name]) for layer in layers], snn.graph.levels[1]),
-        positive=tuple(_counted(streams[layer.name] > 0) for layer in layers),
-        negative=tuple(_counted(streams[layer.name] < 0) for layer in layers),
+        events=_packed(layers, events),
+        watched=tuple(few[layer.name] for layer in layers),
+        positive=tuple(_counted(events[layer.name] > 0) for layer in layers),
+        negative=tuple(_counted(events[layer.name] < 0) for layer in layers),
         outputs=outputs,
         readout=tuple(_rounded(step[list(outputs)]) for step in steps),
         source=_rounded(source[list(outputs)]),
         answers=answers,
         source_answer=int(source.argmax()),
     )
+
+
+def _packed(layers: Sequence[Layer], events: Mapping[str, Tensor]) -> str:
+    parts = [part(layer.sheet, ranks(events[layer.name], layer.magnitudes)) for layer in layers]
+    return pack(parts, [len(layer.magnitudes) for layer in layers])
 
 
 def _label(y: object) -> int | None:

@@ -9,12 +9,12 @@ from typing import Any
 
 from canonic.measure.summary import calibrated
 from canonic.report import comparison, sections
-from canonic.report.explorer import ExplorerData
 from canonic.report.form import require_form
 from canonic.report.glance import glance
 from canonic.report.library import bundle
 from canonic.report.markup import Section
 from canonic.report.record import parts_of, record
+from canonic.report.shown import ExplorerData
 from canonic.words import counted
 
 
@@ -62,11 +62,11 @@ def report(
         partial=_partial(evaluation["data"]) + _seen(evaluation["data"]),
         contents="".join(f'<li><a href="#{part.name}">{escape(_short(part.title))}</a></li>' for part in parts),
         sections="".join(map(str, parts)),
-        style=_asset("theme.css") + _asset("page.css"),
+        style="".join(map(_asset, ("theme.css", "train.css", "page.css"))),
         charts=_script(charts),
         explorer=_script(explorer.to_json() if explorer and explorer.samples else None),
         library=bundle(),
-        code=_asset("page.js") + _asset("explorer.js"),
+        code="".join(map(_asset, ("page.js", "train.js", "explorer.js"))),
         licences=escape(_asset("licences.txt")),
     )
 

@@ -1,4 +1,4 @@
-"""How the spikes of a layer are laid out as maps, and packed: five ternary digits a byte, or one of more levels."""
+"""How the events of a layer are laid out as maps, and packed: five a byte where all are of one size, else one."""
 
 import base64
 import math
@@ -65,39 +65,55 @@ def sheet(shape: Sequence[int], limit: int) -> Sheet:
     return Sheet(maps, height, width, channels, stride, maps * height * width)
 
 
-def part(sheet: Sheet, spikes: Shaped[Tensor, "time *shape"]) -> NDArray[np.int8]:
-    """Return the shown digits ``[time, shown]``, maps one after the other."""
-    values = spikes.to(torch.int8)
-    if values.dim() <= 2:
-        return values.reshape(len(values), -1)[:, :: sheet.stride].numpy()
-    maps = values.reshape(len(values), -1, *values.shape[-2:])
+def ranks(events: Shaped[Tensor, "time *shape"], magnitudes: Sequence[float]) -> Shaped[Tensor, "time *shape"]:
+    """Return events as whole numbers: which of the magnitudes, the smallest being 1, with the sign of the event.
+
+    >>> ranks(torch.tensor([0.0, -0.5, 1.0]), (1.0, 0.5)).tolist()
+    [0, -1, 2]
+    """
+    ascending = torch.tensor(sorted(magnitudes), dtype=torch.float32, device=events.device)
+    found = torch.bucketize(events.abs().float().contiguous(), ascending, right=True)
+    return (found * events.sign()).to(torch.int8)
+
+
+def part(sheet: Sheet, ranks: Shaped[Tensor, "time *shape"]) -> NDArray[np.int8]:
+    """Return the shown events ``[time, shown]``, maps one after the other."""
+    if ranks.dim() <= 2:
+        return ranks.reshape(len(ranks), -1)[:, :: sheet.stride].numpy()
+    maps = ranks.reshape(len(ranks), -1, *ranks.shape[-2:])
     chosen = [index * sheet.channels // sheet.maps for index in range(sheet.maps)]
     return maps[:, chosen, :: sheet.stride, :: sheet.stride].flatten(1).numpy()
 
 
-def pack(digits: Sequence[NDArray[np.int8]], levels: int = 1) -> str:
-    """Return arrays of digits as text: -1, 0 and +1 filled up to whole bytes, others as they are, deflated, base64.
+def pack(parts: Sequence[NDArray[np.int8]], sizes: Sequence[int]) -> str:
+    """Return arrays of ranks as text: bytes, deflated, base64.
 
-    >>> unpack(pack([np.array([1, 0, -1], np.int8), np.array([0, 1], np.int8)]), [3, 2])
-    [[1, 0, -1], [0, 1]]
-    >>> unpack(pack([np.array([-7, 64], np.int8)], levels=64), [2], levels=64)
-    [[-7, 64]]
+    Args:
+        parts: of each layer.
+        sizes: how many magnitudes the events of each have; five ranks of one fill a byte.
+
+    >>> unpack(pack([np.array([1, 0, -1], np.int8), np.array([-7, 64], np.int8)], [1, 64]), [3, 2], [1, 64])
+    [[1, 0, -1], [-7, 64]]
     """
-    if levels == 1:
-        rows = [np.pad(d.ravel(), (0, -d.size % 5)).reshape(-1, 5) + 1 for d in digits]
-        whole = (np.concatenate([*rows, np.zeros((0, 5), np.int64)]) @ FIVE).astype(np.uint8)
-    else:
-        whole = np.concatenate([d.ravel() for d in digits]).view(np.uint8)
-    return base64.b64encode(zlib.compress(whole.tobytes(), 9)).decode()
+    content = b"".join(map(_bytes, parts, sizes))
+    return base64.b64encode(zlib.compress(content, 9)).decode()
 
 
-def unpack(text: str, sizes: Sequence[int], levels: int = 1) -> list[list[int]]:
-    """Return the digits that were packed, given how many each array held. The page does the same."""
+def _bytes(ranks: NDArray[np.int8], size: int) -> bytes:
+    if size > 1:
+        return ranks.astype(np.int8).tobytes()
+    fives = np.pad(ranks.ravel(), (0, -ranks.size % 5)).reshape(-1, 5) + 1
+    whole: NDArray[np.uint8] = (fives @ FIVE).astype(np.uint8)
+    return whole.tobytes()
+
+
+def unpack(text: str, counts: Sequence[int], sizes: Sequence[int]) -> list[list[int]]:
+    """Return the ranks that were packed, given how many each array held. The page does the same."""
     content = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
-    digits = content[:, None] // FIVE % 3 - 1 if levels == 1 else content.view(np.int8)[:, None]
     parts, start = [], 0
-    for size in sizes:
-        count = -(-size // digits.shape[1])
-        parts.append(digits[start : start + count].ravel()[:size].tolist())
-        start += count
+    for count, size in zip(counts, sizes, strict=True):
+        length = count if size > 1 else -(-count // 5)
+        own = content[start : start + length]
+        parts.append((own.view(np.int8) if size > 1 else (own[:, None] // FIVE % 3 - 1).ravel()[:count]).tolist())
+        start += length
     return parts

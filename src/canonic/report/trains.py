@@ -104,7 +104,7 @@ def trains_page(codes: Sequence[Weighted] = ()) -> str:
     It holds the trains of all its numbers, and loads nothing.
     """
     data = {"hundredths": list(HUNDREDTHS), "codes": [_data(code) for code in codes or examples()]}
-    parts = {name: _asset(f"trains.{name}") for name in ("css", "js")}
+    parts = {name: _asset(f"train.{name}") + _asset(f"trains.{name}") for name in ("css", "js")}
     whole = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return Template(_asset("trains.html")).substitute(parts, theme=_asset("theme.css"), data=whole)
 

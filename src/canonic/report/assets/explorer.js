@@ -9,22 +9,22 @@ async function unpacked(text) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-// The digits of each layer, [T * shown], from five ternary digits a byte, or one of more levels.
-async function digitsOf(sample) {
-  const bytes = await unpacked(sample.spikes);
+// The events of each layer, [T * shown]: ranks among its magnitudes, five a byte where there is one, else one.
+async function ranksOf(sample) {
+  const bytes = await unpacked(sample.events);
   let start = 0;
-  return data.layers.map(({ sheet }) => {
-    const size = sheet.shown * data.weights.length;
-    const digits = new Int8Array(size);
-    if (data.levels > 1) digits.set(bytes.subarray(start, start + size));
-    else for (let i = 0; i < size; i++) digits[i] = (Math.floor(bytes[start + Math.floor(i / 5)] / POWERS[i % 5]) % 3) - 1;
-    start += data.levels > 1 ? size : Math.ceil(size / 5);
-    return digits;
+  return data.layers.map(({ sheet, weights, magnitudes }) => {
+    const ranks = new Int8Array(sheet.shown * weights.length), one = magnitudes.length === 1;
+    const length = one ? Math.ceil(ranks.length / 5) : ranks.length;
+    if (!one) ranks.set(bytes.subarray(start, start + length));
+    else for (let i = 0; i < ranks.length; i++) ranks[i] = (Math.floor(bytes[start + Math.floor(i / 5)] / POWERS[i % 5]) % 3) - 1;
+    start += length;
+    return ranks;
   });
 }
 
 const named = (index) => data.classes[index] ?? String(index);
-const state = { sample: 0, step: data?.first_answer, digits: [], playing: null, bars: null, lines: null };
+const state = { sample: 0, step: data?.first_answer, ranks: [], layer: 0, playing: null, bars: null, lines: null };
 
 function digitAt(layer, step) {
   return step - layer.first;
@@ -32,14 +32,14 @@ function digitAt(layer, step) {
 
 function stateOf(layer, step) {
   const digit = digitAt(layer, step);
-  if (digit > data.weights.length) return ["done", "done"];
-  if (digit >= 1) return ["fires", `digit ${digit} of ${data.weights.length}`];
+  if (digit > layer.weights.length) return ["done", "done"];
+  if (digit >= 1) return ["fires", `digit ${digit} of ${layer.weights.length}`];
   if (digit > -layer.silent) return ["listens", "listens, silent"];
   return ["waits", "waits for its input"];
 }
 
-// Paint the maps of one layer: its spikes at this step over the value that its digits so far stand for.
-function paint(canvas, layer, digits, step) {
+// Paint the maps of one layer: its events at this step over the value that those so far stand for.
+function paint(canvas, layer, ranks, step) {
   const { maps, height, width, shown } = layer.sheet;
   const columns = Math.ceil(Math.sqrt((maps * height) / width));
   const rows = Math.ceil(maps / columns);
@@ -50,21 +50,22 @@ function paint(canvas, layer, digits, step) {
   const image = context.createImageData(canvas.width, canvas.height);
   const plus = rgb("plus"), minus = rgb("minus"), value = rgb("value"), surface = rgb("shade");
   const now = digitAt(layer, step);
-  const last = Math.min(now, data.weights.length);
+  const { weights, norms, magnitudes, largest } = layer, last = Math.min(now, weights.length);
+  const sizes = [0, ...magnitudes], worth = (rank) => Math.sign(rank) * sizes[Math.abs(rank)];
   for (let neuron = 0; neuron < shown; neuron++) {
     let sum = 0;
-    for (let digit = 0; digit < last; digit++) sum += data.weights[digit] * digits[digit * shown + neuron];
-    const spike = now >= 1 && now <= data.weights.length ? digits[(now - 1) * shown + neuron] : 0;
-    const size = data.levels === 1 ? 1 : 0.4 + (0.6 * Math.abs(spike)) / data.levels;
-    const strength = Math.min(1, Math.sqrt(Math.abs(sum)));
+    for (let digit = 0; digit < last; digit++) sum += weights[digit] * worth(ranks[digit * shown + neuron]);
+    const rank = now >= 1 && now <= weights.length ? ranks[(now - 1) * shown + neuron] : 0;
+    const size = magnitudes.length === 1 ? 1 : 0.4 + (0.6 * Math.abs(rank)) / magnitudes.length;
+    const strength = last < 1 ? 0 : Math.min(1, Math.sqrt((2 * Math.abs(sum)) / (norms[last - 1] * largest)));
     const map = Math.floor(neuron / (height * width)), within = neuron % (height * width);
     const x = (map % columns) * (width + gap) + (within % width);
     const y = Math.floor(map / columns) * (height + gap) + Math.floor(within / width);
     const at = 4 * (y * canvas.width + x);
     for (let part = 0; part < 3; part++) {
       const rest = surface[part] + strength * (value[part] - surface[part]);
-      const ink = (spike > 0 ? plus : minus)[part];
-      image.data[at + part] = spike ? surface[part] + size * (ink - surface[part]) : rest;
+      const ink = (rank > 0 ? plus : minus)[part];
+      image.data[at + part] = rank ? surface[part] + size * (ink - surface[part]) : rest;
     }
     image.data[at + 3] = 255;
   }
@@ -87,11 +88,13 @@ function cards() {
     canvas.setAttribute("role", "img");
     const ticks = document.createElement("span");
     ticks.className = "ticks";
-    ticks.append(...data.weights.map(() => document.createElement("i")));
+    ticks.append(...layer.weights.map(() => document.createElement("i")));
+    ticks.style.gap = layer.weights.length > 24 ? 0 : "";
     const text = document.createElement("span");
     const part = document.createElement("span");
-    part.textContent = partOf(layer);
+    part.textContent = `${layer.code}, ${partOf(layer)}`;
     card.append(name, canvas, ticks, text, part);
+    card.addEventListener("click", () => watch(data.layers.indexOf(layer)));
     return card;
   }));
 }
@@ -108,6 +111,44 @@ function partOf({ neurons, sheet }) {
   return `shown: ${[maps, stride].filter(Boolean).join(", ")}`;
 }
 
+// A few neurons of one layer, all their steps.
+function watch(index) {
+  state.layer = index;
+  find("layer").value = index;
+  showLayers();
+  showNeurons();
+}
+
+function showNeurons() {
+  const layer = data.layers[state.layer], neurons = data.samples[state.sample].watched[state.layer];
+  find("layer-code").textContent = layer.code;
+  const events = neurons.flatMap((neuron) => neuron.events);
+  const code = { ...layer, signed: events.some((event) => event < 0), most: Math.max(1, ...events.map(Math.abs)) };
+  if (find("neurons").dataset.shown !== `${state.sample} ${state.layer}`) {
+    find("neurons").dataset.shown = `${state.sample} ${state.layer}`;
+    find("neurons").replaceChildren(...neurons.map((neuron) => neuronCard(layer, neuron)));
+  }
+  neurons.forEach((neuron, index) => showNeuron(find("neurons").children[index].children[1], code, neuron));
+}
+
+function showNeuron(picture, layer, neuron) {
+  const { events, membranes, source } = neuron, values = prefixes(layer, events);
+  const first = layer.first - layer.silent, columns = membranes.length;
+  drawTrain(picture, layer, { events, values, membranes, goal: source, full: layer.largest }, { first, columns, now: state.step });
+}
+
+function neuronCard(layer, { place, events, membranes, source }) {
+  const values = prefixes(layer, events), first = layer.first - layer.silent;
+  const name = `Neuron ${place.join(", ")}: ${plain(values.at(-1))}, source ${plain(source)}`;
+  const rows = membranes.map((held, step) => {
+    const m = step - layer.silent;
+    return m < 0 ? [first + step + 1, "listens", "", plain(held), ""] : [first + step + 1, trimmed(events[m]), trimmed(layer.weights[m]), plain(held), plain(values[m])];
+  });
+  const table = tableOf(["step", "event", "worth", "membrane", "so far"], rows);
+  const picture = svg("svg", { class: "train", role: "img", "aria-label": `${name}: events ${events.map(trimmed).join(" ")}` });
+  return html("li", [html("strong", name), picture, html("details", [html("summary", "Step by step"), table])]);
+}
+
 function showLayers() {
   const sample = data.samples[state.sample];
   const counts = { waits: 0, listens: 0, fires: 0, done: 0 };
@@ -117,13 +158,14 @@ function showLayers() {
     const digit = digitAt(layer, state.step);
     counts[kind]++;
     card.dataset.state = kind;
+    card.toggleAttribute("data-watched", index === state.layer);
     const fired = kind === "fires" ? `: +${sample.positive[index][digit - 1]} −${sample.negative[index][digit - 1]}` : "";
     card.children[3].textContent = text + fired;
     card.children[1].setAttribute("aria-label", `${layer.name}, ${text}${fired}`);
     [...card.children[2].children].forEach((tick, m) => {
       tick.className = m + 1 < digit ? "past" : m + 1 === digit ? "current" : "";
     });
-    paint(card.children[1], layer, state.digits[index], state.step);
+    paint(card.children[1], layer, state.ranks[index], state.step);
   });
   return counts;
 }
@@ -197,6 +239,7 @@ function show() {
   slider.setAttribute("aria-valuetext", `step ${state.step} of ${data.total_steps}`);
   find("step-now").textContent = `step ${state.step} of ${data.total_steps}`;
   const counts = showLayers();
+  if (data.layers.length) showNeurons();
   find("says").textContent = says(sample);
   state.bars?.data("now", rowsNow(sample)).run();
   state.lines?.data("cursor", state.step < data.first_answer ? [] : [{ step: state.step }]).run();
@@ -208,7 +251,7 @@ function show() {
 async function choose(index) {
   state.sample = index;
   const sample = data.samples[index];
-  state.digits = await digitsOf(sample);
+  state.ranks = await ranksOf(sample);
   const image = find("input");
   image.hidden = !sample.picture.url;
   if (sample.picture.url) image.src = sample.picture.url;
@@ -263,8 +306,12 @@ async function start() {
     show();
   });
   find("play").addEventListener("click", play);
+  find("layer").append(...data.layers.map((layer, index) => new Option(layer.name, index)));
+  find("layer").addEventListener("change", (event) => watch(Number(event.target.value)));
+  find("watch").hidden = !data.layers.length;
+  window.addEventListener("resize", show);
   find("explorer").addEventListener("keydown", (event) => {
-    if (event.key !== " " || event.target.closest("button, summary")) return;
+    if (event.key !== " " || event.target.closest("button, summary, select")) return;
     event.preventDefault();
     play();
   });
