@@ -139,3 +139,11 @@ def test_the_list_of_operators_is_that_of_the_table():
     from canonic.frontend.table import describe
 
     assert (ROOT / "docs" / "operators.md").read_text() == "\n".join(describe()) + "\n"
+
+
+def test_the_page_of_the_architecture_names_what_there_is():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    assert re.findall(r"^\| `(\w+)/` \|", text, re.MULTILINE) == LAYERS
+    named = set(re.findall(r"`((?:\w+/)+\w+\.\w+)`", text))
+    assert len(named) > 15
+    assert [name for name in named if not ((SOURCE / name).exists() or (ROOT / name).exists())] == []
