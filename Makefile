@@ -63,8 +63,9 @@ bench-codes: $(VENV)/.installed  ## networks in every code on the same pictures;
 bench-family: $(VENV)/.installed  ## more levels, other radices, no silent steps: resnet20, docs/how-it-works.md
 	$(BIN)/python -m benchmarks.family
 
-bench-int8: $(VENV)/.installed  ## what whole numbers cost the networks of the operator tests: docs/how-it-works.md
+bench-int8: $(VENV)/.installed  ## what whole numbers cost the networks of the operator tests, and the family: docs/how-it-works.md
 	$(BIN)/python -m benchmarks.int8
+	$(BIN)/python -m benchmarks.int8_family
 
 bench-peers: $(VENV)/.installed $(PEERS)/.installed  ## small networks of every kind through other converters too
 	$(BIN)/python -m benchmarks.peers.run $(PEERS)/bin/python

@@ -2,23 +2,25 @@
 
 import numpy as np
 
-LIMIT = 2**22
+CURRENT = 2**23
 
 
-def population(currents, threshold, start, steps, silent, signed):
-    """Spikes of a population with whole thresholds: [time, batch, *shape]."""
+def population(currents, threshold, start, steps, silent, signed, beta=2, levels=1, caps=None):
+    """Spikes of a population with whole thresholds, [time, batch, *shape]; caps are the largest prefixes, if any."""
     v = np.zeros(currents.shape[1:], dtype=np.int64) + start
-    gate = np.full(v.shape, signed)
+    prefix = np.zeros_like(v)
     spikes = np.zeros((steps, *v.shape), dtype=np.int64)
+    top, limit = threshold * beta**silent, CURRENT // beta
     for t in range(steps + silent):
-        u = 2 * v + (currents[t] if t < len(currents) else 0)
+        u = beta * v + (currents[t] if t < len(currents) else 0)
         if t >= silent:
-            bar = threshold * 2**silent  # twice the bar, so that no half is needed
-            up, down = 2 * u >= bar, (2 * u <= -bar) & gate
-            spikes[t - silent] = up.astype(np.int64) - (down & ~up)
-            gate = gate | up
-            u = u - spikes[t - silent] * bar
-        v = np.clip(u, -LIMIT, LIMIT)
+            s = np.sign(u) * np.minimum((2 * np.abs(u) + top) // (2 * top), levels)
+            if not signed:
+                s = np.maximum(s, -beta * prefix)
+            if caps is not None:
+                s = np.minimum(s, caps[t - silent] - beta * prefix)
+            prefix, spikes[t - silent], u = beta * prefix + s, s, u - top * s
+        v = np.clip(u, -limit, limit)
     return spikes
 
 
@@ -33,3 +35,15 @@ def convolve(x, weight, stride, padding):
             patch = x[:, :, i * stride : i * stride + size, j * stride : j * stride + size]
             out[:, :, i, j] = np.einsum("bckl,ockl->bo", patch, weight)
     return out
+
+
+def maximum(spikes, beta, size):
+    """The digits of a max pooling of windows side by side: those of the largest prefix."""
+    digits, prefix, before = [], 0, 0
+    for step in spikes:
+        prefix = beta * prefix + step
+        rows = prefix.reshape(*prefix.shape[:2], prefix.shape[2] // size, size, prefix.shape[3] // size, size)
+        largest = rows.max((3, 5))
+        digits.append(largest - beta * before)
+        before = largest
+    return np.stack(digits)

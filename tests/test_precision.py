@@ -228,7 +228,7 @@ REFUSED = [
     (
         nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2)),
         {"code": CSS(beta=1.5)},
-        "needs beta = 2; the code has",
+        "needs a whole beta; the code has",
     ),
 ]
 

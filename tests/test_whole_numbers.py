@@ -201,12 +201,18 @@ def matrix(operator, weight, shape, **arguments):
     return Node("m", "synapse", operator, ("x",), shape, given, {"weight": weight}, "weighs")
 
 
+def digits(levels, shape):
+    """Spikes of that many levels, of which the sums are largest: of the largest, and none, and some between."""
+    return (torch.randint(-1, 2, shape) * levels // torch.randint(1, 3, shape)).to(torch.int8)
+
+
 @pytest.mark.parametrize("inputs", [1, 2, 3, 8, 17, 64])
-def test_linear_layers_of_any_width_give_exact_sums(inputs):
-    spikes = torch.randint(-1, 2, (5, inputs), dtype=torch.int8)
+@pytest.mark.parametrize("levels", [1, 127])
+def test_linear_layers_of_any_width_give_exact_sums(inputs, levels):
+    spikes = digits(levels, (5, inputs))
     for outputs in (1, 2, 7, 16, 33):
         weight = torch.randint(-127, 128, (outputs, inputs)).float()
-        node = pack(matrix("aten.linear.default", weight, (outputs,)), (inputs,))
+        node = pack(matrix("aten.linear.default", weight, (outputs,)), (inputs,), levels)
         for _ in range(3):
             assert torch.equal(multiply(node, [spikes]), linear(spikes.float(), weight))
 
@@ -222,14 +228,15 @@ ODD = [
 
 
 @pytest.mark.parametrize(("shape", "kernel", "stride", "padding", "dilation"), ODD)
-def test_convolutions_of_odd_geometry_give_exact_sums(shape, kernel, stride, padding, dilation):
+@pytest.mark.parametrize("levels", [1, 63, 64, 127])
+def test_convolutions_of_odd_geometry_give_exact_sums(shape, kernel, stride, padding, dilation, levels):
     """Those that torch's operators get wrong, or cannot do without a segmentation fault, are done otherwise."""
-    spikes = torch.randint(-1, 2, (7, *shape), dtype=torch.int8)
+    spikes = digits(levels, (7, *shape))
     weight = torch.randint(-127, 128, (17, shape[0], *kernel)).float()
     wanted = conv2d(spikes.float(), weight, None, stride, padding, dilation)
     given = {"stride": stride, "padding": padding, "dilation": dilation, "groups": 1}
     node = matrix("aten.conv2d.default", weight, tuple(wanted.shape[1:]), **given)
-    assert torch.equal(multiply(pack(node, shape), [spikes]), wanted)
+    assert torch.equal(multiply(pack(node, shape, levels), [spikes]), wanted)
     narrow = node.with_tensors(weight=weight.bfloat16())
     assert torch.allclose(
         multiply(narrow, [spikes]), conv2d(spikes.float(), weight.bfloat16().float(), None, stride, padding, dilation)

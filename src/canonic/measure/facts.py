@@ -12,7 +12,7 @@ from canonic.network.graph import Graph, Node, Precision
 from canonic.network.outputs import output_names
 from canonic.network.plan import Plan
 
-AUXILIARY = ("theta", "mean", "packed", "unit", "wide")
+AUXILIARY = ("theta", "mean", "packed", "unit", "levels", "wide")
 """Tensors that describe, or that hold the weights once more in the layout of a processor."""
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from canonic.codes import CSS
 from canonic.errors import first_line
 from canonic.native.population import Given
-from canonic.neurons import SATURATION, Scan
+from canonic.neurons import Scan, saturation
 from canonic.neurons.terms import Term
 
 log = logging.getLogger("canonic")
@@ -74,7 +74,7 @@ def loop(code: CSS, signed: bool) -> Loop:
                 closed = torch.where(up, 0.0, closed)
                 spikes[t - code.silent - 1].copy_(s)
                 u = u - top * s
-            v = u if theta is None else u.clamp(-SATURATION, SATURATION)
+            v = u if theta is None else u.clamp(-saturation(code), saturation(code))
 
     return run
 

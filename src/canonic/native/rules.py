@@ -10,7 +10,7 @@ from torch import Tensor
 from canonic.codes import CSS, MOST_STEPS, Weighted
 from canonic.codes.weighted import BARELY
 from canonic.native.population import Given, macros_of, place
-from canonic.neurons import SATURATION, shares
+from canonic.neurons import saturation, shares
 
 TSA = ("vectors.c", "population.c", "tsa.c")
 WEIGHTED = ("vectors.c", "population.c", "weighted.c")
@@ -41,7 +41,7 @@ class Amplifying(Structure):
 
     _fields_ = (
         *((name, c_int32) for name in ("steps", "silent", "levels")),
-        *((name, c_float) for name in ("beta", "bar", "last_bar", "top")),
+        *((name, c_float) for name in ("beta", "bar", "last_bar", "top", "limit")),
     )
 
 
@@ -55,10 +55,10 @@ class Tabled(Structure):
     )
 
 
-def numbers_of(code: CSS) -> tuple[int, int, int, float, float, float, float]:
+def numbers_of(code: CSS) -> tuple[int, int, int, float, float, float, float, float]:
     """Return the fields of a code in tsa.c."""
     top = code.beta**code.silent
-    return code.steps, code.silent, code.levels, code.beta, code.phi * top, top / 2, top
+    return code.steps, code.silent, code.levels, code.beta, code.phi * top, top / 2, top, saturation(code)
 
 
 def amplifying(code: CSS, given: Given) -> Rule:
@@ -68,7 +68,6 @@ def amplifying(code: CSS, given: Given) -> Rule:
         f"SIGNED={given.signed:d}",
         f"THETA={given.theta is not None:d}",
         f"CEILING={given.ceiling is not None:d}",
-        f"LIMIT=((float){SATURATION!r})",
     )
     return Rule(TSA, macros, Amplifying(*numbers_of(code)), (), code.steps)
 

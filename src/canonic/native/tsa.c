@@ -1,11 +1,10 @@
 /* The ternary self-amplifying neuron, and that of several levels (tsa.py), after population.c. Further macros:
      SIGNED     whether the gate is open from the start
      THETA      whether thresholds are whole numbers
-     CEILING    whether what is sent has a ceiling, with several levels
-     LIMIT      where membranes saturate, if THETA */
+     CEILING    whether what is sent has a ceiling, with several levels */
 
-/* A code: T, k, L, beta, phi beta^k, beta^k / 2 for the last digit, and beta^k. */
-typedef struct { int32_t steps, silent, levels; float beta, bar, last_bar, top; } Code;
+/* A code: T, k, L, beta, phi beta^k, beta^k / 2 for the last digit, beta^k, and where whole membranes saturate. */
+typedef struct { int32_t steps, silent, levels; float beta, bar, last_bar, top, limit; } Code;
 
 #if GRADED
 /* The digits of neurons whose membrane is u, in units of the threshold, and that may take back as much as the gate. */
@@ -61,7 +60,7 @@ INLINE void neurons(Code code, const void *const *terms, const int32_t *lengths,
             if (COUNT) count(&tally->up[digit], there & up), count(&tally->down[digit], there & down);
         }
         power *= t >= code.silent ? code.beta : 1;
-        EACH_VECTOR v[m] = THETA ? between(u[m], (Floats){0} + LIMIT) : u[m];
+        EACH_VECTOR v[m] = THETA ? between(u[m], (Floats){0} + code.limit) : u[m];
     }
     if (COUNT) EACH_VECTOR count_neurons(tally, events + m * LANES, fired[m], n);
 }

@@ -147,7 +147,8 @@ def _advance(
     if not 1 <= t <= plan.codes[node.name].steps:
         return None, memory
     if node.kind == "function unit":
-        return _telescoping(plan, node, t, arriving, memory if isinstance(memory, Prefix) else None)
+        digit = _whole_maximum if plan.spikes == torch.int8 and node.scaling == "pools" else _telescoping
+        return digit(plan, node, t, arriving, memory if isinstance(memory, Prefix) else None)
     return _linear(plan, node, t, arriving), None
 
 
@@ -203,6 +204,15 @@ def _telescoping(
     if last is not None:
         sent = sent - (last if code.plain else code.norms[t - 2] * last)
     return sent / weight, Prefix(sums, output)
+
+
+def _whole_maximum(
+    plan: Plan, node: Node, t: int, arriving: list[tuple[Pulse, Tensor]], memory: Prefix | None
+) -> tuple[Pulse, Memory]:
+    """Return the digit of a maximum of whole digits, and what is remembered: in float64, far from any half."""
+    wide = [(pulse if pulse is None else pulse.double(), silence.double()) for pulse, silence in arriving]
+    digit, after = _telescoping(plan, node, t, wide, memory)
+    return digit if digit is None else digit.round().to(arriving[0][1]), after
 
 
 def _sum(before: Tensor | None, weight: float, pulse: Pulse, silence: Tensor) -> Tensor:

@@ -4,15 +4,15 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from canonic.codes import CSS
 from canonic.errors import ConversionError
 from canonic.network.graph import Graph, Node
 from canonic.network.power import mean_of, power_of
 from canonic.network.weights import compress
+from canonic.neurons import saturation
 
 LARGEST_CURRENT = 2.0**23
-"""With membranes up to 2^22 every sum stays below 2^24: a float holds it exactly, and so does an int32."""
-LARGEST_THRESHOLD = 2.0**20
-"""Largest theta' = 2^k theta: membranes, which saturate at 2^22, then hold four of them."""
+"""With membranes up to 2^23 / beta every sum stays below 2^24: a float holds it exactly, and so does an int32."""
 
 
 class TooLarge(Exception):
@@ -35,7 +35,7 @@ class Draft:
         names: of the stream that stands for each node of the graph.
         grids: of each stream.
         bounds: what its numbers can reach.
-        ternary: the streams whose numbers are -1, 0 and +1.
+        spikes: the streams whose numbers are spikes, as they leave populations.
         plain: of each matrix and scale, with weights that give plain numbers.
         means: of the elements of each stream, where they are known.
         powers: their mean squares, likewise.
@@ -49,7 +49,7 @@ class Draft:
     names: dict[str, str] = field(default_factory=dict)
     grids: dict[str, Tensor] = field(default_factory=dict)
     bounds: dict[str, float] = field(default_factory=dict)
-    ternary: set[str] = field(default_factory=set)
+    spikes: set[str] = field(default_factory=set)
     plain: dict[str, Node] = field(default_factory=dict)
     means: dict[str, Tensor | None] = field(default_factory=dict)
     powers: dict[str, Tensor | None] = field(default_factory=dict)
@@ -86,6 +86,19 @@ class Draft:
     def requantised(self, name: str) -> bool:
         """Whether the weights of a node can be put on another grid: nothing else reads it."""
         return name in self.plain and len(self.graph.consumers[name]) == 1 and name not in self.graph.outputs
+
+
+def largest_threshold(code: CSS) -> float:
+    """Return the largest whole threshold of a population.
+
+    Membranes, before they saturate, then hold four theta' = beta^k theta, and more where more may wait behind a gate:
+    currents without an overload, up to ``(L + (1 - beta) / 2) theta'``, bring back no more than
+    ``(L / (beta - 1) - 1/2) theta'``.
+
+    >>> largest_threshold(CSS(8, 1)) == 2.0**19, largest_threshold(CSS(8, 0, levels=8)) == 2.0**19
+    (True, True)
+    """
+    return saturation(code) / (max(4, code.levels / (code.beta - 1)) * code.beta**code.silent)
 
 
 def impossible(node: Node, why: str) -> ConversionError:

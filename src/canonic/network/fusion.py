@@ -19,7 +19,7 @@ from canonic.network.inputs import prototype
 from canonic.network.plan import Plan
 from canonic.network.pooling import poolable
 from canonic.network.population import per_channel
-from canonic.neurons import SATURATION
+from canonic.neurons import saturation
 
 Source = tuple[str, Node | None]
 """A stream, and the scale that it goes through."""
@@ -114,13 +114,7 @@ def _behind(plan: Plan, node: Node, code: CSS) -> Node:
         and _read_once(plan.graph, source.name)
     ]
     ternary = plan.graph.levels[1] == 1  # the spikes that it reads are, too
-    if (
-        not ternary
-        or plan.bias != "first"
-        or not ready
-        or not per_channel(node)
-        or not _holds(plan.graph, node, code.silent)
-    ):
+    if not ternary or plan.bias != "first" or not ready or not per_channel(node) or not _holds(plan.graph, node, code):
         return node
     index, largest = max(ready, key=lambda found: found[1].tensors["weight"].numel())
     inputs = (largest.inputs[0], *node.inputs[:index], *node.inputs[index + 1 :])
@@ -130,14 +124,14 @@ def _behind(plan: Plan, node: Node, code: CSS) -> Node:
     return replace(node, inputs=inputs, tensors=others | moved, convolution=prepared(largest, code))
 
 
-def _holds(graph: Graph, node: Node, silent: int) -> bool:
+def _holds(graph: Graph, node: Node, code: CSS) -> bool:
     """Whether no membrane of an integer network can saturate in the silent steps, which a program takes at once."""
-    if "threshold" not in node.tensors or silent == 0:
+    if "threshold" not in node.tensors or code.silent == 0:
         return True
     start = float(node.tensors["start"].abs().max()) if "start" in node.tensors else 0.0
     scales = [node.tensors.get(f"scale {index}") for index in range(len(node.inputs))]
     reach = sum(_reach(graph, graph[name], scale) for name, scale in zip(node.inputs, scales, strict=True))
-    return bool((2**silent - 1) * reach + 2**silent * start <= SATURATION)
+    return bool((2**code.silent - 1) * reach + 2**code.silent * start <= saturation(code))
 
 
 def _reach(graph: Graph, source: Node, scale: Tensor | None) -> float:

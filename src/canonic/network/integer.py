@@ -1,4 +1,4 @@
-"""A network of whole numbers: int8 weights, ternary spikes, integer currents, membranes and thresholds.
+"""A network of whole numbers: int8 weights, spikes of -L to L, integer currents, membranes and thresholds.
 
 A stream holds whole numbers on a grid G, a tensor that broadcasts against one sample: the value is the number / G.
 Spikes lie on the grid 1. A matrix that spikes go through gets, for output channel c,
@@ -27,6 +27,9 @@ from canonic.network.kernels import pack
 from canonic.network.matrices import FINE, INPUTS, Matrices, only_matrices_read
 from canonic.network.plan import Plan
 from canonic.network.traits import CLIP
+
+LARGEST_PREFIX = 2.0**24
+"""What was sent, in units of the last digit: a float holds it exactly."""
 
 
 def to_integers(plan: Plan) -> Plan:
@@ -58,13 +61,16 @@ def _require_css(plan: Plan) -> None:
                 f"int8 has the neuron of CSS only, and {node.name} is, or reads, in the code "
                 f"{plan.sender(node).name}: convert with css, or use bf16"
             )
-        if code.beta != 2:
-            raise ConversionError(f"int8 shifts membranes, and so needs beta = 2; the code has {code.beta:g}")
-    if plan.graph.levels[1] > 1:
-        raise ConversionError(
-            f"int8 takes spikes of -1, 0 and +1; the digits of this network go up to {plan.graph.levels[1]}: convert "
-            "with levels=1, or use bf16"
-        )
+        if code.beta % 1:
+            raise ConversionError(
+                f"int8 has whole membranes and needs a whole beta; the code has {code.beta:g}: convert with beta=2, or "
+                "use bf16"
+            )
+        if (sums := code.levels * (code.beta**code.steps - 1) / (code.beta - 1)) > LARGEST_PREFIX:
+            raise ConversionError(
+                f"{code.steps} digits up to {code.levels} with beta = {code.beta:g} add up to {sums:.3g}, beyond the "
+                f"{LARGEST_PREFIX:.3g} that an integer network holds: convert with fewer steps, or use bf16"
+            )
 
 
 def _lowered(graph: Graph, bits: int, headroom: int) -> Graph:
@@ -74,8 +80,11 @@ def _lowered(graph: Graph, bits: int, headroom: int) -> Graph:
         lowering.lower(node)
     outputs = tuple(lowering.readout(name) for name in graph.outputs)
     whole = replace(graph, nodes=tuple(lowering.nodes), outputs=outputs).map_tensors(lambda t: as_weights(t, like))
-    shapes, ternary = lowering.shapes, lowering.ternary
-    nodes = [pack(n, shapes[n.inputs[0]]) if n.weighted and n.inputs[0] in ternary else n for n in whole.nodes]
+    shapes, spikes = lowering.shapes, lowering.spikes
+    nodes = [
+        pack(n, shapes[n.inputs[0]], int(lowering.bounds[n.inputs[0]])) if n.weighted and n.inputs[0] in spikes else n
+        for n in whole.nodes
+    ]
     return replace(whole, nodes=tuple(nodes))
 
 
@@ -88,7 +97,7 @@ class _Lowering(Matrices):
             self.lower_population(node)
         elif node.alone:
             raise impossible(node, "it works on each sample by itself")
-        elif node.is_scale and node.inputs[0] not in self.ternary:
+        elif node.is_scale and node.inputs[0] not in self.spikes:
             self.lower_unit(node)
         elif node.is_scale and only_matrices_read(self.graph, node.name):
             self.lower_spikes(node)
@@ -100,9 +109,9 @@ class _Lowering(Matrices):
             self.lower_move(node)
         elif node.kind == "synapse" and node.scaling == "pools":
             self.lower_pool(node)
-        elif node.scaling == "pools" and node.inputs[0] in self.ternary:
-            self.put(node, self.grids[node.inputs[0]], 1.0)
-            self.ternary.add(node.name)
+        elif node.scaling == "pools" and node.inputs[0] in self.spikes:
+            self.put(node, self.grids[node.inputs[0]], self.bounds[node.inputs[0]])
+            self.spikes.add(node.name)
         else:
             function, other = "it computes in floating point", "this operator is not written for them"
             raise impossible(node, function if node.kind == "function unit" else other)
@@ -122,10 +131,12 @@ class _Lowering(Matrices):
         self.names[node.name] = self.nodes[-1].name
 
     def lower_population(self, node: Node) -> None:
+        code = node.neurons.code if node.neurons else None
+        largest = float(code.alphabet.magnitudes[0]) if code else 1.0
         grid = self.grids[node.inputs[0]].round().clamp(min=1)
         whole = {"start": (node.tensors["start"] * grid).round()} if "start" in node.tensors else {}
-        self.put(node.with_tensors(threshold=grid, **whole), torch.ones(()), 1.0)
-        self.ternary.add(node.name)
+        self.put(node.with_tensors(threshold=grid, **whole), torch.ones(()), largest)
+        self.spikes.add(node.name)
 
     def lower_sum(self, node: Node) -> None:
         if node.arguments.get("alpha", 1) != 1:
@@ -168,7 +179,7 @@ class _Lowering(Matrices):
         return moved
 
     def lower_move(self, node: Node) -> None:
-        if not self.ternary.issuperset(node.inputs):
+        if not self.spikes.issuperset(node.inputs):
             node = replace(node, inputs=self.aligned(node))
         grids = [self.grids[name] for name in node.inputs]
         if all(bool((grid == grids[0].flatten()[0]).all()) for grid in grids):
@@ -179,8 +190,8 @@ class _Lowering(Matrices):
             moved = apply(node, whole, 1)[0]
             grid = torch.where(moved == 0, 1, moved)  # padding: zero on any grid
         self.put(node, grid, max(self.bounds[name] for name in node.inputs))
-        if all(name in self.ternary for name in node.inputs):
-            self.ternary.add(node.name)
+        if all(name in self.spikes for name in node.inputs):
+            self.spikes.add(node.name)
 
     def aligned(self, node: Node) -> tuple[str, ...]:
         """Return the names of what a node joins, with coarse numbers multiplied by whole ones, to be as fine as others.
@@ -194,7 +205,7 @@ class _Lowering(Matrices):
             grid = self.grids[name]
             most = LARGEST_CURRENT / max(self.bounds[name], 1)
             factor = torch.where(grid < FINE, (finest / grid).floor().clamp(1, most), 1)
-            change = self.moved if name in self.ternary else self.on_grid
+            change = self.moved if name in self.spikes else self.on_grid
             return change(name, grid * factor, node.name)
 
         return tuple(near(name) for name in node.inputs)

@@ -1,9 +1,9 @@
 """Linear maps of spikes: sums of whole numbers are exact, those of floats are added up in float32 or better.
 
-Spikes of -1, 0 and +1 are exact in every type, so int8 weights give exact sums: in int32, by oneDNN through torch's
-operators for quantised networks, which take activations from 0 to 255 (a spike s goes in as s + 1, with zero point 1);
-and in float32, as no sum of an integer network reaches 2^24. Where those operators are not known to be right
-(``_known``) it is float32. Weights of bfloat16 are multiplied as float32 on a processor: torch returns the products of
+Spikes are exact in every type, so int8 weights give exact sums: in int32, by oneDNN through torch's operators for
+quantised networks, which take activations from 0 to 255 (a spike s of -L to L goes in as s + L, with zero point L); and
+in float32, as no sum of an integer network reaches 2^24. Where those operators are not known to be right (``_known``)
+it is float32. Weights of bfloat16 are multiplied as float32 on a processor: torch returns the products of
 bfloat16 tensors in bfloat16, and oneDNN's end in a segmentation fault for kernels that reach beyond the picture.
 """
 
@@ -23,6 +23,8 @@ PIECE = 2**21
 """Bytes of the floats that are made of spikes at a time: they need not all be there at once."""
 FAST: frozenset[Trait] = frozenset({"slides", "maps rows"})
 """What a matrix does that there are operators of int8 for."""
+LARGEST_ACTIVATION = 128
+"""Of a product of 8 bits."""
 
 
 def multiply(node: Node, rows: Sequence[Tensor]) -> Tensor:
@@ -66,8 +68,8 @@ def _moved(node: Node, rows: Sequence[Tensor]) -> Tensor:
     return result.to(rows[0].dtype) if len(rows) == 1 else result
 
 
-def pack(node: Node, shape: tuple[int, ...]) -> Node:
-    """Return a matrix of an integer network that reads spikes of this shape, ready for the fastest products.
+def pack(node: Node, shape: tuple[int, ...], levels: int = 1) -> Node:
+    """Return a matrix of an integer network that reads spikes of this shape and size, ready for the fastest products.
 
     Its weights are whole numbers of at most 127 times "unit", one for each output; "packed" are those as an operator of
     torch wants them, where there is one that is known to be right.
@@ -75,8 +77,8 @@ def pack(node: Node, shape: tuple[int, ...]) -> Node:
     if node.tensors["weight"].device.type != "cpu" or node.traits.isdisjoint(FAST):
         return node
     unit = weight_unit(node)
-    ready = node.with_tensors(unit=unit)
-    if not _known(node, shape):
+    ready = node.with_tensors(unit=unit, levels=torch.tensor(levels))
+    if not _known(node, shape, levels):
         return ready
     small = (node.tensors["weight"] / against_outputs(node, unit)).to(torch.int8)
     if "maps rows" in node.traits:
@@ -85,15 +87,16 @@ def pack(node: Node, shape: tuple[int, ...]) -> Node:
     return ready.with_tensors(packed=packed)
 
 
-def _known(node: Node, shape: tuple[int, ...]) -> bool:
+def _known(node: Node, shape: tuple[int, ...], levels: int) -> bool:
     """Whether the operator for int8 is known to be right: it checks less than it should.
 
     ``torch._int_mm`` reads memory that is not its own where each sum has one term; ``qconv2d_pointwise`` gives wrong
     sums for outputs that are one pixel wide, and a segmentation fault for kernels that reach beyond the picture.
+    Older processors add two products up in 16 bits: those of weights of 127 and activations of 128 fit.
     """
     if "maps rows" in node.traits:
-        return shape[-1] > 1
-    if not hasattr(torch.ops.onednn, "qconv_prepack") or len(shape) != 3:
+        return shape[-1] > 1 and levels == 1
+    if not hasattr(torch.ops.onednn, "qconv_prepack") or len(shape) != 3 or 2 * levels > LARGEST_ACTIVATION:
         return False
     kernel, dilation = node.tensors["weight"].shape[2:], geometry(node)[2]
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
@@ -101,7 +104,7 @@ def _known(node: Node, shape: tuple[int, ...]) -> bool:
 
 
 def _packed(node: Node, spikes: Tensor) -> Tensor:
-    """Return the sums of spikes -1, 0 and +1.
+    """Return the sums of spikes.
 
     Raises:
         DataError: if the weights do not take these channels.
@@ -113,12 +116,11 @@ def _packed(node: Node, spikes: Tensor) -> Tensor:
 
 
 def _convolution(node: Node, spikes: Tensor) -> Tensor:
-    scales = node.tensors["unit"]
+    scales, levels = node.tensors["unit"], int(node.tensors["levels"])
     zeros = torch.zeros(node.shape[0], dtype=torch.int64)
-    shifted = spikes.add(1).view(torch.uint8)
-    product = torch.ops.onednn.qconv2d_pointwise
-    packed, plain = node.tensors["packed"], torch.float32
-    sums: Tensor = product(shifted, 1.0, 1, packed, scales, zeros, None, *geometry(node), 1.0, 0, plain, "none", [], "")
+    shifted = spikes.add(levels).view(torch.uint8)  # 64 + 64 wraps to the 128 that is meant
+    product, read = torch.ops.onednn.qconv2d_pointwise, (shifted, 1.0, levels, node.tensors["packed"], scales, zeros)
+    sums: Tensor = product(*read, None, *geometry(node), 1.0, 0, torch.float32, "none", [], "")
     return sums
 
 

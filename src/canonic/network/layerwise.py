@@ -164,7 +164,7 @@ def _telescoping(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
     done = pooled(node, inputs[0], code) if isinstance(code, CSS) else None
     if done is not None:
         return done
-    pairs = zip(node.inputs, inputs, strict=True)
+    pairs = zip(node.inputs, map(_wide, inputs) if node.scaling == "pools" else inputs, strict=True)
     prefixes = [_prefixes(plan, name, stream, code, steps).flatten(0, 1) for name, stream in pairs]
     result = apply_whole(node, prefixes, len(prefixes[0]))
     values = result.reshape(steps, -1, *result.shape[1:])
@@ -175,6 +175,11 @@ def _telescoping(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
         return stream
     spikes = inputs[0].dtype  # whole numbers are whole again, but for rounding where 1 / beta is no float
     return stream.to(spikes) if spikes.is_floating_point else stream.round().to(spikes)
+
+
+def _wide(digits: Tensor) -> Tensor:
+    """Return whole digits in float64, in which their prefixes are far from any half."""
+    return digits if digits.is_floating_point() else digits.double()
 
 
 def _prefixes(plan: Plan, name: str, stream: Tensor, code: Weighted, steps: int) -> Tensor:

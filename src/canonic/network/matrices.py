@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from canonic.network.apply import apply
-from canonic.network.draft import LARGEST_CURRENT, LARGEST_THRESHOLD, Draft, TooLarge, impossible
+from canonic.network.draft import LARGEST_CURRENT, Draft, TooLarge, impossible, largest_threshold
 from canonic.network.graph import Graph, Node
 from canonic.network.grids import (
     LARGEST_WEIGHT,
@@ -46,20 +46,20 @@ class Matrices(Draft):
         size = weight.abs() if bias is None else weight.abs().maximum(bias.abs() / 8)
         grid = (1.0 if bias is None else 2.0**SHIFT_BITS) / torch.where(size > 0, size, 1)
         whole = node.with_tensors(weight=(weight * grid).round())
-        bound = whole.tensors["weight"].abs()
+        bound = whole.tensors["weight"].abs() * self.bounds[node.inputs[0]]
         if bias is not None:
             whole = whole.with_tensors(bias=(bias * grid).round())
             bound = bound + whole.tensors["bias"].abs()
         self.put(whole, grid, float(bound.max()))
         if bias is None:
-            self.ternary.add(node.name)
+            self.spikes.add(node.name)
 
     def lower_weights(self, node: Node) -> None:
         """Put the weights of a matrix or of a scale of spikes on the finest grid that there is room for."""
         node = self.with_room(node) if node.weighted else node
         source, plain = node.inputs[0], self.plain_weights(node)
         self.plain[node.name] = plain
-        finest, coded, room = self.finest(plain), source in self.ternary, self.room(node.name)
+        finest, coded, room = self.finest(plain), source in self.spikes, self.room(node.name)
         if self.bits > INPUTS[-1][0] and not coded and source in self.analog and float(finest.median()) > room:
             raise TooLarge(node, LARGEST_WEIGHT * self.bounds[source])
         if float(finest.median()) > STARVED * room:
@@ -73,8 +73,8 @@ class Matrices(Draft):
 
     def room(self, name: str) -> float:
         """The largest threshold of the populations that a node feeds; infinite if it feeds none."""
-        fed = [node.neurons.silent for node in populations_behind(self.graph, name) if node.neurons]
-        return LARGEST_THRESHOLD / 2.0 ** max(fed) if fed else inf
+        fed = [node.neurons.css for node in populations_behind(self.graph, name) if node.neurons]
+        return min((largest_threshold(code) for code in fed if code), default=inf)
 
     def plain_weights(self, node: Node) -> Node:
         """Return a matrix or a scale of whole numbers with weights that give plain numbers."""
@@ -94,7 +94,7 @@ class Matrices(Draft):
         Those of an input are made coarser where they come in.
         """
         name = node.inputs[0]
-        if name in self.ternary or name in self.analog:
+        if name in self.spikes or name in self.analog:
             return node
         plain, bound = self.plain_weights(node), self.bounds[name]
         finest = self.finest(plain)

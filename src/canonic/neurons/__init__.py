@@ -2,7 +2,6 @@
 
 from canonic.neurons.terms import lengthen as lengthen
 from canonic.neurons.terms import total as total
-from canonic.neurons.tsa import SATURATION as SATURATION
 from canonic.neurons.tsa import Fired as Fired
 from canonic.neurons.tsa import Membrane as Membrane
 from canonic.neurons.tsa import Scan as Scan
@@ -11,6 +10,7 @@ from canonic.neurons.tsa import overloaded as overloaded
 from canonic.neurons.tsa import replay as replay
 from canonic.neurons.tsa import rest as rest
 from canonic.neurons.tsa import run as run
+from canonic.neurons.tsa import saturation as saturation
 from canonic.neurons.tsa import scan as scan
 from canonic.neurons.tsa import step as step
 from canonic.neurons.weighted import Step as Step

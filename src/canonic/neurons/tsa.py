@@ -16,8 +16,7 @@ Output digit m leaves at step m + k, and
 
     a_out = Z + beta v[0] - v[T+k] * beta^-(T-1+k)        (exact: all the error is the residual in the membrane).
 
-In an integer network currents are whole numbers, each channel has a whole threshold theta, theta' = beta^k theta,
-and membranes saturate at +-SATURATION, so that floats hold every sum exactly.
+In an integer network currents and thresholds are whole, and membranes saturate, so that floats hold every sum.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,9 +29,6 @@ from torch import Tensor
 from torch.nn.functional import hardshrink
 
 from canonic.codes import CSS
-
-SATURATION = 2.0**22
-"""Largest membrane of an integer network: with currents up to 2^23, ``2 v + I`` stays in the 24 bits of a float."""
 
 
 class Membrane(NamedTuple):
@@ -70,6 +66,11 @@ class Scan(NamedTuple):
     fired: Fired | None = None
 
 
+def saturation(code: CSS) -> float:
+    """Return the largest membrane of an integer network: with currents up to 2^23, a float holds ``beta v + I``."""
+    return 2.0**23 // code.beta
+
+
 def rest(like: Float[Tensor, "batch *shape"], *, signed: bool, start: Float[Tensor, "..."] | None = None) -> Membrane:
     """Return the state before the first step, with the shape and type of a current.
 
@@ -104,7 +105,7 @@ def step(
     v, gate = state
     u = code.beta * v if current is None else torch.add(current, v, alpha=code.beta)
     if t <= code.silent:
-        return Membrane(_saturated(u, theta), gate), None
+        return Membrane(_saturated(code, u, theta), gate), None
     top = code.beta**code.silent
     if code.levels == 1:
         spikes = _fired(u, gate, _bar(code, t), theta, inclusive=True)
@@ -113,7 +114,7 @@ def step(
         spikes = _graded(code, u / (top if theta is None else top * theta), gate, _cap(code, t, ceiling))
         opened = code.beta * (gate + spikes)
     v = torch.sub(u, spikes, alpha=top) if theta is None else u - spikes * (top * theta)
-    return Membrane(_saturated(v, theta), opened), spikes
+    return Membrane(_saturated(code, v, theta), opened), spikes
 
 
 def overloaded(
@@ -161,7 +162,7 @@ def _fired(
 def _graded(
     code: CSS, u: Float[Tensor, "*shape"], gate: Float[Tensor, "*shape"], cap: Float[Tensor, "..."] | None
 ) -> Float[Tensor, "*shape"]:
-    """Return the digits of a code of several levels; u in units of the threshold."""
+    """Return the digits of several levels; u in units of theta', exact to the half, as ``L theta' < 2^23`` if whole."""
     digits = torch.maximum(code.nearest(u), -gate.floor())
     return digits if cap is None else torch.minimum(digits, (cap - gate).floor())
 
@@ -171,8 +172,8 @@ def _cap(code: CSS, t: int, ceiling: Float[Tensor, "..."] | None) -> Float[Tenso
     return None if ceiling is None else (ceiling * code.beta ** (t - code.silent - 1)).round()
 
 
-def _saturated(v: Float[Tensor, "*shape"], theta: Float[Tensor, "..."] | None) -> Float[Tensor, "*shape"]:
-    return v if theta is None else v.clamp(-SATURATION, SATURATION)
+def _saturated(code: CSS, v: Float[Tensor, "*shape"], theta: Float[Tensor, "..."] | None) -> Float[Tensor, "*shape"]:
+    return v if theta is None else v.clamp(-saturation(code), saturation(code))
 
 
 @cache
@@ -217,7 +218,7 @@ def replay(
     top = code.beta**code.silent * (1 if theta is None else theta)
     v, potentials = rest(currents[0], signed=True, start=start).potential, []
     for current, spike in zip(currents, spikes, strict=True):
-        v = _saturated(current + code.beta * v - spike * top, theta)
+        v = _saturated(code, current + code.beta * v - spike * top, theta)
         potentials.append(v)
     return join(potentials)
 

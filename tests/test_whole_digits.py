@@ -1,0 +1,158 @@
+"""Whole numbers for the family of CSS: digits -L .. L and any whole radix, as an independent interpreter has them."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from canonic import CSS, ConversionError, Override, Settings, convert, load
+from canonic.native import css_scan
+from canonic.native.population import Given
+from canonic.network.draft import largest_threshold
+from canonic.network.readout import clocked
+from canonic.neurons import scan
+from tests.integers import CURRENT, convolve, maximum, population
+from tests.test_family import Small
+
+MEMBERS = [
+    CSS(8, 1, levels=2),
+    CSS(8, 0, levels=8),
+    CSS(4, 0, 4.0, levels=16),
+    CSS(2, 0, 16.0, levels=64),
+    CSS(15, 1, 3.0, levels=2),
+]
+X = torch.randn(48, 2, 6, 6, generator=torch.Generator().manual_seed(5))
+
+
+@st.composite
+def neurons(draw):
+    """A code, thresholds up to the largest, and currents that are near the middle of two digits, if not beyond all."""
+    beta = draw(st.integers(2, 16))
+    levels = draw(st.integers(beta // 2 + 1, 127))
+    code = CSS(steps := draw(st.integers(1, 5)), min(draw(st.integers(0, 2)), steps), float(beta), levels=levels)
+    most = int(largest_threshold(code))
+    random = np.random.default_rng(draw(st.integers(0, 2**31)))
+    theta = random.choice([1, 2, most // 3, most - 1, most], 30)
+    between = (2 * random.integers(-levels - 1, levels + 2, (steps, 30)) - 1) * theta * beta**code.silent // 2
+    currents = np.clip(between + random.integers(-1, 2, (steps, 30)), -CURRENT, CURRENT)
+    return code, theta, currents, random.integers(0, 2, 30) * theta // 3
+
+
+@given(neurons(), st.sampled_from([(True, None), (False, None), (False, 0.7), (False, 3.0)]))
+def test_the_neuron_of_whole_numbers_is_exact_to_the_half(given, kind):
+    (code, theta, currents, start), (signed, ceiling) = given, kind
+    own = Given(
+        [torch.tensor(currents).float()[:, None]],
+        [None],
+        torch.float32,
+        signed,
+        start=torch.tensor(start).float(),
+        theta=torch.tensor(theta).float(),
+        ceiling=None if ceiling is None else torch.full((30,), ceiling),
+    )
+    pure = scan(code, own.current, signed=signed, start=own.start, theta=own.theta, ceiling=own.ceiling).spikes
+    ours = population(currents, theta, start, *of(code, signed), caps=caps_of(code, ceiling))
+    for spikes in (pure, css_scan(code, own).spikes):
+        assert np.array_equal(spikes[:, 0].numpy(), ours)
+
+
+def of(code, signed):
+    return code.steps, code.silent, signed, int(code.beta), code.levels
+
+
+def caps_of(code, ceiling):
+    """The largest prefixes, from a ceiling in units of theta."""
+    if ceiling is None:
+        return None
+    return [np.round(np.float32(ceiling) * np.float32(code.beta**m)).astype(np.int64) for m in range(code.steps)]
+
+
+def interpreted(integer, x):
+    """All digits of ``Small`` and the sums of its answer, from weights and pictures alone."""
+    nodes = {node.name: node for node in integer.clocked_plan.graph.nodes}
+    code = integer.code
+
+    def whole(name, key):
+        tensor = nodes[name].tensors[key].numpy()
+        assert np.array_equal(tensor, tensor.round())
+        return tensor.astype(np.int64)
+
+    def layer(name, x, padding):
+        rows = convolve(np.concatenate(list(x)), whole(name, "weight"), 1, padding)
+        out = rows.reshape(len(x), -1, *rows.shape[1:])
+        out[0] += whole(name, "bias")
+        return out
+
+    def spikes(name, currents, *, signed=False):
+        neurons, theta = nodes[name].neurons, nodes[name].tensors["theta"].numpy()
+        caps = None if neurons.ceiling is None else caps_of(code, np.float32(neurons.ceiling) / theta)
+        return population(currents, whole(name, "threshold"), whole(name, "start"), *of(code, signed), caps=caps)
+
+    pictures = np.round(x.numpy() * nodes["x.whole"].tensors["weight"].numpy()).astype(np.int64)
+    first = spikes("relu", layer("stem", pictures[None], 1))
+    second = spikes("relu6", layer("conv", first, 1) + whole("add.scale", "weight") * first)
+    third = spikes("narrow.spikes", layer("narrow", second, 0), signed=True)
+    fourth = spikes("relu_2", layer("wide", third, 0))
+    pooled = maximum(np.concatenate([second, fourth], 2), int(code.beta), 2)
+    answer = pooled.reshape(len(pooled), len(x), -1) @ whole("head", "weight").T
+    answer[0] += whole("head", "bias")
+    return {"relu": first, "relu6": second, "narrow.spikes": third, "relu_2": fourth, "pool": pooled}, answer
+
+
+@pytest.fixture(scope="module")
+def small():
+    torch.manual_seed(0)
+    return Small().eval()
+
+
+@pytest.mark.parametrize("code", MEMBERS, ids=str)
+def test_digits_of_several_levels_equal_whole_numbers_in_numpy_spike_for_spike(small, code):
+    integer = convert(small, [X], code=code, progress=False).to_precision("int8")
+    x, seen = X[:8], {}
+    digits, answer = interpreted(integer, x)
+    assert code.beta == 3 or max(np.abs(ours).max() for ours in digits.values()) > 1
+    integer.readout(x, observe=lambda node, _, did: seen.update({node.name: getattr(did, "spikes", did)}))
+    ticks = [pulses for pulses, _ in clocked(integer.clocked_plan, [x])]
+    for name, ours in digits.items():
+        assert np.abs(ours).max() <= code.levels
+        assert np.array_equal(seen[name].numpy(), ours)
+        begin = integer.graph.first_steps[name]
+        sent = [pulses[name] for pulses in ticks[begin : begin + code.steps]]
+        assert all(np.array_equal(s.numpy(), wanted) for s, wanted in zip(sent, ours, strict=True))
+    weights = float(code.beta) ** -np.arange(code.steps)
+    decoded = np.tensordot(weights, answer, 1) * integer.clocked_plan.graph["head.readout"].tensors["weight"].numpy()
+    for scheduler in ("layerwise", "clocked"):
+        assert np.allclose(integer(x, scheduler=scheduler).numpy(), decoded, rtol=0, atol=1e-5)
+
+
+def test_levels_of_each_population_files_and_early_answers(small, tmp_path):
+    """What is chosen by population goes to whole numbers, and to a file and back, and answers step by step."""
+    settings = Settings(levels="auto", overrides={"relu": Override(levels=3)})
+    integer = convert(small, [X], code=CSS(8, 0), settings=settings, progress=False).to_precision("int8")
+    assert integer.graph.levels[0] == 3
+    assert integer.graph.levels[1] > 3
+    with torch.no_grad():
+        assert integer.verify([X], progress=False).snr > 30
+    integer.save(tmp_path / "net.snn")
+    again = load(tmp_path / "net.snn")
+    assert torch.equal(again(X), integer(X))
+    assert torch.equal(again.readout(X)[-1], integer(X))
+    assert torch.allclose(again.answer(X, stop_when=0.0).readout, integer.readout(X)[0], rtol=0, atol=1e-6)
+
+
+REFUSED = [
+    (CSS(8, 1, 2.5, levels=2), "needs a whole beta; the code has 2.5: convert with beta=2, or use bf16"),
+    (CSS(8, 0, 16.0, levels=16), "8 digits up to 16 with beta = 16 add up to 4.58e.09, beyond the 1.68e.07 that an"),
+]
+
+
+@pytest.mark.parametrize(("code", "message"), REFUSED, ids=[m for _, m in REFUSED])
+def test_what_whole_numbers_cannot_hold_is_refused_with_the_remedy(code, message):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2))
+    snn = convert(model, [torch.rand(8, 5)], code=code, progress=False)
+    with pytest.raises(ConversionError, match=message):
+        snn.to_precision("int8")
+    snn.to_precision("bf16")
