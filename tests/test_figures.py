@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from canonic.report import charts, plots
 from canonic.report.fronts import pareto_fronts
 from canonic.sweep import Outcome, Setting, Sweep
 from tests.evaluations import made_up, verdict
+from tests.test_explorer import mixed
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +99,10 @@ def test_the_numbers_of_a_front_do_not_overlap(count):
         assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
         assert axes.get_legend().get_texts()[0].get_text() == "1: T1-k1-phi0.5-mse-fp32"
         assert axes.get_xlim()[0] == 0
+
+
+def test_layers_of_unlike_codes_have_a_row_each_as_long_as_their_digits():
+    snn = mixed()
+    found = evaluate(snn, [(torch.rand(9, 6), torch.arange(9) % 3)], baselines=0)
+    drawn = np.ma.filled(plots.spikes_per_layer(found).axes[0].images[0].get_array().astype(float), np.nan)
+    assert np.isfinite(drawn).sum(1).tolist() == [5, 3, 4]

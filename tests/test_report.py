@@ -117,7 +117,7 @@ def test_numbers_of_things_are_written_in_full():
 def test_a_quantised_network_stands_at_its_steps_on_either_hardware():
     html = page()
     points = data_of(html, "charts")["codes"]["data"]["values"]
-    own = [point["value"] for point in points if point["code"] == "canonic signed spikes"]
+    own = [point["value"] for point in points if point["code"] == "this network"]
     assert own[-1] == 100 * made_up(POPULATIONS)["baselines"]["spiking_accuracy"]  # of the samples of the others
     steps = {point["code"]: point["step"] for point in points if point["code"].startswith("quantised")}
     assert steps == {"quantised, bit-serial, layer by layer": 16, "quantised, one pass a layer": 2}

@@ -91,11 +91,11 @@ def against_codes(evaluation: Data) -> Chart:
     baselines = evaluation["baselines"]
     quantised, rate = baselines["quantised"], baselines["rate"]
     serial, parallel = "quantised, bit-serial, layer by layer", "quantised, one pass a layer"
-    rows = _points("canonic signed spikes", baselines["spiking_accuracy_by_step"])
+    rows = _points("this network", baselines["spiking_accuracy_by_step"])
     rows += _points("rate code", rate["accuracy_by_step"])
     for name, steps in ((serial, quantised["total_steps"]), (parallel, evaluation["network"]["depth"])):
         rows.append({"code": name, "step": steps, "value": 100 * quantised["accuracy"]})
-    domain = ["canonic signed spikes", "rate code", serial, parallel]
+    domain = ["this network", "rate code", serial, parallel]
     colours = [SPIKING, MINUS, SOURCE, MUTED]
     step: Spec = {"field": "step", "type": "quantitative", "title": "step (logarithmic)", "axis": {"grid": False}}
     step |= {"scale": {"type": "log", "base": 2}}

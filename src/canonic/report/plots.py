@@ -111,7 +111,7 @@ def error_per_layer(verification: Verified, title: str = "") -> "Figure":
 
 
 def spikes_per_layer(evaluation: Evaluated, title: str = "") -> "Figure":
-    """Return a figure of the spikes of a neuron by layer and digit, those of +1 beside those of -1.
+    """Return a figure of the spikes of a neuron by layer and digit, those above zero beside those below.
 
     Args:
         evaluation: ``evaluate(...)``.
@@ -122,15 +122,19 @@ def spikes_per_layer(evaluation: Evaluated, title: str = "") -> "Figure":
 
     layers = _data(evaluation)["spikes"]["layers"]
     counts = {s: [[n / x["neurons"] for n in x[s]] for x in layers.values()] for s in ("positive", "negative")}
-    most = max(max(max(row) for row in rows) for rows in counts.values()) or 1
+    most, digits = (
+        max(max(max(row) for row in rows) for rows in counts.values()) or 1,
+        max(map(len, counts["positive"])),
+    )
     figure = Figure(figsize=(7, _inches(len(layers))), dpi=150, layout="constrained")
     pair = figure.subplots(1, 2, sharey=True)
     for axes, (rows, sign, colour) in zip(
-        pair, ((counts["positive"], "+1", PLUS), (counts["negative"], "-1", MINUS)), strict=True
+        pair, ((counts["positive"], "+", PLUS), (counts["negative"], "−", MINUS)), strict=True
     ):
         shades = LinearSegmentedColormap.from_list(sign, ["white", colour])
-        drawn = axes.imshow(rows, cmap=shades, vmin=0, vmax=most, aspect="auto", interpolation="nearest")
-        axes.set(xlabel="digit", xticks=range(len(rows[0])), xticklabels=range(1, len(rows[0]) + 1))
+        whole = [row + [float("nan")] * (digits - len(row)) for row in rows]  # layers may differ in their digits
+        drawn = axes.imshow(whole, cmap=shades, vmin=0, vmax=most, aspect="auto", interpolation="nearest")
+        axes.set(xlabel="digit", xticks=range(digits), xticklabels=range(1, digits + 1))
         axes.set_title(f"spikes {sign} of a neuron", fontsize=9)
         figure.colorbar(drawn, ax=axes, orientation="horizontal", shrink=0.8)
     pair[0].set_yticks(range(len(layers)), list(layers), fontsize=7)

@@ -158,18 +158,18 @@ def spikes(evaluation: Data) -> Section:
         (name, whole(x["neurons"]), f"{totals[name]:.3f}", *_sums(x), percent(x["silent_neurons"], 1))
         for name, x in layers.items()
     ]
-    headings = ("layer", "neurons", "spikes per neuron", "+1", "−1", "silent neurons")
+    headings = ("layer", "neurons", "spikes per neuron", "+", "−", "silent neurons")
     counted = table("Spikes of each layer, mean of a sample", headings, rows)
-    plus = "Blue: spikes +1 of a neuron at each digit, the most significant first."
-    minus = "Orange: spikes −1, which take early ones back. The same scale."
-    body = f'<div class="pair">{figure("positive", "Spikes +1.", plus)}{figure("negative", "Spikes −1.", minus)}</div>'
+    plus = "Blue: spikes of a neuron above zero at each digit, counted once whatever their size."
+    minus = "Orange: those below zero, which take early ones back. The same scale."
+    body = f'<div class="pair">{figure("positive", "Spikes +.", plus)}{figure("negative", "Spikes −.", minus)}</div>'
     body += figure("spikes", "Spikes per neuron.", "Of either sign, over all digits, for one sample.", counted)
     drawn = {sign: charts.spikes_per_step(evaluation, sign) for sign in ("positive", "negative")}
     return Section("spikes", "Spikes", body, drawn | {"spikes": charts.bars(totals, "spikes per neuron", ".2f")})
 
 
 def _sums(layer: Data) -> tuple[str, ...]:
-    """Return the spikes +1 and those -1 of a neuron."""
+    """Return the spikes of a neuron above zero and those below."""
     return tuple(f"{sum(layer[sign]) / max(1, layer['neurons']):.3f}" for sign in ("positive", "negative"))
 
 
