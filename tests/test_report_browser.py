@@ -277,7 +277,9 @@ def test_single_spikes_bursts_and_graded_events_are_those_of_the_trace(opened, t
         assert [row[1] for row in cells[silent:]] == trace.spikes[silent:, 0, place].tolist()
         held = [row[1 if step < silent else 3] for step, row in enumerate(cells)]
         assert held == pytest.approx(trace.membranes[:, 0, place].tolist(), abs=1e-4)
-    page.screenshot(path=SHOTS / "report-mixed.png", full_page=True)
+    page.locator("#layers li").nth(1).click()
+    assert page.locator("#layer-code").inner_text() == "burst:3"
+    page.screenshot(path=SHOTS / "report-mixed.png")
 
 
 def test_without_an_explorer(opened, snn, evaluation, tmp_path):

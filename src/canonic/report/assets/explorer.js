@@ -94,7 +94,11 @@ function cards() {
     const part = document.createElement("span");
     part.textContent = `${layer.code}, ${partOf(layer)}`;
     card.append(name, canvas, ticks, text, part);
-    card.addEventListener("click", () => watch(data.layers.indexOf(layer)));
+    card.title = "Show a few of its neurons"; // with a keyboard: the list of layers below
+    card.addEventListener("click", () => {
+      watch(data.layers.indexOf(layer));
+      find("watch").scrollIntoView({ block: "nearest" });
+    });
     return card;
   }));
 }
