@@ -1,7 +1,8 @@
 """Random networks, each converted and checked, or refused: ``python -m benchmarks.fuzz`` writes results/fuzz.json.
 
-It goes on where it was stopped. Each network is checked with T = 12 and k = 1 and in int8 (``tests/fuzz_codes.py``), or
-in all its parts (``--check parts``, ``tests/fuzz_oracle.py``), as docs/coverage.md tells.
+It goes on where it was stopped. Each network is checked with T = 12 and k = 1 and in int8 (``tests/fuzz_codes.py``), in
+int8 with digits of several levels (``--check digits``), or in all its parts (``--check parts``,
+``tests/fuzz_oracle.py``), as docs/coverage.md tells.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from tests.fuzz import Net, networks
-from tests.fuzz_codes import examine_codes
+from tests.fuzz_codes import examine_codes, examine_digits
 from tests.fuzz_oracle import examine
 
 from canonic.network.layerwise import log
@@ -27,7 +28,7 @@ SHARD = 50
 """Networks of one seed: what is lost if it is stopped."""
 
 Check = Callable[[Net], str | None]
-CHECKS: dict[str, Check] = {"parts": examine, "codes": examine_codes}
+CHECKS: dict[str, Check] = {"parts": examine, "codes": examine_codes, "digits": examine_digits}
 
 
 def fuzz(examples: int, seed_of_all: int = 0, check: Check = examine) -> dict[str, Any]:

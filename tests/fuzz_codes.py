@@ -1,4 +1,4 @@
-"""What must hold of a random network with one silent step under twelve digits, and in whole numbers."""
+"""What must hold of a random network with one silent step under twelve digits, of several levels, and in int8."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -17,6 +17,8 @@ from canonic.network.reference import reference
 from tests.fuzz import Net
 from tests.fuzz_oracle import LOST, SAMPLES, Wrong, reason, require, tensors
 
+GRADED = CSS(8, 0, levels=8), CSS(4, 0, 4.0, levels=16), CSS(2, 0, 16.0, levels=64), CSS(8, 1, levels=2)
+"""Members of the family: the next network gets the next."""
 SILENCE = 1e-9
 """The least power of an output that an error is measured against."""
 LAST = 4.0**-12
@@ -44,6 +46,24 @@ def examine_codes(net: Net) -> str | None:
     with torch.no_grad():
         require_as_good(net, eight, twelve)
         return examine_int8(net, exact)
+
+
+def examine_digits(net: Net) -> str | None:
+    """Convert a network with digits of several levels that answers after T steps, and in int8, and check both.
+
+    Returns:
+        The reason if it is refused, altogether or in int8; None if not.
+
+    Raises:
+        Wrong: if whole numbers lose more than eight bits must, or depend on who computes them.
+    """
+    code = GRADED[net.seed % len(GRADED)]
+    try:
+        snn = converter(net)(code)
+    except ConversionError as error:
+        return reason(error)
+    with torch.no_grad():
+        return examine_int8(net, snn)
 
 
 def converter(net: Net) -> Callable[[CSS], SpikingNetwork]:

@@ -11,7 +11,7 @@ from canonic import CSS
 from canonic.frontend.table import TABLE
 from canonic.network.graph import Slot
 from tests.fuzz import Net, Step, networks
-from tests.fuzz_codes import converter, examine_codes, require_as_good
+from tests.fuzz_codes import converter, examine_codes, examine_digits, require_as_good
 from tests.fuzz_oracle import Wrong, examine
 
 
@@ -143,9 +143,11 @@ PLAIN = Net(
 def test_codes_that_are_slightly_wrong_do_not_pass(monkeypatch):
     """``python -m benchmarks.fuzz`` tries two thousand networks with T = 12 and k = 1 and in whole numbers."""
     assert examine_codes(PLAIN) is None
+    assert examine_digits(PLAIN) is None
     patch(monkeypatch, "network.grids", "LARGEST_WEIGHT", lambda right: 7)
-    with pytest.raises(Wrong, match="int8 loses too much"):
-        examine_codes(PLAIN)
+    for examine_either in (examine_codes, examine_digits):
+        with pytest.raises(Wrong, match="int8 loses too much"):
+            examine_either(PLAIN)
     with_code = converter(PLAIN)
     with pytest.raises(Wrong, match="silently worse"), torch.no_grad():
         require_as_good(PLAIN, with_code(CSS(8, 2)), with_code(CSS(5, 5)))

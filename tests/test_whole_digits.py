@@ -156,3 +156,15 @@ def test_what_whole_numbers_cannot_hold_is_refused_with_the_remedy(code, message
     with pytest.raises(ConversionError, match=message):
         snn.to_precision("int8")
     snn.to_precision("bf16")
+
+
+def test_levels_whose_sums_could_overflow_are_refused_and_fewer_are_not():
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(5, 3000), nn.ReLU(), nn.Linear(3000, 2)), torch.rand(8, 5)
+
+    def whole(code):
+        return convert(model, [x], code=code, progress=False).to_precision("int8")
+
+    with pytest.raises(ConversionError, match="the sums of 2 .* could reach .*: take fewer levels, split the layer"):
+        whole(CSS(2, 0, 16.0, levels=127))
+    whole(CSS(2, 0, 16.0, levels=16))

@@ -48,8 +48,9 @@ def to_integers(plan: Plan) -> Plan:
             return replace(plan, graph=_lowered(plan.graph, bits, headroom), spikes=torch.int8)
         except TooLarge as error:
             reason = error
+    fewer = "take fewer levels, " if plan.graph.levels[1] > 1 else ""
     raise ConversionError(
-        f"{reason}, beyond the {LARGEST_CURRENT:.3g} that an integer network holds: split the layer, or use bf16"
+        f"{reason}, beyond the {LARGEST_CURRENT:.3g} that an integer network holds: {fewer}split the layer, or use bf16"
     )
 
 
