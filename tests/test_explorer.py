@@ -107,7 +107,11 @@ def mixed():
     """Return a network whose populations send one spike, bursts, and events of several sizes and either sign."""
     torch.manual_seed(0)
     layers = (nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 10), nn.ReLU(), nn.Linear(10, 8), nn.ReLU(), nn.Linear(8, 3))
-    codes = {"1": Override(code="latency:5"), "3": Override(code="burst:3"), "5": Override(code="multi-threshold:4")}
+    codes = {
+        "1": Override(code="latency:5"),
+        "3": Override(code="burst:6,most=2"),
+        "5": Override(code="multi-threshold:4"),
+    }
     return convert(
         nn.Sequential(*layers).eval(), [torch.rand(50, 6)], settings=Settings(overrides=codes), progress=False
     )
@@ -117,7 +121,7 @@ def test_every_layer_is_shown_in_its_own_code_with_a_few_of_its_neurons():
     snn, x = mixed(), torch.rand(6)
     data = explore(snn, [(x, 0)])
     traces = snn.trace(x[None])
-    assert [layer.code for layer in data.layers] == ["latency:5", "burst:3", "multi-threshold:4"]
+    assert [layer.code for layer in data.layers] == ["latency:5", "burst:6,most=2", "multi-threshold:4"]
     for layer, neurons in zip(data.layers, data.samples[0].watched, strict=True):
         trace, code = traces[layer.name], code_of(layer.code)
         assert (layer.first - layer.silent, layer.silent) == (trace.first, len(trace.spikes) - code.steps)
