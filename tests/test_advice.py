@@ -12,8 +12,8 @@ from canonic.conversion.calibrate import calibrate
 from canonic.conversion.convert import examine, spiking
 from canonic.conversion.populations import set_codes
 from canonic.conversion.settings import resolve
+from canonic.network.advice import Trial, best, instead
 from canonic.network.changed import with_code, with_range
-from canonic.network.trials import Trial, best
 
 
 def network(*, cancels=False):
@@ -57,8 +57,10 @@ def followed(code, settings, scales, cancels, trial):
     """Return the network that is converted as a trial says."""
     if trial.what == "calibration":
         scales = (*scales, 1.0)
-    elif trial.layer is None:
+    elif trial.layer is None and trial.value != "auto":
         code = replace(code, **{trial.what: trial.value})
+    elif trial.value == "auto":
+        settings = replace(settings, **{trial.what: "auto"})
     else:
         changed = replace(settings.overrides.get(trial.layer, Override()), **{trial.what: trial.value})
         settings = replace(settings, overrides={**settings.overrides, trial.layer: changed})
@@ -91,6 +93,29 @@ def test_what_is_advised_gains_what_is_said(name):
     assert 0.75 * found.advised.gain < gained < 1.25 * found.advised.gain
 
 
+def test_more_levels_and_as_few_steps_as_each_layer_needs_gain_what_is_said():
+    """Levels stand beside the advice, where they gain as much in fewer steps."""
+    found = converted(CSS(12, 0)).verify([Y])
+    graded = instead(found.trials)
+    assert (graded.what, graded.steps, graded.bits > 1) == ("levels", 0, True)
+    assert f"; where steps matter, {graded} gains {graded.gain:.1f} dB in 6 steps less, with events of " in found.remedy
+    assert found.remedy.endswith(f"bits more: {graded.setting}")
+    autos = [trial for trial in found.trials if trial.value == "auto"]
+    assert [trial.setting for trial in autos] == [f"settings=Settings({x}='auto')" for x in ("silent", "levels")]
+    for trial in (graded, *autos):
+        better = followed(CSS(12, 0), PLAIN, (1.0,), False, trial)
+        assert better.verify([Y]).snr - found.snr == pytest.approx(trial.gain, abs=2)
+
+
+def test_larger_events_are_advised_alone_only_where_nothing_else_helps():
+    ternary, graded = Trial("silent", 1, None, 5.0, 4), Trial("levels", 4, None, 9.0, 0, bits=1.6)
+    assert best([graded, ternary]) == ternary
+    assert instead([graded, ternary]) == graded
+    assert best([graded, replace(ternary, gain=0.5)]) == graded
+    assert instead([graded, replace(ternary, gain=0.5)]) is None
+    assert instead([graded, replace(ternary, gain=11.0)]) is None
+
+
 def test_a_precision_that_costs_more_than_the_code_is_named():
     """One more digit, and more silent steps, would gain nothing there."""
     snn = converted(CSS(12, 3))
@@ -109,11 +134,12 @@ def test_where_nothing_helps_nothing_is_promised():
 
 
 def test_overload_that_helps_to_remove_is_named_where_no_layer_drops():
-    found = converted(CSS(7, 1), EARLY).verify([Y])
+    y = samples(128, 5)
+    found = converted(CSS(8, 1), EARLY).verify([y])
     assert found.first_drop is None
     assert found.finding.startswith("no layer stands out")
     assert "; 5 loses most to overload, at " in found.finding
-    better = followed(CSS(7, 1), EARLY, (1.0,), False, found.advised).verify([Y])
+    better = followed(CSS(8, 1), EARLY, (1.0,), False, found.advised).verify([y])
     assert (found.advised.what, found.advised.layer) == ("silent", "5")
     assert better.snr > found.snr + 1
     assert better.layers[2].overload < found.layers[2].overload / 2

@@ -15,7 +15,7 @@ from benchmarks.public.weights import HALF, halves, package_file, read
 from torch import nn
 
 from canonic import CSS, Override, Settings
-from canonic.network.trials import Trial
+from canonic.network.advice import Trial
 
 KEPT = json.loads(RESULTS.read_text())["results"]
 

@@ -7,8 +7,8 @@ from torch import nn
 
 from canonic import CSS, ConversionError, Override, Settings, convert, explain
 from canonic.conversion.explain import analyse
-from canonic.conversion.redundancy import LARGEST_LOSS, choose_silent
 from canonic.network.graph import Neurons, Node
+from canonic.network.redundancy import LARGEST_LOSS, choose_silent
 from canonic.neurons import scan
 from tests.lambdas import Lambda, conv
 

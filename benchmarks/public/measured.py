@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmarks.public.subject import Samples, Subject
 from benchmarks.zoo import snr
 from canonic import CSS, CanonicError, Override, Settings, SpikingNetwork, convert, evaluate
-from canonic.network.trials import Trial
+from canonic.network.advice import Trial
 from canonic.network.verification import sources
 
 GOAL = 28.0

@@ -56,7 +56,7 @@ def _notes(verdict: Verification, figures: Mapping[str, Any]) -> list[str]:
     if verdict.snr < ENOUGH:
         return [f"{where}, less than {ENOUGH:.0f}: {verdict.advice}"]
     helps = verdict.advised
-    if helps is None or helps.what != "silent" or helps.gain < DECIDES:
+    if helps is None or helps.what not in ("silent", "levels") or helps.gain < DECIDES:
         return []
     share, least = (f"{100 * figures[name]:.2g} %" for name in ("overload", "overload_at_t"))
     return [f"{where}: neurons are overloaded at {share} of their firing steps, {least} with k = T; {verdict.remedy}"]

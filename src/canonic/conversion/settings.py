@@ -9,6 +9,7 @@ from canonic.checks import real, whole
 from canonic.codes import Weighted, code_of, from_json
 from canonic.errors import ConversionError, nearest
 from canonic.network.graph import Bias
+from canonic.network.redundancy import OVERLOAD_LIMIT
 
 ThresholdRule = Literal["mse", "max", "percentile"]
 InputCode = Literal["direct", "css"] | Weighted
@@ -80,7 +81,7 @@ class Settings:
     correct: bool = True
     overrides: Mapping[str, Override] = field(default_factory=dict, hash=False)
     silent: Silent | None = None
-    overload_limit: float = 1e-3
+    overload_limit: float = OVERLOAD_LIMIT
     levels: Levels | None = None
 
     def __post_init__(self) -> None:

@@ -11,13 +11,13 @@ from typing import Literal
 from jaxtyping import Shaped
 from torch import Tensor
 
-from canonic.conversion.redundancy import choose_levels, choose_silent
 from canonic.conversion.settings import Override, Settings
 from canonic.network.correction import channel_mean, correct_mean
 from canonic.network.graph import Node
 from canonic.network.health import decibels, noise
 from canonic.network.lockstep import lockstep, settled_plan
 from canonic.network.plan import Plan
+from canonic.network.redundancy import choose_levels, choose_silent
 from canonic.network.reference import activate
 
 REPORTED = 64

@@ -1,9 +1,7 @@
 """A plan with another code or other thresholds, near to what a conversion with them would give."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import cast
 
 from jaxtyping import Float, Shaped
 from torch import Tensor
@@ -11,8 +9,7 @@ from torch import Tensor
 from canonic.codes import CSS
 from canonic.network.correction import correct_mean
 from canonic.network.graph import Node
-from canonic.network.health import noise_ratio
-from canonic.network.lockstep import lockstep, with_nodes
+from canonic.network.lockstep import settled_plan
 from canonic.network.plan import Plan
 from canonic.network.reference import reference
 from canonic.network.traits import SCALE
@@ -30,8 +27,10 @@ def with_code(plan: Plan, change: Callable[[CSS], CSS], layer: str | None = None
         return replace(node, neurons=replace(neurons, code=replace(code, silent=0) if neurons.encodes else code))
 
     graph = replace(plan.graph, nodes=tuple(map(changed, plan.graph.nodes)))
-    whole = layer is None and isinstance(plan.code, CSS)
-    return replace(plan, graph=graph, code=change(cast(CSS, plan.code)) if whole else plan.code)
+    if not isinstance(plan.code, CSS):
+        return replace(plan, graph=graph)
+    code = change(plan.code) if layer is None else plan.code
+    return replace(plan, graph=graph, code=replace(code, levels=graph.levels[1]))
 
 
 def with_range(plan: Plan, name: str, factor: Float[Tensor, "..."]) -> Plan:
@@ -67,18 +66,17 @@ def beyond(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> dict[st
     return found
 
 
-def corrected(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> tuple[Plan, float]:
-    """Return the plan with mean errors corrected on these inputs, if it has corrected ones, and its ratio in floats.
+Choose = Callable[[Node, Float[Tensor, "time batch ..."]], Node]
+"""Returns a population with the code that it needs for its currents."""
 
-    That is the signal-to-noise ratio of the worst output, in dB.
-    """
 
-    def settled(node: Node, wanted: Tensor, currents: Tensor) -> Node:
+def settled(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]], choose: Choose | None = None) -> Plan:
+    """Return the plan with codes chosen on these inputs, and mean errors corrected, if it has corrected ones."""
+
+    def settle(node: Node, wanted: Tensor, currents: Tensor) -> Node:
+        if choose:
+            at_rest = {name: tensor for name, tensor in node.tensors.items() if name != "start"}
+            node = replace(node, neurons=choose(replace(node, tensors=at_rest), currents).neurons)
         return correct_mean(plan, node, wanted, currents) if "start" in node.tensors else node
 
-    nodes, ratio = dict[str, Node](), math.inf
-    for visit in lockstep(plan, inputs, settled):
-        nodes[visit.node.name] = visit.node
-        if visit.node.name in plan.graph.outputs:
-            ratio = min(ratio, noise_ratio(visit.value, plan.value(visit.node.name, visit.stream)))
-    return replace(plan, graph=with_nodes(plan.graph, nodes)), ratio
+    return settled_plan(plan, inputs, settle)

@@ -99,12 +99,6 @@ def _of_output(value: Tensor, decoded: Tensor) -> Sums:
     return replace(sums, agreed=int((decoded.argmax(1) == value.argmax(1)).sum()))
 
 
-def noise_ratio(value: Tensor, decoded: Tensor) -> float:
-    """Return the signal-to-noise ratio of an output in dB, from that of the source network."""
-    sums = noise(torch.ones(()), value, decoded)
-    return decibels(sums.signal, sums.error)
-
-
 def noise(theta: Tensor, value: Tensor, decoded: Tensor) -> Sums:
     """Return signal and error of what one stream stands for, both in units of theta."""
     return Sums(_square(value * theta), _square((decoded - value) * theta))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from canonic.network.trials import Trial, best, remedy
+from canonic.network.advice import Trial, best, remedy
 from canonic.tables import html_table
 from canonic.words import counted
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from canonic.errors import DataError
+from canonic.network.advice import best
 from canonic.network.fusion import fuse
 from canonic.network.graph import Graph, Node, Precision
 from canonic.network.health import Sums, added, decibels, measure
@@ -19,10 +20,10 @@ from canonic.network.precision import lowered
 from canonic.network.samples import Samples
 from canonic.network.trials import (
     Bench,
-    best,
     few_samples,
     in_floats,
-    more_silent_steps,
+    least_redundancy,
+    more_redundancy,
     one_more_step,
     wider_range,
 )
@@ -71,14 +72,14 @@ def tried(
     overloaded = _most(populations, lambda sums: sums.own - sums.rounding)
     if populations[overloaded].overloads > populations[overloaded].clips:
         low, high = bench.plan.graph.silent
-        trials += more_silent_steps(bench) if low == high else []
-        trials += more_silent_steps(bench, verdict.first_drop or overloaded) if verdict.first_drop or low < high else []
+        trials += [*more_redundancy(bench), *least_redundancy(bench)] if low == high else []
+        trials += more_redundancy(bench, verdict.first_drop or overloaded) if verdict.first_drop or low < high else []
     clipped = _most(populations, lambda sums: sums.clipping)
     if populations[clipped].clipping > populations[clipped].error / 4:
         trials += wider_range(bench, clipped, rules.get(clipped, "mse"))
     known = tuple(trial for trial in trials if math.isfinite(trial.gain))
     helps = best(known)
-    if helps is not None and helps.what == "silent" and verdict.first_drop is None:
+    if helps is not None and helps.what in ("silent", "levels") and verdict.first_drop is None:
         verdict = replace(verdict, finding=f"{verdict.finding}; {_overloaded(overloaded, populations[overloaded])}")
     return replace(verdict, trials=known, tried=len(bench.inputs[0]))
 

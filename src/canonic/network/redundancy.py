@@ -15,6 +15,9 @@ from canonic.network.graph import Node
 from canonic.network.population import population_scan
 from canonic.network.reference import activate
 
+OVERLOAD_LIMIT = 1e-3
+"""The share of firing steps, above that of k = T, at which a population may be overloaded if nothing else is said."""
+
 LARGEST_LOSS = 2.0
 """How many times the squared error of k = T a population may make: 3 dB."""
 
