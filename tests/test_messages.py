@@ -316,7 +316,7 @@ def test_calibration_data_that_cannot_be_used(calibration, error, message):
 
 SETTINGS = [
     ("Settings(threshold='best')", "threshold must be one of mse, max, percentile, got 'best'"),
-    ("Settings(input='rate')", "input must be one of direct, css, got 'rate'"),
+    ("Settings(input='rat')", "input must be direct, css or a code: there is no code 'rat': did you mean rate"),
     ("Settings(bias='never')", "bias must be one of first, spread, got 'never'"),
     (
         "Settings(percentile=0)",

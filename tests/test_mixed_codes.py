@@ -272,3 +272,21 @@ def test_int8_takes_css_only(mixed):
     with pytest.raises(ConversionError, match="int8 has the neuron of CSS only, and a is, or reads, in the code rate"):
         with_codes("rate:8").to_precision("int8")
     require_schedulers_agree(with_codes("rate:8").to_precision("bf16"), x)
+
+
+def test_an_input_of_single_spikes_is_given_by_name(tmp_path):
+    """Hybrid single-spike input, arXiv 2107.12374."""
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)).eval(), torch.rand(64, 6)
+    settings = Settings(input="latency:8")
+    assert settings == Settings(input=named("latency", steps=8))
+    snn = convert(model, [x], code="css:8", settings=settings, progress=False)
+    require_schedulers_agree(snn, x)
+    assert float(snn.trace(x)["input.spikes"].spikes.ne(0).sum(0).max()) == 1
+    assert snn.total_steps == 8 + 8
+    snn.save(tmp_path / "single.safetensors")
+    again = load(tmp_path / "single.safetensors")
+    assert torch.equal(again(x), snn(x))
+    assert Settings.from_json(again.record["settings"]) == settings
+    with pytest.raises(CanonicError, match="there is no code 'latncy': did you mean latency"):
+        Settings(input="latncy:8")

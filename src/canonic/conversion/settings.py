@@ -12,7 +12,7 @@ from canonic.network.graph import Bias
 from canonic.network.redundancy import OVERLOAD_LIMIT
 
 ThresholdRule = Literal["mse", "max", "percentile"]
-InputCode = Literal["direct", "css"] | Weighted
+InputCode = Literal["direct", "css"] | Weighted | str
 Silent = int | Literal["auto"]
 """Silent steps k, or "auto": the smallest k whose overload rate on the calibration data is under a limit."""
 Levels = int | Literal["auto"]
@@ -59,7 +59,7 @@ class Settings:
             clipped) or "percentile".
         percentile: of the positive activations of a channel, in (0, 100], for the rule of that name.
         input: "direct" injects the analog input with the gains of the code, in CSS at the first step; "css" codes it
-            in ternary spikes, as any other code does in its events.
+            in ternary spikes, as any other code does in its events, by name too: "latency:8" is a single spike each.
         bias: "first" injects each bias with the first digit; "spread" a share of it with every digit.
         correct: start each channel at the membrane potential that removes its mean error on the calibration data.
         overrides: for populations by exact name or by a regular expression that matches the whole name; an exact
@@ -86,8 +86,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         _require_choice("threshold", self.threshold, get_args(ThresholdRule))
-        if not isinstance(self.input, Weighted):
-            _require_choice("input", self.input, ("direct", "css"))
+        if self.input not in ("direct", "css"):
+            object.__setattr__(self, "input", _input_code(self.input))
         _require_choice("bias", self.bias, get_args(Bias))
         _require_percentile("settings", self.percentile)
         _require_redundancy("settings", self.silent, self.levels)
@@ -119,6 +119,13 @@ class Settings:
         """Return the settings that plain data stand for."""
         overrides = {name: Override.from_json(given) for name, given in data.get("overrides", {}).items()}
         return Settings(**{**data, "input": _code_from(data.get("input", "direct")), "overrides": overrides})
+
+
+def _input_code(given: Weighted | str) -> Weighted:
+    try:
+        return code_of(given)
+    except ValueError as error:
+        raise ConversionError(f"input must be direct, css or a code: {error}") from None
 
 
 def _code_from(data: Any) -> Any:
