@@ -6,6 +6,7 @@ What has been measured is kept, row by row, so that a run that was stopped goes 
 import argparse
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,9 @@ def measure(name: str, again: Sequence[str] = ()) -> None:
     """Measure a network in all codes that are not known yet, or that are named again."""
     results: dict[str, Any] = {"command": "make bench-codes"}
     results |= json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    known = {row["code"]: row for row in results.get(name, {}).get("rows", []) if row["code"] not in again}
+    whole = {field.name for field in fields(Row)}
+    kept = [row for row in results.get(name, {}).get("rows", []) if whole <= row.keys()]  # others are of older versions
+    known = {row["code"]: row for row in kept if row["code"] not in again}
     missing = [code for code in CODES if code not in known]
     if not missing:
         return
@@ -91,11 +94,6 @@ def measure(name: str, again: Sequence[str] = ()) -> None:
         results[name] = {**found, "rows": [known[code] for code in CODES if code in known]}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
         print(name, json.dumps(known[code]), flush=True)
-
-
-def comparison(found: dict[str, Any]) -> Comparison:
-    """Return what was measured of a network."""
-    return Comparison(tuple(Row(**row) for row in found["rows"]), found["samples"], found["source_accuracy"])
 
 
 def table(found: Comparison) -> Iterator[str]:
@@ -128,7 +126,7 @@ def _best(found: Comparison, kind: str) -> tuple[str, ...]:
 def write() -> None:
     """Write the tables of the page, and a picture of each network."""
     results, text = json.loads(RESULTS.read_text()), PAGE.read_text()
-    found = {name: comparison(results[name]) for name in NETWORKS if name in results}
+    found = {name: Comparison.from_json(results[name]) for name in NETWORKS if name in results}
     for name, one in found.items():
         text = replaced(text, name, table(one))
         save_figure(codes_compared(one, name), PAGE.parent / "images" / f"codes-{name}.png")

@@ -1,15 +1,18 @@
 """One network in several codes: from Python, and by the commands."""
 
 import json
+import re
 
 import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, CanonicError, DataError, Rate, compare, convert
+from canonic import CSS, CanonicError, DataError, Rate, compare, convert, evaluate
 from canonic.codes import CODES, code_of, text_of
 from canonic.report import save_figure
-from canonic.report.codes import codes_compared
+from canonic.report.codes import codes_compared, curve_of
+from canonic.report.compared import comparison_page
+from canonic.sweep.comparison import HEADINGS, Comparison, Row
 from tests.commands import run
 
 NET = """
@@ -55,10 +58,58 @@ def test_the_rows_are_those_of_convert_and_evaluate(compared):
 
 
 def test_it_goes_to_json_and_is_drawn(compared, tmp_path):
-    assert json.loads(json.dumps(compared.to_json()))["rows"][0]["energy"]["horowitz45"] > 0
-    save_figure(codes_compared(compared, "test"), tmp_path / "codes.png")
-    labels = codes_compared(compared).axes[0].get_legend_handles_labels()[1]
-    assert labels == ["css", "multi-threshold", "source"]
+    shown = json.loads(json.dumps(compared.to_json(), allow_nan=False))
+    assert shown["rows"][0]["energy"]["horowitz45"] > 0
+    assert Comparison.from_json(shown) == compared
+    older = Row("css:8", accuracy=0.5, total_steps=9, events=1.0, event_bits=2, energy={"horowitz45": 1.0}, seconds=1.0)
+    save_figure(codes_compared(Comparison((*compared.rows, older), 48, 1.0), "test"), tmp_path / "codes.png")
+    for panel in codes_compared(compared).axes:
+        assert panel.get_legend_handles_labels()[1] == ["css", "multi-threshold", "source"]
+
+
+def test_a_curve_is_the_evaluation_step_by_step(compared):
+    model, x = gelu(), torch.randn(48, 4)
+    css, graded, rate = compared.rows
+    snn = convert(model, [x], code="css:6", progress=False)
+    found = evaluate(snn, [(x, model(x).argmax(1))], progress=False)
+    curve = curve_of(css)
+    assert curve == [(step, 100 * share) for step, share in enumerate(found.accuracy_by_step, 1) if step > 1]
+    assert curve[-1] == (css.total_steps, 100 * css.accuracy)
+    assert css.agreement_by_step[-1] == css.agreement
+    assert graded.snr_db_by_step[-1] == graded.snr_db
+    assert curve_of(rate) == []
+
+
+def test_events_that_differ_in_size_have_two_figures(compared):
+    css, graded, _ = compared.rows
+    assert css.sized_energy is None
+    assert css.additions == css.event_additions
+    assert graded.event_additions < graded.additions
+    assert graded.sized_energy.keys() == graded.energy.keys() == {"horowitz45", "traffic45"}
+    heads = dict(zip(HEADINGS, graded.cells(), strict=True))
+    assert heads["uJ"].split(" / ") == [f"{e['horowitz45']:.3g}" for e in (graded.energy, graded.sized_energy)]
+    assert "/" not in "".join(css.cells())
+
+
+def test_a_page_holds_every_row_and_loads_nothing(compared):
+    page = comparison_page(compared, "<i>a network</i>")
+    assert "<i>a network" not in page
+    assert "rate:8 was refused" in page
+    for row in compared.rows:
+        assert f'<th scope="row">{row.code}</th>' in page
+    (charts,) = re.findall('<script type="application/json" id="charts">(.*?)</script>', page)
+    curves = json.loads(charts)["curves"]["layer"][-1]
+    points = [(p["cost"], p["value"]) for p in curves["data"]["values"] if p["code"] == "css:6"]
+    assert points == curve_of(compared.rows[0])
+
+
+def test_without_labels_the_curves_are_ratios():
+    x = torch.randn(32, 4)
+    found = compare(gelu(), [x], [x], ("css:6", "css:5,silent=0"), progress=False)
+    assert found.source_accuracy is None
+    assert curve_of(found.rows[0])[-1] == (7, found.rows[0].snr_db)
+    assert "output against the source (dB)" in comparison_page(found, "no labels")
+    assert codes_compared(found).axes[0].get_ylabel() == "output against the source (dB)"
 
 
 def test_nothing_to_compare_and_unknown_codes_are_refused():
@@ -66,6 +117,8 @@ def test_nothing_to_compare_and_unknown_codes_are_refused():
         compare(gelu(), [torch.randn(8, 4)], [torch.randn(8, 4)], ())
     with pytest.raises(CanonicError, match="did you mean burst"):
         compare(gelu(), [torch.randn(8, 4)], [torch.randn(8, 4)], ("brust:8",))
+    with pytest.raises(CanonicError, match="steps must be a whole number from 1 to 24, got 99"):
+        compare(gelu(), [torch.randn(8, 4)], [torch.randn(8, 4)], ("css:99",))
 
 
 def test_a_text_keeps_every_digit_of_a_parameter():
@@ -81,7 +134,9 @@ def test_the_command_goes_on_with_what_is_there(tmp_path, monkeypatch):
     assert (tmp_path / "found" / "codes.png").exists()
     done = {file: file.stat().st_mtime_ns for file in (tmp_path / "found").glob("*4*.json")}
     assert len(done) == 2
-    rows = json.loads(run(tmp_path, *options, "css:4 rate:4 burst:4", "--json").stdout)["rows"]
+    more = ("css:4 rate:4 burst:4", "--report", "page.html", "--json")
+    rows = json.loads(run(tmp_path, *options, *more).stdout)["rows"]
+    assert "compared_net:make on digits:test" in (tmp_path / "page.html").read_text()
     assert [row["code"] for row in rows] == ["css:4", "rate:4", "burst:4"]
     assert {file: file.stat().st_mtime_ns for file in done} == done
     assert json.loads((tmp_path / "found" / "comparison.json").read_text())["rows"] == rows

@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, convert, evaluate
+from canonic import CSS, compare, convert, evaluate
+from canonic.report.compared import comparison_page
 from canonic.report.explorer import explore
 from canonic.report.page import report
 from tests.test_explorer import mixed
@@ -62,6 +63,16 @@ def address(snn, evaluation, samples, tmp_path_factory):
     return written(path, snn, evaluation, torch.rand(20, 1, 8, 8), explore(snn, samples, NAMES))
 
 
+@pytest.fixture(scope="module")
+def compared_address(tmp_path_factory):
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)).eval(), torch.randn(40, 4)
+    found = compare(model, [x], [(x, model(x).argmax(1))], ("css:4", "rate:8", "burst:4,most=3"), progress=False)
+    path = tmp_path_factory.mktemp("compared") / "compared.html"
+    path.write_text(comparison_page(found, "three codes"), encoding="utf-8")
+    return path.as_uri()
+
+
 LOOKS = [("light", 1280, "light"), ("dark", 1280, "dark"), ("phone", 390, "light")]
 
 
@@ -78,6 +89,19 @@ def test_it_is_drawn_in_light_and_dark_and_on_a_phone(opened, address, name, wid
     tables = "[...document.querySelectorAll('.model > .table')].map((table) => table.scrollWidth - table.clientWidth)"
     assert page.evaluate(tables) == [0, 0]  # no column of an energy table is cut off
     page.screenshot(path=SHOTS / f"report-{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
+def test_a_comparison_is_drawn_and_a_click_shows_one_code_alone(opened, compared_address, width, theme):
+    page = opened(compared_address, width=width, theme=theme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".chart svg.marks").count() == 4
+    lines = "[...document.querySelectorAll('#chart-curves .mark-line path')].map((p) => p.getAttribute('opacity'))"
+    assert page.evaluate(lines) == ["1"] * 3
+    page.locator("#chart-curves .role-legend-label text", has_text="rate").click()
+    page.wait_for_timeout(200)
+    assert sorted(page.evaluate(lines)) == ["0.1", "0.1", "1"]
+    page.screenshot(path=SHOTS / f"compared-{theme}.png", full_page=True)
 
 
 def pictures(page):

@@ -29,6 +29,7 @@ def compare(
     std: o.Std = "",
     size: o.Size = None,
     grey: o.Grey = False,
+    report: Annotated[Path | None, typer.Option(help="Page of the comparison, with its charts, to write.")] = None,
     as_json: o.Json = False,
 ) -> None:
     """Convert a network with each of some codes, and measure all on the same samples."""
@@ -37,18 +38,25 @@ def compare(
     from canonic.network.storage import write_whole
     from canonic.report import save_figure
     from canonic.report.codes import codes_compared
+    from canonic.report.compared import comparison_page
+    from canonic.report.library import bundle
     from canonic.sweep import compare as run
     from canonic.sweep.comparison import USUAL
 
     with o.usage():
         named = codes_in(codes) or USUAL
+    if report:
+        bundle()  # what is not installed is said before minutes of measuring
     source = t.Source(model, weights, o.preprocessing(mean, std, size, grey), calibration, data)
     given = t.given(source, t.Asked(classes, output, limit, batch_size))
     with t.kept():
         found = run(*given, named, folder=out, output=output)
     finish()
     if workers().first:
-        save_figure(codes_compared(found, f"{model} on {data}"), out / "codes.png")
+        title = f"{model} on {data}"
+        save_figure(codes_compared(found, title), out / "codes.png")
+        if report:
+            write_whole(report, comparison_page(found, title).encode())
         write_whole(out / "comparison.json", (json.dumps(found.to_json(), indent=1) + "\n").encode())
     print_json(found.to_json()) if as_json else _print(found, out)
     if all(row.refused for row in found.rows):

@@ -1,17 +1,14 @@
-"""The report as one HTML page: everything inlined, nothing loaded."""
+"""The report of a network as one HTML page."""
 
-import json
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib import resources
-from string import Template
 from typing import Any
 
 from canonic.measure.summary import calibrated
 from canonic.report import comparison, sections
 from canonic.report.form import require_form
+from canonic.report.frame import asset, framed
 from canonic.report.glance import glance
-from canonic.report.library import bundle
 from canonic.report.markup import Section
 from canonic.report.record import parts_of, record
 from canonic.report.shown import ExplorerData
@@ -54,25 +51,18 @@ def report(
         sections.overload(evaluation, verification),
         record(evaluation, verification, description, data),
     ]
-    charts = {name: chart for part in parts for name, chart in part.charts.items()}
-    return Template(_asset("page.html")).substitute(
-        title=escape(title),
-        subtitle=escape(_subtitle(evaluation["network"], description)),
-        data=escape(_sentence(data)),
-        partial=_partial(evaluation["data"]) + _seen(evaluation["data"]),
-        contents="".join(f'<li><a href="#{part.name}">{escape(_short(part.title))}</a></li>' for part in parts),
-        sections="".join(map(str, parts)),
-        style="".join(map(_asset, ("theme.css", "train.css", "page.css"))),
-        charts=_script(charts),
-        explorer=_script(explorer.to_json() if explorer and explorer.samples else None),
-        library=bundle(),
-        code="".join(map(_asset, ("page.js", "train.js", "explorer.js"))),
-        licences=escape(_asset("licences.txt")),
+    return framed(
+        parts,
+        title=title,
+        subtitle=_subtitle(evaluation["network"], description),
+        note=_sentence(data),
+        warnings=_partial(evaluation["data"]) + _seen(evaluation["data"]),
+        explorer=explorer.to_json() if explorer and explorer.samples else None,
     )
 
 
 def _explorer() -> Section:
-    return Section("explorer", "Explorer: one sample, step by step", _asset("explorer.html"))
+    return Section("explorer", "Explorer: one sample, step by step", asset("explorer.html"))
 
 
 def _subtitle(network: Mapping[str, Any], description: Mapping[str, Any]) -> str:
@@ -109,17 +99,3 @@ def _seen(data: Mapping[str, Any]) -> str:
     """Return a warning if the evaluation is of samples that calibrated the network."""
     said = calibrated(data)
     return f'<div class="partial" role="alert"><strong>Seen before</strong><p>{escape(said)}.</p></div>' if said else ""
-
-
-def _short(title: str) -> str:
-    return title.partition(":")[0]
-
-
-def _script(data: Any) -> str:
-    """Return data as JSON that can stand in a script element: nothing in it can end the element."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c")
-
-
-def _asset(name: str) -> str:
-    return resources.files("canonic.report").joinpath("assets", name).read_text(encoding="utf-8")

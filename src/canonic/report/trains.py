@@ -7,7 +7,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from importlib import resources
 from string import Template
 from typing import Any
 
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from canonic.codes import Weighted, code_of, text_of
 from canonic.errors import CanonicError
+from canonic.report.frame import asset
 
 EXAMPLES = (
     *("css:8", "css:4,silent=0,beta=4,levels=16", "css:2,silent=0,beta=16,levels=64", "rate:8", "signed-rate:8"),
@@ -104,9 +104,9 @@ def trains_page(codes: Sequence[Weighted] = ()) -> str:
     It holds the trains of all its numbers, and loads nothing.
     """
     data = {"hundredths": list(HUNDREDTHS), "codes": [_data(code) for code in codes or examples()]}
-    parts = {name: _asset(f"train.{name}") + _asset(f"trains.{name}") for name in ("css", "js")}
+    parts = {name: asset(f"train.{name}") + asset(f"trains.{name}") for name in ("css", "js")}
     whole = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return Template(_asset("trains.html")).substitute(parts, theme=_asset("theme.css"), data=whole)
+    return Template(asset("trains.html")).substitute(parts, theme=asset("theme.css"), data=whole)
 
 
 def _data(code: Weighted) -> dict[str, Any]:
@@ -130,7 +130,3 @@ def _data(code: Weighted) -> dict[str, Any]:
 def _short(value: float) -> float | int:
     """Return a number that takes few characters, whole where it can be."""
     return int(value) if value % 1 == 0 else float(f"{value:.12g}")
-
-
-def _asset(name: str) -> str:
-    return resources.files("canonic.report").joinpath("assets", name).read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,19 @@ USUAL = (
 )
 """The codes that are compared if none are named."""
 
-HEADINGS = ("code", "accuracy %", "agreement %", "steps", "events", "bits", "ACs, M", "MACs, M", "energy uJ", "seconds")
+HEADINGS = (
+    *("code", "accuracy %", "agreement %", "steps", "events", "bits", "ACs, M", "MACs, M", "uJ", "uJ, memory too"),
+    "seconds",
+)
+
+Curve = tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
 class Row:
     """A code, and what the network came to in it; of one sample, but for the shares and the seconds.
+
+    Where events differ in size they are counted as so many unary ones, and once more as they are.
 
     Attributes:
         code: as ``code_of`` reads it.
@@ -38,13 +45,18 @@ class Row:
         accuracy: after the last step, 0 to 1; None without classes as labels.
         agreement: share of answers that are those of the source, likewise.
         snr_db: of the output against the source; None without an error.
+        accuracy_by_step: after each step, None before the first answer.
+        agreement_by_step: likewise.
+        snr_db_by_step: likewise.
         total_steps: until the last digit of the answer.
         events: per neuron.
-        units: per neuron, an event of several spikes counted as so many.
+        units: per neuron, were they unary.
         event_bits: the most that an event carries.
-        additions: ACs.
+        additions: ACs of unary events.
+        event_additions: ACs of events that carry their size, one for each and its synapse.
         multiplications: MACs.
-        energy: in microjoules, by each model.
+        energy: in microjoules, by each model, with unary events.
+        sized_energy: the same with events that carry their size; None where all are alike.
         seconds: that the measurement of all samples took.
     """
 
@@ -53,13 +65,18 @@ class Row:
     accuracy: float | None = None
     agreement: float | None = None
     snr_db: float | None = None
+    accuracy_by_step: Curve | None = None
+    agreement_by_step: Curve | None = None
+    snr_db_by_step: Curve | None = None
     total_steps: int | None = None
     events: float | None = None
     units: float | None = None
     event_bits: int | None = None
     additions: float | None = None
+    event_additions: float | None = None
     multiplications: float | None = None
     energy: Mapping[str, float] | None = None
+    sized_energy: Mapping[str, float] | None = None
     seconds: float | None = None
 
     @property
@@ -72,9 +89,17 @@ class Row:
         if self.energy is None:
             return (self.code, "refused", *[""] * (len(HEADINGS) - 2))
         shares = ["" if share is None else f"{100 * share:.2f}" for share in (self.accuracy, self.agreement)]
-        operations = [f"{(count or 0) / 1e6:.3g}" for count in (self.additions, self.multiplications)]
         counts = (str(self.total_steps), f"{self.events:.2f}", str(self.event_bits))
-        return (self.code, *shares, *counts, *operations, f"{self.energy['horowitz45']:.3g}", f"{self.seconds:.1f}")
+        sized = self.sized_energy or {}
+        additions = _both((self.additions or 0) / 1e6, (self.event_additions or 0) / 1e6 if sized else None)
+        energy = [_both(total, sized.get(name)) for name, total in self.energy.items()]
+        multiplications = f"{(self.multiplications or 0) / 1e6:.3g}"
+        return (self.code, *shares, *counts, additions, multiplications, *energy, f"{self.seconds:.1f}")
+
+
+def _both(unary: float, sized: float | None) -> str:
+    """Return a figure of unary events and, where they differ in size, that of events that carry it."""
+    return f"{unary:.3g}" if sized is None else f"{unary:.3g} / {sized:.3g}"
 
 
 @dataclass(frozen=True)
@@ -93,14 +118,29 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """Return the comparison as plain data."""
-        rows = [{**vars(row), "energy": row.energy and dict(row.energy)} for row in self.rows]
+        rows = [asdict(row) for row in self.rows]
         return {"samples": self.samples, "source_accuracy": self.source_accuracy, "rows": rows}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> "Comparison":
+        """Return the comparison that plain data stand for; what older versions did not measure is None."""
+
+        def row(given: Mapping[str, Any]) -> Row:
+            known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+            return Row(**known)
+
+        return Comparison(tuple(map(row, data["rows"])), data["samples"], data["source_accuracy"])
 
     @property
     def caption(self) -> str:
         """What was measured, in one line."""
         share = "" if self.source_accuracy is None else f", source {100 * self.source_accuracy:.2f} %"
-        return f"{counted(self.samples, 'sample')}{share}; events are those of a neuron, energy is of the arithmetic"
+        sized = any(row.sized_energy for row in self.rows)
+        both = "; a / b: of unary events / of events that carry their size" if sized else ""
+        return (
+            f"{counted(self.samples, 'sample')}{share}; events are those of a neuron; energy is estimated, of the "
+            f"arithmetic and with memory too{both}"
+        )
 
     @property
     def refusals(self) -> list[str]:
@@ -175,20 +215,33 @@ def _row(outcome: Outcome) -> Row:
     found, code = outcome.evaluation, text_of(outcome.setting.sent)
     if found is None:
         return Row(code, outcome.refused)
-    models = found["energy"]["models"].items()
-    energy = {name: next(r["total"] for r in e["rows"] if r["id"] == "spiking") for name, e in models}
+    spikes, made, output = found["spikes"], found["operations"]["spiking"], found["outputs"][found["output"]]
     return Row(
         code,
-        "",
-        outcome.accuracy,
-        outcome.agreement,
-        found["error"]["snr_db"],
-        outcome.total_steps,
-        found["spikes"]["per_neuron"],
-        found["spikes"]["units_per_neuron"],
-        found["network"]["event_bits"],
-        found["operations"]["spiking"]["ACs"],
-        found["operations"]["spiking"]["MACs"],
-        energy,
-        outcome.seconds["evaluate"],
+        accuracy=outcome.accuracy,
+        agreement=outcome.agreement,
+        snr_db=output["snr_db"],
+        accuracy_by_step=_curve(found["accuracy"] and found["accuracy"]["by_step"]),
+        agreement_by_step=_curve(output["agreement_by_step"]),
+        snr_db_by_step=_curve(output["snr_db_by_step"]),
+        total_steps=outcome.total_steps,
+        events=spikes["per_neuron"],
+        units=spikes["units_per_neuron"],
+        event_bits=found["network"]["event_bits"],
+        additions=made["ACs"],
+        event_additions=made["event_ACs"],
+        multiplications=made["MACs"],
+        energy=_energy(found, "spiking"),
+        sized_energy=_energy(found, "spiking_sized") or None,
+        seconds=outcome.seconds["evaluate"],
     )
+
+
+def _curve(values: Sequence[float | None] | None) -> Curve | None:
+    return None if values is None else tuple(values)
+
+
+def _energy(evaluation: Mapping[str, Any], form: str) -> dict[str, float]:
+    """Return the energy of a form of the network by each model; nothing if it is not among the rows."""
+    models = evaluation["energy"]["models"].items()
+    return {name: row["total"] for name, model in models for row in model["rows"] if row["id"] == form}
