@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from examples.networks import trained
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
@@ -71,10 +72,15 @@ def mlp() -> Setup:
 def resnet20() -> Setup:
     """Return the ResNet-20 of ``../shared`` on pictures of CIFAR-10."""
     calibration = DataLoader(sample(cifar.training_pictures(), 500), batch_size=100)
-    return cifar.trained("resnet20"), calibration, DataLoader(sample(cifar.test_pictures(), 500), batch_size=50)
+    return cifar.trained("resnet20"), calibration, DataLoader(sample(cifar.test_pictures(), 2000), batch_size=50)
 
 
-NETWORKS = {"digits": digits, "mlp": mlp, "resnet20": resnet20}
+def vit() -> Setup:
+    """Return the transformer of ``examples/`` on pictures of Fashion-MNIST."""
+    return trained("vit"), pictures("train", 500), pictures("t10k", 1000)
+
+
+NETWORKS = {"digits": digits, "mlp": mlp, "resnet20": resnet20, "vit": vit}
 
 
 def measure(name: str, again: Sequence[str] = ()) -> None:

@@ -1,94 +1,180 @@
-"""The family of CSS on resnet20: digits up to L, radix beta, silent steps k: ``make bench-family``.
+"""The family of CSS on trained networks: digits up to L, radix beta, silent steps k: ``make bench-family``.
 
-Writes ``benchmarks/results/family.json`` row by row and the table in docs/how-it-works.md; what has been measured is
-kept, so that a run that was stopped goes on. ``--again`` measures all anew.
+Writes ``benchmarks/results/family.json`` row by row, the tables in docs/how-it-works.md and their pictures; what has
+been measured is kept, so that a run that was stopped goes on. ``--again`` measures all anew.
 """
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from examples.networks import trained
+from matplotlib.figure import Figure
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks import cifar
+from benchmarks.public import vision
 from benchmarks.tables import replaced, rows
+from benchmarks.trained import pictures
 from canonic import CSS, convert, evaluate
-from canonic.datasets import sample
+from canonic.datasets import Preprocessing, sample
+from canonic.report import save_figure
 
 RESULTS = Path(__file__).parent / "results" / "family.json"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "how-it-works.md"
-CALIBRATION, PICTURES = 500, 500
-CODES = (
-    CSS(8, 1),
-    CSS(8, 1, levels=2),
-    CSS(8, 0),
-    CSS(8, 0, levels=2),
-    CSS(8, 0, levels=4),
-    CSS(8, 0, levels=8),
-    CSS(4, 1, 4.0, levels=3),
-    CSS(4, 0, 4.0, levels=16),
-    CSS(2, 0, 16.0, levels=64),
-)
+
+Batches = DataLoader[Any]
+Row = dict[str, Any]
+
+ONE_STEP = CSS(1, 0, levels=127)
+"""Digits that are whole numbers of 8 bits: a quantised network."""
+
+GRADED = CSS(8, 0, levels=8), CSS(4, 0, 4.0, levels=16), CSS(2, 0, 16.0, levels=64), ONE_STEP
+ALL = CSS(8, 1), CSS(8, 1, levels=2), CSS(8, 0), CSS(8, 0, levels=2), CSS(8, 0, levels=4), CSS(4, 1, 4.0, levels=3)
+HARD = CSS(8, 1), CSS(8, 1, levels=2), CSS(8, 0, levels=16), CSS(4, 0, 4.0, levels=32)
+
+COSTS = {"total_steps": "total steps", "spikes_per_neuron": "events a neuron"}
 
 
-def measured(code: CSS) -> dict[str, Any]:
-    """Return what resnet20 comes to with a code."""
-    model = cifar.trained("resnet20")
-    calibration = DataLoader(sample(cifar.training_pictures(), CALIBRATION), batch_size=100)
-    pictures = DataLoader(sample(cifar.test_pictures(), PICTURES), batch_size=100)
-    snn = convert(model, calibration, code=code, progress=False)
-    found = evaluate(snn, pictures, reference=model, progress=False).to_json()
+@dataclass(frozen=True)
+class Subject:
+    """A trained network, what calibrates it, what it is measured on, and in which codes."""
+
+    model: Callable[[], nn.Module]
+    calibration: Callable[[], Batches]
+    measured: Callable[[], Batches]
+    codes: Sequence[CSS]
+
+
+def photos(first: int, count: int) -> Batches:
+    """Return photos of ImageNet for MobileNetV2, whose class 0 is the background."""
+    ready = Preprocessing((128 / 255,) * 3, (128 / 255,) * 3)
+    given, classes = vision.photos(first, count)
+    return DataLoader(TensorDataset(torch.stack([ready(x) for x in given]), classes + 1), batch_size=10)
+
+
+def of_cifar(name: str, codes: Sequence[CSS]) -> Subject:
+    """Return a ResNet on all 10,000 test pictures."""
+    return Subject(
+        partial(cifar.trained, name),
+        lambda: DataLoader(sample(cifar.training_pictures(), 500), batch_size=100),
+        lambda: DataLoader(cifar.test_pictures(), batch_size=100),
+        codes,
+    )
+
+
+def of_fashion(name: str) -> Subject:
+    """Return a network of examples/ on all 10,000 test pictures."""
+    return Subject(partial(trained, name), partial(pictures, "train", 1000), partial(pictures, "t10k"), HARD)
+
+
+SUBJECTS = {
+    "resnet20": of_cifar("resnet20", (*ALL, *GRADED)),
+    "mobilenet": of_fashion("mobilenet"),
+    "vit": of_fashion("vit"),
+    "mobilenet_v2": Subject(vision.mobilenet, partial(photos, 0, 100), partial(photos, 100, 600), HARD),
+    "resnet56": of_cifar("resnet56", (CSS(8, 1), *GRADED)),
+}
+TITLES = {
+    "resnet20": "ResNet-20, CIFAR-10",
+    "resnet56": "ResNet-56, CIFAR-10",
+    "mobilenet": "a MobileNet for Fashion-MNIST (`examples/`)",
+    "vit": "a ViT for Fashion-MNIST (`examples/`)",
+    "mobilenet_v2": "MobileNetV2, ImageNet",
+}
+
+
+def measured(subject: Subject, code: CSS) -> Row:
+    """Return what a network comes to with a code."""
+    model = subject.model()
+    snn = convert(model, subject.calibration(), code=code, progress=False)
+    found = evaluate(snn, subject.measured(), reference=model, progress=False).to_json()
     spikes, accuracy = found["spikes"], found["accuracy"]
     return {
         "code": code.to_json(),
+        "samples": found["data"]["samples"],
         "total_steps": found["network"]["total_steps"],
         "event_bits": found["network"]["event_bits"],
         "source_accuracy": accuracy["source"],
         "accuracy": accuracy["network"],
         "agreement": accuracy["agreement"],
         "snr_db": found["error"]["snr_db"],
+        "most_overloaded": max(layer["overload_rate"] for layer in spikes["layers"].values()),
         "spikes_per_neuron": spikes["per_neuron"],
         "units_per_neuron": spikes["units_per_neuron"],
         "additions": found["operations"]["spiking"]["ACs"],
     }
 
 
-def table(results: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield the lines of the table."""
-    headings = ("T", "beta", "k", "L", "total steps", "bits of an event", "agreement %", "accuracy %", "output, dB")
-    cells = []
-    for row in results:
-        code = row["code"]
-        shares = (f"{100 * row[name]:.1f}" for name in ("agreement", "accuracy"))
-        events = (f"{row[name]:.2f}" for name in ("spikes_per_neuron", "units_per_neuron"))
-        sizes = (code["steps"], f"{code['beta']:g}", code["silent"], code["levels"], row["total_steps"])
-        additions = f"{row['additions'] / 1e6:.1f} M"
-        cells.append((*sizes, row["event_bits"], *shares, f"{row['snr_db']:.1f}", *events, additions))
-    yield from rows((*headings, "events per neuron", "units per neuron", "additions"), cells)
+def table(found: Sequence[Row]) -> Iterator[str]:
+    """Yield the lines of a network's table."""
+    sizes = ("T", "beta", "k", "L", "total steps", "bits of an event")
+    quality = ("agreement %", "accuracy %", "output, dB", "most overloaded %")
+    yield from rows((*sizes, *quality, "events per neuron", "units per neuron", "additions"), map(_cells, found))
     yield ""
-    yield f"({PICTURES} pictures, source {100 * results[0]['source_accuracy']:.1f} %.)"
+    yield f"({found[0]['samples']:,} pictures, source {100 * found[0]['source_accuracy']:.2f} %.)"
+
+
+def _cells(row: Row) -> tuple[object, ...]:
+    code = row["code"]
+    sizes = (code["steps"], f"{code['beta']:g}", code["silent"], code["levels"], row["total_steps"], row["event_bits"])
+    shares = (f"{100 * row[name]:.2f}" for name in ("agreement", "accuracy"))
+    events = (f"{row[name]:.2f}" for name in ("spikes_per_neuron", "units_per_neuron"))
+    overload = f"{100 * row['most_overloaded']:.2g}"
+    return (*sizes, *shares, f"{row['snr_db']:.1f}", overload, *events, f"{row['additions'] / 1e6:.1f} M")
+
+
+def front(found: Sequence[Row], title: str) -> Figure:
+    """Return a picture of agreement against total steps and against events; the bits of an event are its labels."""
+    figure = Figure(figsize=(11, 5), dpi=150, layout="constrained")
+    for axes, cost, label in zip(figure.subplots(1, 2, sharey=True), COSTS, COSTS.values(), strict=True):
+        for row in found:
+            x, y, code = row[cost], row["snr_db"], row["code"]
+            axes.plot(x, y, "os"[code["silent"] == 0], color="#0067a8" if code["silent"] else "#cc5200")
+            member = f"T {code['steps']}, β {code['beta']:g}, k {code['silent']}, L {code['levels']}"
+            axes.annotate(
+                f"{member}: {row['event_bits']} bit", (x, y), fontsize=7, xytext=(4, 4), textcoords="offset points"
+            )
+        axes.set(xlabel=label, xscale="log", ylabel="output against the source (dB)")
+        axes.grid(alpha=0.25)
+    figure.suptitle(f"{title}, {found[0]['samples']:,} pictures", fontsize=9)
+    return figure
+
+
+def write(results: dict[str, list[Row]]) -> None:
+    """Write the rows, the tables of those networks that have any, and a picture of each."""
+    RESULTS.write_text(json.dumps({"command": "make bench-family", "networks": results}, indent=1) + "\n")
+    text = PAGE.read_text()
+    for name, found in results.items():
+        text = replaced(text, f"family {name}", table(found))
+        save_figure(front(found, TITLES[name]), PAGE.parent / "images" / f"family-{name}.png")
+    PAGE.write_text(text)
 
 
 def main() -> None:
-    """Measure what is not known yet, and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure what is not known yet, and write it row by row."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--again", action="store_true", help="measure what has been measured, too")
-    again = parser.parse_args().again
+    parser.add_argument("--networks", nargs="*", choices=SUBJECTS, default=list(SUBJECTS))
+    asked = parser.parse_args()
     torch.set_num_threads(1)
-    kept = [] if again or not RESULTS.exists() else json.loads(RESULTS.read_text())["results"]
-    known = {json.dumps(row["code"]): row for row in kept}
-    for code in CODES:
-        key = json.dumps(code.to_json())
-        if key not in known:
-            known[key] = measured(code)
-            print(json.dumps(known[key]), flush=True)
-        found = [known[json.dumps(c.to_json())] for c in CODES if json.dumps(c.to_json()) in known]
-        whole = {"command": "make bench-family", "calibration": CALIBRATION, "pictures": PICTURES, "results": found}
-        RESULTS.write_text(json.dumps(whole, indent=1) + "\n")
-    PAGE.write_text(replaced(PAGE.read_text(), "family", table(found)))
+    results = {} if asked.again or not RESULTS.exists() else json.loads(RESULTS.read_text())["networks"]
+    for name in asked.networks:
+        known = {json.dumps(row["code"]): row for row in results.get(name, [])}
+        for code in SUBJECTS[name].codes:
+            key = json.dumps(code.to_json())
+            if key not in known:
+                known[key] = measured(SUBJECTS[name], code)
+                print(name, json.dumps(known[key]), flush=True)
+            wanted = [json.dumps(other.to_json()) for other in SUBJECTS[name].codes]
+            results[name] = [known[key] for key in wanted if key in known]
+            write(results)
 
 
 if __name__ == "__main__":
