@@ -28,6 +28,9 @@ from canonic.sweep.comparison import HEADINGS, Comparison, Row
 
 RESULTS = Path(__file__).parent / "results" / "codes.json"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "codes.md"
+README, SHOWN = PAGE.parents[1] / "README.md", "resnet20"
+"""The shop window, and the network whose codes stand there."""
+
 CLOSE = 0.005
 """Points of accuracy below the source within which a code is as good."""
 
@@ -120,13 +123,34 @@ def fewest(found: dict[str, Comparison]) -> Iterator[str]:
 
 
 def _best(found: Comparison, kind: str) -> tuple[str, ...]:
-    wanted = (found.source_accuracy or 0) - CLOSE
-    good = [row for row in found.rows if row.kind == kind and row.accuracy is not None and row.accuracy >= wanted]
+    good = _as_good(found, kind)
     if not good:
         return "none of those measured", "", ""
     steps, events = min(good, key=lambda row: row.total_steps or 0), min(good, key=lambda row: row.events or 0)
     bits = " and ".join(dict.fromkeys(str(row.event_bits) for row in (steps, events)))
     return f"{steps.total_steps} ({steps.code})", f"{events.events:.2f} ({events.code})", bits
+
+
+def _as_good(found: Comparison, kind: str) -> list[Row]:
+    wanted = (found.source_accuracy or 0) - CLOSE
+    return [row for row in found.rows if row.kind == kind and row.accuracy is not None and row.accuracy >= wanted]
+
+
+def shortest(found: Comparison) -> Iterator[str]:
+    """Yield of each kind of code the fewest steps that are as good as the source, or else the most accurate row."""
+    chosen = []
+    for kind in dict.fromkeys(row.kind for row in found.rows):
+        own = [row for row in found.rows if row.kind == kind and row.accuracy is not None]
+        good = _as_good(found, kind)
+        if own:
+            best = (
+                min(good, key=lambda row: row.total_steps or 0) if good else max(own, key=lambda row: row.accuracy or 0)
+            )
+            chosen.append((0 if good else 1, best.total_steps or 0, best))
+    ranked = [row for *_, row in sorted(chosen, key=lambda one: one[:2])]
+    yield from rows(HEADINGS[:-1], (row.cells()[:-1] for row in ranked))
+    yield ""
+    yield f"({found.caption}.)"
 
 
 def write() -> None:
@@ -137,6 +161,8 @@ def write() -> None:
         text = replaced(text, name, table(one))
         save_figure(codes_compared(one, name), PAGE.parent / "images" / f"codes-{name}.png")
     PAGE.write_text(replaced(text, "fewest", fewest(found)))
+    if SHOWN in found:
+        README.write_text(replaced(README.read_text(), "codes", shortest(found[SHOWN])))
 
 
 def main() -> None:
