@@ -57,8 +57,8 @@ def figures(snn: SpikingNetwork, pictures: int, baselines: int) -> dict[str, Any
         "pictures": found["data"]["samples"],
         "accuracy": {name: found["accuracy"][name] for name in ("source", "network", "agreement", "flips")},
         "operations": {name: found["operations"][name] for name in ("spiking", "source")},
-        "energy, uJ": {name: {r["network"]: (r["accuracy"], r["total"]) for r in m["rows"]} for name, m in models},
-        "baselines": {n: v for n, v in found["baselines"].items() if n in ("samples", "spiking accuracy")},
+        "energy, uJ": {name: {r["id"]: (r["accuracy"], r["total"]) for r in m["rows"]} for name, m in models},
+        "baselines": {n: v for n, v in found["baselines"].items() if n in ("samples", "spiking_accuracy")},
     }
     print(json.dumps(kept, indent=1))
     return kept
