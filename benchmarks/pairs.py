@@ -1,6 +1,6 @@
 """Every code beside every other: ``python -m benchmarks.pairs`` writes results/pairs.json.
 
-The network of tests/test_mixed_codes.py, with one of its layers in a second code: they meet at a boundary, in a sum and
+The network of tests/mixed.py, with one of its layers in a second code: they meet at a boundary, in a sum and
 in a concatenation. For each pair: how far the two schedulers are apart, and how much worse the answer is than in the
 coarser of the two codes alone.
 """
@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from tests.test_mixed_codes import TEXTS, Mixed
+from tests.mixed import TEXTS, Mixed
 from torch import Tensor, nn
 
 from canonic import Override, Settings, SpikingNetwork, convert
