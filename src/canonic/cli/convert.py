@@ -28,7 +28,7 @@ def convert(
     beta: o.Beta = 2.0,
     phi: o.Phi = 0.5,
     levels: o.Levels = "1",
-    threshold: Annotated[str, typer.Option(help="mse, max or percentile.")] = "mse",
+    threshold: Annotated[str, typer.Option(help="mse, max, percentile or balance.")] = "mse",
     percentile: Annotated[float | None, typer.Option(help="For the rule of that name; 99.9 if not given.")] = None,
     input_code: Annotated[
         str, typer.Option("--input", help="direct (analog, first step), css (spikes), or a code.")

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from canonic.cluster import ALONE, Workers
-from canonic.conversion.channels import population_axis
+from canonic.conversion.channels import by_channel, population_axis
 from canonic.conversion.histogram import Histogram, empty, update
 from canonic.conversion.histogram import merged as merge_histograms
 from canonic.datasets.digests import Digest, digest_of
@@ -106,8 +106,7 @@ class _Pass:
         def observe(node: Node, given: Sequence[Tensor], _: Tensor) -> None:
             if node.neurons is None:
                 return
-            values, axis = _finite(node, given[0]), axes[node.name]
-            values = values.reshape(1, -1) if axis is None else values.movedim(axis + 1, 0).flatten(1)
+            values = by_channel(_finite(node, given[0]), axes[node.name])
             self.histograms[node.name] = update(self.histograms.get(node.name) or empty(len(values), values), values)
 
         seen, digest = 0, Digest()

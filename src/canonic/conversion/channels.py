@@ -7,6 +7,7 @@ of a matrix, thresholds may differ in other places; in units of those the weight
 from collections.abc import Mapping
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from canonic.conversion.units import passed
@@ -25,6 +26,11 @@ def population_axis(graph: Graph, node: Node) -> int | None:
     shape = [1] * len(node.shape)
     shape[axis] = -1
     return axis if is_taken_up(graph, {node.name: probe.reshape(shape)}) else None
+
+
+def by_channel(x: Float[Tensor, "batch ..."], axis: int | None) -> Float[Tensor, "channels values"]:
+    """Return the values of a population by channel: along this axis of a sample, or all as one."""
+    return x.reshape(1, -1) if axis is None else x.movedim(axis + 1, 0).flatten(1)
 
 
 def is_taken_up(graph: Graph, given: Mapping[str, Tensor]) -> bool:

@@ -124,7 +124,7 @@ def spiking(
 ) -> SpikingNetwork:
     """Return the spiking network of a graph whose populations have codes, from what calibration has seen of it."""
     rules = resolve(settings, [node.name for node in graph.populations])
-    with_theta, dead = set_thresholds(with_ranges(graph, seen.kept), rules, seen.histograms)
+    with_theta, dead = set_thresholds(with_ranges(graph, seen.kept), rules, seen)
     plan = Plan(fold_thresholds(with_theta).map_tensors(channels_last), code, settings.bias)
     with torch.no_grad():
         plan = settle(plan, seen.kept, settings, rules)

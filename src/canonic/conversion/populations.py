@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from canonic.codes import CSS, Weighted, code_of
+from canonic.conversion.balance import balanced
 from canonic.conversion.boundaries import joined
+from canonic.conversion.calibrate import Calibration
 from canonic.conversion.channels import population_axis
-from canonic.conversion.histogram import Histogram
 from canonic.conversion.recode import signed_population
 from canonic.conversion.settings import Override
 from canonic.conversion.thresholds import threshold
@@ -74,15 +75,15 @@ def _other(node: Node, neurons: Neurons, code: Weighted, rule: Override) -> Weig
     return code
 
 
-def set_thresholds(
-    graph: Graph, rules: Mapping[str, Override], histograms: Mapping[str, Histogram]
-) -> tuple[Graph, dict[str, int]]:
+def set_thresholds(graph: Graph, rules: Mapping[str, Override], seen: Calibration) -> tuple[Graph, dict[str, int]]:
     """Return the graph with a theta for each channel of each population, and the number of dead channels of each."""
+    tops = balanced(graph, seen.kept, [name for name, rule in rules.items() if rule.threshold == "balance"])
     nodes: list[Node] = []
     dead: dict[str, int] = {}
     for node in graph.nodes:
         if node.neurons is not None and node.neurons.code is not None:
-            found = threshold(histograms[node.name], node.neurons.code, rules[node.name], node.neurons.ceiling)
+            histogram, code, rule = seen.histograms[node.name], node.neurons.code, rules[node.name]
+            found = threshold(histogram, code, rule, node.neurons.ceiling, tops.get(node.name))
             shape = [1] * len(node.shape)
             axis = population_axis(graph, node)
             if axis is not None:

@@ -18,14 +18,21 @@ FRACTIONS = 2.0 ** (torch.arange(16, -33, -1, dtype=torch.float64) / 8)
 
 
 def threshold(
-    histogram: Histogram, code: Weighted, rule: Override, ceiling: float | None = None
+    histogram: Histogram,
+    code: Weighted,
+    rule: Override,
+    ceiling: float | None = None,
+    balanced: Float[Tensor, " channels"] | None = None,
 ) -> tuple[Float[Tensor, " channels"], int]:
     """Return theta for each channel and the number of dead channels, which take the largest theta of the others.
 
+    What balancing has found is taken where it was done and the channel was active meanwhile, else its largest value.
     A ceiling bounds theta so that the largest number of the code is at most the ceiling. A channel is dead if it was
     never active, or so little that numbers of its size have no inverse, or not all of their digits: see ``faintest``.
     """
-    if rule.threshold == "max":
+    if balanced is not None:
+        top = torch.where(balanced < faintest(balanced.dtype), histogram.peak, balanced)
+    elif rule.threshold == "max":
         top = histogram.peak
     elif rule.threshold == "percentile":
         top = percentile(histogram, rule.percentile or 100)

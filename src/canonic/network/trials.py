@@ -174,7 +174,7 @@ def wider_range(bench: Bench, layer: str, rule: str) -> list[Trial]:
     They hold what both halves hold: a calibration would see many more samples, and a range grows with them.
     """
     plan, factors = bench.plan, beyond(bench.plan, bench.inputs)
-    if rule == "percentile":
+    if rule in ("percentile", "balance"):
         return [bench.trial("threshold", "mse", partial(settled, with_range(plan, layer, factors[layer])), layer=layer)]
     for name, factor in factors.items():
         plan = with_range(plan, name, factor) if bool((factor > 1).any()) else plan
