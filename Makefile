@@ -77,6 +77,7 @@ bench-public: $(VENV)/.installed $(PUBLIC)/.installed  ## trained networks of ot
 bench-speed: $(VENV)/.installed $(PEERS)/.installed  ## how fast, as ratios to the source and its peers; docs/performance.md
 	$(BIN)/python -m benchmarks.speed.run --peers $(PEERS)/bin/python
 	$(BIN)/python -m benchmarks.speed.page
+	$(BIN)/python -m benchmarks.speed.neurons
 
 sanitize: $(VENV)/.installed  ## the C programs under AddressSanitizer and UBSan, on networks of odd shapes
 	$(BIN)/python -m benchmarks.sanitize
