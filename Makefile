@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 PUBLIC := .venv-public
 
-.PHONY: demo test lint docs report bench-codes bench-conversion bench-coverage bench-evaluation bench-family bench-int8 bench-peers bench-public bench-speed sanitize clean
+.PHONY: demo test lint docs report bench-balancing bench-codes bench-conversion bench-coverage bench-evaluation bench-family bench-int8 bench-peers bench-public bench-speed sanitize clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt tests/neurobench.txt
 	$(PYTHON) -m venv $(VENV)
@@ -56,6 +56,9 @@ bench-coverage: $(VENV)/.installed $(PEERS)/.installed  ## what converts, and ho
 
 bench-evaluation: $(VENV)/.installed  ## what an evaluation costs, and the figures of docs/energy.md
 	$(BIN)/python -m benchmarks.evaluation
+
+bench-balancing: $(VENV)/.installed $(PEERS)/.installed  ## balanced thresholds beside SpikingJelly's: docs/codes.md; goes on where it was stopped
+	$(BIN)/python -m benchmarks.balancing --peers $(PEERS)/bin/python
 
 bench-codes: $(VENV)/.installed  ## networks in every code on the same pictures; docs/codes.md; goes on where it was stopped
 	$(BIN)/python -m benchmarks.codes
