@@ -1,5 +1,6 @@
 """The documentation as a reader would follow it: every command and every example runs, every link is there."""
 
+import doctest
 import json
 import re
 import shutil
@@ -60,3 +61,9 @@ def test_every_page_is_in_the_table_of_contents():
 def test_every_file_that_is_linked_is_there(page):
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / page).read_text()):
         assert (ROOT / page).parent.joinpath(target).exists(), target
+
+
+def test_the_examples_of_the_page_of_the_codes_give_what_it_says():
+    tried = doctest.testfile(str(ROOT / "docs" / "codes.md"), module_relative=False)
+    assert tried.attempted > 5
+    assert tried.failed == 0

@@ -4,10 +4,16 @@ from canonic.codes.binary import Binary as Binary
 from canonic.codes.binary import FewSpike as FewSpike
 from canonic.codes.burst import Burst as Burst
 from canonic.codes.burst import GrowingBurst as GrowingBurst
+from canonic.codes.changes import Delta as Delta
+from canonic.codes.changes import Difference as Difference
 from canonic.codes.css import CSS as CSS
 from canonic.codes.css import MOST_LEVELS as MOST_LEVELS
 from canonic.codes.css import MOST_STEPS as MOST_STEPS
 from canonic.codes.css import fewest_levels as fewest_levels
+from canonic.codes.encoders import Budget as Budget
+from canonic.codes.encoders import Poisson as Poisson
+from canonic.codes.encoders import Population as Population
+from canonic.codes.encoders import RankOrder as RankOrder
 from canonic.codes.latency import ExponentialLatency as ExponentialLatency
 from canonic.codes.latency import Latency as Latency
 from canonic.codes.multi_threshold import Differential as Differential
