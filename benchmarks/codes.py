@@ -75,7 +75,7 @@ def mlp() -> Setup:
 def resnet20() -> Setup:
     """Return the ResNet-20 of ``../shared`` on pictures of CIFAR-10."""
     calibration = DataLoader(sample(cifar.training_pictures(), 500), batch_size=100)
-    return cifar.trained("resnet20"), calibration, DataLoader(sample(cifar.test_pictures(), 2000), batch_size=50)
+    return cifar.trained("resnet20"), calibration, DataLoader(sample(cifar.test_pictures(), 500), batch_size=100)
 
 
 def vit() -> Setup:
