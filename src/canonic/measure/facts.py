@@ -121,7 +121,7 @@ def bits_of(code: Weighted) -> int:
     """Return the bits of a number with as many levels as a code has.
 
     >>> from canonic.codes import CSS, Rate
-    >>> bits_of(CSS(steps=8)), bits_of(CSS(steps=4, silent=0, beta=4, levels=16)), bits_of(Rate(steps=15))
+    >>> bits_of(CSS(steps=8)), bits_of(CSS(steps=4, silent=0, beta=4.0, levels=16)), bits_of(Rate(steps=15))
     (8, 8, 4)
     """
     return ceil(log2(code.nominal / code.weights[-1] + 1))
