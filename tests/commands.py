@@ -4,6 +4,7 @@ import os
 import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from io import StringIO
+from pathlib import Path
 from subprocess import CompletedProcess
 from unittest.mock import patch
 
@@ -16,6 +17,8 @@ def run(folder, *arguments, columns=None):
     Nothing is folded where no number of columns is given, whatever starts the tests says. What is imported from the
     folder is forgotten: other folders have modules of the same names.
     """
+    for own_module in Path(folder).glob("*.py"):
+        sys.modules.pop(own_module.stem, None)  # another test has imported one of this name
     words = [*map(str, arguments)]
     out, err, known, code = StringIO(), StringIO(), set(sys.modules), 0
     own = patch.multiple(sys, argv=["canonic", *words], path=[str(folder), *sys.path])
