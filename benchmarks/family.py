@@ -25,6 +25,7 @@ from benchmarks.trained import pictures
 from canonic import CSS, convert, evaluate
 from canonic.datasets import Preprocessing, sample
 from canonic.report import save_figure
+from canonic.report.codes import COLOURS
 
 RESULTS = Path(__file__).parent / "results" / "family.json"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "how-it-works.md"
@@ -32,10 +33,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "how-it-works.md"
 Batches = DataLoader[Any]
 Row = dict[str, Any]
 
-ONE_STEP = CSS(1, 0, levels=127)
-"""Digits that are whole numbers of 8 bits: a quantised network."""
-
-GRADED = CSS(8, 0, levels=8), CSS(4, 0, 4.0, levels=16), CSS(2, 0, 16.0, levels=64), ONE_STEP
+GRADED = CSS(8, 0, levels=8), CSS(4, 0, 4.0, levels=16), CSS(2, 0, 16.0, levels=64)
 ALL = CSS(8, 1), CSS(8, 1, levels=2), CSS(8, 0), CSS(8, 0, levels=2), CSS(8, 0, levels=4), CSS(4, 1, 4.0, levels=3)
 HARD = CSS(8, 1), CSS(8, 1, levels=2), CSS(8, 0, levels=16), CSS(4, 0, 4.0, levels=32)
 
@@ -131,18 +129,19 @@ def _cells(row: Row) -> tuple[object, ...]:
 
 
 def front(found: Sequence[Row], title: str) -> Figure:
-    """Return a picture of agreement against total steps and against events; the bits of an event are its labels."""
+    """Return a picture of what is answered against total steps and against events, each member with its bits."""
     figure = Figure(figsize=(11, 5), dpi=150, layout="constrained")
     for axes, cost, label in zip(figure.subplots(1, 2, sharey=True), COSTS, COSTS.values(), strict=True):
-        for row in found:
-            x, y, code = row[cost], row["snr_db"], row["code"]
-            axes.plot(x, y, "os"[code["silent"] == 0], color="#0067a8" if code["silent"] else "#cc5200")
-            member = f"T {code['steps']}, β {code['beta']:g}, k {code['silent']}, L {code['levels']}"
-            axes.annotate(
-                f"{member}: {row['event_bits']} bit", (x, y), fontsize=7, xytext=(4, 4), textcoords="offset points"
-            )
-        axes.set(xlabel=label, xscale="log", ylabel="output against the source (dB)")
+        for place, row in enumerate(found):
+            code, colour = row["code"], COLOURS[place % len(COLOURS)]
+            sizes = f"T {code['steps']}, β {code['beta']:g}, k {code['silent']}, L {code['levels']}"
+            member = f"{sizes}: {row['event_bits']} bits an event"
+            marker = "s" if code["silent"] == 0 else "o"
+            axes.scatter(row[cost], row["snr_db"], marker=marker, color=colour, alpha=0.8, label=member)
+        axes.set(xlabel=label, ylabel="output against the source (dB)", xlim=(0, None))
         axes.grid(alpha=0.25)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=8, frameon=False, loc="outside lower center", ncols=3)
     figure.suptitle(f"{title}, {found[0]['samples']:,} pictures", fontsize=9)
     return figure
 
