@@ -6,7 +6,7 @@ What has been measured is kept, row by row, so that a run that was stopped goes 
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,31 +126,32 @@ def _best(found: Comparison, kind: str) -> tuple[str, ...]:
     good = _as_good(found, kind)
     if not good:
         return "none of those measured", "", ""
-    steps, events = min(good, key=lambda row: row.total_steps or 0), min(good, key=lambda row: row.events or 0)
+    steps, events = min(good, key=_steps), min(good, key=lambda row: row.events or 0)
     bits = " and ".join(dict.fromkeys(str(row.event_bits) for row in (steps, events)))
     return f"{steps.total_steps} ({steps.code})", f"{events.events:.2f} ({events.code})", bits
 
 
 def _as_good(found: Comparison, kind: str) -> list[Row]:
-    wanted = (found.source_accuracy or 0) - CLOSE
-    return [row for row in found.rows if row.kind == kind and row.accuracy is not None and row.accuracy >= wanted]
+    return [row for row in found.rows if row.kind == kind and _share(row) >= (found.source_accuracy or 0) - CLOSE]
 
 
-def shortest(found: Comparison) -> Iterator[str]:
-    """Yield of each kind of code the fewest steps that are as good as the source, or else the most accurate row."""
-    chosen = []
-    for kind in dict.fromkeys(row.kind for row in found.rows):
-        own = [row for row in found.rows if row.kind == kind and row.accuracy is not None]
-        good = _as_good(found, kind)
-        if own:
-            best = (
-                min(good, key=lambda row: row.total_steps or 0) if good else max(own, key=lambda row: row.accuracy or 0)
-            )
-            chosen.append((0 if good else 1, best.total_steps or 0, best))
-    ranked = [row for *_, row in sorted(chosen, key=lambda one: one[:2])]
-    yield from rows(HEADINGS[:-1], (row.cells()[:-1] for row in ranked))
-    yield ""
-    yield f"({found.caption}.)"
+def _share(row: Row) -> float:
+    return row.accuracy or 0.0
+
+
+def shortest(found: Comparison) -> Comparison:
+    """Return of each kind of code the fewest steps that are as good as the source; behind them, else, the best row."""
+    good, others = list[Row](), list[Row]()
+    for kind in dict.fromkeys(row.kind for row in found.rows if not row.refused):
+        if enough := _as_good(found, kind):
+            good.append(min(enough, key=_steps))
+        else:
+            others.append(max((row for row in found.rows if row.kind == kind), key=_share))
+    return replace(found, rows=(*sorted(good, key=_steps), *sorted(others, key=_steps)))
+
+
+def _steps(row: Row) -> int:
+    return row.total_steps or 0
 
 
 def write() -> None:
@@ -162,7 +163,7 @@ def write() -> None:
         save_figure(codes_compared(one, name), PAGE.parent / "images" / f"codes-{name}.png")
     PAGE.write_text(replaced(text, "fewest", fewest(found)))
     if SHOWN in found:
-        README.write_text(replaced(README.read_text(), "codes", shortest(found[SHOWN])))
+        README.write_text(replaced(README.read_text(), "codes", table(shortest(found[SHOWN]))))
 
 
 def main() -> None:

@@ -44,6 +44,7 @@ COSTS = {"total_steps": "total steps", "spikes_per_neuron": "events a neuron"}
 class Subject:
     """A trained network, what calibrates it, what it is measured on, and in which codes."""
 
+    title: str
     model: Callable[[], nn.Module]
     calibration: Callable[[], Batches]
     measured: Callable[[], Batches]
@@ -57,9 +58,10 @@ def photos(first: int, count: int) -> Batches:
     return DataLoader(TensorDataset(torch.stack([ready(x) for x in given]), classes + 1), batch_size=10)
 
 
-def of_cifar(name: str, codes: Sequence[CSS]) -> Subject:
+def of_cifar(name: str, title: str, codes: Sequence[CSS]) -> Subject:
     """Return a ResNet on all 10,000 test pictures."""
     return Subject(
+        title,
         partial(cifar.trained, name),
         lambda: DataLoader(sample(cifar.training_pictures(), 500), batch_size=100),
         lambda: DataLoader(cifar.test_pictures(), batch_size=100),
@@ -67,28 +69,23 @@ def of_cifar(name: str, codes: Sequence[CSS]) -> Subject:
     )
 
 
-def of_fashion(name: str) -> Subject:
+def of_fashion(name: str, title: str) -> Subject:
     """Return a network of examples/ on all 10,000 test pictures."""
-    return Subject(partial(trained, name), partial(pictures, "train", 1000), partial(pictures, "t10k"), HARD)
+    return Subject(title, partial(trained, name), partial(pictures, "train", 1000), partial(pictures, "t10k"), HARD)
 
 
 SUBJECTS = {
-    "resnet20": of_cifar("resnet20", (*ALL, *GRADED)),
-    "mobilenet": of_fashion("mobilenet"),
-    "vit": of_fashion("vit"),
-    "mobilenet_v2": Subject(vision.mobilenet, partial(photos, 0, 100), partial(photos, 100, 600), HARD),
-    "resnet56": of_cifar("resnet56", (CSS(8, 1), *GRADED)),
-}
-TITLES = {
-    "resnet20": "ResNet-20, CIFAR-10",
-    "resnet56": "ResNet-56, CIFAR-10",
-    "mobilenet": "a MobileNet for Fashion-MNIST (`examples/`)",
-    "vit": "a ViT for Fashion-MNIST (`examples/`)",
-    "mobilenet_v2": "MobileNetV2, ImageNet",
+    "resnet20": of_cifar("resnet20", "ResNet-20, CIFAR-10", (*ALL, *GRADED)),
+    "mobilenet": of_fashion("mobilenet", "a MobileNet, Fashion-MNIST"),
+    "vit": of_fashion("vit", "a ViT, Fashion-MNIST"),
+    "mobilenet_v2": Subject(
+        "MobileNetV2, ImageNet", vision.mobilenet, partial(photos, 0, 100), partial(photos, 100, 600), HARD
+    ),
+    "resnet56": of_cifar("resnet56", "ResNet-56, CIFAR-10", (CSS(8, 1), *GRADED)),
 }
 
 
-def measured(subject: Subject, code: CSS) -> Row:
+def measured(code: CSS, subject: Subject) -> Row:
     """Return what a network comes to with a code."""
     model = subject.model()
     snn = convert(model, subject.calibration(), code=code, progress=False)
@@ -119,9 +116,14 @@ def table(found: Sequence[Row]) -> Iterator[str]:
     yield f"({found[0]['samples']:,} pictures, source {100 * found[0]['source_accuracy']:.2f} %.)"
 
 
-def _cells(row: Row) -> tuple[object, ...]:
+def sizes_of(row: Row) -> tuple[object, ...]:
+    """Return T, beta, k, L and the total steps of a row."""
     code = row["code"]
-    sizes = (code["steps"], f"{code['beta']:g}", code["silent"], code["levels"], row["total_steps"], row["event_bits"])
+    return code["steps"], f"{code['beta']:g}", code["silent"], code["levels"], row["total_steps"]
+
+
+def _cells(row: Row) -> tuple[object, ...]:
+    sizes = (*sizes_of(row), row["event_bits"])
     shares = (f"{100 * row[name]:.2f}" for name in ("agreement", "accuracy"))
     events = (f"{row[name]:.2f}" for name in ("spikes_per_neuron", "units_per_neuron"))
     overload = f"{100 * row['most_overloaded']:.2g}"
@@ -146,34 +148,40 @@ def front(found: Sequence[Row], title: str) -> Figure:
     return figure
 
 
+def resumed(codes: Sequence[CSS], kept: Sequence[Row], measure: Callable[[CSS], Row]) -> Iterator[list[Row]]:
+    """Yield the rows of codes, in their order, each time that one more is known; those that were kept are."""
+    known = {json.dumps(row["code"]): row for row in kept}
+    keys = {json.dumps(code.to_json()): code for code in codes}
+    for key, code in keys.items():
+        if key not in known:
+            known[key] = measure(code)
+            print(json.dumps(known[key]), flush=True)
+        yield [known[own] for own in keys if own in known]
+
+
 def write(results: dict[str, list[Row]]) -> None:
-    """Write the rows, the tables of those networks that have any, and a picture of each."""
-    RESULTS.write_text(json.dumps({"command": "make bench-family", "networks": results}, indent=1) + "\n")
+    """Write the tables of the networks that have rows, and a picture of each."""
     text = PAGE.read_text()
     for name, found in results.items():
         text = replaced(text, f"family {name}", table(found))
-        save_figure(front(found, TITLES[name]), PAGE.parent / "images" / f"family-{name}.png")
+        save_figure(front(found, SUBJECTS[name].title), PAGE.parent / "images" / f"family-{name}.png")
     PAGE.write_text(text)
 
 
 def main() -> None:
-    """Measure what is not known yet, and write it row by row."""
+    """Measure what is not known yet, row by row, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--again", action="store_true", help="measure what has been measured, too")
     parser.add_argument("--networks", nargs="*", choices=SUBJECTS, default=list(SUBJECTS))
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    results = {} if asked.again or not RESULTS.exists() else json.loads(RESULTS.read_text())["networks"]
+    results = json.loads(RESULTS.read_text())["networks"] if RESULTS.exists() else {}
     for name in asked.networks:
-        known = {json.dumps(row["code"]): row for row in results.get(name, [])}
-        for code in SUBJECTS[name].codes:
-            key = json.dumps(code.to_json())
-            if key not in known:
-                known[key] = measured(SUBJECTS[name], code)
-                print(name, json.dumps(known[key]), flush=True)
-            wanted = [json.dumps(other.to_json()) for other in SUBJECTS[name].codes]
-            results[name] = [known[key] for key in wanted if key in known]
-            write(results)
+        subject, kept = SUBJECTS[name], [] if asked.again else results.get(name, [])
+        for found in resumed(subject.codes, kept, partial(measured, subject=subject)):
+            results[name] = found
+            RESULTS.write_text(json.dumps({"command": "make bench-family", "networks": results}, indent=1) + "\n")
+    write(results)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ import argparse
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
 from benchmarks import cifar
+from benchmarks.family import Row, resumed, sizes_of
 from benchmarks.tables import replaced, rows
 from canonic import CSS, Evaluation, convert, evaluate
 from canonic.datasets import sample
@@ -22,8 +22,6 @@ RESULTS = Path(__file__).parent / "results" / "int8_family.json"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "how-it-works.md"
 CALIBRATION, PICTURES = 500, 500
 CODES = CSS(8, 1), CSS(8, 1, levels=2), CSS(8, 0, levels=8), CSS(4, 0, 4.0, levels=16), CSS(2, 0, 16.0, levels=64)
-
-Row = dict[str, Any]
 
 
 def measured(code: CSS) -> Row:
@@ -59,11 +57,11 @@ def table(results: Sequence[Row]) -> Iterator[str]:
 
 
 def _cells(row: Row) -> tuple[object, ...]:
-    code, cells = row["code"], list[str]()
+    cells = list[str]()
     for name in ("fp32", "int8"):
         shares = (f"{100 * row[name][share]:.1f}" for share in ("agreement", "accuracy"))
         cells += [*shares, f"{row[name]['snr_db']:.1f}"]
-    return (code["steps"], f"{code['beta']:g}", code["silent"], code["levels"], row["total_steps"], *cells)
+    return (*sizes_of(row), *cells)
 
 
 def main() -> None:
@@ -73,13 +71,7 @@ def main() -> None:
     again = parser.parse_args().again
     torch.set_num_threads(1)
     kept = [] if again or not RESULTS.exists() else json.loads(RESULTS.read_text())["results"]
-    known = {json.dumps(row["code"]): row for row in kept}
-    for code in CODES:
-        key = json.dumps(code.to_json())
-        if key not in known:
-            known[key] = measured(code)
-            print(json.dumps(known[key]), flush=True)
-        found = [known[json.dumps(c.to_json())] for c in CODES if json.dumps(c.to_json()) in known]
+    for found in resumed(CODES, kept, measured):
         whole = {"command": "make bench-int8", "calibration": CALIBRATION, "pictures": PICTURES, "results": found}
         RESULTS.write_text(json.dumps(whole, indent=1) + "\n")
     PAGE.write_text(replaced(PAGE.read_text(), "int8 family", table(found)))

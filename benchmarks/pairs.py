@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 from tests.mixed import TEXTS, Mixed
-from torch import Tensor, nn
+from torch import Tensor
 
+from benchmarks.zoo import snr
 from canonic import Override, Settings, SpikingNetwork, convert
 
 RESULTS = Path(__file__).parent / "results" / "pairs.json"
@@ -27,7 +28,8 @@ def measured() -> Iterator[dict[str, Any]]:
     """Yield a row for each pair of codes and each layer that has the second."""
     torch.manual_seed(0)
     model, x = Mixed().eval(), torch.rand(16, 1, 4, 4)
-    alone = cache(lambda code: _decibels(convert(model, [x], code=code, progress=False), model, x))
+    wanted = model(x)
+    alone = cache(lambda code: snr(convert(model, [x], code=code, progress=False)(x), wanted))
     for first, second in permutations(TEXTS, 2):
         for layer in LAYERS:
             settings = Settings(overrides={layer: Override(code=second)})
@@ -37,27 +39,21 @@ def measured() -> Iterator[dict[str, Any]]:
                 "codes": [first, second],
                 "layer": layer,
                 "apart": _apart(snn, x),
-                "loss_db": round(coarser - _decibels(snn, model, x), 2),
+                "loss_db": round(coarser - snr(snn(x), wanted), 2),
             }
-
-
-def _decibels(snn: SpikingNetwork, model: nn.Module, x: Tensor) -> float:
-    with torch.no_grad():
-        wanted, found = model(x), snn(x)
-    return float(10 * torch.log10(wanted.square().sum() / (found - wanted).square().sum()))
 
 
 def _apart(snn: SpikingNetwork, x: Tensor) -> float:
     """Return the largest difference of the schedulers at any step, relative to the largest output."""
-    with torch.no_grad():
-        layerwise, clocked = snn.readout(x), snn.readout(x, scheduler="clocked")
+    layerwise, clocked = snn.readout(x), snn.readout(x, scheduler="clocked")
     return float((layerwise - clocked).abs().max() / layerwise.abs().max())
 
 
 def main() -> None:
     """Measure all pairs."""
     torch.set_num_threads(1)
-    rows = list(measured())
+    with torch.no_grad():
+        rows = list(measured())
     losses = [row["loss_db"] for row in rows]
     whole = {
         "command": "python -m benchmarks.pairs",

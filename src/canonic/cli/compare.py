@@ -1,6 +1,5 @@
 """The command that compares codes."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +34,7 @@ def compare(
     """Convert a network with each of some codes, and measure all on the same samples."""
     from canonic.cluster import workers
     from canonic.codes import codes_in
-    from canonic.network.storage import write_whole
+    from canonic.network.storage import write_json, write_whole
     from canonic.report import save_figure
     from canonic.report.codes import codes_compared
     from canonic.report.compared import comparison_page
@@ -57,7 +56,7 @@ def compare(
         save_figure(codes_compared(found, title), out / "codes.png")
         if report:
             write_whole(report, comparison_page(found, title).encode())
-        write_whole(out / "comparison.json", (json.dumps(found.to_json(), indent=1) + "\n").encode())
+        write_json(out / "comparison.json", found.to_json())
     print_json(found.to_json()) if as_json else _print(found, out)
     if all(row.refused for row in found.rows):
         raise typer.Exit(1)

@@ -1,6 +1,5 @@
 """The part of ``canonic sweep`` that searches which layers get which code, and its result as a table."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +27,7 @@ def search(
     from canonic.cli.provenance import remembering
     from canonic.cluster import workers
     from canonic.conversion import convert
-    from canonic.network.storage import write_whole
+    from canonic.network.storage import write_json
     from canonic.report import save_figure
     from canonic.report.assignments import assignments_searched
     from canonic.sweep import search as run
@@ -47,7 +46,7 @@ def search(
     if workers().first:
         snn.save(out / NETWORK)
         save_figure(assignments_searched(found, f"{source.model} on {source.data}"), out / PICTURE)
-        write_whole(out / RESULT, (json.dumps(found.to_json(), indent=1) + "\n").encode())
+        write_json(out / RESULT, found.to_json())
     print_json(found.to_json()) if as_json else _print(found, out)
 
 

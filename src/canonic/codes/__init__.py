@@ -19,6 +19,7 @@ from canonic.codes.latency import Latency as Latency
 from canonic.codes.multi_threshold import Differential as Differential
 from canonic.codes.multi_threshold import MultiThreshold as MultiThreshold
 from canonic.codes.named import CODES as CODES
+from canonic.codes.named import EITHER_SIGN as EITHER_SIGN
 from canonic.codes.named import code_of as code_of
 from canonic.codes.named import codes_in as codes_in
 from canonic.codes.named import from_json as from_json

@@ -23,6 +23,10 @@ CODES: dict[str, type[Weighted]] = {
     )
 }
 
+*_FIRST, _LAST = (name for name, code in CODES.items() if code().alphabet.signed)
+EITHER_SIGN = f"{', '.join(_FIRST)} or {_LAST}"
+"""The codes that carry numbers of either sign, as advice names them."""
+
 NEXT_CODE = r"[,\s]+(?=[A-Za-z][\w-]*(?:[:,\s]|$))"
 """What stands before a code in a list: its name is a word, which a parameter is only in front of an =."""
 

@@ -7,7 +7,7 @@ sum or a concatenation, are coded in that of the most steps first.
 
 from dataclasses import dataclass, field, replace
 
-from canonic.codes import Weighted
+from canonic.codes import EITHER_SIGN, Weighted
 from canonic.conversion.recode import signed_population
 from canonic.conversion.units import free
 from canonic.errors import ConversionError
@@ -77,7 +77,7 @@ class _Joining:
             streams = " and ".join(f"{name} in the code {code.name}" for name, code in given.items())
             raise ConversionError(
                 f"{node.name} reads {streams}, and none of these has a negative event to carry the other with: give "
-                "all the same code, or one of them css, signed-rate, multi-threshold or differential"
+                f"all the same code, or one of them {EITHER_SIGN}"
             )
         return None
 

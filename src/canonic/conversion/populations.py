@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from canonic.codes import CSS, Weighted, code_of
+from canonic.codes import CSS, EITHER_SIGN, Weighted, code_of
 from canonic.conversion.balance import balanced
 from canonic.conversion.boundaries import joined
 from canonic.conversion.calibrate import Calibration
@@ -62,9 +62,8 @@ def _member(node: Node, neurons: Neurons, code: CSS, rule: Override) -> CSS:
 def _other(node: Node, neurons: Neurons, code: Weighted, rule: Override) -> Weighted:
     if neurons.signed and not code.alphabet.signed:
         raise ConversionError(
-            f"{node.name} sends numbers of either sign, and the code {code.name} has no negative event: take css, "
-            f"signed-rate, multi-threshold or differential, for it alone by overrides={{{node.name!r}: "
-            "Override(code='css')}"
+            f"{node.name} sends numbers of either sign, and the code {code.name} has no negative event: take "
+            f"{EITHER_SIGN}, for it alone by overrides={{{node.name!r}: Override(code='css')}}"
         )
     for name in ("silent", "phi", "levels"):
         if getattr(rule, name) is not None:

@@ -7,14 +7,12 @@ faster is said once in the log.
 import logging
 from functools import cache
 
-import torch
-
 from canonic.codes import CSS, Weighted
 from canonic.native.compiled import compiled_scan
 from canonic.native.population import Given
 from canonic.native.rules import amplifying, own_neuron, weighted
 from canonic.native.scan import native_scan
-from canonic.neurons import Scan, gathered, scan, weighted_run
+from canonic.neurons import Scan, gathered, scan, weighted_run, worth_of
 
 log = logging.getLogger("canonic")
 
@@ -52,11 +50,9 @@ def weighted_scan(code: Weighted, sender: Weighted, given: Given, *, silent: int
     if done is not None:
         return done
     _said(unsuited)
-    current = given.current
-    worth = torch.tensor(sender.weights[: len(current)], device=current.device).to(current)
     steps = weighted_run(
         code,
-        current * worth.view(-1, 1, 1),
+        worth_of(sender, given.current),
         silent=silent,
         signed=given.signed,
         start=given.start,

@@ -11,7 +11,7 @@ from canonic.codes import CSS
 from canonic.errors import first_line
 from canonic.native.population import Given
 from canonic.neurons import Scan, saturation
-from canonic.neurons.terms import Term
+from canonic.neurons.terms import Term, scaled
 
 log = logging.getLogger("canonic")
 
@@ -81,7 +81,5 @@ def loop(code: CSS, signed: bool) -> Loop:
 
 def _membrane(beta: float, v: Tensor | None, terms: list[Term]) -> Tensor:
     """Return ``sum_i w_i x_i + beta v``, in the order in which the graph adds."""
-    wide = [(x.to(torch.promote_types(x.dtype, torch.float32)), w) for x, w in terms]
-    weighted = [x if w is None else w * x for x, w in wide]
     potential = [] if v is None else [beta * v]
-    return reduce(torch.add, [reduce(torch.add, weighted), *potential] if weighted else potential)
+    return reduce(torch.add, [reduce(torch.add, scaled(terms)), *potential] if terms else potential)

@@ -41,6 +41,11 @@ def save_plan(path: str | PathLike[str], plan: Plan, record: Mapping[str, Any]) 
     write_whole(Path(path), save(tensors, {"format": FORMAT, "network": json.dumps(described)}))
 
 
+def write_json(path: Path, value: object) -> None:
+    """Write plain data as JSON, as ``write_whole`` does."""
+    write_whole(path, (json.dumps(value, indent=1) + "\n").encode())
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file under another name and rename it, so that a full disk or an interrupt leaves nothing half-written.
 

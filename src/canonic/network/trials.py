@@ -111,7 +111,7 @@ def _of_outputs(plan: Plan, inputs: Sequence[Tensor], precision: Precision) -> l
 
 def _bits(plan: Plan) -> float:
     """Return the bits of the largest event."""
-    return max((node.neurons.code or plan.code).alphabet.bits for node in plan.graph.populations if node.neurons)
+    return max(plan.codes[node.name].alphabet.bits for node in plan.graph.populations)
 
 
 def few_samples(graph: Graph) -> int:

@@ -1,7 +1,5 @@
 """Populations in any code: what arrives at them, and what they send."""
 
-from collections.abc import Iterator
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -10,15 +8,13 @@ from canonic.native import weighted_scan
 from canonic.network.graph import Neurons, Node
 from canonic.network.plan import Plan, Stream, entered
 from canonic.network.population import ceiling_of, in_rows, in_shape
-from canonic.neurons import Scan, Step, weighted_run
+from canonic.neurons import Scan, weighted_run, worth_of
 
 
 def arriving(plan: Plan, node: Node, stream: Stream) -> Float[Tensor, "_ batch ..."]:
     """Return ``w_in[t] I[t]``: what each step adds to the membranes of a population, with the weights of the sender."""
     sender = plan.sender(node)
-    digits = entered(plan, node.inputs[0], stream, sender)
-    weights = torch.tensor(sender.weights[: len(digits)], device=digits.device).to(digits)
-    return digits * weights.view(-1, *[1] * (digits.dim() - 1))
+    return worth_of(sender, entered(plan, node.inputs[0], stream, sender))
 
 
 def population_of(
@@ -42,13 +38,9 @@ def population_of(
 
 def membranes_of(plan: Plan, node: Node, stream: Stream) -> Float[Tensor, "_ batch ..."]:
     """Return the potentials of a population after each of its steps, in units of theta."""
-    steps = _steps(plan, node, node.neurons or Neurons(signed=True), stream)
-    return torch.stack([state.potential for state, _ in steps])
-
-
-def _steps(plan: Plan, node: Node, neurons: Neurons, stream: Stream) -> Iterator[Step]:
+    neurons = node.neurons or Neurons(signed=True)
     code = neurons.code or plan.code
-    return weighted_run(
+    steps = weighted_run(
         code,
         arriving(plan, node, stream),
         silent=neurons.silent,
@@ -56,3 +48,4 @@ def _steps(plan: Plan, node: Node, neurons: Neurons, stream: Stream) -> Iterator
         start=node.tensors.get("start"),
         ceiling=ceiling_of(node, code),
     )
+    return torch.stack([state.potential for state, _ in steps])

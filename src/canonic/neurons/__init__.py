@@ -20,3 +20,4 @@ from canonic.neurons.weighted import shares as shares
 from canonic.neurons.weighted import weighted_rest as weighted_rest
 from canonic.neurons.weighted import weighted_run as weighted_run
 from canonic.neurons.weighted import weighted_step as weighted_step
+from canonic.neurons.weighted import worth_of as worth_of

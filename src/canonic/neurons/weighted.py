@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from canonic.codes import Weighted
@@ -65,6 +65,12 @@ def released(code: Weighted, digit: int, held: Float[Tensor, "batch *shape"]) ->
 def shares(code: Weighted) -> tuple[float, ...]:
     """Return how much of a number that was waited for enters with each digit, in units of theta."""
     return tuple(w * gain for w, gain in zip(code.weights, code.gains, strict=True))
+
+
+def worth_of(sender: Weighted, digits: Shaped[Tensor, "time ..."]) -> Shaped[Tensor, "time ..."]:
+    """Return ``w_in[t] I[t]``: currents of the digits of a code, with its weights."""
+    weights = torch.tensor(sender.weights[: len(digits)], device=digits.device).to(digits)
+    return digits * weights.view(-1, *[1] * (digits.dim() - 1))
 
 
 def weighted_run(

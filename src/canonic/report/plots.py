@@ -122,10 +122,8 @@ def spikes_per_layer(evaluation: Evaluated, title: str = "") -> "Figure":
 
     layers = _data(evaluation)["spikes"]["layers"]
     counts = {s: [[n / x["neurons"] for n in x[s]] for x in layers.values()] for s in ("positive", "negative")}
-    most, digits = (
-        max(max(max(row) for row in rows) for rows in counts.values()) or 1,
-        max(map(len, counts["positive"])),
-    )
+    most = max(max(max(row) for row in rows) for rows in counts.values()) or 1
+    digits = max(map(len, counts["positive"]))
     figure = Figure(figsize=(7, _inches(len(layers))), dpi=150, layout="constrained")
     pair = figure.subplots(1, 2, sharey=True)
     for axes, (rows, sign, colour) in zip(

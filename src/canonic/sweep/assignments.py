@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from canonic.checks import whole
-from canonic.codes import Weighted, code_of, text_of
+from canonic.codes import EITHER_SIGN, Weighted, code_of, text_of
 from canonic.conversion.settings import ThresholdRule
 from canonic.errors import ConversionError
 from canonic.network.graph import Graph, Precision
@@ -18,8 +18,6 @@ from canonic.words import counted
 
 Assigned = Mapping[str, str]
 """The code of each population, by name, as ``code_of`` reads it."""
-
-SIGNED = "css, signed-rate, multi-threshold or differential"
 
 
 class Change(NamedTuple):
@@ -65,8 +63,7 @@ class Space:
 
     def assigned(self, setting: Setting) -> Assigned:
         """Return the assignment of a setting."""
-        others = dict(setting.layers)
-        return {name: others.get(name, setting.code) for name in self.layers}
+        return setting.assigned(self.layers)
 
     def changed(self, setting: Setting, change: Change) -> Setting:
         """Return the setting with another code in one layer."""
@@ -110,13 +107,13 @@ def space_of(
         if not can:
             raise ConversionError(
                 f"{name} sends numbers of either sign, and none of {', '.join(texts)} has a negative event: add "
-                f"{SIGNED} to the codes"
+                f"{EITHER_SIGN} to the codes"
             )
     for code in texts:
         if not any(code in can for can in space.layers.values()):
             raise ConversionError(
                 f"the code {code} can carry no layer of this network: {counted(len(space.layers), 'population')} send "
-                f"numbers of either sign, and it has no negative event; leave it out, or take {SIGNED}"
+                f"numbers of either sign, and it has no negative event; leave it out, or take {EITHER_SIGN}"
             )
     return space
 

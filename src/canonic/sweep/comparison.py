@@ -13,7 +13,7 @@ from canonic.errors import DataError
 from canonic.frontend import Model
 from canonic.network.outputs import Output
 from canonic.sweep.grid import Setting
-from canonic.sweep.result import Outcome
+from canonic.sweep.result import Outcome, energies
 from canonic.sweep.run import sweep
 from canonic.tables import html_table, text_table
 from canonic.words import counted
@@ -231,17 +231,11 @@ def _row(outcome: Outcome) -> Row:
         additions=made["ACs"],
         event_additions=made["event_ACs"],
         multiplications=made["MACs"],
-        energy=_energy(found, "spiking"),
-        sized_energy=_energy(found, "spiking_sized") or None,
+        energy=energies(found, "spiking"),
+        sized_energy=energies(found, "spiking_sized") or None,
         seconds=outcome.seconds["evaluate"],
     )
 
 
 def _curve(values: Sequence[float | None] | None) -> Curve | None:
     return None if values is None else tuple(values)
-
-
-def _energy(evaluation: Mapping[str, Any], form: str) -> dict[str, float]:
-    """Return the energy of a form of the network by each model; nothing if it is not among the rows."""
-    models = evaluation["energy"]["models"].items()
-    return {name: row["total"] for name, model in models for row in model["rows"] if row["id"] == form}

@@ -16,7 +16,7 @@ from canonic.errors import DataError, StorageError
 from canonic.network.batch import require_batches
 from canonic.network.graph import Graph
 from canonic.network.outputs import Output, output_called, output_names
-from canonic.network.storage import write_whole
+from canonic.network.storage import write_json
 from canonic.sweep.grid import Setting
 from canonic.sweep.result import Outcome
 
@@ -49,7 +49,7 @@ class Folder:
 
     def write(self, outcome: Outcome) -> None:
         """Write what came of a setting."""
-        write_whole(self.file(outcome.setting), _json(outcome.to_json()))
+        write_json(self.file(outcome.setting), outcome.to_json())
 
     def read(self, setting: Setting) -> Outcome | None:
         """Return what came of a setting; None if it was not tried yet.
@@ -73,7 +73,7 @@ def open_folder(path: Path, identity: Mapping[str, str]) -> Folder:
     except OSError as error:
         raise StorageError(f"cannot make the folder {path} ({error.strerror}): choose another") from None
     if not file.exists():
-        write_whole(file, _json({"format": FORMAT, "identity": dict(identity)}))
+        write_json(file, {"format": FORMAT, "identity": dict(identity)})
     kept = _read(file)
     if kept.get("format") != FORMAT:
         raise StorageError(
@@ -129,10 +129,6 @@ def _hashed(*values: object) -> str:
         else:
             digest.update(repr(value).encode())
     return digest.hexdigest()
-
-
-def _json(value: object) -> bytes:
-    return (json.dumps(value, indent=1) + "\n").encode()
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
@@ -95,6 +95,11 @@ class Setting:
             alone = f"T{self.steps}-k{self.silent}-phi{self.phi:.6g}{family}"
         counts = Counter(re.sub("[^a-z0-9.]+", "-", code) for _, code in self.layers)
         return "+".join((alone, *(f"{count}x{code}" for code, count in counts.items())))
+
+    def assigned(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the code of each of these populations."""
+        others = dict(self.layers)
+        return {name: others.get(name, self.code) for name in names}
 
     def __str__(self) -> str:
         return f"{self.coded}-{self.threshold}-{self.precision}"

@@ -74,8 +74,7 @@ class Outcome:
         """Energy of the spiking network for one sample in microjoules, by the model of arithmetic alone."""
         if self.evaluation is None:
             return None
-        rows = self.evaluation["energy"]["models"]["horowitz45"]["rows"]
-        return next(float(row["total"]) for row in rows if row["id"] == "spiking")
+        return energies(self.evaluation, "spiking")["horowitz45"]
 
     def __repr__(self) -> str:
         shares = (("accuracy", self.accuracy), ("agreement", self.agreement))
@@ -149,3 +148,9 @@ class Sweep:
         ]
         best = front([(gain, float(price)) for _, gain, price in points])
         return tuple(outcome for (outcome, _, _), kept in zip(points, best, strict=True) if kept)
+
+
+def energies(evaluation: Mapping[str, Any], form: str) -> dict[str, float]:
+    """Return the energy of a form of the network by each model; nothing if it is not among the rows."""
+    models = evaluation["energy"]["models"].items()
+    return {name: row["total"] for name, model in models for row in model["rows"] if row["id"] == form}

@@ -43,8 +43,7 @@ class Search:
     @property
     def assigned(self) -> Mapping[str, str]:
         """The code of each layer in the best assignment."""
-        others = dict(self.best.setting.layers)
-        return {name: others.get(name, self.best.setting.code) for name in self.layers}
+        return self.best.setting.assigned(self.layers)
 
     @property
     def front(self) -> tuple[Outcome, ...]:
