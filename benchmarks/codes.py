@@ -125,7 +125,8 @@ def fewest(found: dict[str, Comparison]) -> Iterator[str]:
 def _best(found: Comparison, kind: str) -> tuple[str, ...]:
     good = _as_good(found, kind)
     if not good:
-        return "none of those measured", "", ""
+        refused = all(row.refused for row in found.rows if row.kind == kind)
+        return "refused" if refused else "none of those measured", "", ""
     steps, events = min(good, key=_steps), min(good, key=lambda row: row.events or 0)
     bits = " and ".join(dict.fromkeys(str(row.event_bits) for row in (steps, events)))
     return f"{steps.total_steps} ({steps.code})", f"{events.events:.2f} ({events.code})", bits
