@@ -67,7 +67,7 @@ def converted(name: str, model: nn.Module, steps: int, silent: int | None) -> Sp
 
 def size(snn: SpikingNetwork) -> Row:
     """Return populations, depth, steps, silent steps and function units of a network."""
-    codes = [node.neurons.code or snn.code for node in snn.graph.populations if node.neurons]
+    codes = [node.neurons.code or snn.code for node in snn.graph.populations]
     return {
         "populations": len(codes),
         "depth": snn.depth,

@@ -25,7 +25,7 @@ from torch.utils import _pytree as pytree
 from canonic import CSS, ConversionError, Settings, SpikingNetwork, convert
 from canonic.conversion.thresholds import FRACTIONS
 from canonic.network.apply import apply_whole
-from canonic.network.graph import Node
+from canonic.network.graph import Node, Population
 from canonic.network.layerwise import stream_of
 from canonic.network.plan import Plan
 from canonic.network.reference import activate
@@ -139,7 +139,7 @@ def with_digits(plan: Plan, steps: int, silent: int, *, corrected: bool) -> Plan
     code = replace(plan.code, steps=steps, silent=silent)
 
     def changed(node: Node) -> Node:
-        if node.neurons is None:
+        if not isinstance(node, Population):
             return node
         tensors = {name: t for name, t in node.tensors.items() if corrected or name != "start"}
         return replace(node, tensors=tensors, neurons=replace(node.neurons, code=code))
@@ -179,7 +179,7 @@ def require_nodes(plan: Plan, x: Tensor) -> None:
 
     def visit(node: Node, given: list[Tensor], stream: Tensor) -> None:
         values, found = [plan.code.decode(s) for s in given], plan.code.decode(stream)
-        if node.neurons is None:
+        if not isinstance(node, Population):
             wanted = apply_whole(node, values, len(x))
             if wanted.isfinite().all():
                 far = float((found - wanted).abs().max())
@@ -196,13 +196,16 @@ def require_nodes(plan: Plan, x: Tensor) -> None:
     walk(plan, x, visit)
 
 
-def plain(plan: Plan, x: Tensor, population: Callable[[Node, Tensor], Tensor]) -> list[Tensor]:
+def plain(plan: Plan, x: Tensor, population: Callable[[Population, Tensor], Tensor]) -> list[Tensor]:
     """Return the outputs of the network of plain values, with this function for its populations."""
     values = {plan.graph.inputs[0]: x}
     for node in plan.graph.nodes:
         if node.kind != "input":
             given = [values[name] for name in node.inputs]
-            values[node.name] = apply_whole(node, given, len(x)) if node.neurons is None else population(node, given[0])
+            if isinstance(node, Population):
+                values[node.name] = population(node, given[0])
+            else:
+                values[node.name] = apply_whole(node, given, len(x))
     return [values[name] for name in plan.graph.outputs]
 
 
@@ -216,7 +219,7 @@ def require_thresholds(plan: Plan, x: Tensor) -> None:
     code = plan.code
     widest = float(FRACTIONS[0])
 
-    def population(node: Node, z: Tensor) -> Tensor:
+    def population(node: Population, z: Tensor) -> Tensor:
         wanted = activate(node, z)
         rounded = code.quantise(wanted)
         axes = [0, *(axis + 1 for axis, size in enumerate(node.tensors["theta"].shape) if size == 1)]
@@ -228,10 +231,10 @@ def require_thresholds(plan: Plan, x: Tensor) -> None:
     plain(plan, x, population)
 
 
-def clipped(plan: Plan) -> Callable[[Node, Tensor], Tensor]:
+def clipped(plan: Plan) -> Callable[[Population, Tensor], Tensor]:
     """Return what a population would be with infinitely many digits: clipped, not rounded."""
     top = plan.code.largest
-    return lambda node, z: z.clamp(-top if node.neurons and node.neurons.signed else 0, top)
+    return lambda node, z: z.clamp(-top if node.neurons.signed else 0, top)
 
 
 def error_of(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> list[float]:

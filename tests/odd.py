@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d
 
 from canonic import CSS, SpikingNetwork
-from canonic.network.graph import Constant, Graph, Kind, Neurons, Node, Rows, Scaling, Slot
+from canonic.network.graph import Constant, Graph, Kind, Neurons, Node, Population, Rows, Scaling, Slot
 from canonic.network.plan import Plan
 from canonic.network.traits import SCALE
 
@@ -52,7 +52,6 @@ class Odd:
         arguments: dict[str, Any] | None = None,
         tensors: dict[str, Tensor] | None = None,
         scaling: Scaling = "mixes",
-        neurons: Neurons | None = None,
     ) -> str:
         node = Node(
             f"n{len(self.nodes)}",
@@ -63,8 +62,10 @@ class Odd:
             arguments or {},
             tensors or {},
             scaling,
-            neurons=neurons,
         )
+        return self.put(node)
+
+    def put(self, node: Node) -> str:
         self.nodes.append(node)
         return node.name
 
@@ -95,7 +96,7 @@ class Odd:
         if self.chance(0.6):
             tensors["start"] = self.normal(*whole) * 0.2
         neurons = Neurons(self.chance(0.3), None, self.code)
-        return self.add("population", "", [source], shape, tensors=tensors, neurons=neurons)
+        return self.put(Population(f"n{len(self.nodes)}", (source,), shape, tensors=tensors, neurons=neurons))
 
     def pooled(self, source: str) -> str:
         shape = self.shape(source)

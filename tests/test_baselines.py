@@ -8,6 +8,7 @@ from torch import nn
 from canonic import CSS, ConversionError, Rate, convert, evaluate
 from canonic.conversion.translated import translated
 from canonic.measure.baselines import eight_bits, others_of
+from canonic.network.graph import Population
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def test_quantised_is_round_to_nearest_of_activations_and_weights(model):
             weight = node.tensors["weight"].numpy().astype(np.float64)
             unit = np.abs(weight).max(1, keepdims=True) / 127
             values = values @ (np.round(weight / unit) * unit).T + node.tensors["bias"].numpy()
-        elif node.neurons:
+        elif isinstance(node, Population):
             values = np.clip(np.floor(np.maximum(values, 0) * 4 + 0.5), 0, 7) / 4
     assert found.quantised.correct == (int((values.argmax(1) == y.numpy()).sum()),)
     assert found.samples == 60

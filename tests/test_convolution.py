@@ -15,7 +15,7 @@ from canonic.measure.tally import counted
 from canonic.native import build
 from canonic.network import convolution
 from canonic.network.convolution import convolved, prepared, takes
-from canonic.network.graph import Neurons, Node
+from canonic.network.graph import Neurons, Node, Population
 from canonic.neurons import lengthen, scan
 
 pytestmark = pytest.mark.skipif(not shutil.which(os.environ.get("CC", "cc")), reason="no C compiler: C is not tested")
@@ -30,7 +30,7 @@ def population(weight, bias, geometry, shape, vectors=None, signed=False, unit=N
         tensors |= {"unit": unit, "packed": weight}
     synapse = Node("c", "synapse", "aten.conv2d.default", ("x",), shape, geometry, tensors, "weighs")
     inputs = ("x", *(f"y{i}" for i in range(3)))
-    return Node("p", "population", "", inputs, shape, {}, vectors or {}, neurons=Neurons(signed)), synapse
+    return Population("p", inputs, shape, {}, vectors or {}, neurons=Neurons(signed)), synapse
 
 
 @st.composite

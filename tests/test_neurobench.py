@@ -64,7 +64,8 @@ def written_out(snn, layers):
     """The spiking network as a chain of modules."""
     parts = []
     for layer, node in zip(layers, snn.graph.nodes[1:], strict=True):
-        parts.append(Population(node, snn.code) if node.neurons else Synapse(layer, node) if node.weighted else Flat())
+        other = Synapse(layer, node) if node.weighted else Flat()
+        parts.append(Population(node, snn.code) if node.kind == "population" else other)
     return nn.Sequential(*parts).eval()
 
 

@@ -15,6 +15,7 @@ from canonic.measure.fanout import fan_out
 from canonic.measure.operations import Account
 from canonic.measure.tally import count_inputs, firing_counter, seen_of, value_counter
 from canonic.network.apply import apply
+from canonic.network.graph import Population
 from canonic.network.layerwise import at_once
 from canonic.network.reference import reference
 from tests.networks import CASES, build
@@ -66,7 +67,7 @@ def by_brute_force(snn, x):
     )
     found = {}
     for node in graph.nodes:
-        if moves(node) or node.neurons or is_analog_function(node):
+        if moves(node) or isinstance(node, Population) or is_analog_function(node):
             continue
         identity = node.is_scale and bool((node.tensors["weight"] == 1).all())
         for index, name in enumerate(node.inputs):
@@ -97,7 +98,9 @@ def adds_up(graph, node):
     """Sums that go on into a membrane: no other node looks at them."""
     readers = graph.consumers[node.name]
     added = node.operator.startswith(("aten.add", "aten.sub"))
-    return added and all(reader.neurons or reader.operator.startswith(("aten.add", "aten.sub")) for reader in readers)
+    return added and all(
+        isinstance(reader, Population) or reader.operator.startswith(("aten.add", "aten.sub")) for reader in readers
+    )
 
 
 def is_current(graph, node):

@@ -7,7 +7,7 @@ from torch import nn
 
 from canonic import CSS, ConversionError, Override, Settings, convert, explain
 from canonic.conversion.explain import analyse
-from canonic.network.graph import Neurons, Node
+from canonic.network.graph import Neurons, Population
 from canonic.network.redundancy import LARGEST_LOSS, choose_silent
 from canonic.neurons import scan
 from tests.lambdas import Lambda, conv
@@ -42,7 +42,7 @@ def test_explain_says_what_is_added():
 
 def population(silent=0):
     neurons = Neurons(signed=True, code=CSS(steps=6, silent=silent))
-    return Node("p", "population", "", (), (4,), tensors={"theta": torch.ones(4)}, neurons=neurons)
+    return Population("p", (), (4,), tensors={"theta": torch.ones(4)}, neurons=neurons)
 
 
 def rate(k, currents):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from canonic import SpikingNetwork
 from canonic.network import layerwise
-from canonic.network.graph import Node
+from canonic.network.graph import Node, Population
 from canonic.network.inputs import analog
 from canonic.network.plan import Plan
 
@@ -27,7 +27,7 @@ def layers(snn: SpikingNetwork, x: Tensor) -> list[dict[str, Any]]:
     rates, spent = best_rates(), times(plan, given)
     rows = []
     for node in plan.graph.nodes:
-        if node.weighted or node.neurons is not None:
+        if node.weighted or isinstance(node, Population):
             operations, moved = work(plan, node, len(x))
             rows.append(
                 {
@@ -43,12 +43,12 @@ def layers(snn: SpikingNetwork, x: Tensor) -> list[dict[str, Any]]:
 def work(plan: Plan, node: Node, batch: int) -> tuple[float, float]:
     """Return the multiplications, and the bytes that are read and written, for a batch."""
     graph, steps = plan.graph, plan.code.steps
-    synapse = node.convolution or (node if node.weighted else None)
+    synapse = node.convolution if isinstance(node, Population) else node if node.weighted else None
     fan_in = prod(synapse.tensors["weight"].shape[1:]) if synapse else 0
     whole = analog(graph)  # streams of one step
 
     def moved(name: str) -> int:
-        return graph[name].size * (1 if graph[name].neurons else 4) * (1 if name in whole else steps)
+        return graph[name].size * (1 if isinstance(graph[name], Population) else 4) * (1 if name in whole else steps)
 
     rows = 1 if whole.issuperset(node.inputs) else steps
     return float(batch * rows * node.size * fan_in), float(batch * sum(map(moved, (*node.inputs, node.name))))

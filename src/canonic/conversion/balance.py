@@ -15,7 +15,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from canonic.conversion.channels import by_channel, population_axis
-from canonic.network.graph import Graph, Node
+from canonic.network.graph import Graph, Population
 from canonic.network.reference import activate, reference
 
 ROUNDS = 400
@@ -36,7 +36,7 @@ def balanced(
     axes = {name: population_axis(graph, graph[name]) for name in names}
     found: dict[str, Tensor] = {}
 
-    def clipped(node: Node, x: Tensor) -> Tensor:
+    def clipped(node: Population, x: Tensor) -> Tensor:
         value = activate(node, x)
         if node.name not in axes:
             return value

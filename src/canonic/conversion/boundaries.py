@@ -12,7 +12,7 @@ from canonic.conversion.recode import signed_population
 from canonic.conversion.units import free
 from canonic.errors import ConversionError
 from canonic.network.carried import carried
-from canonic.network.graph import Graph, Neurons, Node
+from canonic.network.graph import Graph, Neurons, Node, Population
 
 
 def alike(one: Weighted, other: Weighted) -> bool:
@@ -49,8 +49,8 @@ class _Joining:
     positive: set[str] = field(default_factory=set)
 
     def visit(self, node: Node) -> None:
-        if node.neurons is not None and node.neurons.code is not None:
-            self.put(_waiting(node, node.neurons, self.codes.get(node.inputs[0])), node.neurons.code)
+        if isinstance(node, Population) and node.neurons.code is not None:
+            self.put(_waiting(node, self.codes.get(node.inputs[0])), node.neurons.code)
             return
         common = self.common(node)
         if common is not None:
@@ -61,9 +61,12 @@ class _Joining:
         self.nodes[node.name] = node
         if code is not None:
             self.codes[node.name] = code
-        unsigned = node.neurons is not None and not node.neurons.signed
-        moved = node.neurons is None and node.name in self.spikes and not node.tensors
-        if unsigned or (moved and self.positive.issuperset(node.inputs)):
+        if isinstance(node, Population):
+            positive = not node.neurons.signed
+        else:
+            moved = node.name in self.spikes and not node.tensors
+            positive = moved and self.positive.issuperset(node.inputs)
+        if positive:
             self.positive.add(node.name)
 
     def common(self, node: Node) -> Weighted | None:
@@ -90,19 +93,20 @@ class _Joining:
         known = next((n for n in self.nodes.values() if _codes(n, name, code)), None)
         if known is None:
             neurons = Neurons(signed=signed, code=code)
-            known = _waiting(replace(population, neurons=neurons), neurons, self.codes[name])
+            known = _waiting(replace(population, neurons=neurons), self.codes[name])
             self.put(known, code)
         return known.name
 
 
 def _codes(node: Node, name: str, code: Weighted) -> bool:
     """Tell whether a population of ours codes this stream anew."""
-    own = node.neurons.code if node.neurons else None
-    return node.inputs == (name,) and own == code and node.name.startswith(f"{name}.{code.name}")
+    own = isinstance(node, Population) and node.neurons.code == code
+    return own and node.inputs == (name,) and node.name.startswith(f"{name}.{code.name}")
 
 
-def _waiting(node: Node, neurons: Neurons, sender: Weighted | None) -> Node:
+def _waiting(node: Population, sender: Weighted | None) -> Population:
     """Return a population that waits for all digits of a sender, where that has another code."""
+    neurons = node.neurons
     if neurons.encodes or sender is None or neurons.code is None or alike(sender, neurons.code):
         return node
     return replace(node, neurons=replace(neurons, waits=sender.steps))

@@ -17,7 +17,7 @@ from canonic.conversion.histogram import Histogram, empty, update
 from canonic.conversion.histogram import merged as merge_histograms
 from canonic.datasets.digests import Digest, digest_of
 from canonic.errors import ConversionError, DataError
-from canonic.network.graph import Graph, Node
+from canonic.network.graph import Graph, Node, Population
 from canonic.network.inputs import batches, channels_last, prototype
 from canonic.network.reference import reference
 from canonic.network.samples import Samples, capacity
@@ -104,7 +104,7 @@ class _Pass:
         axes = {node.name: population_axis(self.graph, node) for node in self.graph.populations}
 
         def observe(node: Node, given: Sequence[Tensor], _: Tensor) -> None:
-            if node.neurons is None:
+            if not isinstance(node, Population):
                 return
             values = by_channel(_finite(node, given[0]), axes[node.name])
             self.histograms[node.name] = update(self.histograms.get(node.name) or empty(len(values), values), values)
@@ -118,14 +118,14 @@ class _Pass:
         return _Told(seen, digest, {name: len(h.span) for name, h in self.histograms.items()})
 
 
-def _finite(node: Node, x: Tensor) -> Tensor:
+def _finite(node: Population, x: Tensor) -> Tensor:
     """Return the values that a population's code has to reach."""
     if not bool(x.isfinite().all()):
         raise ConversionError(
             f"the activations of {node.name} are not finite: they overflow on the calibration data; look for a "
             "diverged training, and before it for a batch norm whose statistics are infinite or whose variance is 0"
         )
-    return x.abs() if node.neurons and node.neurons.signed else x
+    return x.abs() if node.neurons.signed else x
 
 
 def _require_all(data: Iterable[Any], seen: int) -> None:

@@ -134,7 +134,7 @@ def analyse(model: Model, example: Example, code: Weighted, inputs: InputCode = 
     deep = depth(graph)
     neurons = sum(graph.neurons.values())
     total = code.steps + code.silent * deep
-    signed = sum(node.neurons.signed and not node.neurons.encodes for node in graph.populations if node.neurons)
+    signed = sum(node.neurons.signed and not node.neurons.encodes for node in graph.populations)
     units = sum(node.kind == "function unit" for node in graph.nodes)
     verdicts = noted(verdicts, imported, graph)
     return graph, Explanation(verdicts, len(graph.populations), signed, units, neurons, deep, total, code)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from canonic.frontend import Verdict
 from canonic.network.carried import Content, carried, moves, takes_maxima
-from canonic.network.graph import TERM, Graph, Node
+from canonic.network.graph import TERM, Graph, Node, Population
 
 
 def noted(verdicts: tuple[Verdict, ...], before: Graph, after: Graph) -> tuple[Verdict, ...]:
@@ -68,5 +68,5 @@ def _of_spikes(graph: Graph, name: str) -> str:
         return f"reads the {len(parts)} terms of a sum one by one"
     node = parts[0] if parts else graph[name]
     source = graph[node.inputs[0]]
-    neurons = source.neurons if node.weighted or takes_maxima(node) else None
-    return f"reads {source.inputs[0]} coded in spikes" if neurons and neurons.signed and not neurons.encodes else ""
+    coded = isinstance(source, Population) and source.neurons.signed and not source.neurons.encodes
+    return f"reads {source.inputs[0]} coded in spikes" if coded and (node.weighted or takes_maxima(node)) else ""

@@ -12,7 +12,7 @@ from canonic.conversion.recode import signed_population
 from canonic.conversion.settings import Override
 from canonic.conversion.thresholds import threshold
 from canonic.errors import ConversionError
-from canonic.network.graph import Graph, Neurons, Node
+from canonic.network.graph import Graph, Neurons, Node, Population
 
 
 def code_inputs(graph: Graph, code: Weighted | None = None) -> Graph:
@@ -36,11 +36,12 @@ def set_codes(graph: Graph, code: Weighted, rules: Mapping[str, Override]) -> Gr
     Raises:
         ConversionError: if an override is out of the range of the code, or a code cannot carry what a layer sends.
     """
-    nodes = (_coded(node, node.neurons, code, rules[node.name]) if node.neurons else node for node in graph.nodes)
+    nodes = (_coded(n, code, rules[n.name]) if isinstance(n, Population) else n for n in graph.nodes)
     return joined(replace(graph, nodes=tuple(nodes)))
 
 
-def _coded(node: Node, neurons: Neurons, common: Weighted, rule: Override) -> Node:
+def _coded(node: Population, common: Weighted, rule: Override) -> Population:
+    neurons = node.neurons
     code = neurons.code or (common if rule.code is None else code_of(rule.code))
     own = _member(node, neurons, code, rule) if isinstance(code, CSS) else _other(node, neurons, code, rule)
     # A population that codes an input sees all of it at once: silent steps would be wasted on it.
@@ -80,7 +81,7 @@ def set_thresholds(graph: Graph, rules: Mapping[str, Override], seen: Calibratio
     nodes: list[Node] = []
     dead: dict[str, int] = {}
     for node in graph.nodes:
-        if node.neurons is not None and node.neurons.code is not None:
+        if isinstance(node, Population) and node.neurons.code is not None:
             histogram, code, rule = seen.histograms[node.name], node.neurons.code, rules[node.name]
             found = threshold(histogram, code, rule, node.neurons.ceiling, tops.get(node.name))
             shape = [1] * len(node.shape)

@@ -16,7 +16,7 @@ from torch import Tensor
 from canonic.conversion.forms import Form, Term, added, mapped, moved, parted, reading, same_within, scaled, stream
 from canonic.conversion.units import free, passed
 from canonic.network.carried import Content, content_of, moves, takes_maxima
-from canonic.network.graph import TERM, Graph, Neurons, Node, Slot
+from canonic.network.graph import TERM, Graph, Neurons, Node, Population, Slot
 from canonic.network.inputs import as_weights, prototype
 from canonic.network.traits import SCALE, SUM
 from canonic.network.weights import absorb, compress, scale_arguments
@@ -34,10 +34,10 @@ def recode(graph: Graph) -> Graph:
     return recoding.read().map_tensors(lambda tensor: as_weights(tensor, like))
 
 
-def signed_population(source: Node) -> Node:
+def signed_population(source: Node) -> Population:
     """Return a population that codes the stream of a node."""
     name, neurons = f"{source.name}.spikes", Neurons(signed=True)
-    return Node(name, "population", "", (source.name,), source.shape, neurons=neurons, origin=source.origin)
+    return Population(name, (source.name,), source.shape, neurons=neurons, origin=source.origin)
 
 
 @dataclass
@@ -68,7 +68,7 @@ class _Recoding:
 
     def unit_of(self, node: Node) -> Tensor:
         """Return an example of the units of a stream: another number for each population that it comes from."""
-        if node.neurons is not None:
+        if isinstance(node, Population):
             return torch.tensor(float(len(self.nodes)))
         if node.scaling not in ("moves", "pools"):
             return torch.ones(())
@@ -105,7 +105,7 @@ class _Recoding:
 
     def form_of(self, node: Node) -> Form | None:
         """Return what a stream stands for, in terms that weights can read; None where it is nothing but itself."""
-        if node.neurons is not None or not node.inputs or (node.is_scale and self.is_whole(node.inputs[0])):
+        if isinstance(node, Population) or not node.inputs or (node.is_scale and self.is_whole(node.inputs[0])):
             return None
         if takes_maxima(node):
             return self.maximum(node)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from canonic.conversion.settings import Override, Settings
 from canonic.network.correction import channel_mean, correct_mean
-from canonic.network.graph import Node
+from canonic.network.graph import Population
 from canonic.network.health import decibels, noise
 from canonic.network.lockstep import lockstep, settled_plan
 from canonic.network.plan import Plan
@@ -29,7 +29,7 @@ def settle(
 ) -> Plan:
     """Return the plan with the silent steps chosen and the means corrected, as the settings say."""
 
-    def settled(node: Node, wanted: Tensor, currents: Tensor) -> Node:
+    def settled(node: Population, wanted: Tensor, currents: Tensor) -> Population:
         if rules[node.name].silent == "auto":
             node = choose_silent(node, currents, settings.overload_limit)
         if rules[node.name].levels == "auto":
@@ -53,7 +53,7 @@ def layer_ratios(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> d
     """Return the signal-to-noise ratio of each population in dB; 999 where there is no error."""
     ratios = {}
     for visit in lockstep(plan, inputs):
-        if visit.node.neurons is not None:
+        if isinstance(visit.node, Population):
             decoded = plan.value(visit.node.name, visit.stream)
             sums = noise(visit.node.tensors["theta"], visit.value, decoded)
             ratios[visit.node.name] = min(999.0, decibels(sums.signal, sums.error))

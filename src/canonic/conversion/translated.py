@@ -10,7 +10,7 @@ from canonic.conversion.populations import set_codes
 from canonic.conversion.settings import Override
 from canonic.conversion.units import fold_thresholds
 from canonic.network import SpikingNetwork
-from canonic.network.graph import Graph, Node
+from canonic.network.graph import Graph, Population
 from canonic.network.plan import Plan
 
 
@@ -36,14 +36,17 @@ def translated(snn: SpikingNetwork, code: Weighted, signed: Weighted | None = No
     >>> translated(snn, Binary(steps=8)).total_steps
     16
     """
-    rules = {node.name: Override(code=signed if _signed(node) and signed else code) for node in snn.graph.populations}
+    rules = {
+        node.name: Override(code=signed if node.neurons.signed and signed else code) for node in snn.graph.populations
+    }
     coded = set_codes(_populations(snn.graph, _bare), code, rules)
-    shares = {node.name: _nominal(snn.graph[node.name]) / _nominal(node) for node in coded.populations}
+    before = {node.name: _nominal(node) for node in snn.graph.populations}
+    shares = {node.name: before[node.name] / _nominal(node) for node in coded.populations}
 
-    def rescaled(node: Node) -> Node:
+    def rescaled(node: Population) -> Population:
         return node.with_tensors(theta=torch.full_like(node.tensors["theta"], shares[node.name]))
 
-    def restored(node: Node) -> Node:
+    def restored(node: Population) -> Population:
         own, share = snn.graph[node.name].tensors, shares[node.name]
         mean = {"mean": own["mean"] / share} if "mean" in own else {}
         return node.with_tensors(theta=own["theta"] * share, **mean)
@@ -52,19 +55,15 @@ def translated(snn: SpikingNetwork, code: Weighted, signed: Weighted | None = No
     return SpikingNetwork(Plan(graph, code), snn.record)
 
 
-def _populations(graph: Graph, change: Callable[[Node], Node]) -> Graph:
-    return replace(graph, nodes=tuple(change(node) if node.neurons else node for node in graph.nodes))
+def _populations(graph: Graph, change: Callable[[Population], Population]) -> Graph:
+    return replace(graph, nodes=tuple(change(node) if isinstance(node, Population) else node for node in graph.nodes))
 
 
-def _bare(node: Node) -> Node:
+def _bare(node: Population) -> Population:
     """Return a population without a code, which starts from rest."""
-    neurons = node.neurons and replace(node.neurons, code=None, waits=None)
+    neurons = replace(node.neurons, code=None, waits=None)
     return replace(node, neurons=neurons, tensors={"theta": node.tensors["theta"]})
 
 
-def _signed(node: Node) -> bool:
-    return node.neurons is not None and node.neurons.signed
-
-
-def _nominal(node: Node) -> float:
-    return node.neurons.code.nominal if node.neurons and node.neurons.code else 1.0
+def _nominal(node: Population) -> float:
+    return node.neurons.code.nominal if node.neurons.code else 1.0

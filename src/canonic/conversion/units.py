@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from canonic.network.apply import through
-from canonic.network.graph import UNIT, Graph, Node
+from canonic.network.graph import UNIT, Graph, Node, Population
 from canonic.network.inputs import as_weights, prototype
 from canonic.network.traits import SCALE
 from canonic.network.weights import absorb, compress, padded, scale_arguments, scale_output
@@ -37,7 +37,7 @@ class _Folding:
     units: dict[str, Tensor] = field(default_factory=dict)
 
     def fold(self, node: Node) -> None:
-        if node.neurons is not None:
+        if isinstance(node, Population):
             theta = node.tensors["theta"]
             source = self.in_unit(node.inputs[0], theta, node.name)
             self.put(replace(node, inputs=(source,)), theta)
@@ -104,7 +104,7 @@ def _wanted(graph: Graph, node: Node) -> Tensor:
     readers = graph.consumers[node.name]
     if len(readers) == 1 and node.name not in graph.outputs:
         reader = readers[0]
-        if reader.neurons is not None:
+        if isinstance(reader, Population):
             return reader.tensors["theta"]
         if reader.shape == node.shape and reader.scaling == "sums":
             return _wanted(graph, reader)

@@ -4,13 +4,13 @@ import torch
 
 from canonic.frontend.call import Call, Refusal, Rule
 from canonic.frontend.functions import elementwise
-from canonic.network.graph import Neurons, Node
+from canonic.network.graph import Neurons, Node, Population
 
 
 def relu(call: Call) -> Node | None:
     """A ReLU population; on a ReLU population it changes nothing."""
-    before = call.streams[0].neurons
-    if before is not None and not before.signed:
+    before = call.streams[0]
+    if isinstance(before, Population) and not before.neurons.signed:
         return None
     return _population(call, None)
 
@@ -41,7 +41,7 @@ def threshold(call: Call) -> Node | None:
 def _population(call: Call, ceiling: float | None) -> Node:
     if not call.shape:
         raise Refusal("its population has no axis but the batch", "keep an axis of size 1: [batch, 1]")
-    return call.node("population", operator="", arguments={}, neurons=Neurons(signed=False, ceiling=ceiling))
+    return call.population(Neurons(signed=False, ceiling=ceiling))
 
 
 RULES: dict[str, Rule] = {

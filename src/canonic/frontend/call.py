@@ -7,7 +7,7 @@ from typing import Any, TypedDict, Unpack
 import torch
 from torch import Tensor
 
-from canonic.network.graph import Constant, Kind, Neurons, Node, Origin, Scaling, Slot
+from canonic.network.graph import Constant, Kind, Neurons, Node, Origin, Population, Scaling, Slot
 
 
 class Refusal(Exception):
@@ -88,9 +88,13 @@ class Call:
             tensors=given.get("tensors", {}),
             scaling=scaling,
             alone=given.get("alone", self.alone),
-            neurons=given.get("neurons"),
             origin=self.origin,
         )
+
+    def population(self, neurons: Neurons) -> Population:
+        """Return a population that reads the first stream."""
+        names, origin = tuple(node.name for node in self.streams), self.origin
+        return Population(self.name, names, self.shape, alone=self.alone, origin=origin, neurons=neurons)
 
 
 def held(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -116,7 +120,6 @@ class Given(TypedDict, total=False):
     operator: str
     arguments: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
-    neurons: Neurons
     alone: bool
 
 

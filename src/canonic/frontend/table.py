@@ -10,7 +10,8 @@ import torch
 
 from canonic.frontend import activations, arithmetic, assignment, functions, structure, synapses
 from canonic.frontend.call import Call, Refusal, Rule
-from canonic.network.graph import Node, operator_of
+from canonic.network.apply import operator_of
+from canonic.network.graph import Node
 
 KINDS: dict[str, dict[str, Rule]] = {
     "synapses": synapses.RULES,

@@ -106,7 +106,7 @@ def others_of(snn: SpikingNetwork) -> Others:
 def layer_by_layer(graph: Graph, code: Weighted) -> Weighted:
     """Return the code of as many bits as a code has levels: binary digits, or signed ones where values have a sign."""
     bits = bits_of(code)
-    signed = any(node.neurons and node.neurons.signed for node in graph.populations)
+    signed = any(node.neurons.signed for node in graph.populations)
     return CSS(steps=bits, silent=bits) if signed else Binary(steps=bits)
 
 

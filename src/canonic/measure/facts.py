@@ -8,7 +8,7 @@ from math import ceil, log2
 from canonic.codes import Weighted
 from canonic.measure.operations import Account
 from canonic.network import SpikingNetwork
-from canonic.network.graph import Graph, Node, Precision
+from canonic.network.graph import Graph, Node, Population, Precision
 from canonic.network.outputs import output_names
 from canonic.network.plan import Plan
 
@@ -131,7 +131,9 @@ def _magnitudes(plan: Plan) -> dict[str, tuple[float, ...]]:
     """Return the sizes of events, node by node, where they differ."""
     found: dict[str, tuple[float, ...]] = {}
     for node in plan.graph.nodes:
-        names = [node.name] if node.neurons else [name for name in node.inputs if name not in plan.whole]
+        names = (
+            [node.name] if isinstance(node, Population) else [name for name in node.inputs if name not in plan.whole]
+        )
         sizes = {size for name in names for size in plan.codes[name].alphabet.magnitudes}
         if len(sizes) > 1:
             found[node.name] = tuple(sorted(sizes, reverse=True))
@@ -142,7 +144,8 @@ def fingerprint(snn: SpikingNetwork) -> str:
     """Return a hash of all that determines what a network computes."""
     seen = hashlib.sha256(repr((snn.precision, snn.code, snn.plan.bias)).encode())
     for node in snn.graph.nodes:
-        seen.update(repr((node.name, node.operator, node.inputs, node.shape, node.neurons)).encode())
+        neurons = node.neurons if isinstance(node, Population) else None
+        seen.update(repr((node.name, node.operator, node.inputs, node.shape, neurons)).encode())
         for name in sorted(node.tensors):
             tensor = node.tensors[name].cpu().contiguous()
             seen.update(repr((name, tensor.dtype, tuple(tensor.shape))).encode())
@@ -151,7 +154,7 @@ def fingerprint(snn: SpikingNetwork) -> str:
 
 
 def _busy(node: Node, code: Weighted) -> int:
-    return code.steps + (node.neurons.silent if node.neurons else 0)
+    return code.steps + node.silent
 
 
 def _state(graph: Graph, codes: Mapping[str, Weighted]) -> dict[str, int]:

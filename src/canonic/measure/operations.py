@@ -20,7 +20,7 @@ from canonic.measure.counts import Activity, Operations, merged
 from canonic.measure.fanout import exact, fan_out
 from canonic.network.apply import apply_whole, through
 from canonic.network.carried import carried, moves, takes_maxima
-from canonic.network.graph import TERM, UNIT, Graph, Neurons, Node
+from canonic.network.graph import TERM, UNIT, Graph, Neurons, Node, Population
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Account:
         known: dict[str, int] = {}
         for node in self.graph.nodes:
             given = [known[name] for name in node.inputs]
-            known[node.name] = self._sent(node.neurons) if node.neurons else max(given, default=1)
+            known[node.name] = self._sent(node.neurons) if isinstance(node, Population) else max(given, default=1)
         return known
 
     def _sent(self, neurons: Neurons) -> int:
@@ -131,7 +131,9 @@ class Account:
 
     def _meets(self, node: Node) -> bool:
         """Tell whether what a node adds goes on into one membrane or readout, where it is added anyway."""
-        onward = (reader.neurons is not None or reader.scaling == "sums" for reader in self.graph.consumers[node.name])
+        onward = (
+            isinstance(reader, Population) or reader.scaling == "sums" for reader in self.graph.consumers[node.name]
+        )
         return _is_identity(node) or (node.scaling == "sums" and all(onward))
 
     def _is_sum(self, name: str) -> bool:

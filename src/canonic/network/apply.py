@@ -1,12 +1,19 @@
 """What one node computes, on rows (time x batch) of samples: shared by all schedulers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from canonic.network.graph import Constant, Node, Rows, Slot, operator_of
+from canonic.network.graph import Constant, Node, Rows, Slot
+
+
+def operator_of(node: Node) -> Callable[..., Any]:
+    """Return the ATen operator of a node, such as ``torch.ops.aten.conv2d.default``."""
+    namespace, name, overload = node.operator.split(".")
+    operator: Callable[..., Any] = getattr(getattr(getattr(torch.ops, namespace), name), overload)
+    return operator
 
 
 def apply(node: Node, inputs: Sequence[Tensor], rows: int) -> Tensor:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from canonic.network.graph import Graph, Node
+from canonic.network.graph import Graph, Node, Population
 
 Content = Literal["input", "spikes", "averages", "sums", "currents"]
 """What a stream carries:
@@ -20,7 +20,7 @@ def carried(graph: Graph) -> Mapping[str, Content]:
     """Return what each stream of a graph carries.
 
     >>> from canonic.network.graph import Neurons
-    >>> x, relu = Node("x", "input", "", (), (3,)), Node("relu", "population", "", ("x",), (3,), neurons=Neurons(False))
+    >>> x, relu = Node("x", "input", "", (), (3,)), Population("relu", ("x",), (3,), neurons=Neurons(signed=False))
     >>> dict(carried(Graph((x, relu), ("x",), ("relu",))))
     {'x': 'input', 'relu': 'spikes'}
     """
@@ -32,7 +32,7 @@ def carried(graph: Graph) -> Mapping[str, Content]:
 
 def content_of(node: Node, given: Sequence[Content]) -> Content:
     """Return what the stream of a node carries, from what its inputs do."""
-    if node.neurons is not None:
+    if isinstance(node, Population):
         return "spikes"
     if not given or "looks up" in node.traits:
         return "input"

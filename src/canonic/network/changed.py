@@ -8,7 +8,7 @@ from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.network.correction import correct_mean
-from canonic.network.graph import Node
+from canonic.network.graph import Node, Population
 from canonic.network.lockstep import settled_plan
 from canonic.network.plan import Plan
 from canonic.network.reference import reference
@@ -20,10 +20,9 @@ def with_code(plan: Plan, change: Callable[[CSS], CSS], layer: str | None = None
     """Return the plan with the CSS of one population changed, or that of all; those that code an input keep k = 0."""
 
     def changed(node: Node) -> Node:
-        neurons = node.neurons
-        if neurons is None or neurons.css is None or layer not in (None, node.name):
+        if not isinstance(node, Population) or layer not in (None, node.name) or node.neurons.css is None:
             return node
-        code = change(neurons.css)
+        neurons, code = node.neurons, change(node.neurons.css)
         return replace(node, neurons=replace(neurons, code=replace(code, silent=0) if neurons.encodes else code))
 
     graph = replace(plan.graph, nodes=tuple(map(changed, plan.graph.nodes)))
@@ -57,7 +56,7 @@ def beyond(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> dict[st
     found: dict[str, Tensor] = {}
 
     def keep(node: Node, _: Sequence[Tensor], value: Tensor) -> None:
-        if node.neurons is not None:
+        if isinstance(node, Population):
             axes = [0, *(axis + 1 for axis, size in enumerate(node.tensors["theta"].shape) if size == 1)]
             largest = (node.neurons.code or plan.code).largest
             found[node.name] = (value.abs().amax(axes, keepdim=True)[0] / largest).clamp(min=1)
@@ -66,14 +65,14 @@ def beyond(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> dict[st
     return found
 
 
-Choose = Callable[[Node, Float[Tensor, "time batch ..."]], Node]
+Choose = Callable[[Population, Float[Tensor, "time batch ..."]], Population]
 """Returns a population with the code that it needs for its currents."""
 
 
 def settled(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]], choose: Choose | None = None) -> Plan:
     """Return the plan with codes chosen on these inputs, and mean errors corrected, if it has corrected ones."""
 
-    def settle(node: Node, wanted: Tensor, currents: Tensor) -> Node:
+    def settle(node: Population, wanted: Tensor, currents: Tensor) -> Population:
         if choose:
             at_rest = {name: tensor for name, tensor in node.tensors.items() if name != "start"}
             node = replace(node, neurons=choose(replace(node, tensors=at_rest), currents).neurons)

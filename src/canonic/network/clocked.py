@@ -10,7 +10,7 @@ from torch import Tensor
 
 from canonic.codes.weighted import Membrane as WeightedMembrane
 from canonic.network.apply import apply_whole, held
-from canonic.network.graph import Neurons, Node
+from canonic.network.graph import Node, Population
 from canonic.network.inputs import prototype
 from canonic.network.kernels import multiply
 from canonic.network.plan import Plan, entry, total_steps
@@ -132,7 +132,7 @@ def _entering(plan: Plan, node: Node, value: Tensor, t: int) -> Pulse:
     """Return with what a number that came whole enters at step t of a node's own time; whole in a function unit."""
     if node.kind == "function unit":
         return value
-    gains = entry(plan.sender(node) if node.neurons else plan.codes[node.name])
+    gains = entry(plan.sender(node) if isinstance(node, Population) else plan.codes[node.name])
     if not 1 <= t <= len(gains) or gains[t - 1] == 0:
         return None
     return value if gains[t - 1] == 1 else value * gains[t - 1]
@@ -142,8 +142,8 @@ def _advance(
     plan: Plan, node: Node, t: int, arriving: list[tuple[Pulse, Tensor]], memory: Memory
 ) -> tuple[Pulse, Memory]:
     """Return the pulse of a node at step t of its own time and its new memory."""
-    if node.neurons is not None:
-        return _population(plan, node, node.neurons, t, arriving[0], memory)
+    if isinstance(node, Population):
+        return _population(plan, node, t, arriving[0], memory)
     if not 1 <= t <= plan.codes[node.name].steps:
         return None, memory
     if node.kind == "function unit":
@@ -153,9 +153,10 @@ def _advance(
 
 
 def _population(
-    plan: Plan, node: Node, neurons: Neurons, t: int, arriving: tuple[Pulse, Tensor], memory: Memory
+    plan: Plan, node: Population, t: int, arriving: tuple[Pulse, Tensor], memory: Memory
 ) -> tuple[Pulse, Memory]:
-    (pulse, silence), code, css = arriving, neurons.code or plan.code, neurons.css
+    (pulse, silence), neurons = arriving, node.neurons
+    code, css = neurons.code or plan.code, neurons.css
     if not 1 <= t <= code.steps + neurons.silent:
         return None, memory
     start, ceiling = node.tensors.get("start"), ceiling_of(node, code)

@@ -25,7 +25,7 @@ from canonic.native.population import (
     term_macro,
 )
 from canonic.native.rules import TSA, amplifying, numbers_of
-from canonic.network.graph import Node
+from canonic.network.graph import Node, Population
 from canonic.network.kernels import geometry
 from canonic.network.population import in_rows, in_shape
 from canonic.neurons import Scan
@@ -93,7 +93,7 @@ def _packed(weight: Tensor, kind: int, tile: int) -> Tensor:
 
 
 def convolved(
-    node: Node, convolution: Node, streams: Sequence[Tensor], code: CSS, spike: torch.dtype, *, counted: bool
+    node: Population, convolution: Node, streams: Sequence[Tensor], code: CSS, spike: torch.dtype, *, counted: bool
 ) -> Scan | None:
     """Return what a population does behind its convolution: ``[time, batch, *shape]``; None where C cannot compute it.
 
@@ -130,7 +130,7 @@ def convolved(
     return in_shape(counters.scan(spikes), node, given)
 
 
-def _like(node: Node, given: Tensor, spike: torch.dtype) -> Tensor:
+def _like(node: Population, given: Tensor, spike: torch.dtype) -> Tensor:
     channels, *size = node.shape
     return torch.empty(len(given), given.shape[1] * prod(size), channels, dtype=spike)
 
@@ -140,7 +140,7 @@ def _layout(packed: Tensor, channels: int) -> tuple[int, int, bool, bool]:
     return WEIGHTS.index(packed.dtype), packed.shape[3] // LANES, channels == LANES, channels % LANES == 0
 
 
-def _shape(node: Node, convolution: Node, given: Tensor) -> tuple["Array[c_int64]", int, int, int]:
+def _shape(node: Population, convolution: Node, given: Tensor) -> tuple["Array[c_int64]", int, int, int]:
     """Return the Shape of convolution.c, the rows that a thread lists at a time, their room, and the threads."""
     steps, batch, channels, height, width = given.shape
     kernel = convolution.tensors["weight"].shape[2:]

@@ -10,19 +10,19 @@ calibration data, of Z in the source network minus Z in the spiking one, the neu
 from jaxtyping import Float
 from torch import Tensor
 
-from canonic.network.graph import Node
+from canonic.network.graph import Population
 from canonic.network.plan import Plan
 
 
 def correct_mean(
-    plan: Plan, node: Node, wanted: Float[Tensor, "batch ..."], currents: Float[Tensor, "_ batch ..."]
-) -> Node:
+    plan: Plan, node: Population, wanted: Float[Tensor, "batch ..."], currents: Float[Tensor, "_ batch ..."]
+) -> Population:
     """Return a population that starts at the potentials that remove its mean error.
 
     The membrane of CSS is doubled before it integrates; that of other codes is in units of the value, v[0] = d.
     """
     error = channel_mean(wanted - plan.current_value(node, currents), node.tensors["theta"])
-    css = node.neurons.css if node.neurons else None
+    css = node.neurons.css
     return node.with_tensors(start=error / css.beta if css else error)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.network.convolution import prepared, takes
-from canonic.network.graph import Graph, Node
+from canonic.network.graph import Graph, Node, Population
 from canonic.network.grids import largest_sum
 from canonic.network.inputs import prototype
 from canonic.network.plan import Plan
@@ -28,11 +28,9 @@ Source = tuple[str, Node | None]
 def fuse(plan: Plan) -> Plan:
     """Return the plan with sums, scales and convolutions taken into the populations that alone read them."""
     graph = plan.graph
-    terms = {n.name: _terms(graph, n.inputs[0]) for n in graph.populations if n.neurons and n.neurons.css}
-    nodes = tuple(_reading(node, terms[node.name]) if node.name in terms else node for node in graph.nodes)
-    nodes = tuple(
-        _behind(plan, node, node.neurons.css) if node.neurons and node.neurons.css else node for node in nodes
-    )
+    terms = {n.name: _terms(graph, n.inputs[0]) for n in graph.populations if n.neurons.css}
+    read = (_reading(node, terms[node.name]) if node.name in terms else node for node in graph.nodes)
+    nodes = tuple(_behind(plan, node) if isinstance(node, Population) else node for node in read)
     needed, kept = set(graph.outputs) | set(graph.inputs), []
     for node in reversed(nodes):
         if node.name in needed:
@@ -45,11 +43,12 @@ def _with_small_spikes(graph: Graph) -> Graph:
     """Return the graph with spikes of 8 bits, which hold them exactly, where readers make floats of them."""
     if prototype(graph).dtype != torch.float32:
         return graph
-    return replace(graph, nodes=tuple(replace(node, small=_leaves_small(graph, node)) for node in graph.nodes))
+    nodes = (replace(n, small=_leaves_small(graph, n)) if isinstance(n, Population) else n for n in graph.nodes)
+    return replace(graph, nodes=tuple(nodes))
 
 
-def _leaves_small(graph: Graph, node: Node) -> bool:
-    css = node.neurons.css if node.neurons else None
+def _leaves_small(graph: Graph, node: Population) -> bool:
+    css = node.neurons.css
     return css is not None and _reads_small(graph, node.name, css)
 
 
@@ -60,7 +59,7 @@ def _reads_small(graph: Graph, name: str, code: CSS) -> bool:
     """
     readers = graph.consumers[name]
     return name not in graph.outputs and all(
-        reader.neurons is not None
+        isinstance(reader, Population)
         or (reader.weighted and not reader.alone)
         or (poolable(reader) and code.beta % 1 == 0 and _reads_small(graph, reader.name, code))
         for reader in readers
@@ -81,7 +80,7 @@ def _term(graph: Graph, name: str) -> Source:
     plain = node.is_scale and "bias" not in node.tensors and graph[node.inputs[0]].shape == node.shape
     if node.rounds:  # spikes times whole numbers need no rounding
         weight = node.tensors["weight"]
-        plain = plain and graph[node.inputs[0]].neurons is not None and bool((weight == weight.round()).all())
+        plain = plain and isinstance(graph[node.inputs[0]], Population) and bool((weight == weight.round()).all())
     return (node.inputs[0], node) if plain and _read_once(graph, name) else (name, None)
 
 
@@ -99,11 +98,13 @@ def _reading(node: Node, terms: tuple[Source, ...]) -> Node:
     return replace(node, inputs=tuple(name for name, _ in terms)).with_tensors(**scales)
 
 
-def _behind(plan: Plan, node: Node, code: CSS) -> Node:
+def _behind(plan: Plan, node: Population) -> Population:
     """Return a population with the largest convolution among its terms taken in, where a program can compute it.
 
     Streams that come whole, in one step, are multiplied once anyway.
     """
+    if (code := node.neurons.css) is None:
+        return node
     ready = [
         (index, source)
         for index, source in enumerate(map(plan.graph.__getitem__, node.inputs))
@@ -124,7 +125,7 @@ def _behind(plan: Plan, node: Node, code: CSS) -> Node:
     return replace(node, inputs=inputs, tensors=others | moved, convolution=prepared(largest, code))
 
 
-def _holds(graph: Graph, node: Node, code: CSS) -> bool:
+def _holds(graph: Graph, node: Population, code: CSS) -> bool:
     """Whether no membrane of an integer network can saturate in the silent steps, which a program takes at once."""
     if "threshold" not in node.tensors or code.silent == 0:
         return True
@@ -139,7 +140,7 @@ def _reach(graph: Graph, source: Node, scale: Tensor | None) -> float:
     if source.scaling == "moves":
         return max(_reach(graph, graph[name], scale) for name in source.inputs)
     factor = 1.0 if scale is None else float(scale.abs().max())
-    if source.neurons is not None:
+    if isinstance(source, Population):
         return factor
     if "unit" not in source.tensors:  # it reads no spikes
         return float("inf")

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-import torch
 from torch import Tensor
 
 from canonic.codes import CSS, Weighted
 from canonic.network.traits import Trait, traits_of
 
+Own = TypeVar("Own", bound="Node")
 Kind = Literal["input", "synapse", "population", "function unit", "structure"]
 
 Bias = Literal["first", "spread"]
@@ -64,7 +64,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Neurons:
-    """What makes a node a population.
+    """What the neurons of a population are.
 
     Attributes:
         signed: its gate is always open; else it is a ReLU population.
@@ -95,7 +95,7 @@ class Neurons:
 
 @dataclass(frozen=True)
 class Node:
-    """One node of the graph.
+    """One node of the graph: an input, a synapse, a function unit or structure; or a population, which is more.
 
     Attributes:
         name: unique; the module's path in the user's model where there is one.
@@ -105,16 +105,11 @@ class Node:
         shape: of one sample, without the batch.
         arguments: of the operator by name: plain data, with Slot, Rows and Constant where those go.
         tensors: "weight" and "bias" (added once); of a function unit "gain" (its output is multiplied by it) and other
-            constants; of a population "theta", and in units of it "start", its initial potential, and "mean", its mean
-            activation; in an integer network "threshold"; "scale 0", ... where it weighs its terms itself. All but
-            weights broadcast against one sample.
+            constants. All but weights broadcast against one sample.
         scaling: how it treats a scale of its input.
         alone: its operator is applied to each sample by itself, as the model keeps the batch elsewhere than in front
             (sequence first, windows): its shape and those of its inputs are then those of a batch of one.
-        neurons: of a population.
         rounds: its output is rounded to whole numbers, half to even.
-        convolution: of a population that computes the first of its terms itself, from the stream that it reads.
-        small: its spikes leave in 8 bits, as all that read them can take them.
     """
 
     name: str
@@ -126,11 +121,8 @@ class Node:
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
     scaling: Scaling = "mixes"
     alone: bool = False
-    neurons: Neurons | None = None
     origin: Origin = Origin("")
     rounds: bool = False
-    convolution: "Node | None" = None
-    small: bool = False
 
     @property
     def size(self) -> int:
@@ -152,9 +144,42 @@ class Node:
         """Whether it multiplies its input by a matrix or kernel, and so wants spikes: then it only adds weights."""
         return self.kind == "synapse" and "weight" in self.tensors and not self.is_scale
 
-    def with_tensors(self, **tensors: Tensor) -> "Node":
+    @property
+    def silent(self) -> int:
+        """Steps that it lets pass before its first digit: those of a population."""
+        return 0
+
+    def with_tensors(self: Own, **tensors: Tensor) -> Own:
         """Return the node with these tensors put in place of its own."""
         return replace(self, tensors={**self.tensors, **tensors})
+
+
+@dataclass(frozen=True)
+class Population(Node):
+    """A node that spikes. Its operator is its neurons, with a threshold of one.
+
+    Attributes:
+        tensors: "theta", and in units of it "start", the initial potential, and "mean", the mean activation; in an
+            integer network "threshold"; "scale 0", ... where it weighs its terms itself. All broadcast against
+            one sample.
+        neurons: what they are.
+        convolution: the first of its terms, where it computes that itself, from the stream that it reads.
+        small: its spikes leave in 8 bits, as all that read them can take them.
+
+    >>> Population("relu", ("x",), (3,), neurons=Neurons(signed=False)).kind
+    'population'
+    """
+
+    kind: Kind = field(default="population", kw_only=True)
+    operator: str = field(default="", kw_only=True)
+    neurons: Neurons = field(kw_only=True)
+    convolution: Node | None = field(default=None, kw_only=True)
+    small: bool = field(default=False, kw_only=True)
+
+    @property
+    def silent(self) -> int:
+        """Steps that it listens before its first digit."""
+        return self.neurons.silent
 
 
 @dataclass(frozen=True)
@@ -184,9 +209,9 @@ class Graph:
         return {name: tuple(nodes) for name, nodes in readers.items()}
 
     @property
-    def populations(self) -> tuple[Node, ...]:
+    def populations(self) -> tuple[Population, ...]:
         """The populations, in order of computation."""
-        return tuple(node for node in self.nodes if node.kind == "population")
+        return tuple(node for node in self.nodes if isinstance(node, Population))
 
     @cached_property
     def neurons(self) -> Mapping[str, int]:
@@ -196,13 +221,13 @@ class Graph:
     @property
     def silent(self) -> tuple[int, int]:
         """The smallest and the largest number of silent steps of a population."""
-        silent = [node.neurons.silent for node in self.populations if node.neurons and not node.neurons.encodes] or [0]
+        silent = [node.silent for node in self.populations if not node.neurons.encodes] or [0]
         return min(silent), max(silent)
 
     @property
     def levels(self) -> tuple[int, int]:
         """The smallest and the largest number of levels of a population's digits in CSS."""
-        codes = [node.neurons.code for node in self.populations if node.neurons]
+        codes = [node.neurons.code for node in self.populations]
         levels = [code.levels for code in codes if isinstance(code, CSS)] or [1]
         return min(levels), max(levels)
 
@@ -212,7 +237,7 @@ class Graph:
 
         Digit m leaves at step ``first_steps[name] + m``: every population on the way has added its silent steps.
         """
-        return longest_path(self, lambda node: node.neurons.silent if node.neurons else 0)
+        return longest_path(self, lambda node: node.silent)
 
     def map_tensors(self, change: Callable[[Tensor], Tensor]) -> "Graph":
         """Return the graph with every tensor changed."""
@@ -230,12 +255,5 @@ def longest_path(graph: Graph, cost: Callable[[Node], int]) -> dict[str, int]:
 
 def depth(graph: Graph) -> int:
     """Return the number of spiking populations on the longest path, without those that code an input."""
-    deepest = longest_path(graph, lambda node: int(node.neurons is not None and not node.neurons.encodes))
+    deepest = longest_path(graph, lambda node: int(isinstance(node, Population) and not node.neurons.encodes))
     return max((deepest[name] for name in graph.outputs), default=0)
-
-
-def operator_of(node: Node) -> Callable[..., Any]:
-    """Return the ATen operator of a node, such as ``torch.ops.aten.conv2d.default``."""
-    namespace, name, overload = node.operator.split(".")
-    operator: Callable[..., Any] = getattr(getattr(getattr(torch.ops, namespace), name), overload)
-    return operator

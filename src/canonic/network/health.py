@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from canonic.network.graph import Graph, Neurons, Node
+from canonic.network.graph import Graph, Node, Population
 from canonic.network.layerwise import at_once, current_of
 from canonic.network.outputs import output_names
 from canonic.network.plan import Plan
@@ -78,11 +78,11 @@ def measure(
     populations: dict[str, Sums] = {}
 
     def keep(node: Node, _: Sequence[Tensor], value: Tensor) -> None:
-        if node.neurons is not None:
+        if isinstance(node, Population):
             values[node.name] = value
 
     def compare(node: Node, given: Sequence[Tensor], did: Scan | Tensor) -> None:
-        if isinstance(did, Scan):
+        if isinstance(node, Population) and isinstance(did, Scan):
             populations[node.name] = _sums(plan, node, values.pop(node.name), current_of(plan, node, given), did)
 
     wanted = reference(source, inputs, keep)
@@ -104,9 +104,9 @@ def noise(theta: Tensor, value: Tensor, decoded: Tensor) -> Sums:
     return Sums(_square(value * theta), _square((decoded - value) * theta))
 
 
-def _sums(plan: Plan, node: Node, value: Tensor, currents: Tensor, did: Scan) -> Sums:
-    neurons, theta = node.neurons or Neurons(signed=True), node.tensors["theta"]
-    code, whole = neurons.code or plan.code, node.tensors.get("threshold")
+def _sums(plan: Plan, node: Population, value: Tensor, currents: Tensor, did: Scan) -> Sums:
+    theta, code = node.tensors["theta"], node.neurons.code or plan.code
+    whole = node.tensors.get("threshold")
     given = plan.current_value(node, currents / (1 if whole is None else whole))
     decoded, target = code.decode(did.spikes), activate(node, given)
     exact = _patient(plan, node, currents)
@@ -121,16 +121,15 @@ def _sums(plan: Plan, node: Node, value: Tensor, currents: Tensor, did: Scan) ->
     )
 
 
-def _patient(plan: Plan, node: Node, currents: Tensor) -> Scan:
+def _patient(plan: Plan, node: Population, currents: Tensor) -> Scan:
     """Return what a population would do if it saw all of its current before it fires."""
-    neurons = node.neurons or Neurons(signed=True)
-    if css := neurons.css:
+    if css := node.neurons.css:
         return population_scan(_without_scales(node), [currents], replace(css, silent=css.steps))
     waits = plan.sender(node).steps
-    return population_of(plan, replace(node, neurons=replace(neurons, waits=waits)), currents)
+    return population_of(plan, replace(node, neurons=replace(node.neurons, waits=waits)), currents)
 
 
-def _without_scales(node: Node) -> Node:
+def _without_scales(node: Population) -> Population:
     """Return a population that reads its current whole."""
     return replace(node, tensors={name: t for name, t in node.tensors.items() if not name.startswith("scale ")})
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from canonic.errors import DataError, first_line, nearest
 from canonic.network.batch import LABELS, by_name, described, parted, remedy, require_batches
-from canonic.network.graph import Graph, Node
+from canonic.network.graph import Graph, Node, Population
 from canonic.words import counted
 
 
@@ -28,7 +28,7 @@ def analog(graph: Graph, passes: Callable[[Node], bool] = lambda _: True) -> set
     """
     names = set(graph.inputs)
     for node in graph.nodes:
-        if node.neurons is None and names.issuperset(node.inputs) and passes(node):
+        if not isinstance(node, Population) and names.issuperset(node.inputs) and passes(node):
             names.add(node.name)
     return names
 
@@ -37,7 +37,7 @@ def fed_numbers(graph: Graph) -> set[str]:
     """Return the names of the inputs and of what is made of one of them, before any population codes it in spikes."""
     names = set(graph.inputs)
     for node in graph.nodes:
-        if node.neurons is None and not names.isdisjoint(node.inputs):
+        if not isinstance(node, Population) and not names.isdisjoint(node.inputs):
             names.add(node.name)
     return names
 

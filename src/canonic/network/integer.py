@@ -20,7 +20,7 @@ from torch import Tensor
 from canonic.errors import ConversionError
 from canonic.network.apply import apply
 from canonic.network.draft import LARGEST_CURRENT, TooLarge, impossible
-from canonic.network.graph import Graph, Node, Slot
+from canonic.network.graph import Graph, Node, Population, Slot
 from canonic.network.grids import averaged, rounding_scale
 from canonic.network.inputs import as_weights, fed_numbers, prototype
 from canonic.network.kernels import pack
@@ -56,7 +56,7 @@ def to_integers(plan: Plan) -> Plan:
 
 def _require_css(plan: Plan) -> None:
     for node in plan.graph.populations:
-        code = node.neurons.css if node.neurons else None
+        code = node.neurons.css
         if code is None:
             raise ConversionError(
                 f"int8 has the neuron of CSS only, and {node.name} is, or reads, in the code "
@@ -94,7 +94,7 @@ class _Lowering(Matrices):
         node = replace(node, inputs=tuple(self.names[name] for name in node.inputs))
         if node.kind == "input":
             self.lower_input(node)
-        elif node.neurons is not None:
+        elif isinstance(node, Population):
             self.lower_population(node)
         elif node.alone:
             raise impossible(node, "it works on each sample by itself")
@@ -131,8 +131,8 @@ class _Lowering(Matrices):
         self.put(rounding_scale(f"{node.name}.whole", clipped, factor), factor, levels * self.headroom)
         self.names[node.name] = self.nodes[-1].name
 
-    def lower_population(self, node: Node) -> None:
-        code = node.neurons.code if node.neurons else None
+    def lower_population(self, node: Population) -> None:
+        code = node.neurons.code
         largest = float(code.alphabet.magnitudes[0]) if code else 1.0
         grid = self.grids[node.inputs[0]].round().clamp(min=1)
         whole = {"start": (node.tensors["start"] * grid).round()} if "start" in node.tensors else {}

@@ -10,7 +10,7 @@ from torch import Tensor
 from canonic.codes import CSS, Weighted
 from canonic.network.apply import apply_whole, held
 from canonic.network.convolution import convolved
-from canonic.network.graph import Graph, Node
+from canonic.network.graph import Graph, Node, Population
 from canonic.network.inputs import prototype
 from canonic.network.kernels import multiply
 from canonic.network.plan import Plan, entered
@@ -67,7 +67,7 @@ def chunk_size(plan: Plan) -> int:
     kind, steps = prototype(plan.graph).dtype, plan.longest
     largest, whole = 1, plan.whole  # those are streams of one step
     for node in plan.graph.nodes:
-        number = kind if node.neurons is None else _spike_type(plan, node)
+        number = _spike_type(plan, node) if isinstance(node, Population) else kind
         largest = max(largest, node.size * number.itemsize * (1 if node.name in whole else steps))
     return max(1, CHUNK // largest)
 
@@ -108,14 +108,14 @@ def result_of(
     plan: Plan, node: Node, inputs: Sequence[Shaped[Tensor, "_ batch ..."]], *, counted: bool = False
 ) -> Scan | Tensor:
     """Return what a population does with the streams of its inputs, or the stream of another node."""
-    if node.neurons is not None:
+    if isinstance(node, Population):
         if css := node.neurons.css:
             return _population(plan, node, inputs, css, counted=counted)
         return population_of(plan, node, inputs[0], _spike_type(plan, node), counted=counted)
     return _telescoping(plan, node, inputs) if node.kind == "function unit" else _linear(plan, node, inputs)
 
 
-def current_of(plan: Plan, node: Node, streams: Sequence[Tensor]) -> Tensor:
+def current_of(plan: Plan, node: Population, streams: Sequence[Tensor]) -> Tensor:
     """Return the current of a population from the streams that it reads, as an observer is given them."""
     if node.convolution is not None:
         streams = [_linear(plan, node.convolution, streams[:1]), *streams[1:]]
@@ -128,12 +128,12 @@ def stream_of(plan: Plan, node: Node, inputs: Sequence[Shaped[Tensor, "_ batch .
     return result if isinstance(result, Tensor) else result.spikes
 
 
-def _spike_type(plan: Plan, node: Node) -> torch.dtype:
+def _spike_type(plan: Plan, node: Population) -> torch.dtype:
     """Return what the spikes of a population leave as."""
     return torch.int8 if node.small else plan.spikes or prototype(plan.graph).dtype
 
 
-def _population(plan: Plan, node: Node, inputs: Sequence[Tensor], code: CSS, *, counted: bool) -> Scan:
+def _population(plan: Plan, node: Population, inputs: Sequence[Tensor], code: CSS, *, counted: bool) -> Scan:
     dtype = _spike_type(plan, node)
     if node.convolution is not None:
         done = convolved(node, node.convolution, inputs, code, dtype, counted=counted)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.network.apply import apply_whole
-from canonic.network.graph import Graph, Node
+from canonic.network.graph import Graph, Node, Population
 from canonic.network.layerwise import last_readers, stream_of
 from canonic.network.plan import Plan
 from canonic.network.reference import activate
@@ -33,7 +33,7 @@ class Visit(NamedTuple):
     stream: Float[Tensor, "..."]
 
 
-Settle = Callable[[Node, Float[Tensor, "batch ..."], Float[Tensor, "_ batch ..."]], Node]
+Settle = Callable[[Population, Float[Tensor, "batch ..."], Float[Tensor, "_ batch ..."]], Population]
 """Returns a population as it shall be, from itself, its input in the source network, and its currents."""
 
 
@@ -46,7 +46,7 @@ def lockstep(plan: Plan, inputs: Sequence[Tensor], settle: Settle | None = None)
         if node.kind == "input":
             continue
         wanted, given = [values[name] for name in node.inputs], [streams[name] for name in node.inputs]
-        if node.neurons is not None:
+        if isinstance(node, Population):
             node = settle(node, wanted[0], given[0]) if settle else node
             values[node.name] = activate(node, wanted[0])
         else:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from canonic.network.apply import apply
 from canonic.network.draft import LARGEST_CURRENT, Draft, TooLarge, impossible, largest_threshold
-from canonic.network.graph import Graph, Node
+from canonic.network.graph import Graph, Node, Population
 from canonic.network.grids import (
     LARGEST_WEIGHT,
     clipped,
@@ -73,7 +73,7 @@ class Matrices(Draft):
 
     def room(self, name: str) -> float:
         """The largest threshold of the populations that a node feeds; infinite if it feeds none."""
-        fed = [node.neurons.css for node in populations_behind(self.graph, name) if node.neurons]
+        fed = [node.neurons.css for node in populations_behind(self.graph, name)]
         return min((largest_threshold(code) for code in fed if code), default=inf)
 
     def plain_weights(self, node: Node) -> Node:
@@ -176,11 +176,12 @@ def only_matrices_read(graph: Graph, name: str) -> bool:
     )
 
 
-def populations_behind(graph: Graph, name: str) -> list[Node]:
+def populations_behind(graph: Graph, name: str) -> list[Population]:
     """Return the populations that a stream reaches as it is, or moved, scaled or added up."""
     readers = graph.consumers[name]
-    further = chain.from_iterable(populations_behind(graph, r.name) for r in readers if not (r.neurons or r.weighted))
-    return [*(reader for reader in readers if reader.neurons), *further]
+    near = [reader for reader in readers if isinstance(reader, Population)]
+    passing = (reader for reader in readers if not (isinstance(reader, Population) or reader.weighted))
+    return [*near, *chain.from_iterable(populations_behind(graph, reader.name) for reader in passing)]
 
 
 def _answers(graph: Graph, name: str) -> bool:

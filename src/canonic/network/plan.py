@@ -10,7 +10,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from canonic.codes import CSS, Weighted
-from canonic.network.graph import Bias, Graph, Node
+from canonic.network.graph import Bias, Graph, Node, Population
 from canonic.network.inputs import analog
 
 Stream = Shaped[Tensor, "_ batch ..."]
@@ -53,14 +53,16 @@ class Plan:
         known: dict[str, Weighted] = {}
         for node in self._computed():
             given = [known[name] for name in node.inputs if name not in self.whole]
-            own = node.neurons.code if node.neurons else None
-            known[node.name] = own or (given[0] if given and not node.neurons else self.code)
+            if isinstance(node, Population):
+                known[node.name] = node.neurons.code or self.code
+            else:
+                known[node.name] = given[0] if given else self.code
         return known
 
     @cached_property
     def css(self) -> CSS | None:
         """Its code, where all populations are in that family and digits flow from end to end."""
-        pure = all(node.neurons and node.neurons.css for node in self.graph.populations)
+        pure = all(node.neurons.css for node in self.graph.populations)
         return self.code if pure and isinstance(self.code, CSS) else None
 
     @cached_property
@@ -72,7 +74,7 @@ class Plan:
     def _computed(self) -> Iterator[Node]:
         """Yield all nodes in order, before a population the convolution that it computes itself."""
         for node in self.graph.nodes:
-            if node.convolution is not None:
+            if isinstance(node, Population) and node.convolution is not None:
                 yield node.convolution
             yield node
 
@@ -84,7 +86,7 @@ class Plan:
             return (1 / math.fsum(code.weights),) * code.steps
         return entry(code)
 
-    def sender(self, node: Node) -> Weighted:
+    def sender(self, node: Population) -> Weighted:
         """Return the code in which a population is sent its current; its own where that comes whole."""
         return self.codes[node.name if node.inputs[0] in self.whole else node.inputs[0]]
 
@@ -92,9 +94,9 @@ class Plan:
         """Return what a stream stands for, in units of its theta."""
         return stream[0] if name in self.whole else self.codes[name].decode(stream)
 
-    def current_value(self, node: Node, currents: Stream) -> Float[Tensor, "batch ..."]:
+    def current_value(self, node: Population, currents: Stream) -> Float[Tensor, "batch ..."]:
         """Return what the current of a population stands for."""
-        css = node.neurons.css if node.neurons else None
+        css = node.neurons.css
         return css.decode(currents) if css else self.value(node.inputs[0], currents)
 
     @property

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from canonic.codes import CSS, Weighted
 from canonic.native import Given, css_scan
-from canonic.network.graph import Node
+from canonic.network.graph import Population
 from canonic.neurons import Scan, total
 
 
 def population_scan(
-    node: Node,
+    node: Population,
     streams: Sequence[Tensor],
     code: CSS,
     dtype: torch.dtype | None = None,
@@ -36,7 +36,7 @@ def population_scan(
 
 
 def in_rows(
-    node: Node, streams: Sequence[Tensor], code: Weighted, dtype: torch.dtype, *, counted: bool, first: int = 0
+    node: Population, streams: Sequence[Tensor], code: Weighted, dtype: torch.dtype, *, counted: bool, first: int = 0
 ) -> Given:
     """Return what a population is given as rows of memory: of channels, where all that is its own is theirs.
 
@@ -56,7 +56,7 @@ def in_rows(
         terms=[_rows(stream, size, pictures=pictures) for stream in streams],
         weights=weights,
         spike=dtype,
-        signed=node.neurons is not None and node.neurons.signed,
+        signed=node.neurons.signed,
         start=start,
         theta=theta,
         ceiling=_vector(top, node.shape, size, pictures=pictures),
@@ -64,22 +64,22 @@ def in_rows(
     )
 
 
-def current(node: Node, streams: Sequence[Tensor]) -> Tensor:
+def current(node: Population, streams: Sequence[Tensor]) -> Tensor:
     """Return the current of a population, the sum of its terms."""
     return total([(stream, node.tensors.get(f"scale {index}")) for index, stream in enumerate(streams)])
 
 
-def ceiling_of(node: Node, code: Weighted) -> Tensor | None:
+def ceiling_of(node: Population, code: Weighted) -> Tensor | None:
     """Return what a population is clipped at, in units of its theta; None if nothing is, or where the code ends there.
 
     The largest number of one level, and of other codes, is chosen to be the ceiling.
     """
-    ceiling = node.neurons.ceiling if node.neurons else None
+    ceiling = node.neurons.ceiling
     graded = isinstance(code, CSS) and code.levels > 1
     return ceiling / node.tensors["theta"] if graded and ceiling is not None else None
 
 
-def per_channel(node: Node, ceiling: Tensor | None = None) -> bool:
+def per_channel(node: Population, ceiling: Tensor | None = None) -> bool:
     """Tell whether all that belongs to the neurons of a picture is the same throughout a channel."""
     own = [v for name, v in node.tensors.items() if name in ("start", "threshold") or name.startswith("scale ")]
     given = own if ceiling is None else [*own, ceiling]
@@ -91,7 +91,7 @@ def _rows(stream: Tensor, size: int, *, pictures: bool) -> Tensor:
     return (stream.movedim(2, -1) if pictures else stream).reshape(len(stream), -1, size)
 
 
-def in_shape(done: Scan, node: Node, stream: Tensor) -> Scan:
+def in_shape(done: Scan, node: Population, stream: Tensor) -> Scan:
     """Return what a population did with rows, in the shape of its neurons and of a stream that it read."""
     batch, pictures = stream.shape[1], stream.dim() == 5
     inner = (*node.shape[1:], node.shape[0]) if pictures else node.shape

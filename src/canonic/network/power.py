@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from canonic.network.apply import apply
-from canonic.network.graph import Node
+from canonic.network.graph import Node, Population
 
 Given = Sequence[tuple[Tensor | None, tuple[int, ...]]]
 """Of each input of a node what is known of its elements, which broadcasts against its shape, and that shape."""
@@ -16,7 +16,7 @@ def mean_of(node: Node, given: Given) -> Tensor | None:
 
     It is exact: only what is linear passes it on.
     """
-    if node.neurons is not None:
+    if isinstance(node, Population):
         return node.tensors.get("mean")
     means = _known(node, given)
     if not means:
@@ -34,7 +34,7 @@ def power_of(node: Node, given: Given) -> Tensor | None:
     Zero is exact, and what matters: nothing was ever there. A unit that is not signed stands for 0 to 1, so that the
     mean square of its spikes is about their mean.
     """
-    if node.neurons is not None:
+    if isinstance(node, Population):
         mean = node.tensors.get("mean")
         return mean if mean is None or not node.neurons.signed else (mean != 0).to(mean)
     powers = _known(node, given)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.errors import DataError
-from canonic.network.graph import Graph, Node, Precision
+from canonic.network.graph import Graph, Node, Population, Precision
 from canonic.network.inputs import analog
 from canonic.network.integer import to_integers
 from canonic.network.plan import Plan
@@ -102,7 +102,7 @@ def _between_populations(graph: Graph) -> set[str]:
     spikes: set[str] = set()
     for node in graph.nodes:
         ternary = node.scaling == "moves" or (node.scaling == "pools" and node.kind == "function unit")
-        if node.neurons is not None or (ternary and all(name in spikes for name in node.inputs)):
+        if isinstance(node, Population) or (ternary and all(name in spikes for name in node.inputs)):
             spikes.add(node.name)
     answers = _answers(graph)
     return {n.name for n in graph.nodes if n.weighted and n.inputs[0] in spikes and n.name not in answers}
@@ -112,6 +112,6 @@ def _answers(graph: Graph) -> set[str]:
     """Return the names of the outputs and of what leads to them from the last populations."""
     answers = set(graph.outputs)
     for node in reversed(graph.nodes):
-        if node.name in answers and node.neurons is None:
+        if node.name in answers and not isinstance(node, Population):
             answers.update(node.inputs)
     return answers

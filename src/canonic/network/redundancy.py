@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from canonic.codes import CSS
-from canonic.network.graph import Node
+from canonic.network.graph import Population
 from canonic.network.population import population_scan
 from canonic.network.reference import activate
 
@@ -25,12 +25,12 @@ LEVELS = (1, 2, 4, 8, 16, 32, 64)
 """The largest digits that are tried."""
 
 
-def choose_silent(node: Node, currents: Float[Tensor, "time batch ..."], limit: float) -> Node:
+def choose_silent(node: Population, currents: Float[Tensor, "time batch ..."], limit: float) -> Population:
     """Return a population with the smallest k whose overload rate on these currents is under the limit."""
     return _with_least(node, lambda code: [replace(code, silent=k) for k in range(code.steps + 1)], currents, limit)
 
 
-def choose_levels(node: Node, currents: Float[Tensor, "time batch ..."], limit: float) -> Node:
+def choose_levels(node: Population, currents: Float[Tensor, "time batch ..."], limit: float) -> Population:
     """Return a population with the smallest L, a power of two, whose overload rate is under the limit."""
     return _with_least(node, _graded, currents, limit)
 
@@ -41,17 +41,17 @@ def _graded(code: CSS) -> list[CSS]:
 
 
 def _with_least(
-    node: Node, members_of: Callable[[CSS], list[CSS]], currents: Float[Tensor, "time batch ..."], limit: float
-) -> Node:
+    node: Population, members_of: Callable[[CSS], list[CSS]], currents: Float[Tensor, "time batch ..."], limit: float
+) -> Population:
     """Return a population with the first member of its code's family in which it is not overloaded."""
     neurons = node.neurons
-    if neurons is None or neurons.css is None:
+    if neurons.css is None:
         return node
     code = _least(node, members_of(neurons.css), currents, limit)
     return replace(node, neurons=replace(neurons, code=code))
 
 
-def _least(node: Node, members: Sequence[CSS], currents: Float[Tensor, "time batch ..."], limit: float) -> CSS:
+def _least(node: Population, members: Sequence[CSS], currents: Float[Tensor, "time batch ..."], limit: float) -> CSS:
     """Return the first of some codes in which a population is not overloaded, else the last.
 
     Numbers that are clipped on purpose overload a neuron at every digit, whatever its code; so the rate is counted
@@ -68,7 +68,7 @@ def _least(node: Node, members: Sequence[CSS], currents: Float[Tensor, "time bat
 
 
 def _losses(
-    node: Node, code: CSS, currents: Float[Tensor, "time batch ..."], wanted: Float[Tensor, "batch ..."]
+    node: Population, code: CSS, currents: Float[Tensor, "time batch ..."], wanted: Float[Tensor, "batch ..."]
 ) -> tuple[float, float]:
     """Return the share of firing steps at which a neuron was overloaded, and the squared error, summed."""
     did = population_scan(node, [currents], code)

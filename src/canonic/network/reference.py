@@ -6,23 +6,23 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from canonic.network.apply import apply_whole
-from canonic.network.graph import Graph, Node
+from canonic.network.graph import Graph, Node, Population
 from canonic.network.layerwise import last_readers
 
-Activation = Callable[[Node, Tensor], Tensor]
+Activation = Callable[[Population, Tensor], Tensor]
 """What a population makes of its input, both [batch, *shape]."""
 
 ValueObserver = Callable[[Node, Sequence[Tensor], Tensor], None]
 """Called for each node but the inputs, with what it reads and its value, all [batch, *shape]."""
 
 
-def activate(node: Node, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
+def activate(node: Population, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
     """Return what a population stands for: the identity if signed, else relu, clipped at its ceiling.
 
     In a converted graph values are in units of theta, and so is the ceiling.
     """
     neurons = node.neurons
-    if neurons is None or neurons.signed:
+    if neurons.signed:
         return x
     if neurons.ceiling is None:
         return x.clamp(min=0)
@@ -43,7 +43,7 @@ def reference(
         if node.kind == "input":
             continue
         given = [values[name] for name in node.inputs]
-        value = apply_whole(node, given, len(given[0])) if node.neurons is None else population(node, given[0])
+        value = population(node, given[0]) if isinstance(node, Population) else apply_whole(node, given, len(given[0]))
         if observe:
             observe(node, given, value)
         values[node.name] = value

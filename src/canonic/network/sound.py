@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, get_args
 
-from canonic.network.graph import Bias, Constant, Graph, Kind, Node, Scaling, Slot
+from canonic.network.graph import Bias, Constant, Graph, Kind, Node, Population, Scaling, Slot
 from canonic.network.named import operator_named, require_plain
 from canonic.network.outputs import output_names
 from canonic.network.plan import Plan
@@ -36,7 +36,7 @@ def _require_kind(node: Node) -> None:
     sizes = all(isinstance(size, int) and size > 0 for size in node.shape)
     if not sizes or math.prod(node.shape) > LARGEST:
         raise ValueError(f"{node.name} has the shape {list(node.shape)}")
-    if (node.kind == "population") != (node.neurons is not None) or (node.kind == "input") != (not node.inputs):
+    if (node.kind == "population") != isinstance(node, Population) or (node.kind == "input") != (not node.inputs):
         raise ValueError(f"{node.name} is a {node.kind} with {len(node.inputs)} inputs")
 
 
@@ -49,7 +49,7 @@ def _require_parts(node: Node) -> None:
     given = list(_flat(list(node.arguments.values())))
     if any(isinstance(part, Slot) and part.index not in range(len(node.inputs)) for part in given):
         raise ValueError(f"{node.name} reads more inputs than it has")
-    needed = {"theta"} if node.neurons else {part.name for part in given if isinstance(part, Constant)}
+    needed = {"theta"} if isinstance(node, Population) else {part.name for part in given if isinstance(part, Constant)}
     if missing := needed - node.tensors.keys():
         raise ValueError(f"{node.name} lacks its {', '.join(missing)}")
 

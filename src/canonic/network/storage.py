@@ -18,7 +18,7 @@ from torch import Tensor
 from canonic.codes import CSS, Weighted, from_json
 from canonic.errors import StorageError
 from canonic.network.finite import not_finite
-from canonic.network.graph import Constant, Graph, Neurons, Node, Origin, Precision, Rows, Slot
+from canonic.network.graph import Constant, Graph, Neurons, Node, Origin, Population, Precision, Rows, Slot
 from canonic.network.plan import Plan
 from canonic.network.sound import require_sound
 
@@ -125,9 +125,13 @@ def _describe_node(node: Node) -> dict[str, Any]:
         "arguments": _to_json(dict(node.arguments)),
         "scaling": node.scaling,
         "alone": node.alone,
-        "neurons": node.neurons and {**asdict(node.neurons), "code": node.neurons.code and node.neurons.code.to_json()},
+        "neurons": _describe_neurons(node.neurons) if isinstance(node, Population) else None,
         "origin": asdict(node.origin),
     }
+
+
+def _describe_neurons(neurons: Neurons) -> dict[str, Any]:
+    return {**asdict(neurons), "code": neurons.code and neurons.code.to_json()}
 
 
 def _plan(data: dict[str, Any], tensors: dict[str, Tensor]) -> Plan:
@@ -137,21 +141,21 @@ def _plan(data: dict[str, Any], tensors: dict[str, Tensor]) -> Plan:
 
 
 def _node(data: dict[str, Any], tensors: dict[str, Tensor]) -> Node:
-    neurons = data["neurons"]
-    if neurons is not None:
-        neurons = Neurons(**{**neurons, "code": neurons["code"] and _code(neurons["code"])})
     own = {name.rpartition("/")[2]: t for name, t in tensors.items() if name.rpartition("/")[0] == data["name"]}
-    return Node(
-        **{
-            **data,
-            "inputs": tuple(data["inputs"]),
-            "shape": tuple(data["shape"]),
-            "arguments": _from_json(data["arguments"]),
-            "tensors": own,
-            "neurons": neurons,
-            "origin": Origin(**data["origin"]),
-        }
-    )
+    given = {
+        **{name: value for name, value in data.items() if name != "neurons"},
+        "inputs": tuple(data["inputs"]),
+        "shape": tuple(data["shape"]),
+        "arguments": _from_json(data["arguments"]),
+        "tensors": own,
+        "origin": Origin(**data["origin"]),
+    }
+    neurons = data["neurons"]
+    return Node(**given) if neurons is None else Population(**given, neurons=_neurons(neurons))
+
+
+def _neurons(data: dict[str, Any]) -> Neurons:
+    return Neurons(**{**data, "code": data["code"] and _code(data["code"])})
 
 
 def _code(data: dict[str, Any]) -> Weighted:

@@ -1,7 +1,7 @@
 """A network as a table that a person can read."""
 
 from canonic.codes import CSS, Weighted
-from canonic.network.graph import Node, depth
+from canonic.network.graph import Node, Population, depth
 from canonic.network.plan import Plan, total_steps
 from canonic.tables import text_table
 from canonic.words import counted, spread
@@ -39,7 +39,7 @@ def _named(code: Weighted) -> str:
 
 
 def _row(node: Node, first: int) -> tuple[str, ...]:
-    if node.neurons is None:
+    if not isinstance(node, Population):
         operator = node.operator.split(".")[1] if node.operator else "input"
         operator = "scale" if node.is_scale else operator
         return node.name, operator, "", "", "", str(first + 1)
@@ -51,6 +51,6 @@ def _row(node: Node, first: int) -> tuple[str, ...]:
         f"population ({gate})",
         str(node.size),
         spread,
-        str(node.neurons.silent),
+        str(node.silent),
         str(first + 1),
     )

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from canonic.errors import DataError, nearest
-from canonic.network.graph import Graph, Neurons, Node
+from canonic.network.graph import Graph, Node, Population
 from canonic.network.layerwise import current_of, layerwise
 from canonic.network.plan import Plan, entered
 from canonic.network.reference import reference
@@ -57,12 +57,13 @@ def trace(plan: Plan, graph: Graph, inputs: Sequence[Tensor], layers: Iterable[s
             source[node.name] = activation * node.tensors["theta"]
 
     def keep(node: Node, given: Sequence[Tensor], result: Scan | Tensor) -> None:
-        if node.name in wanted and node.neurons is not None and not isinstance(result, Tensor):
+        if node.name in wanted and isinstance(node, Population) and not isinstance(result, Tensor):
             parts.setdefault(node.name, []).append((current_of(plan, node, given), result.spikes))
 
     reference(graph, inputs, keep_source)
     layerwise(plan, inputs, keep)
-    return {name: _traced(plan, plan.graph[name], found, source[name]) for name, found in parts.items()}
+    traced = [node for node in plan.graph.populations if node.name in parts]
+    return {node.name: _traced(plan, node, parts[node.name], source[node.name]) for node in traced}
 
 
 class Inside(NamedTuple):
@@ -79,15 +80,14 @@ class Inside(NamedTuple):
     membranes: Float[Tensor, "time batch ..."]
 
 
-def inside(plan: Plan, node: Node, currents: Tensor, spikes: Tensor) -> Inside:
+def inside(plan: Plan, node: Population, currents: Tensor, spikes: Tensor) -> Inside:
     """Return what a population did at each of its steps, from its currents and its T digits."""
-    neurons = node.neurons or Neurons(signed=True)
-    quiet = torch.zeros_like(spikes[:1]).expand(neurons.silent, *spikes.shape[1:])
+    quiet = torch.zeros_like(spikes[:1]).expand(node.silent, *spikes.shape[1:])
     fired = torch.cat([quiet, spikes]).to(currents.dtype)
-    return Inside(fired, *_inside(plan, node, neurons, currents, fired))
+    return Inside(fired, *_inside(plan, node, currents, fired))
 
 
-def _traced(plan: Plan, node: Node, parts: Sequence[tuple[Tensor, Tensor]], source: Tensor) -> LayerTrace:
+def _traced(plan: Plan, node: Population, parts: Sequence[tuple[Tensor, Tensor]], source: Tensor) -> LayerTrace:
     """Return the trace of a population from currents and spikes, of some samples each, and its activation."""
     currents, spikes = (torch.cat(part, 1) for part in zip(*parts, strict=True))
     found = inside(plan, node, currents, spikes)
@@ -100,10 +100,10 @@ def _traced(plan: Plan, node: Node, parts: Sequence[tuple[Tensor, Tensor]], sour
 
 
 def _inside(
-    plan: Plan, node: Node, neurons: Neurons, currents: Tensor, fired: Tensor
+    plan: Plan, node: Population, currents: Tensor, fired: Tensor
 ) -> tuple[Float[Tensor, "time batch ..."], Float[Tensor, "time batch ..."]]:
     """Return currents and membranes of a population at each of its steps, in units of theta."""
-    if (css := neurons.css) is None:
+    if (css := node.neurons.css) is None:
         digits = entered(plan, node.inputs[0], currents, plan.sender(node))
         return lengthen(digits, len(fired)), membranes_of(plan, node, currents)
     start, whole = node.tensors.get("start"), node.tensors.get("threshold")

@@ -19,7 +19,7 @@ from canonic.codes import CSS, MOST_STEPS
 from canonic.errors import ConversionError
 from canonic.network.advice import WORTH, Trial, What
 from canonic.network.changed import beyond, settled, with_code, with_range
-from canonic.network.graph import Graph, Precision
+from canonic.network.graph import Graph, Population, Precision
 from canonic.network.health import Sums, decibels, noise
 from canonic.network.layerwise import layerwise
 from canonic.network.plan import Plan, total_steps
@@ -133,9 +133,10 @@ def more_redundancy(bench: Bench, layer: str | None = None) -> list[Trial]:
     if bench.plan.css is None:
         return []
     graph, code = bench.plan.graph, bench.plan.css
-    neurons = graph[layer].neurons if layer else None
-    silent = neurons.silent if neurons else graph.silent[1]
-    levels = neurons.css.levels if neurons and neurons.css else graph.levels[1]
+    node = graph[layer] if layer else None
+    silent = node.silent if node else graph.silent[1]
+    css = node.neurons.css if isinstance(node, Population) else None
+    levels = css.levels if css else graph.levels[1]
     more = range(silent + 1, min(silent + MORE_SILENT, code.steps) + 1)
     graded = [most for most in LEVELS if most > levels and code.phi == 0.5]
     return [*_gaining(bench, "silent", more, layer), *_gaining(bench, "levels", graded, layer)]

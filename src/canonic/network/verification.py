@@ -10,7 +10,7 @@ import torch
 from canonic.errors import DataError
 from canonic.network.advice import best
 from canonic.network.fusion import fuse
-from canonic.network.graph import Graph, Node, Precision
+from canonic.network.graph import Graph, Node, Population, Precision
 from canonic.network.health import Sums, added, decibels, measure
 from canonic.network.inputs import batches
 from canonic.network.layerwise import chunk_size
@@ -113,7 +113,7 @@ def _health(node: Node, populations: Mapping[str, Sums], feeding: set[str]) -> L
     before = [decibels(populations[name].signal, populations[name].error) for name in feeding]
     return LayerHealth(
         name=node.name,
-        silent=node.neurons.silent if node.neurons else 0,
+        silent=node.silent,
         snr=decibels(sums.signal, sums.error),
         expected=_together(min(before, default=math.inf), decibels(sums.signal, sums.rounding - sums.clipping)),
         own=decibels(sums.signal, sums.own),
@@ -132,7 +132,7 @@ def sources(graph: Graph) -> dict[str, set[str]]:
     for node in graph.nodes:
         found[node.name] = set()
         for name in node.inputs:
-            found[node.name] |= {name} if graph[name].neurons is not None else found[name]
+            found[node.name] |= {name} if isinstance(graph[name], Population) else found[name]
     return found
 
 
@@ -170,7 +170,7 @@ def _settled(
     )
     last = dict(zip(output_names(graph), graph.outputs, strict=True))[name]
     before = min(feeding[last], key=ratios.__getitem__, default=None)
-    if before is None or graph[last].neurons is not None or ratios[before] - outputs[name] < DROP / 2:
+    if before is None or isinstance(graph[last], Population) or ratios[before] - outputs[name] < DROP / 2:
         return said
     lost = ratios[before] - outputs[name]
     return f"{said}, {lost:.1f} dB below {before}, which feeds it: {last} makes errors larger against its result"

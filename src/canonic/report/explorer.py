@@ -10,7 +10,7 @@ from canonic.codes import text_of
 from canonic.errors import DataError
 from canonic.network import SpikingNetwork
 from canonic.network.batch import parted
-from canonic.network.graph import Node
+from canonic.network.graph import Node, Population
 from canonic.network.inputs import checked
 from canonic.network.outputs import Output, output_called
 from canonic.network.readout import by_step
@@ -84,13 +84,13 @@ def _limit(snn: SpikingNetwork, samples: int) -> int:
     return max(16, min(NEURONS, int(ROOM / max(1, samples * cost))))
 
 
-def _layer(snn: SpikingNetwork, node: Node, limit: int) -> Layer:
-    code, silent = snn.plan.codes[node.name], node.neurons.silent if node.neurons else 0
+def _layer(snn: SpikingNetwork, node: Population, limit: int) -> Layer:
+    code = snn.plan.codes[node.name]
     return Layer(
         name=node.name,
         code=text_of(code),
         first=snn.graph.first_steps[node.name],
-        silent=silent,
+        silent=node.silent,
         weights=code.weights,
         norms=code.norms,
         magnitudes=tuple(sorted(code.alphabet.magnitudes)),
@@ -106,11 +106,11 @@ def _shown(snn: SpikingNetwork, layers: Sequence[Layer], place: int, sample: obj
     few: dict[str, tuple[Neuron, ...]] = {}
 
     def keep_source(node: Node, _: Sequence[Tensor], activation: Tensor) -> None:
-        if node.kind == "population":
+        if isinstance(node, Population):
             activations[node.name] = activation
 
     def keep(node: Node, given: Sequence[Tensor], result: Scan | Tensor) -> None:
-        if isinstance(result, Scan):
+        if isinstance(node, Population) and isinstance(result, Scan):
             events[node.name] = result.spikes[:, 0].cpu()
             few[node.name] = watched(snn.layerwise_plan, node, given, result.spikes, activations[node.name])
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from canonic.network.graph import Node
+from canonic.network.graph import Population
 from canonic.network.layerwise import current_of
 from canonic.network.plan import Plan
 from canonic.network.trace import inside
@@ -36,7 +36,7 @@ class Neuron:
 
 def watched(
     plan: Plan,
-    node: Node,
+    node: Population,
     given: Sequence[Tensor],
     spikes: Shaped[Tensor, "time 1 *shape"],
     source: Float[Tensor, "1 *shape"],

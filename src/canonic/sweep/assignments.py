@@ -48,7 +48,7 @@ class Space:
         """The codes that each population can be in."""
         signed = tuple(code for code in self.codes if code_of(code).alphabet.signed)
         found = [(node.name, node.neurons) for node in self.graph.populations]
-        return {name: signed if neurons and neurons.signed else self.codes for name, neurons in found}
+        return {name: signed if neurons.signed else self.codes for name, neurons in found}
 
     def uniform(self, code: str) -> Setting:
         """Return the setting with a code in all layers that can be in it; the others are in the first that they can."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from canonic.conversion.calibrate import Calibration
 from canonic.errors import DataError, StorageError
 from canonic.network.batch import require_batches
-from canonic.network.graph import Graph
+from canonic.network.graph import Graph, Population
 from canonic.network.outputs import Output, output_called, output_names
 from canonic.network.storage import write_json
 from canonic.sweep.grid import Setting
@@ -105,7 +105,10 @@ def identity_of(graph: Graph, seen: Calibration, data: Iterable[Any], output: Ou
     if first is None:
         raise DataError("the evaluation data is empty: pass at least one batch, (x, y) or (x,)")
     place = output_called(graph, output)
-    nodes = [(node.name, node.operator, node.inputs, node.shape, node.neurons, node.tensors) for node in graph.nodes]
+    nodes = [
+        (n.name, n.operator, n.inputs, n.shape, n.neurons if isinstance(n, Population) else None, n.tensors)
+        for n in graph.nodes
+    ]
     return {
         "network": _hashed(nodes),
         "calibration_data": seen.digest.sha256,
