@@ -23,7 +23,7 @@ from canonic import compare
 from canonic.cli.demo import TRAINED, train
 from canonic.datasets import open_data, sample
 from canonic.report import save_figure
-from canonic.report.codes import codes_compared
+from canonic.report.codespicture import codes_compared
 from canonic.sweep.comparison import HEADINGS, Comparison, Row
 
 RESULTS = Path(__file__).parent / "results" / "codes.json"

@@ -25,7 +25,7 @@ from benchmarks.trained import pictures
 from canonic import CSS, convert, evaluate
 from canonic.datasets import Preprocessing, sample
 from canonic.report import save_figure
-from canonic.report.codes import COLOURS
+from canonic.report.codespicture import COLOURS
 
 RESULTS = Path(__file__).parent / "results" / "family.json"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "how-it-works.md"

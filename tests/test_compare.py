@@ -10,8 +10,8 @@ from torch import nn
 from canonic import CSS, CanonicError, DataError, Rate, compare, convert, evaluate
 from canonic.codes import CODES, code_of, text_of
 from canonic.report import save_figure
-from canonic.report.codes import codes_compared, curve_of
-from canonic.report.compared import comparison_page
+from canonic.report.codespage import comparison_page
+from canonic.report.codespicture import codes_compared, curve_of
 from canonic.sweep.comparison import HEADINGS, Comparison, Row
 from tests.commands import run
 

@@ -2,11 +2,15 @@
 
 import doctest
 import json
+import pkgutil
 import re
 import shutil
+from types import ModuleType
 
 import pytest
 
+import canonic
+from canonic import codes
 from tests.pages import ROOT, follow
 
 DEMO = ("canonic demo",)  # tests/test_demo.py
@@ -67,3 +71,18 @@ def test_the_examples_of_the_page_of_the_codes_give_what_it_says():
     tried = doctest.testfile(str(ROOT / "docs" / "codes.md"), module_relative=False)
     assert tried.attempted > 5
     assert tried.failed == 0
+
+
+def described():
+    """Return what the page of the Python interface describes: modules stand for the classes and functions in them."""
+    named = re.findall(r"^::: (\S+)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
+    found = [pkgutil.resolve_name(f"{name.rpartition('.')[0]}:{name.rpartition('.')[2]}") for name in named]
+    return [one for each in found for one in (vars(each).values() if isinstance(each, ModuleType) else (each,))]
+
+
+def test_the_page_of_the_python_interface_describes_all_of_it():
+    there = described()
+    public = [getattr(canonic, name) for name in canonic.__all__] + list(codes.CODES.values())
+    encoders = [one for one in vars(codes).values() if isinstance(one, type) and hasattr(one, "budget")]
+    assert len(encoders) > 4
+    assert [one.__name__ for one in (*public, *encoders) if one not in there] == []

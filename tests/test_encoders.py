@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canonic import CanonicError
-from canonic.codes import Delta, Difference, Poisson, Population, RankOrder
+from canonic.codes import Delta, Difference, Poisson, RankOrder, ReceptiveFields
 
 units = st.lists(st.floats(0, 1), min_size=1, max_size=20)
 signals = st.lists(st.floats(-3, 3), min_size=1, max_size=30)
@@ -62,7 +62,7 @@ def test_a_rank_is_worth_a_power_of_q(order, q, steps):
 
 @given(units, st.integers(2, 20), st.floats(0.5, 3))
 def test_a_population_is_off_by_its_bias_at_the_border_at_most(values, neurons, width):
-    code, mu = Population(8, neurons, width), np.linspace(0, 1, neurons)
+    code, mu = ReceptiveFields(8, neurons, width), np.linspace(0, 1, neurons)
     y = np.exp(-((np.array(values)[:, None] - mu) ** 2) / (2 * (width / (neurons - 1)) ** 2))
     decoded = code.read(code.fields(doubles(values)))
     assert np.allclose(decoded, (y * mu).sum(1) / y.sum(1))
@@ -71,7 +71,7 @@ def test_a_population_is_off_by_its_bias_at_the_border_at_most(values, neurons, 
 
 
 def test_a_population_sends_its_activities_by_latency_or_by_poisson():
-    code, x = Population(steps=1024, neurons=6), UNIFORM[::40, None]
+    code, x = ReceptiveFields(steps=1024, neurons=6), UNIFORM[::40, None]
     assert (code.decode(code.encode(x)) - x).abs().max() < code.bias + 6 / 1024
     noisy = Poisson(4096).encode(code.fields(x), seeded())
     assert (code.read(Poisson(4096).decode(noisy)) - x).abs().max() < code.bias + 0.02
@@ -108,8 +108,8 @@ def test_differences_are_not_decoded_as_slow_changes_are_lost():
     [
         (Poisson(16).budget, lambda: Poisson(16).encode(UNIFORM, seeded())),
         (RankOrder(16).budget, lambda: RankOrder(16).encode(UNIFORM[None]).flatten(1)),
-        (Population(16, 5).budget, lambda: Population(16, 5).encode(UNIFORM)),
-        (Population(16, 3, 2.0).budget, lambda: Population(16, 3, 2.0).encode(UNIFORM)),
+        (ReceptiveFields(16, 5).budget, lambda: ReceptiveFields(16, 5).encode(UNIFORM)),
+        (ReceptiveFields(16, 3, 2.0).budget, lambda: ReceptiveFields(16, 3, 2.0).encode(UNIFORM)),
         (Delta(0.3).budget(6), lambda: Delta(0.3).encode(UNIFORM.expand(6, -1))),
         (Difference(0.3).budget(6), lambda: Difference(0.3).encode(UNIFORM.expand(6, -1))),
     ],
@@ -126,8 +126,11 @@ def test_budgets_are_those_of_uniform_numbers(budget, train):
         (lambda: Poisson(0), "steps of Poisson must be a whole number from 1 to 4096, got 0"),
         (lambda: RankOrder(1), "steps of RankOrder must be a whole number from 2"),
         (lambda: RankOrder(4, q=1.0), r"q of RankOrder must lie between 0 and 1 \(exclusive\), got 1.0"),
-        (lambda: Population(8, 1), "neurons of Population must be a whole number from 2"),
-        (lambda: Population(8, 4, 0.1), "width of Population must be 1/2 or more, got 0.1: fields have to overlap"),
+        (lambda: ReceptiveFields(8, 1), "neurons of ReceptiveFields must be a whole number from 2"),
+        (
+            lambda: ReceptiveFields(8, 4, 0.1),
+            "width of ReceptiveFields must be 1/2 or more, got 0.1: they have to overlap",
+        ),
         (lambda: Delta(0.0), "theta of Delta must be a positive number, got 0.0"),
         (lambda: Difference(math.nan), "theta of Difference must be a positive number, got nan"),
         (
@@ -135,7 +138,7 @@ def test_budgets_are_those_of_uniform_numbers(budget, train):
             r"must lie in \[-1, 1\], got 1.5 to 1.5: scale them",
         ),
         (lambda: Poisson(4).encode(torch.tensor([math.nan]), seeded()), r"must lie in \[-1, 1\], got nan"),
-        (lambda: Population(4).encode(torch.tensor([-0.1])), r"must lie in \[0, 1\], got -0.1"),
+        (lambda: ReceptiveFields(4).encode(torch.tensor([-0.1])), r"must lie in \[0, 1\], got -0.1"),
     ],
 )
 def test_what_an_encoder_cannot_be_or_take_is_said(make, message):

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from canonic import CSS, compare, convert, evaluate
-from canonic.report.compared import comparison_page
+from canonic.report.codespage import comparison_page
 from canonic.report.explorer import explore
 from canonic.report.page import report
 from tests.test_explorer import mixed

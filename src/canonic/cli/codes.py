@@ -56,7 +56,7 @@ def _list(given: Sequence["Weighted"], *, as_json: bool) -> None:
         sign = "yes" if code.alphabet.signed else "no"
         table.add_row(code.name, text, f"{code.alphabet.bits:.2g}", str(code.silent), sign)
     tell(table, "write --code NAME:VALUE,NAME=VALUE, as rate:32 or burst:8,most=3; bits are those of one event")
-    tell("Poisson, RankOrder, Population, Delta and Difference of canonic.codes have no neuron: for inputs, in Python")
+    tell("encoders of inputs, in Python: Poisson, RankOrder, ReceptiveFields, Delta and Difference of canonic.codes")
 
 
 def _drawn(number: float, given: Sequence["Weighted"]) -> str:

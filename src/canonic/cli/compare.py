@@ -36,8 +36,8 @@ def compare(
     from canonic.codes import codes_in
     from canonic.network.storage import write_json, write_whole
     from canonic.report import save_figure
-    from canonic.report.codes import codes_compared
-    from canonic.report.compared import comparison_page
+    from canonic.report.codespage import comparison_page
+    from canonic.report.codespicture import codes_compared
     from canonic.report.library import bundle
     from canonic.sweep import compare as run
     from canonic.sweep.comparison import USUAL
@@ -47,9 +47,9 @@ def compare(
     if report:
         bundle()  # what is not installed is said before minutes of measuring
     source = t.Source(model, weights, o.preprocessing(mean, std, size, grey), calibration, data)
-    given = t.given(source, t.Asked(classes, output, limit, batch_size))
+    opened = t.opened(source, t.Asked(classes, output, limit, batch_size))
     with t.kept():
-        found = run(*given, named, folder=out, output=output)
+        found = run(*opened, named, folder=out, output=output)
     finish()
     if workers().first:
         title = f"{model} on {data}"

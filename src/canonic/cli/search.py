@@ -33,13 +33,13 @@ def search(
     from canonic.sweep import search as run
 
     codes, rule, precision = _searched(settings)
-    given = t.given(source, asked)
+    opened = t.opened(source, asked)
     alike = {"threshold": rule, "precision": precision, "output": asked.output}
     with t.kept():
-        found = run(*given, codes, out, limit=limit, **alike)  # type: ignore[arg-type]
+        found = run(*opened, codes, out, limit=limit, **alike)  # type: ignore[arg-type]
     best = found.best.setting
-    snn = convert(given.model, given.calibration, code=best.sent, settings=best.settings)
-    snn = remembering(snn, given.model, given.calibration.dataset, source, class_names(asked.classes)).to_precision(
+    snn = convert(opened.model, opened.calibration, code=best.sent, settings=best.settings)
+    snn = remembering(snn, opened.model, opened.calibration.dataset, source, class_names(asked.classes)).to_precision(
         best.precision
     )
     finish()

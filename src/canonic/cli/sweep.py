@@ -58,9 +58,9 @@ def sweep(
     if limit_steps is not None:
         search(source, asked, settings, limit_steps, out, as_json=as_json)
         return
-    given = t.given(source, asked)
+    opened = t.opened(source, asked)
     with t.kept():
-        found = run(*given, settings, out, output=output)
+        found = run(*opened, settings, out, output=output)
     finish()
     if workers().first:
         save_figure(pareto_fronts(found, f"{model} on {data}"), out / "fronts.png")

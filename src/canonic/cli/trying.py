@@ -40,7 +40,7 @@ class Source(NamedTuple):
     data: str = ""
 
 
-class Given(NamedTuple):
+class Opened(NamedTuple):
     """A network, what calibrates it, and what it is measured on."""
 
     model: "Model"
@@ -48,18 +48,18 @@ class Given(NamedTuple):
     data: "DataLoader[Any]"
 
 
-def given(source: Source, asked: Asked) -> Given:
+def opened(source: Source, asked: Asked) -> Opened:
     """Return what the options of a command name."""
     from canonic.cli import data as d
     from canonic.cli.classes import class_names, own_names
     from canonic.cli.models import open_model
     from canonic.datasets import labels_of
 
-    opened = open_model(source.model, source.weights)
-    known = d.samples_of(opened, source.calibration, source.prepare, CALIBRATION)
-    names = class_names(asked.classes) or own_names(opened) or labels_of(known).names
-    unseen = d.labelled_samples(opened, source.data, source.prepare, asked.limit, names, asked.output)
-    return Given(opened, d.batches(known, asked.batch_size), d.batches(unseen, asked.batch_size))
+    network = open_model(source.model, source.weights)
+    known = d.samples_of(network, source.calibration, source.prepare, CALIBRATION)
+    names = class_names(asked.classes) or own_names(network) or labels_of(known).names
+    unseen = d.labelled_samples(network, source.data, source.prepare, asked.limit, names, asked.output)
+    return Opened(network, d.batches(known, asked.batch_size), d.batches(unseen, asked.batch_size))
 
 
 @contextmanager

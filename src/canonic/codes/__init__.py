@@ -12,8 +12,8 @@ from canonic.codes.css import MOST_STEPS as MOST_STEPS
 from canonic.codes.css import fewest_levels as fewest_levels
 from canonic.codes.encoders import Budget as Budget
 from canonic.codes.encoders import Poisson as Poisson
-from canonic.codes.encoders import Population as Population
 from canonic.codes.encoders import RankOrder as RankOrder
+from canonic.codes.encoders import ReceptiveFields as ReceptiveFields
 from canonic.codes.latency import ExponentialLatency as ExponentialLatency
 from canonic.codes.latency import Latency as Latency
 from canonic.codes.multi_threshold import Differential as Differential

@@ -1,4 +1,4 @@
-"""Encoders of an input, without a neuron: Poisson, rank order, populations, changes. They are no codes of a network.
+"""Encoders of an input, without a neuron: Poisson, rank order, receptive fields. They are no codes of a network.
 
 A train has the shape ``[time, batch, *shape]``. What each costs is its ``budget`` for numbers that are uniform in its
 range.
@@ -126,8 +126,8 @@ class RankOrder:
 
 
 @dataclass(frozen=True)
-class Population:
-    """A number in [0, 1] as the activity of N neurons, each with a Gaussian receptive field, sent by latency.
+class ReceptiveFields:
+    """Population coding: a number in [0, 1] as N neurons, each with a Gaussian receptive field, sent by latency.
 
     Neuron i prefers ``mu_i = i / (N - 1)``; its activity ``y_i = exp(-(x - mu_i)^2 / (2 sigma^2))`` is one spike of the
     code ``latency``. Decoded is ``sum y mu / sum y`` (Bohte, Kok and La Poutre, SpikeProp, 2002). Numbers near 0 and 1
@@ -141,7 +141,7 @@ class Population:
     Raises:
         CanonicError: if one is out of range.
 
-    >>> code = Population(steps=64, neurons=5)
+    >>> code = ReceptiveFields(steps=64, neurons=5)
     >>> train = code.encode(torch.tensor([[0.5]]))
     >>> list(train.shape), round(float(code.decode(train)), 4), round(code.bias, 3)
     ([64, 1, 1, 5], 0.5, 0.13)
@@ -152,10 +152,10 @@ class Population:
     width: float = 1.0
 
     def __post_init__(self) -> None:
-        whole("steps of Population", self.steps, 2, LONGEST, "more keep the feet of the fields")
-        whole("neurons of Population", self.neurons, 2, 1024, "more make the bias at the borders less")
-        if not 0.5 <= real("width of Population", self.width, "1 is usual") < math.inf:
-            raise CanonicError(f"width of Population must be 1/2 or more, got {self.width}: fields have to overlap")
+        whole("steps of ReceptiveFields", self.steps, 2, LONGEST, "more keep the feet of the fields")
+        whole("neurons of ReceptiveFields", self.neurons, 2, 1024, "more make the bias at the borders less")
+        if not 0.5 <= real("width of ReceptiveFields", self.width, "1 is usual") < math.inf:
+            raise CanonicError(f"width of ReceptiveFields must be 1/2 or more, got {self.width}: they have to overlap")
 
     @property
     def centres(self) -> tuple[float, ...]:

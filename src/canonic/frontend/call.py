@@ -76,7 +76,7 @@ class Call:
             raise Refusal(f"its {name} is computed from the input", "keep it a parameter or a buffer of the model")
         return value
 
-    def node(self, kind: Kind, scaling: Scaling = "mixes", **given: Unpack["Given"]) -> Node:
+    def node(self, kind: Kind, scaling: Scaling = "mixes", **given: Unpack["Parts"]) -> Node:
         """Return a node that makes this call, or another one if ``operator`` and ``arguments`` are given."""
         return Node(
             name=self.name,
@@ -114,7 +114,7 @@ def held(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Tensor
     return {name: hold(names.get(name, name), value) for name, value in arguments.items()}, tensors
 
 
-class Given(TypedDict, total=False):
+class Parts(TypedDict, total=False):
     """What a rule may give its node beyond what the call says."""
 
     operator: str

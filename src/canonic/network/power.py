@@ -7,11 +7,11 @@ from torch import Tensor
 from canonic.network.apply import apply
 from canonic.network.graph import Node, Population
 
-Given = Sequence[tuple[Tensor | None, tuple[int, ...]]]
+Known = Sequence[tuple[Tensor | None, tuple[int, ...]]]
 """Of each input of a node what is known of its elements, which broadcasts against its shape, and that shape."""
 
 
-def mean_of(node: Node, given: Given) -> Tensor | None:
+def mean_of(node: Node, given: Known) -> Tensor | None:
     """Return the mean of each element of a node, all steps together; None where it is not known.
 
     It is exact: only what is linear passes it on.
@@ -28,7 +28,7 @@ def mean_of(node: Node, given: Given) -> Tensor | None:
     return None
 
 
-def power_of(node: Node, given: Given) -> Tensor | None:
+def power_of(node: Node, given: Known) -> Tensor | None:
     """Return about the mean square of each element of a node; None where it is not known.
 
     Zero is exact, and what matters: nothing was ever there. A unit that is not signed stands for 0 to 1, so that the
@@ -49,7 +49,7 @@ def power_of(node: Node, given: Given) -> Tensor | None:
     return _applied(node, powers) if node.scaling in ("moves", "pools") else None
 
 
-def _known(node: Node, given: Given) -> list[Tensor]:
+def _known(node: Node, given: Known) -> list[Tensor]:
     """Return what is known of all inputs, in their shapes; nothing unless it is known of each."""
     known = [values.expand(shape) for values, shape in given if values is not None]
     return known if len(known) == len(given) and not node.alone else []

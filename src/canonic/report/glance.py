@@ -6,7 +6,7 @@ from typing import Any
 
 from canonic.measure.comparison import text_of_form
 from canonic.report import charts
-from canonic.report.comparison import split
+from canonic.report.energies import split
 from canonic.report.markup import Chart, Section, figure, is_other_code
 from canonic.words import NONE, SPACE, Number, counted, decibels, number, percent, signed
 

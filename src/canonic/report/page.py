@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from canonic.measure.summary import calibrated
-from canonic.report import comparison, sections
+from canonic.report import energies, sections
 from canonic.report.form import require_form
 from canonic.report.frame import asset, framed
 from canonic.report.glance import glance
@@ -47,7 +47,7 @@ def report(
         sections.steps(evaluation),
         sections.error(verification),
         sections.spikes(evaluation),
-        comparison.energy(evaluation),
+        energies.energy(evaluation),
         sections.overload(evaluation, verification),
         record(evaluation, verification, description, data),
     ]

@@ -5,7 +5,7 @@ from typing import Any
 
 from canonic.report.axes import Range, span
 from canonic.report.charts import Spec
-from canonic.report.codes import COLOURS, curve_of, ends_of, quality_label, quality_of
+from canonic.report.codespicture import COLOURS, curve_of, ends_of, quality_label, quality_of
 from canonic.report.frame import framed
 from canonic.report.markup import Chart, Section, figure, items, paragraph, table
 from canonic.sweep.comparison import HEADINGS, Comparison, Row
