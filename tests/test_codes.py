@@ -219,7 +219,7 @@ def test_so_is_the_neuron_of_several_levels(power, steps, signed, seed):
     ("make", "message"),
     [
         (lambda: named("rte", steps=4), "there is no code 'rte': did you mean rate"),
-        (lambda: named("rate", digits=4), "the code rate does not take this: .*digits"),
+        (lambda: named("rate", digits=4), "the code rate has no 'digits': known are steps"),
         (lambda: Rate(0), "steps of the code rate must be a whole number from 1 to 4096, got 0"),
         (lambda: Binary(25), "steps of the code binary must be a whole number from 1 to 24, got 25"),
         (lambda: Phase(0), "period of the code phase must be a whole number from 1 to 16, got 0"),

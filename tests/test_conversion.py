@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, Override, Settings, convert, explain
+from canonic import CSS, ConversionError, Override, Settings, convert, explain
 from canonic.conversion.settings import resolve
 from tests.networks import Lambda, build, conv, lively
 
@@ -152,6 +152,10 @@ def test_exact_names_go_before_expressions_and_earlier_before_later():
 def test_settings_go_to_json_and_back():
     settings = Settings("percentile", 99.0, "css", "spread", False, {"a": Override(silent=2)})
     assert Settings.from_json(settings.to_json()) == settings
+    with pytest.raises(ConversionError, match="Settings has no 'treshold': did you mean threshold?"):
+        Settings.from_json({"treshold": "max"})
+    with pytest.raises(ConversionError, match="Override has no 'kode': did you mean code?"):
+        Settings.from_json({"overrides": {"1": {"kode": "css"}}})
 
 
 def test_a_coded_input_costs_no_step_and_adds_no_depth(model, x):

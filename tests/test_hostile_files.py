@@ -276,6 +276,42 @@ def test_network_files_that_name_what_is_none(kind, network, tmp_path):
         canonic.load(tmp_path / "evil.safetensors")
 
 
+def neurons(found):
+    return node(found, "population")["neurons"]
+
+
+NEWER = {
+    "a code": (lambda found: found["code"].update(name="quantum"), "there is no code 'quantum'"),
+    "of a layer": (lambda found: neurons(found)["code"].update(name="late"), "there is no code 'late'"),
+    "a parameter": (lambda found: neurons(found)["code"].update(jitter=1), "the code css has no 'jitter'"),
+    "a value": (lambda found: neurons(found)["code"].update(steps=99), "steps must be a whole number from 1 to 24"),
+}
+
+
+@pytest.mark.parametrize("kind", NEWER)
+def test_files_of_a_newer_version_are_not_called_damaged(kind, network, tmp_path):
+    (header, tensors), (change, message) = network, NEWER[kind]
+    found = json.loads(header["network"])
+    change(found)
+    save_file(tensors, tmp_path / "new.safetensors", {**header, "network": json.dumps(found)})
+    told = f"new.safetensors was written by a newer version, and canonic .* cannot read it .{message}.*: update canonic"
+    with pytest.raises(StorageError, match=told):
+        canonic.load(tmp_path / "new.safetensors")
+
+
+def test_files_name_the_version_that_wrote_them(network, tmp_path):
+    header, tensors = network
+    found = json.loads(header["network"])
+    found["record"]["versions"]["canonic"] = "99.1"
+    neurons(found)["lag"] = 1
+    save_file(tensors, tmp_path / "new.safetensors", {**header, "network": json.dumps(found)})
+    with pytest.raises(StorageError, match="was written by canonic 99.1, and canonic .*'lag'.*: update canonic, or"):
+        canonic.load(tmp_path / "new.safetensors")
+    save_file(tensors, tmp_path / "new.safetensors", {**header, "format": "canonic network 99"})
+    with pytest.raises(StorageError, match="of the format 'canonic network 99', and canonic .* reads .*: update"):
+        canonic.load(tmp_path / "new.safetensors")
+
+
 def test_weights_that_hold_themselves_or_code(tmp_path):
     from canonic.cli.weights import load_weights
 

@@ -179,7 +179,7 @@ BAD = {
     "rat:8": "there is no code 'rat': did you mean rate",
     "rate:0": "steps of the code rate",
     "rate:8,9": "the code rate takes steps, got 2",
-    "burst:8,mots=3": "the code burst does not take this",
+    "burst:8,mots=3": "the code burst has no 'mots': did you mean most",
     "css:8,phi=0.1": "phi must lie in",
 }
 

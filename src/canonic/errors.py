@@ -33,6 +33,16 @@ def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def either(words: Iterable[str]) -> str:
+    """Return words to choose one of, as people write them.
+
+    >>> either(["css", "rate", "burst"]), either(["css"])
+    ('css, rate or burst', 'css')
+    """
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a hint with the known words nearest to one that is unknown.
 
@@ -41,4 +51,4 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """
     known = sorted(known)
     close = get_close_matches(word, known, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(known) or 'none'}"
+    return f"did you mean {either(close)}?" if close else f"known are {', '.join(known) or 'none'}"

@@ -13,7 +13,7 @@ from canonic.codes.multi_threshold import Differential, MultiThreshold
 from canonic.codes.phase import Phase
 from canonic.codes.rate import Rate, SignedRate
 from canonic.codes.weighted import Weighted
-from canonic.errors import CanonicError, nearest
+from canonic.errors import CanonicError, either, nearest
 
 CODES: dict[str, type[Weighted]] = {
     code.name: code
@@ -23,8 +23,7 @@ CODES: dict[str, type[Weighted]] = {
     )
 }
 
-*_FIRST, _LAST = (name for name, code in CODES.items() if code().alphabet.signed)
-EITHER_SIGN = f"{', '.join(_FIRST)} or {_LAST}"
+EITHER_SIGN = either(name for name, code in CODES.items() if code().alphabet.signed)
 """The codes that carry numbers of either sign, as advice names them."""
 
 NEXT_CODE = r"[,\s]+(?=[A-Za-z][\w-]*(?:[:,\s]|$))"
@@ -42,10 +41,11 @@ def named(name: str, **parameters: Any) -> Weighted:
     """
     if name not in CODES:
         raise CanonicError(f"there is no code {name!r}: {nearest(name, CODES)}")
-    try:
-        return CODES[name](**parameters)
-    except TypeError as error:
-        raise CanonicError(f"the code {name} does not take this: {error}") from None
+    known = [f.name for f in fields(CODES[name])]  # type: ignore[arg-type]
+    for parameter in parameters:
+        if parameter not in known:
+            raise CanonicError(f"the code {name} has no {parameter!r}: {nearest(parameter, known)}")
+    return CODES[name](**parameters)
 
 
 def code_of(given: str | Weighted) -> Weighted:

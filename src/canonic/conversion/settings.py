@@ -47,6 +47,7 @@ class Override:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "Override":
         """Return the override that plain data stand for."""
+        _require_known(Override, data)
         return Override(**{**data, "code": _code_from(data.get("code"))})
 
 
@@ -117,8 +118,16 @@ class Settings:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "Settings":
         """Return the settings that plain data stand for."""
+        _require_known(Settings, data)
         overrides = {name: Override.from_json(given) for name, given in data.get("overrides", {}).items()}
         return Settings(**{**data, "input": _code_from(data.get("input", "direct")), "overrides": overrides})
+
+
+def _require_known(kind: type[Override] | type[Settings], data: Mapping[str, Any]) -> None:
+    known = [f.name for f in fields(kind)]
+    for name in data:
+        if name not in known:
+            raise ConversionError(f"{kind.__name__} has no {name!r}: {nearest(name, known)}")
 
 
 def _input_code(given: Weighted | str) -> Weighted:

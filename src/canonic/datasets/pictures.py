@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from canonic.datasets.data import Preprocessing
 from canonic.datasets.labels import Labels, Sample
-from canonic.errors import DataError
+from canonic.errors import DataError, either
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -44,7 +44,7 @@ class Pictures(Dataset[Sample]):
         self.names = sorted(filter(_is_picture, names))
         if not self.names:
             raise DataError(
-                f"{source} holds no pictures: expected class/picture.jpg (or {', '.join(sorted(SUFFIXES))})"
+                f"{source} holds no pictures: expected class/picture.jpg (or with {either(sorted(SUFFIXES))})"
             )
         self.source, self.read, self.prepare = source, read, prepare
         self.labels = Labels(_classes(source, self.names), advice=ADVICE)

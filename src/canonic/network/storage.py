@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from typing import Any, get_args
@@ -16,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from canonic.codes import CSS, Weighted, from_json
-from canonic.errors import StorageError
+from canonic.errors import CanonicError, StorageError
 from canonic.network.finite import not_finite
 from canonic.network.graph import Constant, Graph, Neurons, Node, Origin, Population, Precision, Rows, Slot
 from canonic.network.plan import Plan
@@ -24,6 +25,8 @@ from canonic.network.sound import require_sound
 
 FORMAT, BEFORE = "canonic network 2", "canonic network 1"
 """The format that is written, and the older one that is read: its codes have no name, as there was CSS only."""
+
+UPDATE = "update canonic, or convert the model again with this version"
 
 
 def save_plan(path: str | PathLike[str], plan: Plan, record: Mapping[str, Any]) -> None:
@@ -86,10 +89,7 @@ def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
             f"{path} is no network that canonic convert wrote, or it is damaged ({error}): make one with canonic "
             "convert"
         ) from None
-    if header.get("format") not in (FORMAT, BEFORE):
-        raise StorageError(
-            f"{path} holds no network of this version ({header.get('format')}): make one with canonic convert"
-        )
+    _require_format(path, header.get("format", ""))
     try:
         described = json.loads(header["network"])
         plan, record = _plan(described, tensors), described["record"]
@@ -99,8 +99,36 @@ def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
         if wrong := not_finite(plan.graph):
             raise ValueError(wrong)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise StorageError(f"{path} is damaged ({type(error).__name__}: {error}): save the network again") from None
+        raise _unreadable(path, header, error) from None
     return plan, record
+
+
+def _require_format(path: str | PathLike[str], found: str) -> None:
+    if found in (FORMAT, BEFORE):
+        return
+    if found.startswith(FORMAT.rstrip("0123456789")):
+        raise StorageError(
+            f"{path} is of the format {found!r}, and canonic {version('canonic')} reads {BEFORE!r} and {FORMAT!r}: "
+            f"{UPDATE}"
+        )
+    raise StorageError(f"{path} holds no network, but {found or 'tensors alone'}: make one with canonic convert")
+
+
+def _unreadable(path: str | PathLike[str], header: Mapping[str, str], error: Exception) -> StorageError:
+    """Return what to say of a file that another version wrote, or has a code that this one lacks; or is damaged."""
+    here, wrote = version("canonic"), _writer(header)
+    if wrote in ("", here) and not isinstance(error, CanonicError):
+        return StorageError(f"{path} is damaged ({type(error).__name__}: {error}): save the network again")
+    by = "a newer version" if wrote in ("", here) else f"canonic {wrote}"
+    return StorageError(f"{path} was written by {by}, and canonic {here} cannot read it ({error}): {UPDATE}")
+
+
+def _writer(header: Mapping[str, str]) -> str:
+    """Return the version of canonic that converted a network; "" if its file does not say."""
+    try:
+        return str(json.loads(header["network"])["record"]["versions"]["canonic"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return ""
 
 
 def _describe(plan: Plan) -> dict[str, Any]:
