@@ -33,7 +33,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "how-it-works.md"
 Batches = DataLoader[Any]
 Row = dict[str, Any]
 
-GRADED = CSS(8, 0, levels=8), CSS(4, 0, 4.0, levels=16), CSS(2, 0, 16.0, levels=64)
+GRADED = CSS(8, 0, levels=8), CSS(8, 0, levels=8, powers=True), CSS(4, 0, 4.0, levels=16), CSS(2, 0, 16.0, levels=64)
 ALL = CSS(8, 1), CSS(8, 1, levels=2), CSS(8, 0), CSS(8, 0, levels=2), CSS(8, 0, levels=4), CSS(4, 1, 4.0, levels=3)
 HARD = CSS(8, 1), CSS(8, 1, levels=2), CSS(8, 0, levels=16), CSS(4, 0, 4.0, levels=32)
 
@@ -119,7 +119,8 @@ def table(found: Sequence[Row]) -> Iterator[str]:
 def sizes_of(row: Row) -> tuple[object, ...]:
     """Return T, beta, k, L and the total steps of a row."""
     code = row["code"]
-    return code["steps"], f"{code['beta']:g}", code["silent"], code["levels"], row["total_steps"]
+    levels = f"{code['levels']}, powers of two" if code.get("powers") else code["levels"]
+    return code["steps"], f"{code['beta']:g}", code["silent"], levels, row["total_steps"]
 
 
 def _cells(row: Row) -> tuple[object, ...]:
@@ -136,7 +137,8 @@ def front(found: Sequence[Row], title: str) -> Figure:
     for axes, cost, label in zip(figure.subplots(1, 2, sharey=True), COSTS, COSTS.values(), strict=True):
         for place, row in enumerate(found):
             code, colour = row["code"], COLOURS[place % len(COLOURS)]
-            sizes = f"T {code['steps']}, β {code['beta']:g}, k {code['silent']}, L {code['levels']}"
+            steps, beta, silent, levels, _ = sizes_of(row)
+            sizes = f"T {steps}, β {beta}, k {silent}, L {levels}"
             member = f"{sizes}: {row['event_bits']} bits an event"
             marker = "s" if code["silent"] == 0 else "o"
             axes.scatter(row[cost], row["snr_db"], marker=marker, color=colour, alpha=0.8, label=member)

@@ -5,8 +5,9 @@ import numpy as np
 CURRENT = 2**23
 
 
-def population(currents, threshold, start, steps, silent, signed, beta=2, levels=1, caps=None):
+def population(currents, threshold, start, steps, silent, signed, beta=2, levels=1, powers=False, caps=None):
     """Spikes of a population with whole thresholds, [time, batch, *shape]; caps are the largest prefixes, if any."""
+    choose = nearest_power if powers else nearest
     v = np.zeros(currents.shape[1:], dtype=np.int64) + start
     prefix = np.zeros_like(v)
     spikes = np.zeros((steps, *v.shape), dtype=np.int64)
@@ -14,14 +15,28 @@ def population(currents, threshold, start, steps, silent, signed, beta=2, levels
     for t in range(steps + silent):
         u = beta * v + (currents[t] if t < len(currents) else 0)
         if t >= silent:
-            s = np.sign(u) * np.minimum((2 * np.abs(u) + top) // (2 * top), levels)
-            if not signed:
-                s = np.maximum(s, -beta * prefix)
-            if caps is not None:
-                s = np.minimum(s, caps[t - silent] - beta * prefix)
+            least = -CURRENT if signed else -beta * prefix
+            s = choose(u, top, levels, least, CURRENT if caps is None else caps[t - silent] - beta * prefix)
             prefix, spikes[t - silent], u = beta * prefix + s, s, u - top * s
         v = np.clip(u, -limit, limit)
     return spikes
+
+
+def nearest(u, top, levels, least, most):
+    """The digit of a membrane, and within bounds."""
+    s = np.sign(u) * np.minimum((2 * np.abs(u) + top) // (2 * top), levels)
+    return np.minimum(np.maximum(s, least), most)
+
+
+def nearest_power(u, top, levels, least, most):
+    """The nearest among 0, +-1, +-2, +-4, .. +-levels that are within bounds, the larger of two."""
+    best, off = np.zeros_like(u), np.full_like(u, np.iinfo(np.int64).max)
+    for size in (0, *(2**place for place in range(levels.bit_length()))):
+        for digit in (size, -size):
+            distance = np.abs(u - digit * top)
+            better = (distance <= off) & (digit >= least) & (digit <= most)
+            best, off = np.where(better, digit, best), np.where(better, distance, off)
+    return best
 
 
 def convolve(x, weight, stride, padding):

@@ -338,11 +338,15 @@ SETTINGS = [
     ("CSS(beta=2j)", "beta must be a number, got 2j"),
     ("CSS(phi=True)", "phi must be a number, got True: 0.5 rounds to nearest"),
     ("CSS(phi=np.ones(2))", "phi must be a number, got array([1., 1.])"),
-    ("CSS(np.int64(6), beta=2, phi=np.float32(0.5))", "CSS(steps=6, silent=1, beta=2.0, phi=0.5, levels=1)"),
+    (
+        "CSS(np.int64(6), beta=2, phi=np.float32(0.5))",
+        "CSS(steps=6, silent=1, beta=2.0, phi=0.5, levels=1, powers=False)",
+    ),
     ("Settings(percentile='99')", "percentile of settings must be a number, got '99'"),
     ("Settings(percentile=float('nan'))", "percentile of settings must lie in (0, 100], got nan"),
     ("Settings(silent=-1)", "silent of settings must be a whole number from 0 to 24, got -1"),
     ("Settings(overload_limit='low')", "overload_limit must be a number, got 'low'"),
+    ("CSS(8, 0, levels=8, powers='no')", "powers must be True or False, got 'no'"),
     ("Settings(correct='no')", "correct must be True or False, got 'no'"),
     ("Settings(overrides=['fc'])", "overrides must be a dict of Override by name, got list"),
     (

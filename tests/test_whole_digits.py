@@ -22,6 +22,7 @@ MEMBERS = [
     CSS(4, 0, 4.0, levels=16),
     CSS(2, 0, 16.0, levels=64),
     CSS(15, 1, 3.0, levels=2),
+    CSS(8, 0, levels=8, powers=True),
 ]
 X = torch.randn(48, 2, 6, 6, generator=torch.Generator().manual_seed(5))
 
@@ -30,8 +31,10 @@ X = torch.randn(48, 2, 6, 6, generator=torch.Generator().manual_seed(5))
 def neurons(draw):
     """A code, thresholds up to the largest, and currents that are near the middle of two digits, if not beyond all."""
     beta = draw(st.integers(2, 16))
-    levels = draw(st.integers(beta // 2 + 1, 127))
-    code = CSS(steps := draw(st.integers(1, 5)), min(draw(st.integers(0, 2)), steps), float(beta), levels=levels)
+    powers = beta == 2 and draw(st.booleans())
+    levels = 2 ** draw(st.integers(1, 6)) if powers else draw(st.integers(beta // 2 + 1, 127))
+    steps, silent = draw(st.integers(1, 5)), draw(st.integers(0, 2))
+    code = CSS(steps, min(silent, steps), float(beta), levels=levels, powers=powers)
     most = int(largest_threshold(code))
     random = np.random.default_rng(draw(st.integers(0, 2**31)))
     theta = random.choice([1, 2, most // 3, most - 1, most], 30)
@@ -59,7 +62,7 @@ def test_the_neuron_of_whole_numbers_is_exact_to_the_half(given, kind):
 
 
 def of(code, signed):
-    return code.steps, code.silent, signed, int(code.beta), code.levels
+    return code.steps, code.silent, signed, int(code.beta), code.levels, code.powers
 
 
 def caps_of(code, ceiling):

@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from itertools import pairwise
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -47,6 +48,9 @@ class CSS(Weighted):
             spikes and wants ``silent >= 2``; the last digit always fires at 1/2. 2/3 gives the non-adjacent form.
             1/2 with more than one level.
         levels: L, the largest digit, 1 to 127. An event then carries up to ``log2(2 L + 1)`` bits.
+        powers: digits are 0, +-1, +-2, +-4, .., +-L only, L a power of two: weights are shifted, not multiplied, and an
+            event carries ``log2(2 log2(L) + 3)`` bits. The nearest leaves up to a third of what there was, so that beta
+            is below 3, and the last digit may be off by more than a half.
 
     Raises:
         CanonicError: if one of them is no such number, or out of its range.
@@ -68,6 +72,7 @@ class CSS(Weighted):
     beta: float = 2.0
     phi: float = 0.5
     levels: int = 1
+    powers: bool = False
 
     def __post_init__(self) -> None:
         # Numbers of numpy and torch become those of Python: equal codes look the same, and go to JSON.
@@ -76,10 +81,13 @@ class CSS(Weighted):
         set_to("silent", whole("silent", self.silent, 0, self.steps, "1 is enough for most networks; T is exact"))
         set_to("levels", whole("levels", self.levels, 1, MOST_LEVELS, "1 is ternary; 4 to 16 make k = 0 possible"))
         set_to("beta", real("beta", self.beta, "take 2, the binary case"))
-        if not 1 < self.beta < 2 * self.levels + 1:
+        self._require_powers()
+        most = 3 if self.powers else 2 * self.levels + 1
+        if not 1 < self.beta < most:
+            more = "all digits instead of powers" if self.powers else "more levels"
             raise CanonicError(
-                f"beta must lie between 1 and {2 * self.levels + 1} (exclusive), got {self.beta}: take 2, the binary "
-                "case, or more levels, as digits up to L take back what was too much for beta below 2 L + 1"
+                f"beta must lie between 1 and {most} (exclusive), got {self.beta}: take 2, the binary case, or {more}, "
+                "as digits up to L take back what was too much for beta below 2 L + 1, and powers of two below 3"
             )
         top = self.largest_phi(self.beta) if self.levels == 1 else 0.5
         set_to("phi", real("phi", self.phi, "0.5 rounds to nearest, 2/3 saves spikes"))
@@ -87,6 +95,15 @@ class CSS(Weighted):
             raise CanonicError(
                 f"phi must lie in [0.5, {top:.4g}] for beta = {self.beta:g}, got {self.phi}: beyond it a neuron "
                 "cannot take back what it let pass; 0.5 rounds to nearest, 2/3 saves spikes"
+            )
+
+    def _require_powers(self) -> None:
+        if not isinstance(self.powers, bool):
+            raise CanonicError(f"powers must be True or False, got {self.powers!r}: True leaves 0, +-1, +-2, +-4, ...")
+        if self.powers and self.levels & (self.levels - 1):
+            below = 2 ** (self.levels.bit_length() - 1)
+            raise CanonicError(
+                f"with powers of two only the largest digit is one of them, got levels = {self.levels}: take {below}"
             )
 
     @staticmethod
@@ -101,14 +118,21 @@ class CSS(Weighted):
 
     @property
     def alphabet(self) -> Alphabet:
-        """-L .. L."""
-        return Alphabet(tuple(float(digit) for digit in range(self.levels, 0, -1)), signed=True)
+        """-L .. L, or the powers of two among them."""
+        digits = range(self.levels, 0, -1)
+        return Alphabet(tuple(float(d) for d in digits if not self.powers or d & (d - 1) == 0), signed=True)
 
     @property
     def firing(self) -> Firing:
         """The nearest digit; the first +-1 at phi, but for the last digit."""
-        halves = tuple(digit - 0.5 for digit in range(self.levels, 1, -1))
+        sizes = self.alphabet.magnitudes
+        halves = tuple((size + smaller) / 2 for size, smaller in pairwise(sizes))
         return Firing(bars=(*halves, self.phi), last=0.5)
+
+    @property
+    def gap(self) -> int:
+        """What the next digit beyond the largest would add: beyond half of it more a neuron is overloaded."""
+        return self.levels if self.powers else 1
 
     @property
     def lsb(self) -> float:
@@ -157,7 +181,17 @@ class CSS(Weighted):
         """
         if self.levels == 1:
             return (u >= bar).to(u.dtype) - (u <= -bar).to(u.dtype)
-        return (u.abs() + 0.5).floor().clamp(max=self.levels).copysign(u) + 0.0  # no -0.0
+        size = u.abs()
+        if self.powers:
+            sizes, bars = u.new_tensor([0.0, *self.alphabet.magnitudes[::-1]]), u.new_tensor(self.firing.bars[::-1])
+            found = sizes[torch.bucketize(size.contiguous(), bars, right=True)]
+        else:
+            found = (size + 0.5).floor().clamp(max=self.levels)
+        return found.copysign(u) + 0.0  # no -0.0
+
+    def below(self, u: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Return the largest digit that is not above u; all whole numbers are digits here where not powers only."""
+        return self.alphabet.below(u) if self.powers else u.floor()
 
     def quantise(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Return what the code makes of x, in units of theta: ``decode(encode(x))``, quicker where beta is whole.
@@ -165,6 +199,11 @@ class CSS(Weighted):
         >>> CSS(steps=4).quantise(torch.tensor([0.9, -9.0])).tolist()
         [0.875, -1.875]
         """
-        if self.beta % 1:
+        if self.beta % 1 or self.powers:
             return self.decode(self.encode(x))
         return (x / self.lsb).round().mul_(self.lsb).clamp_(-self.largest, self.largest)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the code as plain data, with its name; ``powers`` where it is so only, as before there were any."""
+        data = super().to_json()
+        return data if self.powers else {name: value for name, value in data.items() if name != "powers"}

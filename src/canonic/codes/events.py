@@ -3,6 +3,10 @@
 import math
 from dataclasses import dataclass
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 
 @dataclass(frozen=True)
 class Alphabet:
@@ -28,6 +32,16 @@ class Alphabet:
     def bits(self) -> float:
         """Information that a digit carries at most: log2 of the number of symbols, silence included."""
         return math.log2(1 + len(self.magnitudes) * (1 + self.signed))
+
+    def below(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Return the largest event that is not above x, silence being one of 0; the least where all are above.
+
+        >>> Alphabet((4.0, 2.0, 1.0), signed=True).below(torch.tensor([torch.inf, 3.9, 0.5, -0.5, -2.5])).tolist()
+        [4.0, 2.0, 0.0, -1.0, -4.0]
+        """
+        negative = [-magnitude for magnitude in self.magnitudes] if self.signed else []
+        events = x.new_tensor([*negative, 0.0, *reversed(self.magnitudes)])
+        return events[torch.bucketize(x.contiguous(), events, right=True).sub_(1).clamp_(min=0)]
 
 
 @dataclass(frozen=True)

@@ -100,12 +100,21 @@ def text_of(code: Weighted) -> str:
     ('rate:32', 'css:8,beta=4,levels=2')
     """
     first, *others = [(f.name, getattr(code, f.name), f.default) for f in fields(code)]  # type: ignore[arg-type]
-    more = [f",{name}={str(value).removesuffix('.0')}" for name, value, usual in others if value != usual]
+    more = [f",{name}={_text(value)}" for name, value, usual in others if value != usual]
     return f"{code.name}:{first[1]}{''.join(more)}"
 
 
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0")
+
+
 def _like(usual: object, value: int | float | str) -> int | float | str:
-    """Return a number as the parameter wants it: 4 where its usual value is 2.0 is 4.0."""
+    """Return a value as the parameter wants it: 4 where its usual value is 2.0 is 4.0, true where it is False is True.
+
+    What is none of these is left for the code to refuse.
+    """
+    if isinstance(usual, bool):
+        return {"true": True, "false": False}.get(str(value).lower(), value)
     return float(value) if isinstance(usual, float) and isinstance(value, int) else value
 
 

@@ -48,7 +48,8 @@ class Facts:
         steps: digits T of the code of most.
         bits: of a number with as many levels as that code has.
         silent: smallest and largest number of silent steps k of a population.
-        levels: smallest and largest number of levels L of a population in CSS; a spike is one of 2 L + 1 numbers.
+        levels: smallest and largest number of levels L of a population in CSS; a spike is one of 2 L + 1 numbers,
+            or of those that are powers of two.
         event_bits: the most that an event carries, log2 of what it may be.
         depth: populations on the longest path.
         total_steps: steps until the last digit of the last output.

@@ -25,7 +25,7 @@ def css_scan(code: CSS, given: Given, *, compiled: bool = False) -> Scan:
         given: what it reads.
         compiled: let torch compile the loop where it is not C; overloads are then not counted, and 0.
     """
-    unsuited = given.unsuited
+    unsuited = given.unsuited or ("digits are powers of two only" if code.powers and code.levels > 1 else None)
     done = None if unsuited else native_scan(amplifying(code, given), given)
     if done is not None:
         return done

@@ -31,7 +31,8 @@ def summary(plan: Plan) -> str:
 def _family(plan: Plan, code: CSS) -> str:
     silent, shape = spread(*plan.graph.silent), f"beta = {code.beta:g}, phi = {code.phi:g}"
     levels = "" if plan.graph.levels == (1, 1) else f", L = {spread(*plan.graph.levels)}"
-    return f"CSS T = {code.steps}, k = {silent}, {shape}{levels}"
+    powers = ", powers of two" if code.powers else ""
+    return f"CSS T = {code.steps}, k = {silent}, {shape}{levels}{powers}"
 
 
 def _named(code: Weighted) -> str:

@@ -154,8 +154,8 @@ def _gaining(bench: Bench, what: Literal["silent", "levels"], values: Iterable[i
     return trials
 
 
-def _with(what: str, value: int, code: CSS) -> CSS:
-    return replace(code, **{what: value})
+def _with(what: Literal["silent", "levels"], value: int, code: CSS) -> CSS:
+    return replace(code, silent=value) if what == "silent" else replace(code, levels=value)
 
 
 def least_redundancy(bench: Bench) -> list[Trial]:

@@ -8,7 +8,7 @@ In its own time t = 1 .. T + k, with theta' = beta^k and every current I in unit
 
 A signed population has its gate open from the start; that of a ReLU population opens with its first +1, so that
 what it has sent so far never stands for a negative number. With L > 1 levels the digit is the nearest to u / theta',
-at most L, and the gate is as wide as what may be taken back, with N the prefix, N[m] = beta N[m-1] + s[m]:
+at most L, and the gate is as wide as what may be taken back, with N[m] = beta N[m-1] + s[m] the prefix:
 
     s = max(s, -beta N[m-1])  (ReLU);        s = min(s, round(c beta^(m-1)) - beta N[m-1])  (a ceiling c)
 
@@ -131,9 +131,9 @@ def overloaded(
     """
     if code.levels == 1:
         return _fired(state.potential, state.gate, _bar(code, t), theta, inclusive=False).count_nonzero()
-    (v, gate), half, cap = state, _bar(code, t) * (1 if theta is None else theta), _cap(code, t, ceiling)
-    more = v > half if cap is None else (v > half) & (gate < code.beta * cap)
-    return (more | (v < -half) & (gate >= code.beta)).count_nonzero()
+    (v, gate), cap, gap, half = state, _cap(code, t, ceiling), code.gap, _bar(code, t) * (1 if theta is None else theta)
+    more = v > gap * half if cap is None else (v > gap * half) & (gate < code.beta * (cap - gap + 1))
+    return (more | (v < -gap * half) & (gate >= code.beta * gap)).count_nonzero()
 
 
 def _bar(code: CSS, t: int) -> float:
@@ -162,9 +162,9 @@ def _fired(
 def _graded(
     code: CSS, u: Float[Tensor, "*shape"], gate: Float[Tensor, "*shape"], cap: Float[Tensor, "..."] | None
 ) -> Float[Tensor, "*shape"]:
-    """Return the digits of several levels; u in units of theta', exact to the half, as ``L theta' < 2^23`` if whole."""
-    digits = torch.maximum(code.nearest(u), -gate.floor())
-    return digits if cap is None else torch.minimum(digits, (cap - gate).floor())
+    """Return the digits of several levels; u in theta', exact to the half, as ``L theta' < 2^23`` if whole."""
+    digits = torch.maximum(code.nearest(u), -code.below(gate))
+    return digits if cap is None else torch.minimum(digits, code.below(cap - gate))
 
 
 def _cap(code: CSS, t: int, ceiling: Float[Tensor, "..."] | None) -> Float[Tensor, "..."] | None:

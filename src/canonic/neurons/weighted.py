@@ -50,7 +50,7 @@ def weighted_step(
     if spikes is None or ceiling is None:
         return after, spikes
     w = code.weights[digit - 1]
-    kept = torch.minimum(spikes, ((ceiling - state.sent) / w).floor())
+    kept = torch.minimum(spikes, code.alphabet.below((ceiling - state.sent) / w))
     back = w * (spikes - kept)
     return after._replace(potential=after.potential + back, sent=after.sent - back), kept
 
