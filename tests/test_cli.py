@@ -233,7 +233,7 @@ CANNOT = [
     ),
     (("evaluate", "absent.safetensors", "--data", "digits"), "there is no file absent.safetensors"),
     (("evaluate", "net.py", "--data", "digits"), "net.py is no network that canonic convert wrote, or it is damaged ("),
-    (("evaluate", "w.safetensors", "--data", "digits"), "w.safetensors holds no network of this version"),
+    (("evaluate", "w.safetensors", "--data", "digits"), "w.safetensors holds no network, but tensors alone"),
     (("explain", "net:make"), "the shape of one sample is not known: give it, for example --shape 3,32,32"),
 ]
 
@@ -278,6 +278,8 @@ def test_a_regression(tmp_path):
     assert found["task"] == "regression"
     assert found["error"]["source_mse"] < 1e-12
     assert found["error"]["mse"] < 1e-3
+    alone = canonic("evaluate", "n", "--data", "d.npz", "--no-source", cwd=tmp_path, check=0).stdout
+    assert f"mean squared error {found['error']['mse']:.4g}\n" in alone
 
 
 def test_data_without_labels_converts_and_verifies(folder, tmp_path):
@@ -292,6 +294,11 @@ def test_data_without_labels_converts_and_verifies(folder, tmp_path):
     )
     assert "agreement %" in done.stdout
     assert "no labels: compared with the source network alone" in done.stdout
+    alone = canonic("evaluate", out, *data, "--no-source", cwd=folder, check=0).stdout
+    assert "no labels, and compared with no source network" in alone
+    assert "spikes per neuron" in alone
+    assert "source network takes" not in alone
+    assert "dB" not in alone
     done = canonic("evaluate", out, *data, "--output", "logits", cwd=folder, check=1)
     assert "canonic: the network has no output 'logits': known are output" in done.stderr
 

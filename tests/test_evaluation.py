@@ -1,6 +1,7 @@
 """The measures of a network, against a count by hand."""
 
 import json
+import re
 from fractions import Fraction
 
 import pytest
@@ -11,16 +12,17 @@ from canonic import CSS, DataError, Settings, convert, evaluate
 from canonic.cluster import Workers
 from canonic.measure.evaluation import measure_batch, meter_of
 from canonic.report import accuracy_against_steps, save_figure
+from canonic.report.page import report
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def snn():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 3)).eval()
     return convert(model, [torch.randn(50, 6)], code=CSS(steps=5, silent=1))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def data():
     torch.manual_seed(1)
     return [(torch.randn(20, 6), torch.randint(3, (20,))), (torch.randn(7, 6), torch.randint(3, (7,)))]
@@ -64,9 +66,10 @@ def test_flips_and_the_five_best(data):
     answers = evaluate(snn, [(x, y)]).counts.answers
     ours, theirs = snn(x).argmax(-1) == y, model(x).argmax(-1) == y
     pairs = list(zip(ours.tolist(), theirs.tolist(), strict=True))
-    assert (answers.lost, answers.won) == (pairs.count((False, True)), pairs.count((True, False)))
-    assert answers.lost > 0
-    assert answers.won > 0
+    source = answers.source
+    assert (source.lost, source.won) == (pairs.count((False, True)), pairs.count((True, False)))
+    assert source.lost > 0
+    assert source.won > 0
     assert answers.top5 == sum(int(c) in row.argsort(descending=True)[:5] for row, c in zip(snn(x), y, strict=True))
 
 
@@ -80,8 +83,8 @@ def test_parts_add_up_to_the_whole(snn, data):
     assert sum_of_parts.counts.digest == whole.counts.digest
     assert sum_of_parts.operations == whole.operations
     assert sum_of_parts.source_operations == whole.source_operations
-    assert float(sum_of_parts.counts.outputs["output"].errors.signal) == pytest.approx(
-        float(whole.counts.outputs["output"].errors.signal)
+    assert float(sum_of_parts.counts.outputs["output"].errors.source.signal) == pytest.approx(
+        float(whole.counts.outputs["output"].errors.source.signal)
     )
 
 
@@ -89,7 +92,7 @@ def test_sums_do_not_depend_on_the_order(snn, data):
     meter = meter_of(snn)
     parts = [measure_batch(meter, batch) for batch in data * 2]
     assert (parts[0] + parts[1] + parts[2]).counts == (parts[2] + parts[1] + parts[0]).counts
-    assert isinstance(parts[0].counts.outputs["output"].errors.signal, Fraction)
+    assert isinstance(parts[0].counts.outputs["output"].errors.source.signal, Fraction)
 
 
 def test_evaluations_of_different_networks_cannot_be_merged(snn, data):
@@ -135,6 +138,57 @@ class Alone(Workers):
 
     def together(self, work):
         return [work()]
+
+
+def paths(value, path=""):
+    """Yield the path and the value of every leaf of plain data."""
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from paths(inner, f"{path}/{key}")
+    else:
+        yield path, value
+
+
+@pytest.mark.parametrize("kind", ["classes", "targets", "unlabelled"])
+def test_without_a_source_network_all_else_is_as_with_it(snn, data, kind):
+    """What needs a source network is absent, not zero; the rest is the same to the last digit."""
+    batches = {
+        "classes": data,
+        "targets": [(x, snn.source(x) + 1) for x, _ in data],
+        "unlabelled": [x for x, _ in data],
+    }[kind]
+    beside, alone = evaluate(snn, batches), evaluate(snn, batches, reference=None)
+    assert not alone.compared
+    assert str(alone.snr) == str(alone.agreement) == str(alone.source_accuracy) == "nan"
+    assert alone.samples == beside.samples == 27
+    whole, found = dict(paths(beside.to_json())), dict(paths(alone.to_json()))
+    changed = {name for name, value in found.items() if whole.get(name) != value and "wall" not in name}
+    needs = "source|agreement|snr_db|flips|^/task$|/rows$"
+    assert {name for name in changed if not re.search(needs, name)} == set()
+    assert {str(found[name]) for name in changed if "rows" not in name} <= {"None", "activity"}
+    assert (found["/task"] == "activity") == (kind == "unlabelled")
+    for name in ("horowitz45", "traffic45"):
+        rows, others = (given[f"/energy/models/{name}/rows"] for given in (found, whole))
+        assert rows == [row for row in others if not row["id"].startswith("source")]
+    assert "against source" not in str(alone)
+
+
+def test_without_a_source_network_a_page_is_made_and_nothing_is_invented(snn, data):
+    for batches in (data, [x for x, _ in data]):
+        found = evaluate(snn, batches, reference=None)
+        page = report(found.to_json(), snn.verify([data[0][0]]).to_json(), snn.describe())
+        assert "with no source network" in page or "no source network to compare with" in page
+        assert "nan" not in re.sub("<script.*?</script>", "", page, flags=re.DOTALL)
+    assert "spiking " in str(evaluate(snn, data, reference=None))
+
+
+def test_what_was_measured_alone_is_not_merged_with_what_was_compared(snn, data):
+    alone = evaluate(snn, data[:1], reference=None)
+    assert (alone + evaluate(snn, data[1:], reference=None)).counts == evaluate(snn, data, reference=None).counts
+    with pytest.raises(DataError, match="evaluations with different references cannot be merged"):
+        alone + evaluate(snn, data[1:], reference=snn.source)
+    with pytest.raises(DataError, match="baselines are judged beside the source network: leave them out, or give"):
+        evaluate(snn, data, reference=None, baselines=10)
 
 
 def test_another_reference_may_be_given(snn, data):

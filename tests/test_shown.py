@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from canonic import CSS, Override, Settings, convert, evaluate, explain
-from canonic.measure.counts import Errors
+from canonic.measure.counts import Errors, SourceErrors
 from canonic.network.verdict import LayerHealth, Verification
 from canonic.sweep import Outcome, Setting, Sweep
 from canonic.tables import MOST, html_table
@@ -39,7 +39,7 @@ def results(snn):
         "verification": Verification(100, layers, {"linear": 30.0}, {}, "layer3", "layer3 drops"),
         "explanation": explain(model, x),
         "trace": snn.trace(x),
-        "errors": Errors(10, Fraction(7, 3**999), (Fraction(1, 7**999),) * 24, Fraction(0), Fraction(0)),
+        "errors": Errors(10, Fraction(0), SourceErrors(Fraction(7, 3**999), (Fraction(1, 7**999),) * 24, Fraction(0))),
         "sweep": Sweep((Outcome(Setting(4), found.to_json(), "", {}), Outcome(Setting(3, 4), None, "k > T", {}))),
         "settings": Settings(silent="auto", overrides={"1": Override(threshold="max")}),
     }

@@ -1,6 +1,6 @@
 """An evaluation as tables on a terminal."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -36,7 +36,7 @@ def show_evaluation(evaluation: Evaluation, remarks: Sequence[str] = ()) -> None
     """Print the measures of one network, and remarks on it."""
     found = evaluation.to_json()
     parts = [
-        _steps(found),
+        *_steps(found),
         *_outputs(found),
         *_sentences(evaluation, found),
         _energies(found),
@@ -50,29 +50,39 @@ def show_evaluation(evaluation: Evaluation, remarks: Sequence[str] = ()) -> None
     tell(*parts)
 
 
-def _steps(found: Mapping[str, Any]) -> Table:
-    """Return the quality of the answer after each step."""
-    ratios, accuracy = found["error"]["snr_db_by_step"], found["accuracy"]
-    agreement = found["outputs"][found["output"]]["agreement_by_step"]
-    shares = {"accuracy %": accuracy and accuracy["by_step"], "agreement %": agreement}
-    shown = {name: values for name, values in shares.items() if values}
-    table = columns(("step", *shown, "output against source, dB"))
-    for step in range(found["latency"]["first_answer"] - 1, len(ratios)):
-        numbers = [f"{100 * values[step]:.2f}" for values in shown.values()]
-        table.add_row(str(step + 1), *numbers, _decibels(ratios[step]))
-    return table
+def _steps(found: Mapping[str, Any]) -> list[Table]:
+    """Return the quality of the answer after each step, as far as it was compared with labels or the source."""
+    accuracy, output = found["accuracy"], found["outputs"][found["output"]]
+    series: dict[str, tuple[Any, Callable[[Any], str]]] = {
+        "accuracy %": (accuracy and accuracy["by_step"], _hundredths),
+        "agreement %": (output["agreement_by_step"], _hundredths),
+        "output against source, dB": (output["snr_db_by_step"], _decibels),
+    }
+    shown = {name: (values, text) for name, (values, text) in series.items() if values}
+    if not shown:
+        return []
+    table, first = columns(("step", *shown)), found["latency"]["first_answer"]
+    cells = [[text(value) for value in values[first - 1 :]] for values, text in shown.values()]
+    for step, row in enumerate(zip(*cells, strict=True), first):
+        table.add_row(str(step), *row)
+    return [table]
+
+
+def _hundredths(share: float) -> str:
+    return f"{100 * share:.2f}"
 
 
 def _outputs(found: Mapping[str, Any]) -> list[Table]:
     """Return what each output comes to, of a network that has several."""
     if len(found["outputs"]) == 1:
         return []
-    table = columns(("output", "elements", "first answer", "agreement %", "output against source, dB"))
+    compared = found["outputs"][found["output"]]["snr_db_by_step"] is not None
+    table = columns(("output", "elements", "first answer", *compared * ("agreement %", "output against source, dB")))
     for name, output in found["outputs"].items():
         agreement = output["agreement"]
-        same = "" if agreement is None else f"{100 * agreement:.2f}"
+        same = "" if agreement is None else _hundredths(agreement)
         sizes = f"{output['elements']:,}", str(output["first_answer"])
-        table.add_row(name, *sizes, same, _decibels(output["snr_db"]))
+        table.add_row(name, *sizes, *compared * (same, _decibels(output["snr_db"])))
     return [table]
 
 
@@ -119,14 +129,21 @@ def _quality(found: Mapping[str, Any]) -> str:
     accuracy, error = found["accuracy"], found["error"]
     if found["task"] == "comparison":
         return f"no labels: compared with the source network alone, above by its output {found['output']}"
+    if found["task"] == "activity":
+        return "no labels, and compared with no source network"
     if accuracy is None:
-        return f"mean squared error {error['mse']:.4g}, of the source network {error['source_mse']:.4g}"
+        source = "" if error["source_mse"] is None else f", of the source network {error['source_mse']:.4g}"
+        return f"mean squared error {error['mse']:.4g}{source}"
     low, high = accuracy["interval"]
+    spiking = f"spiking {100 * accuracy['network']:.2f} % (95 % interval: {100 * low:.2f} to {100 * high:.2f})"
+    return spiking if accuracy["flips"] is None else _beside_source(accuracy, spiking)
+
+
+def _beside_source(accuracy: Mapping[str, Any], spiking: str) -> str:
     flips = accuracy["flips"]
     chance = "" if flips["p"] is None else f" (McNemar p = {flips['p']:.2g})"
     return (
-        f"source {100 * accuracy['source']:.2f} %, spiking {100 * accuracy['network']:.2f} % "
-        f"(95 % interval: {100 * low:.2f} to {100 * high:.2f}), agreement {100 * accuracy['agreement']:.2f} %; "
+        f"source {100 * accuracy['source']:.2f} %, {spiking}, agreement {100 * accuracy['agreement']:.2f} %; "
         f"{counted(flips['lost'], 'answer')} lost and {flips['won']} won against the source{chance}"
     )
 

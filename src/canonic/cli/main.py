@@ -103,6 +103,7 @@ def evaluate(
     size: o.Size = None,
     grey: o.Grey = False,
     output: o.Output = None,
+    source: Annotated[bool, typer.Option(help="Compare with the source network; it is one pass more.")] = True,
     baselines: o.Baselines = 0,
     as_json: o.Json = False,
 ) -> None:
@@ -117,7 +118,8 @@ def evaluate(
     snn = load(network)
     prepare = o.remembered(snn, mean, std, size, grey)
     samples = d.labelled_samples(snn, data, prepare, limit, names_of(snn, classes, output), output)
-    evaluation = measure(snn, to_the_end(d.batches(samples, batch_size)), output=output, baselines=baselines)
+    batches = to_the_end(d.batches(samples, batch_size))
+    evaluation = measure(snn, batches, output=output, reference="source" if source else None, baselines=baselines)
     finish()
     if as_json:
         print_json({**evaluation.to_json(), "made": made(data)})

@@ -41,26 +41,52 @@ class Firing:
 
 
 @dataclass(frozen=True)
+class SourceAnswers:
+    """The answers of the source network to the same samples.
+
+    Attributes:
+        correct: those that were right.
+        top5: labels that were among its five best.
+        lost: right there, and wrong in the spiking network after the last step.
+        won: wrong there, and right in the spiking network after the last step.
+    """
+
+    correct: int
+    top5: int
+    lost: int
+    won: int
+
+
+@dataclass(frozen=True)
 class Answers:
     """The answers of a classifier.
 
     Attributes:
         labels: answers that a label was given for: one for each sample, or for each place of it.
-        source_correct: answers of the source network that were right.
-        source_top5: labels that were among its five best.
         correct: answers that were right after each step.
         top5: labels that were among the five best after the last step.
-        lost: right in the source network, and wrong after the last step.
-        won: wrong in the source network, and right after the last step.
+        source: those of the source network; None if there is none.
     """
 
     labels: int
-    source_correct: int
-    source_top5: int
     correct: tuple[int, ...]
     top5: int
-    lost: int
-    won: int
+    source: SourceAnswers | None
+
+
+@dataclass(frozen=True)
+class SourceErrors:
+    """Sums of squares of an output of the source network, and against it.
+
+    Attributes:
+        signal: of the output of the source network.
+        noise: of the decoded output less that of the source network, after each step.
+        missed: of the output of the source network less the target; 0 for a classifier.
+    """
+
+    signal: Fraction
+    noise: tuple[Fraction, ...]
+    missed: Fraction
 
 
 @dataclass(frozen=True)
@@ -69,30 +95,27 @@ class Errors:
 
     Attributes:
         elements: numbers in it, of all samples.
-        signal: of the output of the source network.
-        noise: of the decoded output less that of the source network, after each step.
         missed: of the decoded output less the target, after the last step; 0 for a classifier.
-        source_missed: of the output of the source network less the target.
+        source: those of the source network; None if there is none.
     """
 
     elements: int
-    signal: Fraction
-    noise: tuple[Fraction, ...]
     missed: Fraction
-    source_missed: Fraction
+    source: SourceErrors | None
 
     def __repr__(self) -> str:  # a fraction has a thousand digits
-        noise = f"signal {float(self.signal):.4g}, noise {float(self.noise[-1]):.4g}" if self.noise else ""
-        return f"Errors({counted(self.elements, 'element')}, {noise})"
+        found = self.source
+        noise = f", signal {float(found.signal):.4g}, noise {float(found.noise[-1]):.4g}" if found else ""
+        return f"Errors({counted(self.elements, 'element')}{noise})"
 
 
 @dataclass(frozen=True)
 class Compared:
-    """An output beside that of the source network.
+    """An output, beside that of the source network if there is one.
 
     Attributes:
         errors: of its numbers.
-        answers: that were compared, of the classes in it; 0 if it is known to hold none.
+        answers: that were compared, of the classes in it; 0 if it is known to hold none, or with nothing.
         agreeing: those that were the same in the source network, after each step; empty likewise.
     """
 
@@ -128,7 +151,7 @@ class Counts:
         samples: how many were seen.
         digest: sum of the hashes of all samples and labels.
         answers: where labels were given that are classes; else None.
-        outputs: each output by its identifier, beside that of the source network.
+        outputs: each output by its identifier, beside that of the source network if there is one.
         firing: of each population.
         calibrated: samples that are known to have calibrated the network.
     """

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, reduce
 from operator import add
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from canonic.measure.baselines import Judge, Others, measure_baselines, others_o
 from canonic.measure.counts import Compared, Counts
 from canonic.measure.energy import MODELS, Model, require_models
 from canonic.measure.facts import Facts, facts
-from canonic.measure.labels import IGNORED, Asked, asked_of
+from canonic.measure.labels import IGNORED, Asked, Task, asked_of
 from canonic.measure.operations import Account
 from canonic.measure.result import Evaluation
 from canonic.measure.tally import (
@@ -41,8 +41,8 @@ from canonic.network.reference import reference as reference_outputs
 from canonic.progress import track
 from canonic.words import counted
 
-Reference = Callable[..., Any]
-"""A network that takes what the spiking network takes."""
+Reference = Callable[..., Any] | Literal["source"]
+"""A network that takes what the spiking network takes; "source" is the source network, on the network's own graph."""
 
 
 def evaluate(
@@ -50,7 +50,7 @@ def evaluate(
     data: Iterable[object],
     *,
     output: Output | None = None,
-    reference: Reference | None = None,
+    reference: Reference | None = "source",
     energy: Sequence[Model] = MODELS,
     baselines: int = 0,
     group: Workers | None = None,
@@ -67,8 +67,9 @@ def evaluate(
             whole numbers ``[batch]`` for an output ``[batch, classes]`` and ``[batch, ...]`` for one with an axis of
             classes beside, where -100 is not counted; or floating point, what the output should be.
         output: the one that labels are of: its identifier, place, or path; the only one, or "logits", if None.
-        reference: the network to compare with; the source network, computed on the network's own graph, if None. The
-            operations of another one are not counted.
+        reference: the network to compare with: "source" is the source network, computed on the network's own graph;
+            the operations of another one are not counted. None compares with nothing: it is a pass less, and there is
+            no agreement, no error against a source and no energy of one.
         energy: the models by which energy is estimated.
         baselines: about how many samples a quantised network and a rate code are measured on too, for a classifier:
             whole batches, evenly spaced. They take some 100 passes of the source network. For networks in CSS only:
@@ -86,6 +87,8 @@ def evaluate(
         raise DataError("the reference is in training mode, where its answers depend on the batch: reference.eval()")
     if not isinstance(baselines, int) or baselines < 0:
         raise DataError(f"baselines must be a number of samples, 0 for none, got {baselines!r}")
+    if baselines and reference is None:
+        raise DataError("baselines are judged beside the source network: leave them out, or give a reference")
     require_batches(data, "the evaluation data")
     models, group, meter = require_models(energy), group or workers(), meter_of(snn, reference, output)
     stride = _stride(data, baselines if isinstance(snn.code, CSS) else 0, snn.graph.inputs)
@@ -105,6 +108,7 @@ class Meter:
 
     Attributes:
         output: the place of the output that labels are of; None if none is meant.
+        reference: None if it is compared with nothing.
     """
 
     snn: SpikingNetwork
@@ -120,7 +124,7 @@ class Meter:
         return others_of(self.snn)
 
 
-def meter_of(snn: SpikingNetwork, reference: Reference | None = None, output: Output | None = None) -> Meter:
+def meter_of(snn: SpikingNetwork, reference: Reference | None = "source", output: Output | None = None) -> Meter:
     """Return what measures a network."""
     place = output_called(snn.graph, output)
     spiking = Account(snn.clocked_plan.graph, None, spiking=True)
@@ -136,7 +140,7 @@ def measure_batch(meter: Meter, batch: object, *, baselines: bool = False) -> Ev
     snn, graph = meter.snn, meter.snn.graph
     given = parted(batch, graph.inputs, "a batch of the evaluation data")
     inputs = checked(graph, given.inputs, "the evaluation")
-    seen = seen_of(graph.inputs, inputs)
+    names, seen = output_names(graph), seen_of(graph.inputs, inputs)
     source_activity = dict(seen.units)
     begin = time.perf_counter()
     with torch.no_grad():
@@ -144,16 +148,16 @@ def measure_batch(meter: Meter, batch: object, *, baselines: bool = False) -> Ev
         readouts = by_step(snn.clocked_plan, snn.layerwise_plan, inputs, observe)
         seconds = time.perf_counter() - begin
         sources = _sources(meter, batch, inputs, value_counter(source_activity, meter.source.watched))
-    asked = _asked(meter, given.labels, sources)
-    names = output_names(graph)
-    compared = {names[n]: _compared(asked[n], readouts[n], sources[n]) for n in range(len(names))}
+    asked = _asked(meter, given.labels, [readout[-1] for readout in readouts])
+    compared = map(_compared, asked, readouts, sources)
     main = meter.output or 0
-    task, classes = asked[main].task, asked[main].classes
+    classes = asked[main].classes
     answers, others = None, None
     if classes is not None:
-        readout, source = classes.scores(readouts[main]), classes.scores(sources[main])
+        readout, theirs = classes.scores(readouts[main]), sources[main]
+        source = None if theirs is None else classes.scores(theirs)
         answers = compare_answers(readout, source, classes.y)
-        if baselines:
+        if baselines and source is not None:
             judge = Judge(main, classes, source.argmax(-1), readout.argmax(-1))
             others = measure_baselines(meter.others, inputs, judge)
     hashes, total = hashed(inputs, [y for y in (given.labels,) if isinstance(y, Tensor)])
@@ -161,42 +165,47 @@ def measure_batch(meter: Meter, batch: object, *, baselines: bool = False) -> Ev
         samples=len(inputs[0]),
         digest=total,
         answers=answers,
-        outputs=compared,
+        outputs=dict(zip(names, compared, strict=True)),
         firing={name: firing_of(*scan) for name, scan in seen.scans.items()},
         calibrated=Digest.from_json(snn.record.get("calibration", {})).count(hashes),
     )
     operations = seen.operations(meter.spiking, counts.samples)
-    of_source = meter.source.count(source_activity, counts.samples) if meter.reference is None else {}
+    of_source = meter.source.count(source_activity, counts.samples) if meter.reference == "source" else {}
     chosen = None if meter.output is None else names[meter.output]
+    task: Task = asked[main].task if meter.reference or given.labels is not None else "activity"
     return Evaluation(meter.network, task, chosen, counts, operations, of_source, seconds, baselines=others)
 
 
-def _asked(meter: Meter, labels: object, sources: Sequence[Tensor]) -> list[Asked]:
+def _asked(meter: Meter, labels: object, outputs: Sequence[Tensor]) -> list[Asked]:
     """Return what a batch asks of each output."""
-    asked = [Asked()] * len(sources)
+    asked = [Asked()] * len(outputs)
     if labels is not None:
         place = required_output(meter.snn.graph, meter.output, "the labels of the data are of")
-        asked[place] = asked_of(labels, sources[place])
+        asked[place] = asked_of(labels, outputs[place])
     return asked
 
 
-def _compared(asked: Asked, readout: Tensor, source: Tensor) -> Compared:
+def _compared(asked: Asked, readout: Tensor, source: Tensor | None) -> Compared:
     errors = compare_outputs(readout, source, asked.target)
-    if not asked.classifies(source):
+    if source is None or not asked.classifies(source):
         return Compared(errors, 0, ())
     scores = asked.scores(source)
     return Compared(errors, len(scores), count_agreeing(asked.scores(readout), scores))
 
 
-def _sources(meter: Meter, batch: object, inputs: Sequence[Tensor], observe: ValueObserver) -> list[Tensor]:
-    """Return the outputs of the network that is compared with.
+def _sources(
+    meter: Meter, batch: object, inputs: Sequence[Tensor], observe: ValueObserver
+) -> Sequence[Tensor] | Sequence[None]:
+    """Return the outputs of the network that is compared with; None for each if there is none.
 
     Raises:
         DataError: if they have not the form of the network's own.
     """
     graph = meter.snn.graph
     if meter.reference is None:
-        return list(reference_outputs(graph, inputs, observe))
+        return [None] * len(graph.outputs)
+    if isinstance(meter.reference, str):
+        return reference_outputs(graph, inputs, observe)
     named = dict(zip(graph.inputs, inputs, strict=True)) if named_in(batch) is not None else {}
     found = pytree.tree_leaves(meter.reference(**named) if named else meter.reference(*inputs))
     outputs = [x for x in found if isinstance(x, Tensor)]

@@ -10,8 +10,9 @@ from torch import Tensor
 from canonic.errors import DataError
 from canonic.network.batch import described, remedy
 
-Task = Literal["classification", "regression", "comparison"]
-"""What an evaluation measures: right answers, errors against targets, or, without labels, the source network alone."""
+Task = Literal["classification", "regression", "comparison", "activity"]
+"""What an evaluation measures: right answers, errors against targets, without labels the distance to the source
+network, and without that too what the network does: its spikes and what they cost."""
 
 IGNORED = -100
 """A class that is not counted, as torch.nn.CrossEntropyLoss leaves it out: what tokenizers put on padding."""
@@ -50,7 +51,7 @@ class Asked:
 
     @property
     def task(self) -> Task:
-        """What is measured."""
+        """What is measured beside a source network."""
         if self.classes is not None:
             return "classification"
         return "comparison" if self.target is None else "regression"

@@ -21,11 +21,12 @@ class Evaluation:
 
     Attributes:
         network: its figures.
-        task: what was measured: "classification" and "regression" by labels, "comparison" with the source alone.
+        task: what was measured: "classification" and "regression" by labels, "comparison" with the source alone,
+            "activity" without either.
         chosen: the identifier of the output that is measured; None if the network has several and none was meant.
         counts: the sums that everything follows from.
         operations: of each node of the spiking network.
-        source_operations: of each node of the source network; empty if another network was given as reference.
+        source_operations: of each node of the source network; empty if the reference is another one, or none.
         seconds: that the spiking network ran, counting included.
         gap: why the data was not seen to its end; "" if it was.
         models: of energy, by which its estimates are made.
@@ -58,6 +59,7 @@ class Evaluation:
         for what, differs in (
             ("kinds of task", self.task != other.task),
             ("outputs", self.chosen != other.chosen),
+            ("references", self.compared != other.compared),
             ("references", (not self.source_operations) != (not other.source_operations)),
             ("energy models", self.models != other.models),
         ):
@@ -93,8 +95,13 @@ class Evaluation:
 
     @property
     def output(self) -> str:
-        """The output that accuracy, agreement and error are of: the chosen one, else that of the worst ratio."""
-        return self.chosen or min(self.counts.outputs, key=lambda name: self.ratio_by_step(name)[-1])
+        """The output that accuracy, agreement and error are of: the chosen one, else the first with the worst ratio."""
+        return self.chosen or min(self.counts.outputs, key=lambda name: self.ratio_by_step(name)[-1:])
+
+    @property
+    def compared(self) -> bool:
+        """Whether it was compared with a source network; what needs one is NaN, or empty, where it was not."""
+        return all(found.errors.source for found in self.counts.outputs.values())
 
     @property
     def first_answer(self) -> int:
@@ -103,9 +110,9 @@ class Evaluation:
 
     @property
     def source_accuracy(self) -> float:
-        """Accuracy of the source network, 0 to 1; NaN without classes as labels."""
+        """Accuracy of the source network, 0 to 1; NaN without it, or without classes as labels."""
         answers = self.counts.answers
-        return _share(answers.source_correct, answers.labels) if answers else float("nan")
+        return _share(answers.source.correct, answers.labels) if answers and answers.source else float("nan")
 
     @property
     def accuracy_by_step(self) -> tuple[float, ...]:
@@ -130,8 +137,8 @@ class Evaluation:
 
     @property
     def snr(self) -> float:
-        """Signal-to-noise ratio of the output against that of the source network after the last step, in dB."""
-        return self.ratio_by_step(self.output)[-1]
+        """Signal-to-noise ratio of the output against that of the source network after the last step, in dB, or NaN."""
+        return self.ratio_by_step(self.output)[-1] if self.compared else float("nan")
 
     def agreement_of(self, output: str) -> tuple[float, ...]:
         """Return the share of answers of an output that are those of the source network, after each step."""
@@ -140,8 +147,8 @@ class Evaluation:
 
     def ratio_by_step(self, output: str) -> tuple[float, ...]:
         """Return the signal-to-noise ratio of an output in dB, after each step; infinite where there is no error."""
-        errors = self.counts.outputs[output].errors
-        return tuple(decibels(float(errors.signal), float(noise)) for noise in errors.noise)
+        errors = self.counts.outputs[output].errors.source
+        return tuple(decibels(float(errors.signal), float(noise)) for noise in errors.noise) if errors else ()
 
     @property
     def spikes_per_neuron(self) -> float:

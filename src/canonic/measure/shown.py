@@ -15,8 +15,8 @@ def line(evaluation: "Evaluation") -> str:
     """Return an evaluation in one line."""
     partial = f", PARTIAL: {evaluation.gap}" if evaluation.gap else ""
     quality = ", ".join(f"{name} {found}" for name, found in _quality(evaluation))
-    text = f"{counted(evaluation.samples, 'sample')}{partial}; {quality}; {_size(evaluation)}"
-    return f"Evaluation({text.replace(SPACE, ' ')})"
+    parts = (f"{counted(evaluation.samples, 'sample')}{partial}", quality, _size(evaluation))
+    return f"Evaluation({'; '.join(filter(None, parts)).replace(SPACE, ' ')})"
 
 
 def html(evaluation: "Evaluation") -> str:
@@ -35,10 +35,13 @@ def html(evaluation: "Evaluation") -> str:
 
 def _quality(evaluation: "Evaluation") -> Iterator[tuple[str, str]]:
     if evaluation.counts.answers is not None:
-        yield "source", percent(evaluation.source_accuracy)
+        if evaluation.compared:
+            yield "source", percent(evaluation.source_accuracy)
         yield "spiking", percent(evaluation.accuracy)
     if evaluation.agreement_by_step:
         yield "agreement", percent(evaluation.agreement)
+    if not evaluation.compared:
+        return
     several = f" {evaluation.output}" if len(evaluation.counts.outputs) > 1 else ""
     yield f"output{several} against source", decibels(evaluation.snr if isfinite(evaluation.snr) else None)
 

@@ -6,7 +6,7 @@ from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any
 
 from canonic.measure.comparison import energy_rows
-from canonic.measure.counts import Firing
+from canonic.measure.counts import Firing, SourceAnswers
 from canonic.measure.energy import SOURCES, constants
 from canonic.measure.statistics import interval, mcnemar
 from canonic.measure.totals import neurobench, totals
@@ -87,29 +87,36 @@ def _span(ends: tuple[int, int]) -> int | list[int]:
 
 
 def _accuracy(evaluation: "Evaluation") -> dict[str, Any] | None:
-    answers, samples, output = evaluation.counts.answers, evaluation.samples, evaluation.output
+    answers, output = evaluation.counts.answers, evaluation.output
     if answers is None:
         return None
-    alone = answers.labels <= samples  # the answers of one sample are no independent trials
+    source, independent = answers.source, min(evaluation.samples, answers.labels)
     return {
         "labels": answers.labels,
-        "source": evaluation.source_accuracy,
-        "source_interval": interval(evaluation.source_accuracy, min(samples, answers.labels)),
+        "source": evaluation.source_accuracy if source else None,
+        "source_interval": interval(evaluation.source_accuracy, independent) if source else None,
         "network": evaluation.accuracy,
-        "interval": interval(evaluation.accuracy, min(samples, answers.labels)),
+        "interval": interval(evaluation.accuracy, independent),
         "by_step": _known(evaluation, output, evaluation.accuracy_by_step),
-        "agreement": evaluation.agreement,
-        "agreement_by_step": _known(evaluation, output, evaluation.agreement_by_step),
-        "top5": {"source": answers.source_top5 / answers.labels, "network": answers.top5 / answers.labels},
-        "flips": {"lost": answers.lost, "won": answers.won, "p": mcnemar(answers.lost, answers.won) if alone else None},
+        "agreement": evaluation.agreement if source else None,
+        "agreement_by_step": _known(evaluation, output, evaluation.agreement_by_step) if source else None,
+        "top5": {"source": source and source.top5 / answers.labels, "network": answers.top5 / answers.labels},
+        "flips": source and _flips(source, alone=answers.labels <= evaluation.samples),
     }
+
+
+def _flips(source: SourceAnswers, *, alone: bool) -> dict[str, Any]:
+    """Return the answers that only one network has right; the answers of one sample are no independent trials."""
+    chance = mcnemar(source.lost, source.won) if alone else None
+    return {"lost": source.lost, "won": source.won, "p": chance}
 
 
 def _error(evaluation: "Evaluation") -> dict[str, Any]:
     errors, regression = evaluation.counts.outputs[evaluation.output].errors, evaluation.task == "regression"
+    source = errors.source if regression else None
     return {
         "mse": _ratio(errors.missed, errors.elements) if regression else None,
-        "source_mse": _ratio(errors.source_missed, errors.elements) if regression else None,
+        "source_mse": source and _ratio(source.missed, errors.elements),
         **_ratios(evaluation, evaluation.output),
     }
 
@@ -127,7 +134,12 @@ def _output(evaluation: "Evaluation", name: str) -> dict[str, Any]:
 
 
 def _ratios(evaluation: "Evaluation", name: str) -> dict[str, Any]:
-    """Return the ratios of an output in dB; null where there is no error at all, as JSON has no infinity."""
+    """Return the ratios of an output in dB; null where there is no error at all, as JSON has no infinity.
+
+    There are none at all, also not by step, where it is compared with nothing.
+    """
+    if not evaluation.compared:
+        return {"snr_db": None, "snr_db_by_step": None}
     ratios = [ratio if isfinite(ratio) else None for ratio in evaluation.ratio_by_step(name)]
     return {"snr_db": ratios[-1], "snr_db_by_step": _known(evaluation, name, ratios)}
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from canonic.codes import Weighted
 from canonic.datasets.digests import hashed
-from canonic.measure.counts import Answers, Errors, Firing, Operations
+from canonic.measure.counts import Answers, Errors, Firing, Operations, SourceAnswers, SourceErrors
 from canonic.measure.operations import Account
 from canonic.network.graph import Node
 from canonic.network.layerwise import Observer
@@ -134,36 +134,42 @@ def counted(spikes: Shaped[Tensor, "time batch ..."]) -> Fired:
 
 def compare_answers(
     readout: Float[Tensor, "steps answers classes"],
-    source: Float[Tensor, "answers classes"],
+    source: Float[Tensor, "answers classes"] | None,
     y: Int[Tensor, " answers"],
 ) -> Answers:
     """Return how the answers after every step, and those of the source network, compare with the classes."""
-    right, was_right = readout.argmax(-1) == y, source.argmax(-1) == y
-    return Answers(
-        labels=len(y),
-        source_correct=int(was_right.sum()),
-        source_top5=_among_best(source, y),
-        correct=tuple(right.sum(1).tolist()),
-        top5=_among_best(readout[-1], y),
-        lost=int((was_right & ~right[-1]).sum()),
-        won=int((~was_right & right[-1]).sum()),
+    right = readout.argmax(-1) == y
+    theirs = None if source is None else _source_answers(source, right[-1], y)
+    return Answers(len(y), tuple(right.sum(1).tolist()), _among_best(readout[-1], y), theirs)
+
+
+def _source_answers(
+    source: Float[Tensor, "answers classes"], right: Bool[Tensor, " answers"], y: Int[Tensor, " answers"]
+) -> SourceAnswers:
+    was_right = source.argmax(-1) == y
+    return SourceAnswers(
+        correct=int(was_right.sum()),
+        top5=_among_best(source, y),
+        lost=int((was_right & ~right).sum()),
+        won=int((~was_right & right).sum()),
     )
 
 
 def compare_outputs(
     readout: Float[Tensor, "steps batch ..."],
-    source: Float[Tensor, "batch ..."],
+    source: Float[Tensor, "batch ..."] | None,
     target: Shaped[Tensor, "batch ..."] | None,
 ) -> Errors:
-    """Return the squared errors after every step, against the source network and, if given, against the targets."""
-    last = readout[-1]
-    return Errors(
-        elements=last.numel(),
-        signal=_square(source),
-        noise=tuple(_square(step - source) for step in readout),
-        missed=Fraction(0) if target is None else _square(last - target),
-        source_missed=Fraction(0) if target is None else _square(source - target),
-    )
+    """Return the squared errors after every step against the source network, and of both against the targets."""
+    last, theirs = readout[-1], None
+    if source is not None:
+        noise = tuple(_square(step - source) for step in readout)
+        theirs = SourceErrors(_square(source), noise, _missed(source, target))
+    return Errors(last.numel(), _missed(last, target), theirs)
+
+
+def _missed(output: Float[Tensor, "batch ..."], target: Shaped[Tensor, "batch ..."] | None) -> Fraction:
+    return Fraction(0) if target is None else _square(output - target)
 
 
 def count_agreeing(

@@ -10,16 +10,16 @@ from canonic.words import counted
 
 NUMBER = (float, int)
 STEPS = [(*NUMBER, None)]
-PAIR = {"source": NUMBER, "network": NUMBER}
+PAIR = {"source": (*NUMBER, None), "network": NUMBER}
 ACCURACY = {
     **PAIR,
-    "source_interval": [NUMBER],
+    "source_interval": ([NUMBER], None),
     "interval": [NUMBER],
     "by_step": STEPS,
-    "agreement_by_step": STEPS,
-    "agreement": NUMBER,
+    "agreement_by_step": (STEPS, None),
+    "agreement": (*NUMBER, None),
     "top5": PAIR,
-    "flips": {"lost": int, "won": int, "p": (*NUMBER, None)},
+    "flips": ({"lost": int, "won": int, "p": (*NUMBER, None)}, None),
 }
 LAYER = {
     "positive": [NUMBER],
@@ -38,7 +38,7 @@ BASELINES = {
     "quantised": {"bits": int, "total_steps": int, "accuracy": NUMBER},
     "rate": {"accuracy_by_step": [NUMBER]},
 }
-OUTPUT = {"agreement": (*NUMBER, None), "snr_db": (*NUMBER, None), "snr_db_by_step": STEPS, "first_answer": int}
+OUTPUT = {"agreement": (*NUMBER, None), "snr_db": (*NUMBER, None), "snr_db_by_step": (STEPS, None), "first_answer": int}
 FORM = {
     "network": {
         **dict.fromkeys(("fingerprint", "precision"), str),
@@ -56,7 +56,7 @@ FORM = {
         "mse": (*NUMBER, None),
         "source_mse": (*NUMBER, None),
         "snr_db": (*NUMBER, None),
-        "snr_db_by_step": STEPS,
+        "snr_db_by_step": (STEPS, None),
     },
     "spikes": {"per_neuron": NUMBER, "units_per_neuron": NUMBER, "silent_neurons": NUMBER, "layers": {...: LAYER}},
     "operations": {

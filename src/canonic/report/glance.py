@@ -28,8 +28,8 @@ def glance(evaluation: Data) -> Section:
         _tile("Spikes per neuron", f"{spikes['per_neuron']:.2f}", silent),
         _energy((evaluation.get("energy") or {}).get("models", {})),
     ]
-    drawn, chart = _settling(evaluation)
-    return Section("glance", "At a glance", f'<ul class="tiles">{"".join(tiles)}</ul>{drawn}', {"settling": chart})
+    drawn, charts_drawn = _settling(evaluation)
+    return Section("glance", "At a glance", f'<ul class="tiles">{"".join(tiles)}</ul>{drawn}', charts_drawn)
 
 
 def _tile(label: str, value: str, note: str) -> str:
@@ -38,9 +38,13 @@ def _tile(label: str, value: str, note: str) -> str:
 
 def _quality(evaluation: Data) -> str:
     accuracy = evaluation["accuracy"]
+    if accuracy is None and evaluation["error"]["snr_db_by_step"] is None:
+        return _tile("Answers", NONE, "no labels, and no source network to compare with")
     if accuracy is None:
         text = f"{_of(evaluation)} against that of the source network; 6 dB are one binary digit"
         return _tile("Signal to noise", decibels(evaluation["error"]["snr_db"]), text)
+    if accuracy["source"] is None:
+        return _tile("Accuracy", percent(accuracy["network"]), "compared with labels alone, with no source network")
     points = signed(100 * (accuracy["network"] - accuracy["source"]))
     text = f"{points} points; {percent(accuracy['agreement'])} of the answers are those of the source"
     value = f"{100 * accuracy['source']:.2f} → {percent(accuracy['network'])}"
@@ -96,13 +100,18 @@ def _cheapest(others: Sequence[Data]) -> Data:
     return min(measured or others, key=lambda row: row["total"])
 
 
-def _settling(evaluation: Data) -> tuple[str, Chart]:
-    accuracy, samples = evaluation["accuracy"], counted(evaluation["data"]["samples"], "sample")
-    if accuracy is None:
-        text = f"Each digit sharpens {_named(evaluation)}; {samples}."
-        chart = charts.by_step(evaluation["error"]["snr_db_by_step"], source=None, unit="dB", label="signal to noise")
-        return figure("settling", "The output settles.", text), chart
-    waiting = "; shaded: no answer yet" * (evaluation["latency"]["first_answer"] > 1)
-    text = f"Accuracy after every step; the dashed line is the source network{waiting}; {samples}."
-    chart = charts.by_step(accuracy["by_step"], source=accuracy["source"], unit="%", label="accuracy")
-    return figure("settling", "The answer settles, digit by digit.", text), chart
+def _settling(evaluation: Data) -> tuple[str, dict[str, Chart]]:
+    """Return how the answer settles; nothing where it is compared with nothing."""
+    accuracy, ratios = evaluation["accuracy"], evaluation["error"]["snr_db_by_step"]
+    samples = counted(evaluation["data"]["samples"], "sample")
+    if accuracy is not None:
+        dashed = "; the dashed line is the source network" * (accuracy["source"] is not None)
+        waiting = "; shaded: no answer yet" * (evaluation["latency"]["first_answer"] > 1)
+        drawn = charts.by_step(accuracy["by_step"], source=accuracy["source"], unit="%", label="accuracy")
+        text = f"Accuracy after every step{dashed}{waiting}; {samples}."
+        return figure("settling", "The answer settles, digit by digit.", text), {"settling": drawn}
+    if ratios is None:
+        return "", {}
+    drawn = charts.by_step(ratios, source=None, unit="dB", label="signal to noise")
+    text = f"Each digit sharpens {_named(evaluation)}; {samples}."
+    return figure("settling", "The output settles.", text), {"settling": drawn}

@@ -34,7 +34,7 @@ PLUS, MINUS, MEMORY = "#0067a8", "#cc5200", "#8fb8d4"
 
 
 def accuracy_against_steps(evaluations: Evaluated | Mapping[str, Evaluated], title: str = "") -> "Figure":
-    """Return a figure of the accuracy after every step, one line for each evaluation, with the source's accuracy.
+    """Return a figure of the accuracy after every step, one line for each evaluation, with that of the source.
 
     A line begins with the first digit of the answer; before it there is no answer.
 
@@ -55,7 +55,8 @@ def accuracy_against_steps(evaluations: Evaluated | Mapping[str, Evaluated], tit
     for name, e in found.items():
         points = [(step, 100 * share) for step, share in enumerate(e["accuracy"]["by_step"], 1) if share is not None]
         axes.plot(*zip(*points, strict=True), marker="o", markersize=4, alpha=0.8, label=name)
-    axes.axhline(100 * some["accuracy"]["source"], color="black", linestyle="--", linewidth=1, label="source network")
+    if (source := some["accuracy"]["source"]) is not None:
+        axes.axhline(100 * source, color="black", linestyle="--", linewidth=1, label="source network")
     axes.set(xlabel="step (the input comes at step 1)", ylabel="accuracy (%)")
     axes.set_xlim(0.5, max(e["network"]["total_steps"] for e in found.values()) + 0.5)
     axes.set_ylim(shares([y for line in axes.lines for y in np.asarray(line.get_ydata()).tolist()]))

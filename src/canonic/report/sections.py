@@ -1,6 +1,6 @@
 """The sections of a report that say how good, how sparse and how healthy a network is."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from canonic.report import charts
@@ -23,7 +23,7 @@ def _figures(evaluation: Data) -> Iterator[tuple[str, str, str]]:
     if accuracy is not None:
         yield "accuracy", percent(accuracy["source"]), percent(accuracy["network"])
         yield "95 % interval (Wilson)", _interval(accuracy["source_interval"]), _interval(accuracy["interval"])
-        if (top5 := accuracy["top5"]) and min(top5.values()) < 1:
+        if (top5 := accuracy["top5"]) and top5["network"] * (top5["source"] or 1) < 1:
             yield "among the best five", percent(top5["source"]), percent(top5["network"])
     elif evaluation["task"] == "regression":
         yield "mean squared error against the targets", number(error["source_mse"]), number(error["mse"])
@@ -60,13 +60,14 @@ def _outputs(evaluation: Data) -> Iterator[tuple[str, str, str]]:
         of = f"output {name}" if len(outputs) > 1 else "output"
         if output["agreement"] is not None:
             yield "answers that agree" + f": {of}" * (len(outputs) > 1), NONE, percent(output["agreement"])
-        yield f"{of}, signal to noise against the source", NONE, decibels(output["snr_db"])
+        if output["snr_db_by_step"] is not None:
+            yield f"{of}, signal to noise against the source", NONE, decibels(output["snr_db"])
 
 
 def _flips(evaluation: Data) -> str:
-    if evaluation["accuracy"] is None:
+    flips = evaluation["accuracy"] and evaluation["accuracy"]["flips"]
+    if flips is None:
         return ""
-    flips = evaluation["accuracy"]["flips"]
     if not flips["lost"] + flips["won"]:
         return paragraph("Both networks are right on the same samples.")
     said = (
@@ -82,8 +83,9 @@ def _flips(evaluation: Data) -> str:
 def steps(evaluation: Data) -> Section:
     """Return how the answer settles, beside other codes where those were measured."""
     accuracy, snr = evaluation["accuracy"], evaluation["error"]["snr_db_by_step"]
-    if accuracy is None:
-        return Section("steps", "Error against steps", _by_step(evaluation))
+    if accuracy is None or snr is None:
+        what = "Error" if accuracy is None else "Accuracy"
+        return Section("steps", f"{what} against steps", _by_step(evaluation))
     same = "The share of answers that are those of the source network, right or wrong."
     noise = "Of the outputs, against those of the source network."
     pair = figure("agreement", "Agreement with the source.", same) + figure("snr", "Signal to noise.", noise)
@@ -113,17 +115,20 @@ def _baselines(evaluation: Data) -> str:
 
 
 def _by_step(evaluation: Data) -> str:
-    accuracy, snr = evaluation["accuracy"], evaluation["error"]["snr_db_by_step"]
-    if accuracy is None:
-        rows = [(str(step), decibels(value)) for step, value in enumerate(snr, 1) if value is not None]
-        return table("After every step", ("step", "signal to noise"), rows)
-    columns = zip(accuracy["by_step"], accuracy["agreement_by_step"], snr, strict=True)
-    rows3 = [
-        (str(step), percent(right), percent(same), decibels(ratio))
-        for step, (right, same, ratio) in enumerate(columns, 1)
-        if right is not None
-    ]
-    return table("After every step", ("step", "accuracy", "agreement", "signal to noise"), rows3)
+    """Return the quality of the answer after each step, as far as it was compared with labels or the source."""
+    accuracy = evaluation["accuracy"] or {}
+    series: dict[str, tuple[Any, Callable[[Number | None], str]]] = {
+        "accuracy": (accuracy.get("by_step"), percent),
+        "agreement": (accuracy.get("agreement_by_step"), percent),
+        "signal to noise": (evaluation["error"]["snr_db_by_step"], decibels),
+    }
+    shown = {name: (values, text) for name, (values, text) in series.items() if values}
+    if not shown:
+        return paragraph("There were no labels, and no source network to compare with.")
+    first = evaluation["latency"]["first_answer"]
+    columns = [[text(value) for value in values[first - 1 :]] for values, text in shown.values()]
+    rows = [(str(step), *cells) for step, cells in enumerate(zip(*columns, strict=True), first)]
+    return table("After every step", ("step", *shown), rows)
 
 
 TERMS = (
@@ -187,8 +192,8 @@ def overload(evaluation: Data, verification: Data) -> Section:
     return Section("overload", "Overload", body, {"overload": drawn})
 
 
-def _interval(bounds: Sequence[Number]) -> str:
-    return f"{100 * bounds[0]:.2f} to {percent(bounds[1])}"
+def _interval(bounds: Sequence[Number] | None) -> str:
+    return NONE if bounds is None else f"{100 * bounds[0]:.2f} to {percent(bounds[1])}"
 
 
 def _steps(network: Data) -> str:
