@@ -6,7 +6,7 @@ been measured is kept, so that a run that was stopped goes on. ``--again`` measu
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,14 +16,13 @@ import torch
 from examples.networks import trained
 from matplotlib.figure import Figure
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader
 
 from benchmarks import cifar
-from benchmarks.public import vision
 from benchmarks.tables import replaced, rows
 from benchmarks.trained import pictures
 from canonic import CSS, convert, evaluate
-from canonic.datasets import Preprocessing, sample
+from canonic.datasets import sample
 from canonic.report import save_figure
 from canonic.report.codespicture import COLOURS
 
@@ -51,13 +50,6 @@ class Subject:
     codes: Sequence[CSS]
 
 
-def photos(first: int, count: int) -> Batches:
-    """Return photos of ImageNet for MobileNetV2, whose class 0 is the background."""
-    ready = Preprocessing((128 / 255,) * 3, (128 / 255,) * 3)
-    given, classes = vision.photos(first, count)
-    return DataLoader(TensorDataset(torch.stack([ready(x) for x in given]), classes + 1), batch_size=10)
-
-
 def of_cifar(name: str, title: str, codes: Sequence[CSS]) -> Subject:
     """Return a ResNet on all 10,000 test pictures."""
     return Subject(
@@ -78,9 +70,6 @@ SUBJECTS = {
     "resnet20": of_cifar("resnet20", "ResNet-20, CIFAR-10", (*ALL, *GRADED)),
     "mobilenet": of_fashion("mobilenet", "a MobileNet, Fashion-MNIST"),
     "vit": of_fashion("vit", "a ViT, Fashion-MNIST"),
-    "mobilenet_v2": Subject(
-        "MobileNetV2, ImageNet", vision.mobilenet, partial(photos, 0, 100), partial(photos, 100, 600), HARD
-    ),
     "resnet56": of_cifar("resnet56", "ResNet-56, CIFAR-10", (CSS(8, 1), *GRADED)),
 }
 
@@ -89,10 +78,14 @@ def measured(code: CSS, subject: Subject) -> Row:
     """Return what a network comes to with a code."""
     model = subject.model()
     snn = convert(model, subject.calibration(), code=code, progress=False)
-    found = evaluate(snn, subject.measured(), reference=model, progress=False).to_json()
+    found = evaluate(snn, subject.measured(), reference=model, progress=False)
+    return {"code": code.to_json(), **figures(found.to_json())}
+
+
+def figures(found: Mapping[str, Any]) -> Row:
+    """Return what a table shows of an evaluation, given as plain data."""
     spikes, accuracy = found["spikes"], found["accuracy"]
     return {
-        "code": code.to_json(),
         "samples": found["data"]["samples"],
         "total_steps": found["network"]["total_steps"],
         "event_bits": found["network"]["event_bits"],

@@ -1,0 +1,1 @@
+"""Networks of ImageNet in spikes, on photos."""

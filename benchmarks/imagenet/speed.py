@@ -1,0 +1,48 @@
+"""How long the shape of ResNet-50 takes in spikes, over its source: one thread, batches of real photos."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.imagenet.resnet50 import resnet50
+from benchmarks.imagenet.subjects import IMAGENET
+from benchmarks.public import vision
+from benchmarks.speed.run import runner
+from benchmarks.speed.turns import medians, source
+from benchmarks.zoo import snr
+from canonic import CSS, convert
+from canonic.network.graph import Precision
+
+CODES = CSS(8, 1), CSS(8, 0, levels=16), CSS(4, 0, 4.0, levels=32)
+PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
+STATISTICS, BATCHES, ROUNDS = 16, (4, 1), 5
+"""Photos of which batch norms know and which calibrate, those of a timed batch, and how often it is timed."""
+
+Row = dict[str, Any]
+
+
+def speeds() -> Iterator[Row]:
+    """Yield the ratio of times of each code, precision and batch, and how near its output is to the source's."""
+    torch.set_num_threads(1)
+    seen, given = normalised(0, STATISTICS), normalised(STATISTICS, max(BATCHES))
+    model = resnet50(seen)
+    with torch.no_grad():
+        wanted = model(given)
+    for code in CODES:
+        snn = convert(model, [seen], code=code, progress=False)
+        for precision in PRECISIONS:
+            ready = snn.to_precision(precision).compile()
+            near = snr(ready(given), wanted)
+            for batch in BATCHES:
+                x = given[:batch]
+                seconds = medians({"source": source(model, x), "spiking": runner(ready, x)}, ROUNDS)
+                row = {"code": code.to_json(), "precision": precision, "batch": batch, "snr_db": near}
+                yield row | {"ratio": seconds["spiking"] / seconds["source"], "source_seconds": seconds["source"]}
+
+
+def normalised(first: int, count: int) -> Tensor:
+    """Return photos ``[count, 3, 224, 224]``."""
+    given, _ = vision.photos(first, count)
+    return torch.stack([IMAGENET(x) for x in given])
