@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from canonic.codes import Differential as Differential
     from canonic.codes import ExponentialLatency as ExponentialLatency
     from canonic.codes import FewSpike as FewSpike
+    from canonic.codes import FittedFewSpike as FittedFewSpike
     from canonic.codes import GrowingBurst as GrowingBurst
     from canonic.codes import Latency as Latency
     from canonic.codes import MultiThreshold as MultiThreshold
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "codes": (
-        *("Binary", "Burst", "CSS", "Differential", "ExponentialLatency", "FewSpike", "GrowingBurst", "Latency"),
+        *("Binary", "Burst", "CSS", "Differential", "ExponentialLatency", "FewSpike", "FittedFewSpike"),
+        *("GrowingBurst", "Latency"),
         *("MultiThreshold", "Phase", "Rate", "SignedRate"),
     ),
     "conversion": ("Override", "Settings", "convert", "explain"),
@@ -58,6 +60,7 @@ __all__ = [
     "Evaluation",
     "ExponentialLatency",
     "FewSpike",
+    "FittedFewSpike",
     "GrowingBurst",
     "Latency",
     "MultiThreshold",

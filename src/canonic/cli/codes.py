@@ -46,7 +46,7 @@ def _list(given: Sequence["Weighted"], *, as_json: bool) -> None:
     from canonic.codes import CODES
 
     shown = given or tuple(kind() for kind in CODES.values())
-    known = [(code, {f.name: getattr(code, f.name) for f in fields(code)}) for code in shown]  # type: ignore[arg-type]
+    known = [(code, {f.name: getattr(code, f.name) for f in fields(code) if f.repr}) for code in shown]  # type: ignore[arg-type]
     if as_json:
         print_json([{"name": code.name, "parameters": own, "bits": code.alphabet.bits} for code, own in known])
         return

@@ -14,6 +14,8 @@ from canonic.codes.encoders import Budget as Budget
 from canonic.codes.encoders import Poisson as Poisson
 from canonic.codes.encoders import RankOrder as RankOrder
 from canonic.codes.encoders import ReceptiveFields as ReceptiveFields
+from canonic.codes.fitted import FUNCTIONS as FUNCTIONS
+from canonic.codes.fitted import FittedFewSpike as FittedFewSpike
 from canonic.codes.latency import ExponentialLatency as ExponentialLatency
 from canonic.codes.latency import Latency as Latency
 from canonic.codes.multi_threshold import Differential as Differential

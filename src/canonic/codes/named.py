@@ -8,6 +8,7 @@ from typing import Any
 from canonic.codes.binary import Binary, FewSpike
 from canonic.codes.burst import Burst, GrowingBurst
 from canonic.codes.css import CSS
+from canonic.codes.fitted import FittedFewSpike
 from canonic.codes.latency import ExponentialLatency, Latency
 from canonic.codes.multi_threshold import Differential, MultiThreshold
 from canonic.codes.phase import Phase
@@ -19,7 +20,7 @@ CODES: dict[str, type[Weighted]] = {
     code.name: code
     for code in (
         *(CSS, Rate, SignedRate, Phase, Burst, GrowingBurst, Latency, ExponentialLatency),
-        *(Binary, FewSpike, MultiThreshold, Differential),
+        *(Binary, FewSpike, FittedFewSpike, MultiThreshold, Differential),
     )
 }
 
@@ -99,7 +100,7 @@ def text_of(code: Weighted) -> str:
     >>> text_of(named("rate", steps=32)), text_of(CSS(8, 1, beta=4.0, levels=2))
     ('rate:32', 'css:8,beta=4,levels=2')
     """
-    first, *others = [(f.name, getattr(code, f.name), f.default) for f in fields(code)]  # type: ignore[arg-type]
+    first, *others = [(f.name, getattr(code, f.name), f.default) for f in fields(code) if f.repr]  # type: ignore[arg-type]
     more = [f",{name}={_text(value)}" for name, value, usual in others if value != usual]
     return f"{code.name}:{first[1]}{''.join(more)}"
 

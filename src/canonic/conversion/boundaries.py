@@ -8,6 +8,7 @@ sum or a concatenation, are coded in that of the most steps first.
 from dataclasses import dataclass, field, replace
 
 from canonic.codes import EITHER_SIGN, Weighted
+from canonic.conversion.functions import computed
 from canonic.conversion.recode import signed_population
 from canonic.conversion.units import free
 from canonic.errors import ConversionError
@@ -74,7 +75,8 @@ class _Joining:
         given = {name: self.codes[name] for name in node.inputs if name in self.codes}
         for code in sorted(given.values(), key=lambda code: -code.steps):
             other = [name for name, own in given.items() if not alike(own, code)]
-            if code.alphabet.signed or self.positive.issuperset(other):
+            carries = code.alphabet.signed or self.positive.issuperset(other)
+            if not other or (carries and not computed(code)):
                 return code
         if given:
             streams = " and ".join(f"{name} in the code {code.name}" for name, code in given.items())

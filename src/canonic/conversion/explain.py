@@ -7,7 +7,7 @@ from torch.export import ExportedProgram
 
 from canonic.codes import CSS, Weighted, code_of
 from canonic.conversion.notes import noted
-from canonic.conversion.populations import code_inputs
+from canonic.conversion.populations import code_inputs, unfit
 from canonic.conversion.recode import recode
 from canonic.conversion.settings import InputCode, require_kinds
 from canonic.errors import ConversionError
@@ -41,6 +41,7 @@ class Explanation:
         depth: populations on the longest path.
         total_steps: steps until the last digit of the answer, with the code that was asked about.
         code: that code.
+        unfit: why populations cannot be in that code, one after the other.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -51,6 +52,7 @@ class Explanation:
     depth: int
     total_steps: int
     code: Weighted
+    unfit: tuple[str, ...] = ()
 
     @property
     def refused(self) -> tuple[Verdict, ...]:
@@ -60,12 +62,7 @@ class Explanation:
     @property
     def convertible(self) -> bool:
         """Whether nothing stands in the way of a conversion."""
-        return not self.refused and not self.mute
-
-    @property
-    def mute(self) -> int:
-        """The signed populations whose numbers the code cannot carry, as it has no negative event."""
-        return 0 if self.code.alphabet.signed else self.signed
+        return not self.refused and not self.unfit
 
     def __repr__(self) -> str:
         return f"Explanation({'convertible' if self.convertible else 'refused'}: {self.summary})"
@@ -87,7 +84,7 @@ class Explanation:
         """One sentence with the counts."""
         steps = f"T = {self.code.steps}, k = {self.code.silent}: {counted(self.total_steps, 'total step')}"
         refused = f"; {len(self.refused)} refused" if self.refused else ""
-        refused += f"; the code {self.code.name} has no negative event for those that are signed" if self.mute else ""
+        refused += f"; {counted(len(self.unfit), 'population')} not in this code: {self.unfit[0]}" if self.unfit else ""
         signed = f" ({self.signed} signed)" if self.signed else ""
         units = f", {counted(self.function_units, 'function unit')}" if self.function_units else ""
         size = f"{counted(self.populations, 'population')}{signed}{units}, {counted(self.neurons, 'neuron')}"
@@ -137,7 +134,8 @@ def analyse(model: Model, example: Example, code: Weighted, inputs: InputCode = 
     signed = sum(node.neurons.signed and not node.neurons.encodes for node in graph.populations)
     units = sum(node.kind == "function unit" for node in graph.nodes)
     verdicts = noted(verdicts, imported, graph)
-    return graph, Explanation(verdicts, len(graph.populations), signed, units, neurons, deep, total, code)
+    reasons = tuple(why for node in graph.populations if not node.neurons.encodes and (why := unfit(graph, node, code)))
+    return graph, Explanation(verdicts, len(graph.populations), signed, units, neurons, deep, total, code, reasons)
 
 
 def _require_weights(program: ExportedProgram) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 
 from canonic.codes import Weighted
+from canonic.conversion.functions import with_units
 from canonic.conversion.populations import set_codes
 from canonic.conversion.settings import Override
 from canonic.conversion.units import fold_thresholds
@@ -39,7 +40,7 @@ def translated(snn: SpikingNetwork, code: Weighted, signed: Weighted | None = No
     rules = {
         node.name: Override(code=signed if node.neurons.signed and signed else code) for node in snn.graph.populations
     }
-    coded = set_codes(_populations(snn.graph, _bare), code, rules)
+    coded = set_codes(_populations(with_units(snn.graph), _bare), code, rules)
     before = {node.name: _nominal(node) for node in snn.graph.populations}
     shares = {node.name: before[node.name] / _nominal(node) for node in coded.populations}
 

@@ -1,12 +1,13 @@
 """A plan with another code or other thresholds, near to what a conversion with them would give."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from canonic.codes import CSS
+from canonic.codes import CSS, FittedFewSpike
 from canonic.network.correction import correct_mean
 from canonic.network.graph import Node, Population
 from canonic.network.lockstep import settled_plan
@@ -58,7 +59,8 @@ def beyond(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> dict[st
     def keep(node: Node, _: Sequence[Tensor], value: Tensor) -> None:
         if isinstance(node, Population):
             axes = [0, *(axis + 1 for axis, size in enumerate(node.tensors["theta"].shape) if size == 1)]
-            largest = (node.neurons.code or plan.code).largest
+            code = node.neurons.code or plan.code
+            largest = math.inf if isinstance(code, FittedFewSpike) else code.largest  # its numbers have a unit of one
             found[node.name] = (value.abs().amax(axes, keepdim=True)[0] / largest).clamp(min=1)
 
     reference(plan.graph, inputs, keep)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from canonic.codes import FUNCTIONS, FittedFewSpike
 from canonic.network.apply import apply_whole
 from canonic.network.graph import Graph, Node, Population
 from canonic.network.layerwise import last_readers
@@ -17,11 +18,14 @@ ValueObserver = Callable[[Node, Sequence[Tensor], Tensor], None]
 
 
 def activate(node: Population, x: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-    """Return what a population stands for: the identity if signed, else relu, clipped at its ceiling.
+    """Return what a population stands for: the identity if signed, else relu, clipped at its ceiling; or a function
+    that its code computes.
 
     In a converted graph values are in units of theta, and so is the ceiling.
     """
     neurons = node.neurons
+    if isinstance(neurons.code, FittedFewSpike):
+        return FUNCTIONS[neurons.code.function](x)
     if neurons.signed:
         return x
     if neurons.ceiling is None:

@@ -79,6 +79,18 @@ TRAITS: Mapping[str, frozenset[Trait]] = {
 }
 """The traits of each operator that has any."""
 
+OPERATOR_OF: Mapping[str, str] = {"silu": "aten.silu.default", "sigmoid": "aten.sigmoid.default"}
+"""The operators of the functions that neurons can be fitted to."""
+
+
+def function_of(operator: str) -> str | None:
+    """Return the function that an operator is, where neurons can be fitted to it.
+
+    >>> function_of("aten.silu.default")
+    'silu'
+    """
+    return next((function for function, own in OPERATOR_OF.items() if own == operator), None)
+
 
 def traits_of(operator: str) -> frozenset[Trait]:
     """Return the traits of an operator, none if it only has a rule.
