@@ -20,6 +20,7 @@ LAYERS = [
     "cli",
     "report",
     "sweep",
+    "goals",
     "measure",
     "conversion",
     "frontend",

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from canonic.codes import SignedRate as SignedRate
     from canonic.conversion import Override as Override
     from canonic.conversion import Settings as Settings
-    from canonic.conversion import convert as convert
     from canonic.conversion import explain as explain
     from canonic.errors import CanonicError as CanonicError
     from canonic.errors import ConversionError as ConversionError
     from canonic.errors import DataError as DataError
     from canonic.errors import StorageError as StorageError
+    from canonic.goals import Goal as Goal
+    from canonic.goals import convert as convert
     from canonic.measure import Evaluation as Evaluation
     from canonic.measure import evaluate as evaluate
     from canonic.network import SpikingNetwork as SpikingNetwork
@@ -40,13 +41,14 @@ _HOMES = {
         *("GrowingBurst", "Latency"),
         *("MultiThreshold", "Phase", "Rate", "SignedRate"),
     ),
-    "conversion": ("Override", "Settings", "convert", "explain"),
+    "conversion": ("Override", "Settings", "explain"),
     "errors": ("CanonicError", "ConversionError", "DataError", "StorageError"),
+    "goals": ("Goal", "convert"),
     "measure": ("Evaluation", "evaluate"),
     "network": ("SpikingNetwork", "load"),
     "sweep": ("Comparison", "compare"),
 }
-_PACKAGES = ("codes", "conversion", "datasets", "errors", "measure", "network", "report", "sweep")
+_PACKAGES = ("codes", "conversion", "datasets", "errors", "goals", "measure", "network", "report", "sweep")
 
 __all__ = [
     "CSS",
@@ -61,6 +63,7 @@ __all__ = [
     "ExponentialLatency",
     "FewSpike",
     "FittedFewSpike",
+    "Goal",
     "GrowingBurst",
     "Latency",
     "MultiThreshold",

@@ -22,6 +22,10 @@ def convert(
     std: o.Std = "",
     size: o.Size = None,
     grey: o.Grey = False,
+    goal: Annotated[
+        str | None,
+        typer.Option(help="What must hold, in place of a code, as agreement=0.99,minimise=events,levels=8."),
+    ] = None,
     code: o.Code = "css",
     steps: o.Steps = 8,
     silent: o.SilentOrAuto = "1",
@@ -45,7 +49,8 @@ def convert(
     from canonic.cli.render import show_network
     from canonic.cluster import workers
     from canonic.conversion import Settings
-    from canonic.conversion import convert as convert_model
+    from canonic.goals import convert as convert_model
+    from canonic.goals.written import goal_of
     from canonic.network.precision import require_precision
 
     with o.usage():
@@ -56,11 +61,17 @@ def convert(
         digits, graded = o.levels_of(levels, beta)
         rule = threshold, percentile or 99.9, input_code, bias
         settings = Settings(*rule, silent=chosen, levels=graded)  # type: ignore[arg-type]
+        wanted = None if goal is None else goal_of(goal)
     o.require_writable(out)
     sent, prepare = o.code_named(code, o.css(steps, k, beta, phi, digits)), o.preprocessing(mean, std, size, grey)
+    if wanted is not None and (sent != o.css(8, 1, 2.0, 0.5) or "auto" in (silent, levels)):
+        raise typer.BadParameter(
+            f"--goal {goal} chooses what --code, -T, -k, --beta, --phi and -L would say: leave them out, or the goal"
+        )
     opened, names = open_model(model, weights), class_names(classes)
     samples = d.samples_of(opened, data, prepare, limit)
-    snn = convert_model(opened, d.batches(samples, batch_size), code=sent, settings=settings, classes=names)
+    given = {"code": sent} if wanted is None else {"goal": wanted}
+    snn = convert_model(opened, d.batches(samples, batch_size), **given, settings=settings, classes=names)
     source = t.Source(model, weights, prepare, data)
     snn = remembering(snn, opened, samples, source, names).to_precision(precision)  # type: ignore[arg-type]
     finish()

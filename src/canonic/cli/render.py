@@ -28,6 +28,8 @@ def show_explanation(explanation: Explanation) -> None:
 def show_network(snn: SpikingNetwork, path: Path) -> None:
     """Print a converted network and where it was saved."""
     tell(columns(HEADINGS, rows(snn.plan)), "", summary(snn.plan))  # its notes are in the log
+    if goal := snn.record.get("goal"):
+        tell(goal["why"])
     dead = snn.record["dead_channels"]
     if dead:
         named = ", ".join(f"{name} ({count})" for name, count in dead.items())

@@ -71,7 +71,7 @@ def calibrate(
         strict=False,
     )
     told = group.together(lambda: local.over(numbered))
-    _require_all(data, sum(part.batches for part in told))
+    require_all(data, sum(part.batches for part in told))
     like = prototype(graph)
     channels = next((part.channels for part in told if part.channels), {})
     histograms = {
@@ -128,7 +128,7 @@ def _finite(node: Population, x: Tensor) -> Tensor:
     return x.abs() if node.neurons.signed else x
 
 
-def _require_all(data: Iterable[Any], seen: int) -> None:
+def require_all(data: Iterable[Any], seen: int) -> None:
     """Raise if there were fewer batches than the length of the data announces."""
     expected = _length(data)
     guessed = isinstance(data, DataLoader) and isinstance(data.dataset, IterableDataset)

@@ -82,9 +82,7 @@ def convert(
     with waiting("settle silent steps and mean errors, layer by layer", shown=progress and group.first):
         snn = spiking(graph, seen, code, settings, notes=examined.notes)
         snn = told(snn, seen, aloud=group.first)
-    state = model.state_dict() if isinstance(model, nn.Module) else model.state_dict
-    weights = {"tensors_sha256": digest_of_tensors(state)}
-    return replace(snn, record={**snn.record, "classes": list(classes), "weights": weights})
+    return signed_off(snn, model, classes)
 
 
 @dataclass(frozen=True)
@@ -123,15 +121,56 @@ def spiking(
     graph: Graph, seen: Calibration, code: Weighted, settings: Settings, *, notes: Sequence[str] = ()
 ) -> SpikingNetwork:
     """Return the spiking network of a graph whose populations have codes, from what calibration has seen of it."""
+    return recorded(fitted(graph, seen, code, settings), seen, settings, notes=notes)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A plan that was fitted to calibration data.
+
+    Attributes:
+        plan: with thresholds, silent steps and start potentials.
+        rules: what held for each population.
+        dead: channels of each population that were never active.
+    """
+
+    plan: Plan
+    rules: Mapping[str, Override]
+    dead: Mapping[str, int]
+
+
+def placed(graph: Graph, seen: Calibration, code: Weighted, settings: Settings) -> Fitted:
+    """Return the plan of a graph whose populations have codes, with their thresholds; nothing is settled."""
     rules = resolve(settings, [node.name for node in graph.populations])
     with_theta, dead = set_thresholds(with_ranges(graph, seen.kept), rules, seen)
     plan = Plan(fold_thresholds(with_theta).map_tensors(channels_last), code, settings.bias)
+    return Fitted(plan, rules, dead)
+
+
+def fitted(graph: Graph, seen: Calibration, code: Weighted, settings: Settings) -> Fitted:
+    """Return the plan of a graph whose populations have codes, settled on the samples that calibration has kept."""
+    found = placed(graph, seen, code, settings)
     with torch.no_grad():
-        plan = settle(plan, seen.kept, settings, rules)
+        plan = settle(found.plan, seen.kept, settings, found.rules)
         _require_finite(plan)
-        repair = repair_report(plan, seen.kept) if settings.correct else {}
-    found = {"repair_db": repair, "rules": _unusual(rules), "notes": list(notes)}
-    return SpikingNetwork(plan, {**_record(settings, seen.digest, dead), **found})
+    return replace(found, plan=plan)
+
+
+def recorded(
+    found: Fitted, seen: Calibration, settings: Settings, *, notes: Sequence[str] = (), repaired: bool = True
+) -> SpikingNetwork:
+    """Return a fitted plan as a network that says how it was made; what the correction of means repaired takes time."""
+    with torch.no_grad():
+        repair = repair_report(found.plan, seen.kept) if settings.correct and repaired else {}
+    more = {"repair_db": repair, "rules": _unusual(found.rules), "notes": list(notes)}
+    return SpikingNetwork(found.plan, {**_record(settings, seen.digest, found.dead), **more})
+
+
+def signed_off(snn: SpikingNetwork, model: Model, classes: Sequence[str]) -> SpikingNetwork:
+    """Return the network with its classes, and the digest of the weights of its source, in the record."""
+    state = model.state_dict() if isinstance(model, nn.Module) else model.state_dict
+    weights = {"tensors_sha256": digest_of_tensors(state)}
+    return replace(snn, record={**snn.record, "classes": list(classes), "weights": weights})
 
 
 def _require_finite(plan: Plan) -> None:
@@ -151,9 +190,16 @@ def _few(given: Example) -> Example:
     return tuple(x[:3] for x in given)
 
 
-def told(snn: SpikingNetwork, seen: Calibration, *, aloud: bool) -> SpikingNetwork:
-    """Return the network with the error on its own calibration samples in the record; notes go to the log, too."""
-    figures, said = quality(snn.plan, seen.kept, snn.record["rules"])
+def told(snn: SpikingNetwork, seen: Calibration, *, aloud: bool, advised: bool = True) -> SpikingNetwork:
+    """Return the network with the error on its own calibration samples in the record; notes go to the log, too.
+
+    Args:
+        snn: that was converted.
+        seen: what calibration has seen.
+        aloud: write notes to the log.
+        advised: try what would help where the error is large, which takes time.
+    """
+    figures, said = quality(snn.plan, seen.kept, snn.record["rules"], advised=advised)
     notes = [*snn.record["notes"], *said]
     for note in notes if aloud else ():
         log.warning("%s", note)

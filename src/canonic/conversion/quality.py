@@ -21,7 +21,7 @@ DECIDES = 6.0
 
 
 def quality(
-    plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]], rules: Mapping[str, str]
+    plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]], rules: Mapping[str, str], *, advised: bool = True
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the figures of a plan on some of its calibration samples, for the record, and what must be said of them.
 
@@ -29,12 +29,13 @@ def quality(
         plan: that was converted.
         inputs: calibration samples.
         rules: of the thresholds, where they are not those of least squared error.
+        advised: try what would help where the error is large; without it nothing is said.
     """
     few = [x[: few_samples(plan.graph)] for x in inputs]
     with torch.no_grad():
         populations, outputs = measure(plan, plan.graph, few)
         verdict = judge(plan, populations, outputs, len(few[0]))
-        if verdict.snr < ENOUGH or _overloaded(populations):
+        if advised and (verdict.snr < ENOUGH or _overloaded(populations)):
             verdict = tried(verdict, Bench(plan, "fp32", few), populations, rules)
     firings = sum(sums.firings for sums in populations.values())
     figures = {
@@ -43,7 +44,7 @@ def quality(
         "overload": sum(sums.overloads for sums in populations.values()) / firings,
         "overload_at_t": sum(sums.clips for sums in populations.values()) / firings,
     }
-    return figures, _notes(verdict, figures)
+    return figures, _notes(verdict, figures) if advised else []
 
 
 def _overloaded(populations: Mapping[str, Sums]) -> bool:

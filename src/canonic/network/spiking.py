@@ -230,7 +230,8 @@ class SpikingNetwork:
         save_plan(path, self.plan, {**self.record, "precision": self.precision})
 
     def __str__(self) -> str:
-        return "\n".join((table(self.plan), *self.record.get("notes", ())))
+        chosen = [goal["why"]] if (goal := self.record.get("goal")) else []
+        return "\n".join((table(self.plan), *chosen, *self.record.get("notes", ())))
 
     def __repr__(self) -> str:
         return f"SpikingNetwork({summary(self.plan)}, {self.precision})"

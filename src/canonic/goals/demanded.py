@@ -1,0 +1,139 @@
+"""From a goal to the demands on a network, as far as the held-out samples can tell."""
+
+from math import ceil
+
+from torch import Tensor
+
+from canonic.errors import ConversionError, DataError
+from canonic.goals.demands import Demand, Likeness, Losing, Right
+from canonic.goals.goal import Goal
+from canonic.goals.heldout import Held
+from canonic.measure.labels import classes_of
+from canonic.network.graph import Graph
+from canonic.network.outputs import output_names, required_output
+from canonic.words import counted, percent
+
+AGREEMENT, RATIO = 0.99, 30.0
+"""What must hold where nothing else is said."""
+
+FINEST = 1e-3
+"""The smallest share of answers that is told apart."""
+
+HELD = 256
+"""Samples that are held out, at most, where the goal needs no more."""
+
+
+def needed(share: float) -> int:
+    """Return the samples with which a share of wrong answers can be told from twice as many: two must be wrong.
+
+    >>> needed(0.01), needed(0.005)
+    (200, 400)
+    """
+    return ceil(round(2 / max(share, FINEST), 6))
+
+
+def most_held(goal: Goal) -> int:
+    """Return how many samples to hold out for a goal, at most."""
+    agreement = 0 if goal.agreement is None else needed(1 - goal.agreement)
+    accuracy = 0 if goal.accuracy is None else needed(-goal.accuracy)
+    return max(HELD, agreement, accuracy)
+
+
+def demanded(goal: Goal, graph: Graph, held: Held) -> tuple[tuple[Demand, ...], str]:
+    """Return what must hold of a network, and a note where it is not what was to be expected; "" without.
+
+    Raises:
+        ConversionError: if the network has no answers to compare.
+        DataError: if there are no labels, or too few samples to tell.
+    """
+    if not goal.demands:
+        return _usual(graph, held)
+    demands: list[Demand] = []
+    if goal.agreement is not None:
+        demands += _agreements(goal.agreement, graph, held)
+    if goal.accuracy is not None:
+        demands.append(_accuracy(goal.accuracy, graph, held))
+    if goal.snr is not None:
+        demands.append(Likeness("SNR", goal.snr, 1, held.outputs))
+    if goal.loss is not None:
+        place = required_output(graph, None, "a loss is of")
+        source = held.outputs[place]
+        target = source if held.labels is None else held.labels.to(source.device)
+        demands.append(
+            Losing("loss", float(goal.loss(source, target)) + goal.rise, 1, place, source, target, goal.loss)
+        )
+    for demand in demands:
+        _require_enough(demand, held)
+    return tuple(demands), ""
+
+
+def _usual(graph: Graph, held: Held) -> tuple[tuple[Demand, ...], str]:
+    """Return an agreement of 99 %, or 30 dB where there is no classifier or samples are too few."""
+    regression = held.labels is not None and held.labels.is_floating_point()
+    answers = [] if regression or not _rows(graph) else _agreements(AGREEMENT, graph, held)
+    if answers and len(held) >= answers[0].needed:
+        return tuple(answers), ""
+    ratio = Likeness("SNR", RATIO, 1, held.outputs)
+    if not answers:
+        return (ratio,), ""
+    return (ratio,), (
+        f"{counted(len(held), 'held-out sample')} cannot tell an agreement of {percent(AGREEMENT, 0)} from "
+        f"{percent(2 * AGREEMENT - 1, 0)}: the network was judged by {RATIO:.0f} dB of its outputs; give "
+        f"{_given(answers[0].needed)} for it"
+    )
+
+
+def _agreements(share: float, graph: Graph, held: Held) -> list[Demand]:
+    places = _rows(graph)
+    if not places:
+        shapes = ", ".join(str(["batch", *graph[name].shape]) for name in graph.outputs)
+        raise ConversionError(
+            f"agreement is of answers, an output [batch, classes], and the network has {shapes}: snr=30"
+        )
+    names = output_names(graph)
+    scores = {place: held.outputs[place] for place in places}
+    return [
+        Right(
+            f"agreement of {names[p]}" if len(places) > 1 else "agreement", share, needed(1 - share), p, s, s.argmax(1)
+        )
+        for p, s in scores.items()
+    ]
+
+
+def _accuracy(change: float, graph: Graph, held: Held) -> Demand:
+    if held.labels is None:
+        raise DataError(
+            "an accuracy goal needs labels, and the calibration data has none: give batches (x, y), or agreement=0.99"
+        )
+    place = required_output(graph, None, "accuracy is of")
+    scores = held.outputs[place]
+    right = _classes(held.labels, scores)
+    least = float((scores.argmax(1) == right).double().mean()) + change
+    return Right("accuracy", least - 1e-9, needed(-change), place, scores, right)
+
+
+def _classes(labels: Tensor, scores: Tensor) -> Tensor:
+    if scores.dim() != 2 or labels.is_floating_point():
+        raise DataError(
+            f"an accuracy goal needs one class for each sample, got labels {labels.dtype} {list(labels.shape)} for an "
+            f"output {list(scores.shape)}: give a loss of your own, Goal(loss=...)"
+        )
+    return classes_of(labels, scores).y
+
+
+def _rows(graph: Graph) -> list[int]:
+    """Return the places of the outputs that are rows of scores."""
+    shapes = [graph[name].shape for name in graph.outputs]
+    return [place for place, shape in enumerate(shapes) if len(shape) == 1 and shape[0] > 1]
+
+
+def _require_enough(demand: Demand, held: Held) -> None:
+    if len(held) < demand.needed:
+        raise DataError(
+            f"{counted(len(held), 'held-out sample')} cannot tell {demand} from one that misses by as much again: give "
+            f"{_given(demand.needed)}, every other of which is held out, or ask for snr=30"
+        )
+
+
+def _given(count: int) -> str:
+    return counted(2 * count, "calibration sample")

@@ -1,0 +1,241 @@
+"""Goals: what must hold does, on samples that conversion has not seen; what is asked for is refused where it cannot be."""
+
+import json
+import re
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from canonic import CSS, ConversionError, DataError, Goal, Override, Settings, convert, load
+from canonic.goals.candidates import ladders
+from canonic.goals.demanded import needed
+from canonic.goals.demands import Likeness, Right
+from canonic.goals.heldout import Halved, spaced
+from canonic.goals.written import goal_of
+from canonic.network.graph import Graph, Node
+
+
+def layers(*sizes):
+    torch.manual_seed(1)
+    parts = [part for pair in pairwise(sizes) for part in (nn.Linear(*pair), nn.ReLU())]
+    for part in parts[::2]:
+        nn.init.kaiming_normal_(part.weight)
+    return nn.Sequential(*parts[:-1]).eval()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return layers(16, 32, 32, 10)
+
+
+def batches(model, count, seed):
+    """Return labelled batches: inputs whose class the network is sure of by more than a thousandth."""
+    x = torch.randn(count, 16, generator=torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        return [(part, model(part).argmax(1)) for part in x.split(150)]
+
+
+@pytest.fixture(scope="module")
+def known(model):
+    return batches(model, 900, 2)
+
+
+@pytest.fixture(scope="module")
+def unseen(model):
+    return torch.cat([x for x, _ in batches(model, 3000, 3)])
+
+
+@pytest.fixture(scope="module")
+def agreeing(model, known):
+    return convert(model, known, goal=Goal(agreement=0.99))
+
+
+def ratio(model, snn, x):
+    with torch.no_grad():
+        wanted, found = (np.float64(network(x).numpy()) for network in (model, snn))
+    return 10 * np.log10((wanted**2).sum() / ((found - wanted) ** 2).sum())
+
+
+def test_an_agreement_holds_on_samples_that_conversion_has_not_seen(model, agreeing, unseen):
+    with torch.no_grad():
+        same = (agreeing(unseen).argmax(1) == model(unseen).argmax(1)).double().mean()
+    assert same >= 0.987  # 3,000 samples: a standard deviation of 0.2 %, for an estimate on 256
+
+
+def test_it_is_not_larger_than_it_needs_to_be(model, agreeing, known, unseen):
+    smaller = convert(model, known, code=CSS(agreeing.code.steps - 1, agreeing.code.silent))
+    with torch.no_grad():
+        same = (smaller(unseen).argmax(1) == model(unseen).argmax(1)).double().mean()
+    assert same < 0.99
+    assert smaller.total_steps < agreeing.total_steps
+
+
+def test_a_ratio_holds(model, known, unseen):
+    snn = convert(model, known, goal="snr=35")
+    assert ratio(model, snn, unseen) >= 34.5
+    assert snn.graph.levels == (1, 1)
+
+
+def test_what_the_chip_cannot_do_is_not_chosen(model, known, unseen):
+    snn = convert(model, known, goal="snr=35, no-silent, levels=16")
+    assert snn.graph.silent == (0, 0)
+    assert snn.graph.levels[1] <= 16
+    assert ratio(model, snn, unseen) >= 34.5
+
+
+def test_with_levels_there_are_fewer_steps(model, known, agreeing):
+    snn = convert(model, known, goal=Goal(agreement=0.99, levels=64))
+    assert snn.total_steps < agreeing.total_steps
+    assert snn.graph.levels[1] > 1
+
+
+def test_an_accuracy_and_a_loss_hold(model, known, unseen):
+    snn = convert(
+        model, known, goal=Goal(accuracy=-0.01, loss=lambda y, _: float(y.abs().mean()), rise=0.1, minimise="events")
+    )
+    values = snn.record["goal"]["seen"][snn.record["goal"]["chosen"]]["values"]
+    assert values["accuracy"] >= 0.99
+    assert "loss" in values
+
+
+def test_the_record_says_what_was_seen_and_why(agreeing, tmp_path):
+    told = agreeing.record["goal"]
+    assert json.loads(json.dumps(told)) == told
+    chosen = told["seen"][told["chosen"]]
+    assert chosen["reached"]
+    assert chosen["total_steps"] == agreeing.total_steps
+    assert told["held_out"] == 225  # every other of 900, of which every other is kept
+    assert told["why"] in str(agreeing)
+    noises = [point["noise_db"] for point in told["front"]]
+    assert noises == sorted(noises, reverse=True)
+    assert len(noises) > 3
+    agreeing.save(tmp_path / "kept")
+    assert load(tmp_path / "kept").record["goal"] == told
+
+
+def test_the_same_samples_give_the_same_network(model, known, agreeing):
+    again = convert(model, iter(known), goal="agreement=0.99")
+    assert again.record["goal"] == agreeing.record["goal"]
+
+
+def test_every_demand_has_its_distance():
+    generator = torch.Generator().manual_seed(0)
+    source = torch.randn(500, 5, generator=generator)
+    error = torch.randn(500, 5, generator=generator)
+    likeness = Likeness("SNR", 20.0, 1, [source])
+    assert likeness.room([source + 0.01 * error]) == pytest.approx(
+        20 * np.log10(float(source.norm() / error.norm()) / 0.01) - 20, abs=0.1
+    )
+    right = Right("agreement", 0.95, 40, 0, source, source.argmax(1))
+    rooms = [right.room([source + scale * error]) for scale in (0.02, 0.04, 0.2)]
+    assert rooms[0] - rooms[1] == pytest.approx(6.02, abs=0.1)
+    assert rooms[1] > 0 > rooms[2]
+
+
+def test_what_is_expected_of_an_agreement_is_what_is_counted_on_many_samples():
+    generator = torch.Generator().manual_seed(0)
+    source, error = (torch.randn(20_000, 5, generator=generator) for _ in range(2))
+    counted = Right("agreement", 0.9, 1, 0, source, source.argmax(1)).value([source + 0.1 * error])
+    few = Right("agreement", 0.9, 1, 0, source[:400], source[:400].argmax(1))
+    assert few.expected([source[:400] + 0.1 * error[:400]], 1.0) == pytest.approx(counted, abs=0.02)
+
+
+@pytest.mark.parametrize("sizes", [[5, 5], [1] * 10, [3, 4, 2, 1], [10]])
+def test_every_other_sample_is_held_out_however_batches_are_cut(sizes):
+    x = torch.arange(10.0).view(10, 1)
+    graph = Graph((Node("x", "input", "", (), (1,)),), ("x",), ("x",))
+    halved = Halved(list(zip(x.split(sizes), (x[:, 0] > 4).long().split(sizes), strict=True)), graph, 100)
+    fitted = torch.cat([part for (part,) in halved])
+    held = halved.held([])
+    assert fitted[:, 0].tolist() == [0, 2, 4, 6, 8]
+    assert held.inputs[0][:, 0].tolist() == [1, 3, 5, 7, 9]
+    assert held.labels is not None
+    assert held.labels.tolist() == [0, 0, 1, 1, 1]
+
+
+def test_samples_are_spaced():
+    assert [len(spaced([torch.zeros(n)], 4)[0]) for n in (1, 4, 5, 8, 9)] == [1, 4, 3, 4, 3]
+
+
+def test_ladders_hold_what_a_goal_allows():
+    members = [m for beta in (2.0, 4.0, 16.0) for ladder in ladders(Goal(silent=False, levels=8), beta) for m in ladder]
+    assert {m.silent for m in members} == {0}
+    assert max(m.levels for m in members) == 8
+    assert [len(ladders(Goal(), beta)) for beta in (2.0, 4.0, 16.0)] == [1, 0, 0]
+
+
+def test_texts_stand_for_goals():
+    assert goal_of("accuracy=-0.005,energy=traffic45,minimise=energy,ternary,unary") == Goal(
+        accuracy=-0.005, energy="traffic45", minimise="energy", levels=1, unary=True
+    )
+    assert goal_of(" ") == Goal() == goal_of(Goal())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("agrement=0.99", "did you mean agreement="),
+        ("agreement", "agreement=0.99"),
+        ("minimise=evnts", "did you mean events"),
+        ("energy=traffic", "did you mean traffic45"),
+        ("agreement=99", "0.99 is 99 %"),
+        ("accuracy=0.9", "at most half a point less"),
+        ("snr=loud", "snr=30"),
+        ("levels=0", "1 is ternary"),
+        ("no silent", "did you mean no-silent"),
+    ],
+)
+def test_what_is_no_goal_is_refused_with_what_would_be(text, said):
+    with pytest.raises(ConversionError, match=re.escape(said)):
+        goal_of(text)
+
+
+@pytest.mark.parametrize(
+    ("goal", "said"),
+    [
+        ("agreement=0.999", "give 4,000 calibration samples"),
+        ("snr=149", "SNR [0-9.]+ dB on 225 held-out samples, .* dB short"),
+    ],
+)
+def test_what_cannot_be_told_or_reached_says_why(model, known, goal, said):
+    with pytest.raises((DataError, ConversionError), match=said):
+        convert(model, known, goal=goal)
+
+
+def test_an_accuracy_goal_wants_labels(model, known):
+    with pytest.raises(DataError, match="needs labels"):
+        convert(model, [x for x, _ in known], goal="accuracy=-0.01")
+
+
+def test_ternary_digits_without_silent_steps_are_refused_in_a_deep_network():
+    deep = layers(16, *[32] * 6, 10)
+    x = [torch.rand(64, 16, generator=torch.Generator().manual_seed(0))]
+    with pytest.raises(ConversionError, match="allow silent steps, or levels=8"):
+        convert(deep, x, goal="snr=30, ternary, no-silent")
+    assert convert(deep, x, goal="snr=30, levels=8, no-silent").graph.silent == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"code": "rate:32"},
+        {"settings": Settings(silent="auto")},
+        {"settings": Settings(overrides={"1": Override(levels=2)})},
+    ],
+)
+def test_what_a_goal_chooses_is_not_given_beside_it(model, known, given):
+    with pytest.raises(ConversionError, match="goal"):
+        convert(model, known, goal="snr=30", **given)
+
+
+def test_without_demands_few_samples_are_judged_by_their_ratio(model, known):
+    few = convert(model, [known[0][0][:40]], goal=Goal())
+    assert any("20 held-out samples cannot tell" in note for note in few.record["notes"])
+    assert "SNR" in few.record["goal"]["why"]
+
+
+def test_needed_samples():
+    assert (needed(0.01), needed(0.5), needed(0.0)) == (200, 4, 2000)
