@@ -99,22 +99,24 @@ def unreached(setup: Setup, found: Found) -> ConversionError:
     demands = " and ".join(map(str, setup.demands))
     return ConversionError(
         f"the goal, {demands}, was not reached. The best of {len(found.seen)} networks that were tried is "
-        f"{in_words(setup, found.best)}, {number(-found.best.room, 3)} dB short: {_limit(setup, found.best)}"
+        f"{in_words(setup, found.best)}, {number(-found.best.room, 3)} dB short: {_limit(setup)}"
     )
 
 
-def _limit(setup: Setup, best: Finalist) -> str:
+def _limit(setup: Setup) -> str:
     """Return what limits a network, and what would work."""
     goal = setup.goal
     if not goal.silent and goal.levels == 1:
         return (
             "k = 0 with ternary digits is a contradiction in a deep network, as nothing takes back what a neuron sent "
-            "too early; allow silent steps, or levels=8"
+            "too early; allow silent steps, or leave the levels open"
         )
-    if not goal.silent and goal.levels is not None and best.candidate.levels >= goal.levels / 2:
-        more = min(MOST_LEVELS, 4 * goal.levels)
-        return f"without silent steps digits up to {goal.levels} are too small; allow silent steps, or levels={more}"
+    if not goal.silent and goal.levels is not None and goal.levels < MOST_LEVELS:
+        return (
+            f"without silent steps digits up to {goal.levels} take back too little of what a neuron sent too early; "
+            "allow silent steps, or leave the levels open"
+        )
     return (
         f"the errors of {counted(len(setup.graph.populations), 'population')} add up, at the most digits and the most "
-        "redundancy that are tried; ask for less, or give calibration samples more like those of the goal"
+        "redundancy that are tried; ask for less, or give more calibration samples"
     )
