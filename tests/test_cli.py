@@ -158,6 +158,9 @@ def test_explain(folder):
     assert "it jumps" in bad.stdout
     machine = json.loads(canonic("explain", "net:make", "--shape", "1,8,8", "--json", cwd=folder, check=0).stdout)
     assert machine["neurons"] == 384
+    once = canonic("explain", "net:make", "--shape", "1,8,8", "--input", "latency:4", cwd=folder, check=0).stdout
+    assert "codes the input in latency:4, at most one spike for each number" in " ".join(once.split())
+    assert "T = 8, k = 1: 12 total steps" in once
 
 
 SWEEP = ("--data", "digits", "--calibration", "digits", "--out", "absent")

@@ -187,6 +187,36 @@ def test_explain_counts_what_convert_makes(model, x):
     assert explanation.total_steps == snn.total_steps == 10
 
 
+def test_explain_shows_the_code_of_the_input_and_where_unlike_codes_meet():
+    """Single spikes at the input, as in arXiv 2107.12374, and a branch in another code: as convert makes them."""
+
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c, self.r, self.s = (
+                nn.Linear(3, 4),
+                nn.Linear(4, 4),
+                nn.Linear(4, 2),
+                nn.ReLU(),
+                nn.ReLU(),
+            )
+
+        def forward(self, x):
+            x = self.r(self.a(x))
+            return self.c(torch.cat([x, self.s(self.b(x))], 1)[:, 2:6])
+
+    torch.manual_seed(0)
+    model, x = Residual().eval(), torch.rand(20, 3)
+    settings = Settings(input="latency:16", overrides={"s": Override(code="rate:8")})
+    explanation, snn = explain(model, x, settings=settings), convert(model, [x], settings=settings, progress=False)
+    added = {verdict.name: verdict.remark for verdict in explanation.verdicts if verdict.name not in ("r", "s")}
+    assert added["x.spikes"] == "codes the input in latency:16, at most one spike for each number"
+    assert explanation.total_steps == snn.total_steps > explain(model, x).total_steps + 16
+    assert explanation.populations == len(snn.graph.populations) == 4
+    assert explanation.neurons == snn.neurons
+    assert [remark for remark in added.values() if remark.startswith("codes")][1:] == ["codes s in css:8"]
+
+
 def test_explain_finds_all_problems_at_once_and_names_the_line():
     explanation = explain(_ThreeProblems(), torch.randn(3, 4))
     assert [v.origin.operator for v in explanation.refused] == [

@@ -34,9 +34,7 @@ def convert(
     levels: o.Levels = "1",
     threshold: Annotated[str, typer.Option(help="mse, max, percentile or balance.")] = "mse",
     percentile: Annotated[float | None, typer.Option(help="For the rule of that name; 99.9 if not given.")] = None,
-    input_code: Annotated[
-        str, typer.Option("--input", help="direct (analog, first step), css (spikes), or a code.")
-    ] = "direct",
+    input_code: o.InputCode = "direct",
     bias: Annotated[str, typer.Option(help="first (with the first digit) or spread (over all).")] = "first",
     precision: Annotated[str, typer.Option(help="fp32, bf16x2, bf16 (rounded weights) or int8 (integers).")] = "fp32",
     as_json: o.Json = False,

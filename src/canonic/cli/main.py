@@ -68,6 +68,7 @@ def explain(
     code: o.Code = "css",
     steps: o.Steps = 8,
     silent: o.Silent = 1,
+    input_code: o.InputCode = "direct",
     as_json: o.Json = False,
 ) -> None:
     """Say what would become of every operator of a network, before anything is converted."""
@@ -76,12 +77,14 @@ def explain(
     from canonic.cli import data as d
     from canonic.cli.models import example_of, open_model
     from canonic.cli.render import show_explanation
-    from canonic.conversion import explain
+    from canonic.conversion import Settings, explain
 
     sent = o.code_named(code, o.css(steps, silent, 2.0, 0.5))
     opened = open_model(model, weights)
     example = d.example_in(opened, data) if data else example_of(opened, [o.sizes(text) for text in shape or ()])
-    explanation = explain(opened, example, code=sent)
+    with o.usage():
+        settings = Settings(input=input_code)
+    explanation = explain(opened, example, code=sent, settings=settings)
     plain = {**asdict(explanation), "code": sent.to_json()}
     print_json({"convertible": explanation.convertible, **plain}) if as_json else show_explanation(explanation)
     if not explanation.convertible:

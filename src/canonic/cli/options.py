@@ -38,6 +38,7 @@ Mean = Annotated[str, typer.Option(help="Mean of each channel, as .485,.456,.406
 Std = Annotated[str, typer.Option(help="Standard deviation of each channel, likewise.")]
 Size = Annotated[int | None, typer.Option(min=1, help="Height and width of the pictures in pixels.")]
 Grey = Annotated[bool, typer.Option("--grey", help="Pictures have one channel for the network, not three.")]
+InputCode = Annotated[str, typer.Option("--input", help="direct (analog, first step), css (spikes), or a code.")]
 Code = Annotated[
     str,
     typer.Option(help="css, as -T, -k and so on say, or a code with its parameters, as rate:32: see canonic codes."),

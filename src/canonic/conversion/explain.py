@@ -1,15 +1,15 @@
 """What would become of a model: the verdict for every call, before anything is converted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch.export import ExportedProgram
 
-from canonic.codes import CSS, Weighted, code_of
+from canonic.codes import CSS, Weighted, code_of, text_of
 from canonic.conversion.notes import noted
-from canonic.conversion.populations import code_inputs, unfit
+from canonic.conversion.populations import code_inputs, set_codes, unfit
 from canonic.conversion.recode import recode
-from canonic.conversion.settings import InputCode, require_kinds
+from canonic.conversion.settings import InputCode, Settings, require_kinds, resolve
 from canonic.errors import ConversionError
 from canonic.frontend import (
     Example,
@@ -23,7 +23,8 @@ from canonic.frontend import (
     require_finite,
     require_same,
 )
-from canonic.network.graph import Graph, depth
+from canonic.network.graph import Graph, Population, depth
+from canonic.network.plan import Plan, total_steps
 from canonic.tables import html_table
 from canonic.words import counted
 
@@ -91,24 +92,57 @@ class Explanation:
         return f"{size}, depth {self.depth}; {steps}{refused}"
 
 
-def explain(model: Model, example: Example, *, code: Weighted | str | None = None) -> Explanation:
+def explain(
+    model: Model, example: Example, *, code: Weighted | str | None = None, settings: Settings | None = None
+) -> Explanation:
     """Return the verdict for every call of a model, without converting it.
 
     Args:
         model: as for ``convert``.
         example: one batch for each input, ``[batch, *shape]``.
         code: for the total steps, or its name; ``CSS()`` if None.
+        settings: the codes of the input and of single populations; ``Settings()`` if None.
 
     Raises:
-        ConversionError: if the model cannot be captured, or has no population.
+        ConversionError: if the model cannot be captured, has no population, or unlike codes meet that cannot.
 
     >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
     >>> print(explain(model, torch.zeros(1, 4)).summary)
     1 population, 3 neurons, depth 1; T = 8, k = 1: 9 total steps
     """
     code = code_of(code) if isinstance(code, str) else CSS() if code is None else code
-    require_kinds(code)
-    return analyse(model, example, code)[1]
+    settings = Settings() if settings is None else settings
+    require_kinds(code, settings)
+    graph, found = analyse(model, example, code, settings.input)
+    if found.refused:
+        return found
+    rules = resolve(settings, [node.name for node in graph.populations])
+    own = [(node, code_of(node.neurons.code or rules[node.name].code or code)) for node in graph.populations]
+    reasons = tuple(reason for node, chosen in own if (reason := unfit(graph, node, chosen)))
+    return replace(found, unfit=reasons) if reasons else _in_codes(found, graph, set_codes(graph, code, rules))
+
+
+def _in_codes(found: Explanation, graph: Graph, coded: Graph) -> Explanation:
+    """Return an explanation with what the codes of its populations come to, and with those that they make necessary."""
+    known = {node.name for node in graph.populations if not node.neurons.encodes}
+    added = (node for node in coded.populations if node.name not in known)
+    return replace(
+        found,
+        verdicts=(*found.verdicts, *(_coding(node) for node in added)),
+        populations=len(coded.populations),
+        function_units=sum(node.kind == "function unit" for node in coded.nodes),
+        neurons=sum(coded.neurons.values()),
+        depth=depth(coded),
+        total_steps=total_steps(Plan(coded, found.code)),
+    )
+
+
+def _coding(node: Population) -> Verdict:
+    """Return the verdict on a population that is there for its code alone."""
+    code, what = node.neurons.code or CSS(), "the input" if node.neurons.encodes else node.inputs[0]
+    once = ", at most one spike for each number" if code.firing.once else ""
+    note = f"codes {what} in {text_of(code)}{once}"
+    return Verdict(node.name, "population", node.shape, node.origin, reason=note)
 
 
 def analyse(model: Model, example: Example, code: Weighted, inputs: InputCode = "direct") -> tuple[Graph, Explanation]:
@@ -134,8 +168,7 @@ def analyse(model: Model, example: Example, code: Weighted, inputs: InputCode = 
     signed = sum(node.neurons.signed and not node.neurons.encodes for node in graph.populations)
     units = sum(node.kind == "function unit" for node in graph.nodes)
     verdicts = noted(verdicts, imported, graph)
-    reasons = tuple(why for node in graph.populations if not node.neurons.encodes and (why := unfit(graph, node, code)))
-    return graph, Explanation(verdicts, len(graph.populations), signed, units, neurons, deep, total, code, reasons)
+    return graph, Explanation(verdicts, len(graph.populations), signed, units, neurons, deep, total, code)
 
 
 def _require_weights(program: ExportedProgram) -> None:
