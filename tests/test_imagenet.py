@@ -24,7 +24,7 @@ class Toy(Subject):
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    members = {key: MEMBERS[key] for key in ("ternary_auto", "radix_4")}
+    members = {key: MEMBERS[key] for key in ("ternary_auto", "four_digits")}
     return run.measured(Toy(), members, 600, tmp_path_factory.mktemp("imagenet"))
 
 
@@ -55,10 +55,10 @@ def test_a_member_is_measured_and_shown(found):
 
 
 def test_what_is_known_is_not_measured_again(found, tmp_path):
-    members = {key: MEMBERS[key] for key in ("ternary_auto", "radix_4", "graded_8")}
+    members = {key: MEMBERS[key] for key in ("ternary_auto", "four_digits", "graded_8")}
     assert list(run.missing(members, found)) == ["graded_8"]
-    other = {**found["radix_4"], "setting": Setting(steps=5).to_json()}
-    assert list(run.missing(members, {**found, "radix_4": other})) == ["radix_4", "graded_8"]
+    other = {**found["four_digits"], "setting": Setting(steps=5).to_json()}
+    assert list(run.missing(members, {**found, "four_digits": other})) == ["four_digits", "graded_8"]
     assert run.measured(Toy(), {}, 600, tmp_path) == {}
 
 

@@ -7,9 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canonic import CSS
+from canonic.codes import code_of
 from canonic.conversion.histogram import BINS, empty, update
 from canonic.conversion.settings import Override
-from canonic.conversion.thresholds import FRACTIONS, least_error, percentile, tail, threshold
+from canonic.conversion.thresholds import (
+    FRACTIONS,
+    TOGETHER,
+    least_error,
+    percentile,
+    quantiser,
+    tail,
+    threshold,
+    unseen,
+)
 
 
 def histogram_of(*batches):
@@ -65,6 +75,25 @@ def test_nothing_positive_leaves_it_empty():
     seen = histogram_of(-torch.rand(2, 30), torch.zeros(2, 5))
     assert int(seen.counts.sum()) == 0
     assert seen.peak.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("name", ["css:8", "css:4,silent=0,beta=4,levels=16", "latency:8", "few-spike:4"])
+def test_channels_are_thresholded_by_themselves_however_many_there_are(name):
+    """Against the error written out for one channel at a time; more channels than are tried at once."""
+    seen, code = histogram_of(torch.randn(TOGETHER + 3, 300) * torch.arange(1, TOGETHER + 4)[:, None]), code_of(name)
+    found = least_error(seen, code)
+    quantise = quantiser(code)
+    for channel in (0, 7, TOGETHER - 1, TOGETHER, TOGETHER + 2):
+        alone = seen.part(channel, channel + 1)
+        x, n = alone.centres[0].double(), alone.counts[0]
+
+        def error(top, x=x, n=n, alone=alone):
+            theta = top / code.nominal
+            missed = theta * quantise(x / theta).clamp(max=code.nominal) - x
+            start, scale, beyond = tail(alone)
+            return float((n * missed**2).sum() + unseen(torch.maximum(top, alone.peak.double()), start, scale, beyond))
+
+        assert float(found[channel]) == pytest.approx(float(min(FRACTIONS * alone.peak.double(), key=error)), rel=1e-6)
 
 
 @pytest.mark.parametrize("steps", [2, 4, 8])

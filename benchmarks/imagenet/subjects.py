@@ -66,7 +66,8 @@ MEMBERS = {
     "ternary": Member("ternary", Setting(), SCREENED),
     "ternary_auto": Member("ternary", Setting(silent="auto")),
     "graded_8": Member("graded", Setting(silent=0, levels=8), SCREENED),
-    "graded_16": Member("graded", Setting(silent=0, levels=16)),
+    "graded_16": Member("graded", Setting(silent=0, levels=16), SCREENED),
     "graded_32": Member("graded", Setting(silent=0, levels=32), SCREENED),
-    "radix_4": Member("graded", Setting(steps=4, silent=0, beta=4.0, levels=32)),
+    "four_digits": Member("graded", Setting(steps=4, silent=0, beta=4.0, levels=32), SCREENED),
+    "six_digits": Member("graded", Setting(steps=6, silent=0, beta=4.0, levels=64)),
 }

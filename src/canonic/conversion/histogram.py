@@ -36,6 +36,10 @@ class Histogram:
         middles = (torch.arange(BINS, dtype=self.span.dtype, device=self.span.device) + 0.5) / BINS
         return self.span[:, None] * middles
 
+    def part(self, first: int, last: int) -> "Histogram":
+        """Return the histogram of some channels, the last not included."""
+        return Histogram(self.counts[first:last], self.span[first:last], self.peak[first:last], self.total)
+
 
 def empty(channels: int, like: Tensor) -> Histogram:
     """Return a histogram that has seen nothing."""

@@ -13,6 +13,9 @@ from canonic.conversion.settings import Override
 TABLE = 2**14
 """Numbers in the table of a quantiser."""
 
+TOGETHER = 64
+"""Channels whose candidates are tried at once: their histograms stay in the cache."""
+
 FRACTIONS = 2.0 ** (torch.arange(16, -33, -1, dtype=torch.float64) / 8)
 """Candidates for the largest number of the code, as fractions of a channel's largest activation: 4 down to 1/16."""
 
@@ -72,16 +75,26 @@ def least_error(histogram: Histogram, code: Weighted) -> Float[Tensor, " channel
 
     The neuron differs from its quantiser only through overload, which this leaves to the silent steps.
     """
+    quantise = quantiser(code)
+    parts = (histogram.part(first, first + TOGETHER) for first in range(0, len(histogram.span), TOGETHER))
+    best = torch.cat([_errors(part, code, quantise) for part in parts], 1).argmin(0).cpu()
+    return histogram.peak * FRACTIONS[best].to(histogram.peak)
+
+
+def _errors(
+    histogram: Histogram, code: Weighted, quantise: Callable[[Tensor], Tensor]
+) -> Float[Tensor, "candidates channels"]:
+    """Return E(c) of each candidate on each channel."""
     centres, counts = histogram.centres.double(), histogram.counts.double()
     peak, start, scale, beyond = histogram.peak.double(), *tail(histogram)
-    quantise, errors = quantiser(code), []
+    errors = []
     for fraction in FRACTIONS:
         largest = peak * fraction
         theta = (largest / code.nominal).clamp(min=torch.finfo(torch.float64).tiny)[:, None]
-        seen = (counts * (theta * quantise(centres / theta).clamp(max=code.nominal) - centres) ** 2).sum(1)
+        missed = (theta * quantise(centres / theta).clamp_(max=code.nominal)).sub_(centres)
+        seen = missed.square_().mul_(counts).sum(1)
         errors.append(seen + unseen(torch.maximum(largest, peak), start, scale, beyond))
-    best = torch.stack(errors).argmin(0).cpu()
-    return histogram.peak * FRACTIONS[best].to(histogram.peak)
+    return torch.stack(errors)
 
 
 def quantiser(code: Weighted) -> Callable[[Tensor], Tensor]:
