@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 PUBLIC := .venv-public
 
-.PHONY: demo test lint docs report bench-balancing bench-codes bench-conversion bench-coverage bench-evaluation bench-family bench-imagenet bench-int8 bench-peers bench-public bench-speed sanitize clean
+.PHONY: demo test lint docs report bench-balancing bench-codes bench-conversion bench-coverage bench-evaluation bench-family bench-goals bench-imagenet bench-int8 bench-peers bench-public bench-speed sanitize clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt tests/neurobench.txt
 	$(PYTHON) -m venv $(VENV)
@@ -65,6 +65,9 @@ bench-codes: $(VENV)/.installed  ## networks in every code on the same pictures;
 
 bench-family: $(VENV)/.installed  ## more levels, other radices, no silent steps: resnet20, docs/how-it-works.md
 	$(BIN)/python -m benchmarks.family
+
+bench-goals: $(VENV)/.installed $(PUBLIC)/.installed  ## conversion by goals, on unseen samples; docs/goals.md; goes on where it was stopped
+	$(BIN)/python -m benchmarks.goals
 
 bench-imagenet: $(VENV)/.installed $(PUBLIC)/.installed  ## networks of ImageNet on photos; docs/imagenet.md; goes on where it was stopped
 	$(BIN)/python -m benchmarks.imagenet.run

@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import escape
 from itertools import pairwise
 
 import numpy as np
@@ -9,13 +10,15 @@ import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, ConversionError, DataError, Goal, Override, Settings, convert, load
+from canonic import CSS, ConversionError, DataError, Goal, Override, Settings, convert, evaluate, load
 from canonic.goals.candidates import ladders
 from canonic.goals.demanded import needed
 from canonic.goals.demands import Likeness, Right
 from canonic.goals.heldout import Halved, spaced
 from canonic.goals.written import goal_of
 from canonic.network.graph import Graph, Node
+from canonic.report.page import report
+from tests.pages import blocks
 
 
 def layers(*sizes):
@@ -239,3 +242,41 @@ def test_without_demands_few_samples_are_judged_by_their_ratio(model, known):
 
 def test_needed_samples():
     assert (needed(0.01), needed(0.5), needed(0.0)) == (200, 4, 2000)
+
+
+def test_the_page_of_a_network_shows_the_front_and_why(agreeing, known):
+    evaluation = evaluate(agreeing, known[:1], progress=False).to_json()
+    verification = agreeing.verify(known[:1], progress=False).to_json()
+    page = report(evaluation, verification, agreeing.describe())
+    assert escape(agreeing.record["goal"]["why"]) in page
+    assert "chart-front" in page
+    without = {name: value for name, value in agreeing.describe().items() if name != "goal"}
+    assert "chart-front" not in report(evaluation, verification, without)
+
+
+def test_the_page_on_goals_says_what_its_program_prints(capsys):
+    (program,) = [content for language, _, content in blocks("docs/goals.md") if language == "python"]
+    (printed,) = [content for language, _, content in blocks("docs/goals.md") if language == "text"]
+    exec(compile(program, "docs/goals.md", "exec"), {})
+    assert capsys.readouterr().out.replace("\N{NO-BREAK SPACE}", " ") == printed
+
+
+def test_the_command_takes_a_goal_or_a_code(tmp_path, command):
+    (tmp_path / "net.py").write_text(NET)
+    given = (tmp_path, "convert", "net:make", "--data", "digits:train", "--limit", "400")
+    shown = command(*given, "--goal", "agreement=0.99", "--json")
+    assert json.loads(shown.stdout)["goal"]["demands"][0]["what"] == "agreement"
+    for words in (("-T", "6"), ("--code", "rate:32"), ("-k", "auto")):
+        assert "chooses what --code, -T" in command(*given, "--goal", "snr=30", *words, code=2).stderr
+    assert "did you mean agreement=" in command(*given, "--goal", "agrement=0.99", code=2).stderr
+
+
+NET = """
+import torch
+from torch import nn
+
+
+def make():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10)).eval()
+"""

@@ -54,7 +54,7 @@ def by_step(values: Sequence[Number | None], *, source: Number | None, unit: str
             "encoding": {"x": step, "y": value, "tooltip": tips},
         },
     ]
-    return _chart(280, {"layer": layers})
+    return chart(280, {"layer": layers})
 
 
 def _waiting(steps: int, axis: Data) -> Chart:
@@ -109,7 +109,7 @@ def against_codes(evaluation: Data) -> Chart:
     points: Spec = {"mark": {"type": "point", "filled": True, "size": 45, "opacity": 1}, "encoding": encoding}
     points |= {"transform": [{"filter": "datum.code !== 'rate code'"}]}
     source = _rule(100 * baselines["source_accuracy"], f"source {percent(baselines['source_accuracy'])}", value)
-    return _chart(350, {"data": {"values": rows}, "layer": [*source, lines, points]})
+    return chart(350, {"data": {"values": rows}, "layer": [*source, lines, points]})
 
 
 def _points(code: str, values: Sequence[Number | None]) -> list[dict[str, Any]]:
@@ -144,7 +144,7 @@ def error_per_layer(verification: Data) -> Chart:
         **looks,
         "tooltip": tips,
     }
-    return _chart(_height(len(names)) + 60, {"data": {"values": rows}, "mark": mark, "encoding": encoding})
+    return chart(_height(len(names)) + 60, {"data": {"values": rows}, "mark": mark, "encoding": encoding})
 
 
 def spikes_per_step(evaluation: Data, sign: str) -> Chart:
@@ -165,7 +165,7 @@ def spikes_per_step(evaluation: Data, sign: str) -> Chart:
     digit: Spec = {"field": "digit", "type": "ordinal", "title": "digit", "axis": {"labelAngle": 0, "grid": False}}
     encoding: Spec = {"y": _layers(list(layers)), "x": digit, "color": colour, "tooltip": tips}
     mark: Spec = {"type": "rect", "stroke": "var(--surface)", "strokeWidth": 1}
-    return _chart(_height(len(layers)) + 45, {"data": {"values": rows}, "mark": mark, "encoding": encoding})
+    return chart(_height(len(layers)) + 45, {"data": {"values": rows}, "mark": mark, "encoding": encoding})
 
 
 def _per_neuron(layer: Data, sign: str) -> list[Number]:
@@ -186,7 +186,7 @@ def bars(values: Mapping[str, Number], label: str, unit_format: str, colour: str
         "encoding": shared,
     }
     beside: Spec = {"type": "text", "align": "left", "dx": 4, "color": MUTED, "fontSize": 10}
-    return _chart(
+    return chart(
         _height(len(rows)), {"data": {"values": rows}, "layer": [bar, {"mark": beside, "encoding": shared | text}]}
     )
 
@@ -220,7 +220,7 @@ def energy(model: Data) -> Chart:
     end: Spec = {"mark": words | {"yOffset": 10, "dx": 6, "color": MUTED}, "encoding": {"text": {"field": "text"}}}
     name["encoding"] |= {"y": y, "x": {"value": 0}}
     end["encoding"] |= {"y": y, "x": x | {"field": "total"}}
-    return _chart(46 * len(rows) + 75, {"layer": [bar, *({"data": {"values": ends}} | t for t in (name, end))]})
+    return chart(46 * len(rows) + 75, {"layer": [bar, *({"data": {"values": ends}} | t for t in (name, end))]})
 
 
 def _end(row: Data) -> str:
@@ -237,5 +237,6 @@ def _height(rows: int) -> int:
     return 60 + rows * (20 if rows <= 40 else 14)
 
 
-def _chart(height: int, spec: Data) -> Chart:
+def chart(height: int, spec: Data) -> Chart:
+    """Return a specification of this height, as wide as its place."""
     return {"width": "container", "height": height, "autosize": {"type": "fit", "contains": "padding"}, **spec}

@@ -9,6 +9,7 @@ from canonic.report import energies, sections
 from canonic.report.form import require_form
 from canonic.report.frame import asset, framed
 from canonic.report.glance import glance
+from canonic.report.goals import goal
 from canonic.report.markup import Section
 from canonic.report.record import parts_of, record
 from canonic.report.shown import ExplorerData
@@ -49,6 +50,7 @@ def report(
         sections.spikes(evaluation),
         energies.energy(evaluation),
         sections.overload(evaluation, verification),
+        *([goal(description["goal"])] if "goal" in description else ()),
         record(evaluation, verification, description, data),
     ]
     return framed(

@@ -58,7 +58,7 @@ def _facts(evaluation: Data, description: Data, parts: Mapping[str, str]) -> Ite
     for name, value in evaluation.get("made", {}).items():
         yield f"evaluation: {name}", value
     yield "seed", "none: no random numbers are drawn"
-    told = {"populations", "neurons", "depth", "total_steps", "precision", "repair_db"}
+    told = {"populations", "neurons", "depth", "total_steps", "precision", "repair_db", "goal"}
     for name, value in description.items():
         if name not in told:
             yield from _flat("conversion" if name == "made" else words(name), value)
