@@ -247,11 +247,19 @@ def test_streams_that_no_common_code_can_carry_are_refused():
     require_schedulers_agree(both("rate:8", "css"), x)  # what it advises
 
 
-def test_int8_takes_css_only(mixed):
+def test_int8_takes_one_code_whose_neurons_add_whole_numbers(mixed):
     _, x, with_codes = mixed
-    with pytest.raises(ConversionError, match="int8 has the neuron of CSS only, and a is, or reads, in the code rate"):
-        with_codes("rate:8").to_precision("int8")
-    require_schedulers_agree(with_codes("rate:8").to_precision("bf16"), x)
+    two = with_codes("rate:8", Settings(overrides={"a": Override(code="css:8")}))
+    with pytest.raises(
+        ConversionError, match="int8 has one code for all, and a is, or reads, in the code css, not rate"
+    ):
+        two.to_precision("int8")
+    with pytest.raises(
+        ConversionError, match="no units make those of the code differential whole: convert with css, rate"
+    ):
+        with_codes("differential:8").to_precision("int8")
+    for possible in (two.to_precision("bf16"), with_codes("rate:8").to_precision("int8")):
+        require_schedulers_agree(possible, x)
 
 
 def test_an_input_of_single_spikes_is_given_by_name(tmp_path):

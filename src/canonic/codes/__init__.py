@@ -30,4 +30,6 @@ from canonic.codes.named import text_of as text_of
 from canonic.codes.phase import Phase as Phase
 from canonic.codes.rate import Rate as Rate
 from canonic.codes.rate import SignedRate as SignedRate
+from canonic.codes.scaled import Scaled as Scaled
+from canonic.codes.scaled import in_whole_numbers as in_whole_numbers
 from canonic.codes.weighted import Weighted as Weighted

@@ -45,20 +45,23 @@ def weighted_scan(code: Weighted, sender: Weighted, given: Given, *, silent: int
         given: what it reads, in the sender's digits.
         silent: steps that it listens first.
     """
-    unsuited = given.unsuited or own_neuron(code) or ("there is a ceiling" if given.ceiling is not None else None)
+    theta, special = given.theta, "there is a ceiling" if given.ceiling is not None else None
+    special = "thresholds are whole numbers" if theta is not None else special
+    unsuited = given.unsuited or special or own_neuron(code)
     done = None if unsuited else native_scan(weighted(code, sender, silent, given), given)
     if done is not None:
         return done
     _said(unsuited)
     steps = weighted_run(
         code,
-        worth_of(sender, given.current),
+        worth_of(sender, given.current if theta is None else given.current.double()),
         silent=silent,
         signed=given.signed,
         start=given.start,
         ceiling=given.ceiling,
+        theta=theta,
     )
-    did = gathered(code, steps, signed=given.signed)
+    did = gathered(code, steps, signed=given.signed, theta=1.0 if theta is None else theta)
     return Scan(did.spikes.to(given.spike), did.overloads)
 
 

@@ -164,15 +164,17 @@ def _population(
         before = memory if isinstance(memory, Membrane) else rest(silence, signed=neurons.signed, start=start)
         after, spikes = step(css, t, before, pulse, node.tensors.get("threshold"), ceiling)
         return spikes, after
-    arrived = None if pulse is None else pulse * plan.sender(node).weights[t - 1]
+    theta = node.tensors.get("threshold")
+    nothing = silence if theta is None else silence.double()
+    arrived = None if pulse is None else pulse.to(nothing) * plan.sender(node).weights[t - 1]
     if not isinstance(memory, Waiting):
-        memory = Waiting(silence, weighted_rest(code, silence, signed=neurons.signed, start=start))
+        memory = Waiting(nothing, weighted_rest(code, nothing, signed=neurons.signed, start=start))
     held, state = memory
     if (digit := t - neurons.silent) < 1:
         return None, Waiting(held if arrived is None else held + arrived, state)
     given = released(code, digit, held) if neurons.silent else arrived
-    moved, events = weighted_step(code, digit, state, given, signed=neurons.signed, ceiling=ceiling)
-    return events, Waiting(held, moved)
+    moved, events = weighted_step(code, digit, state, given, signed=neurons.signed, ceiling=ceiling, theta=theta)
+    return None if events is None else events.to(silence), Waiting(held, moved)
 
 
 def _linear(plan: Plan, node: Node, t: int, arriving: list[tuple[Pulse, Tensor]]) -> Pulse:

@@ -27,9 +27,7 @@ from canonic.network.kernels import pack
 from canonic.network.matrices import FINE, INPUTS, Matrices, only_matrices_read
 from canonic.network.plan import Plan
 from canonic.network.traits import CLIP
-
-LARGEST_PREFIX = 2.0**24
-"""What was sent, in units of the last digit: a float holds it exactly."""
+from canonic.network.whole import in_whole_units, start_of
 
 
 def to_integers(plan: Plan) -> Plan:
@@ -40,7 +38,7 @@ def to_integers(plan: Plan) -> Plan:
     Raises:
         ConversionError: if a sum could overflow, or a node cannot compute in whole numbers; the message names it.
     """
-    _require_css(plan)
+    plan = in_whole_units(plan)
     if plan.bias != "first":
         raise ConversionError("int8 adds a bias as one whole number: convert with Settings(bias='first')")
     for bits, headroom in INPUTS:
@@ -52,26 +50,6 @@ def to_integers(plan: Plan) -> Plan:
     raise ConversionError(
         f"{reason}, beyond the {LARGEST_CURRENT:.3g} that an integer network holds: {fewer}split the layer, or use bf16"
     )
-
-
-def _require_css(plan: Plan) -> None:
-    for node in plan.graph.populations:
-        code = node.neurons.css
-        if code is None:
-            raise ConversionError(
-                f"int8 has the neuron of CSS only, and {node.name} is, or reads, in the code "
-                f"{plan.sender(node).name}: convert with css, or use bf16"
-            )
-        if code.beta % 1:
-            raise ConversionError(
-                f"int8 has whole membranes and needs a whole beta; the code has {code.beta:g}: convert with beta=2, or "
-                "use bf16"
-            )
-        if (sums := code.levels * (code.beta**code.steps - 1) / (code.beta - 1)) > LARGEST_PREFIX:
-            raise ConversionError(
-                f"{code.steps} digits up to {code.levels} with beta = {code.beta:g} add up to {sums:.3g}, beyond the "
-                f"{LARGEST_PREFIX:.3g} that an integer network holds: convert with fewer steps, or use bf16"
-            )
 
 
 def _lowered(graph: Graph, bits: int, headroom: int) -> Graph:
@@ -135,7 +113,8 @@ class _Lowering(Matrices):
         code = node.neurons.code
         largest = float(code.alphabet.magnitudes[0]) if code else 1.0
         grid = self.grids[node.inputs[0]].round().clamp(min=1)
-        whole = {"start": (node.tensors["start"] * grid).round()} if "start" in node.tensors else {}
+        begin = start_of(node)
+        whole = {} if begin is None else {"start": (begin * grid).round()}
         self.put(node.with_tensors(threshold=grid, **whole), torch.ones(()), largest)
         self.spikes.add(node.name)
 

@@ -38,13 +38,15 @@ def population_of(
 
 def membranes_of(plan: Plan, node: Population, stream: Stream) -> Float[Tensor, "_ batch ..."]:
     """Return the potentials of a population after each of its steps, in units of theta."""
-    code = node.neurons.code or plan.code
+    code, theta = node.neurons.code or plan.code, node.tensors.get("threshold")
     steps = weighted_run(
         code,
-        arriving(plan, node, stream),
+        arriving(plan, node, stream if theta is None else stream.double()),
         silent=node.silent,
         signed=node.neurons.signed,
         start=node.tensors.get("start"),
         ceiling=ceiling_of(node, code),
+        theta=theta,
     )
-    return torch.stack([state.potential for state, _ in steps])
+    unit = 1 if theta is None else theta * code.norms[-1]
+    return torch.stack([state.potential / unit for state, _ in steps])

@@ -35,6 +35,7 @@ def weighted_step(
     *,
     signed: bool,
     ceiling: Float[Tensor, "..."] | None = None,
+    theta: Float[Tensor, "..."] | None = None,
 ) -> tuple[Membrane, Float[Tensor, "batch *shape"] | None]:
     """Advance a population by the step of its digit 1 .. T.
 
@@ -45,7 +46,10 @@ def weighted_step(
         arrived: ``w_in I``, in units of theta; None is nothing.
         signed: whether its gate is always open.
         ceiling: of what is sent, in units of theta; none if None.
+        theta: whole thresholds of an integer network, in which the rest is in units of its grid; 1 if None.
     """
+    if theta is not None:
+        return _whole_step(code, digit, state, arrived, theta, signed=signed)
     after, spikes = code.step(digit, state, arrived, signed=signed)
     if spikes is None or ceiling is None:
         return after, spikes
@@ -53,6 +57,21 @@ def weighted_step(
     kept = torch.minimum(spikes, code.alphabet.below((ceiling - state.sent) / w))
     back = w * (spikes - kept)
     return after._replace(potential=after.potential + back, sent=after.sent - back), kept
+
+
+def _whole_step(
+    code: Weighted,
+    digit: int,
+    state: Membrane,
+    arrived: Float[Tensor, "batch *shape"] | None,
+    theta: Float[Tensor, "..."],
+    *,
+    signed: bool,
+) -> tuple[Membrane, Float[Tensor, "batch *shape"]]:
+    """Advance a population by the step of its digit 1 .. T, in whole numbers; what was sent is in units of theta."""
+    u, w = state.potential if arrived is None else state.potential + arrived, code.weights[digit - 1]
+    spikes = code.emit(digit, u / (w * theta), state.sent / w, signed=signed)
+    return Membrane(u - w * theta * spikes, state.sent + w * spikes), spikes
 
 
 def released(code: Weighted, digit: int, held: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"] | None:
@@ -64,7 +83,7 @@ def released(code: Weighted, digit: int, held: Float[Tensor, "batch *shape"]) ->
 @cache
 def shares(code: Weighted) -> tuple[float, ...]:
     """Return how much of a number that was waited for enters with each digit, in units of theta."""
-    return tuple(w * gain for w, gain in zip(code.weights, code.gains, strict=True))
+    return tuple(w * gain / code.norms[-1] for w, gain in zip(code.weights, code.gains, strict=True))
 
 
 def worth_of(sender: Weighted, digits: Shaped[Tensor, "time ..."]) -> Shaped[Tensor, "time ..."]:
@@ -81,6 +100,7 @@ def weighted_run(
     signed: bool,
     start: Float[Tensor, "..."] | None = None,
     ceiling: Float[Tensor, "..."] | None = None,
+    theta: Float[Tensor, "..."] | None = None,
 ) -> Iterator[Step]:
     """Yield the state and the spikes at each step 1 .. T + silent; what is missing at the end is nothing.
 
@@ -93,6 +113,7 @@ def weighted_run(
         signed: whether its gate is always open.
         start: what its membrane starts from beside what the code does, in units of theta.
         ceiling: of what is sent, in units of theta; none if None.
+        theta: as for ``weighted_step``.
     """
     state, held = weighted_rest(code, arrived[0], signed=signed, start=start), torch.zeros_like(arrived[0])
     for part in arrived[:silent]:
@@ -103,17 +124,18 @@ def weighted_run(
     for digit in range(1, code.steps + 1):
         given = arrived[digit - 1] if silent == 0 and digit <= len(arrived) else None
         given = released(code, digit, held) if silent else given
-        state, spikes = weighted_step(code, digit, state, given, signed=signed, ceiling=ceiling)
+        state, spikes = weighted_step(code, digit, state, given, signed=signed, ceiling=ceiling, theta=theta)
         yield state, spikes
 
 
-def gathered(code: Weighted, steps: Iterable[Step], *, signed: bool) -> Scan:
+def gathered(code: Weighted, steps: Iterable[Step], *, signed: bool, theta: Float[Tensor, "..."] | float = 1.0) -> Scan:
     """Return what a population did at all its steps.
 
     Args:
         code: its code.
         steps: as ``weighted_run`` yields them.
         signed: whether its gate is always open.
+        theta: as for ``weighted_step``.
 
     >>> from canonic.codes import named
     >>> code = named("rate", steps=4)
@@ -125,12 +147,14 @@ def gathered(code: Weighted, steps: Iterable[Step], *, signed: bool) -> Scan:
     for state, spikes in steps:
         if spikes is not None:
             digits.append(spikes)
-            overloads.append(weighted_overloaded(code, len(digits), state, signed=signed))
+            overloads.append(weighted_overloaded(code, len(digits), state, signed=signed, theta=theta))
     return Scan(join(digits), torch.stack(overloads))
 
 
-def weighted_overloaded(code: Weighted, digit: int, state: Membrane, *, signed: bool) -> Int[Tensor, ""]:
+def weighted_overloaded(
+    code: Weighted, digit: int, state: Membrane, *, signed: bool, theta: Float[Tensor, "..."] | float = 1.0
+) -> Int[Tensor, ""]:
     """Count the neurons for which the event of a digit was not enough: they would send another at once."""
     w = code.weights[digit - 1]
-    again = code.emit(digit, state.potential / w, state.sent / w, signed=signed)
+    again = code.emit(digit, state.potential / (w * theta), state.sent / w, signed=signed)
     return again.count_nonzero()
