@@ -87,7 +87,7 @@ def _meeting(examined: Examined, goal: Goal, settings: Settings, group: Workers,
     halved = Halved(examined.data, examined.graph, most_held(goal))
     seen = calibrate(examined.graph, halved, first=examined.first, group=group, progress=progress)
     with waiting("search the smallest network that meets the goal", shown=progress and group.first):
-        held = halved.held(seen.kept)
+        held = halved.held()
         demands, note = demanded(goal, examined.graph, held)
         setup = Setup(examined.graph, seen, settings, goal, held, demands)
         found = search(setup)

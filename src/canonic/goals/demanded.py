@@ -2,6 +2,7 @@
 
 from math import ceil
 
+import torch
 from torch import Tensor
 
 from canonic.errors import ConversionError, DataError
@@ -91,7 +92,7 @@ def _agreements(share: float, graph: Graph, held: Held) -> list[Demand]:
             f"agreement is of answers, an output [batch, classes], and the network has {shapes}: snr=30"
         )
     names = output_names(graph)
-    scores = {place: held.outputs[place] for place in places}
+    scores = {place: _scores(held, place) for place in places}
     return [
         Right(
             f"agreement of {names[p]}" if len(places) > 1 else "agreement", share, needed(1 - share), p, s, s.argmax(1)
@@ -106,10 +107,16 @@ def _accuracy(change: float, graph: Graph, held: Held) -> Demand:
             "an accuracy goal needs labels, and the calibration data has none: give batches (x, y), or agreement=0.99"
         )
     place = required_output(graph, None, "accuracy is of")
-    scores = held.outputs[place]
-    right = _classes(held.labels, scores)
-    least = float((scores.argmax(1) == right).double().mean()) + change
+    scores = _scores(held, place)
+    labels = held.labels if held.other_labels is None else torch.cat([held.labels, held.other_labels])
+    right = _classes(labels, scores)
+    least = float((scores.argmax(1) == right)[: len(held)].double().mean()) + change
     return Right("accuracy", least - 1e-9, needed(-change), place, scores, right)
+
+
+def _scores(held: Held, place: int) -> Tensor:
+    """Return the scores of the source network on the held-out samples and, behind them, on others."""
+    return torch.cat([held.outputs[place], held.others[place]]) if held.others else held.outputs[place]
 
 
 def _classes(labels: Tensor, scores: Tensor) -> Tensor:

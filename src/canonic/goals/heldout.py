@@ -16,7 +16,10 @@ from canonic.network.reference import reference
 from canonic.network.samples import Samples
 
 BYTES = 2**28
-"""Of the inputs that are held out, at most."""
+"""Of the inputs of either part that are kept, at most."""
+
+OTHERS = 768
+"""Samples among those that are fitted to whose answers in the source network are known, at most."""
 
 TOGETHER = 64
 """Samples that are judged at once."""
@@ -30,12 +33,16 @@ class Held:
         inputs: one batch for each input.
         labels: one for each sample; None if the data has none.
         outputs: of the source network.
+        others: its outputs on samples that were fitted to.
+        other_labels: of those.
         fresh: whether nothing was fitted to them; too few samples are fitted to, and judged on, all of them.
     """
 
     inputs: Sequence[Tensor]
     labels: Tensor | None
     outputs: Sequence[Tensor]
+    others: Sequence[Tensor] = ()
+    other_labels: Tensor | None = None
     fresh: bool = True
 
     def __len__(self) -> int:
@@ -43,37 +50,40 @@ class Held:
 
     def parts(self) -> Iterator[Sequence[Tensor]]:
         """Yield the inputs, some samples at a time."""
-        yield from zip(*(torch.split(x, TOGETHER) for x in self.inputs), strict=True)
+        yield from _parts(self.inputs)
 
 
 @dataclass
 class Halved:
-    """Calibration data that yields every other sample, and keeps some of the others as it is read.
+    """Calibration data that yields every other sample, and keeps some of both halves as it is read.
 
     Attributes:
         data: batches, as for ``convert``.
         graph: of the network.
-        most: samples that are kept, at most.
-        samples: those kept so far; labels, where there are any, stand behind the inputs.
-        labelled: whether they do.
+        most: samples that are held out, at most.
+        samples: those held out so far; labels, where there are any, stand behind the inputs.
+        others: some of those that it yielded, likewise.
+        labelled: whether there are labels.
     """
 
     data: Iterable[Any]
     graph: Graph
     most: int
     samples: Samples | None = field(default=None, init=False)
+    others: Samples | None = field(default=None, init=False)
     labelled: bool = field(default=False, init=False)
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         """Yield the samples to fit to, batch by batch; every reading keeps anew."""
-        self.samples, seen, place = None, 0, 0
+        self.samples, self.others, seen, place = None, None, 0, 0
         for number, batch in enumerate(self.data):
             inputs, labels = self._checked(number, batch)
             count, start = len(inputs[0]), (place + 1) % 2
-            self._keep(number, [x[start::2] for x in (*inputs, *labels)])
-            fitting = tuple(x[1 - start :: 2] for x in inputs)
-            if len(fitting[0]):
-                yield fitting
+            held, fitted = ([x[first::2] for x in (*inputs, *labels)] for first in (start, 1 - start))
+            self.samples = _more(self.samples, number, held, self.most)
+            self.others = _more(self.others, number, fitted, OTHERS)
+            if len(fitted[0]):
+                yield tuple(fitted[: len(inputs)])
             seen, place = number + 1, place + count
         require_all(self.data, seen)
 
@@ -89,23 +99,35 @@ class Halved:
             raise DataError(f"{where} has no labels, and the first has: give all of them labels, or none")
         return inputs, [labels] if self.labelled and isinstance(labels, Tensor) else []
 
-    def _keep(self, number: int, parts: Sequence[Tensor]) -> None:
-        if not len(parts[0]):
-            return
-        size = sum(x[0].numel() * x.element_size() for x in parts)
-        before = self.samples or Samples(len(parts[0]), max(1, min(self.most, BYTES // size)))
-        self.samples = before.add(number, parts)
-
-    def held(self, kept: Sequence[Tensor]) -> Held:
-        """Return the samples to judge on: those kept, or what calibration has kept where there are none."""
-        found = list(self.samples.inputs) if self.samples else list(kept)
-        labels = found.pop() if self.samples and self.labelled else None
+    def held(self) -> Held:
+        """Return the samples to judge on: those held out, or those that were fitted to where there are none."""
+        held, others = self.samples or self.others, self.others
+        assert held is not None
+        assert others is not None
+        inputs, labels = self._apart(held)
+        other_inputs, other_labels = self._apart(others) if self.samples else ([x[:0] for x in inputs], None)
+        given = [torch.cat(pair) for pair in zip(inputs, other_inputs, strict=True)]
         with torch.no_grad():
-            parts = [
-                reference(self.graph, part) for part in zip(*(torch.split(x, TOGETHER) for x in found), strict=True)
-            ]
-        outputs = [torch.cat(pieces) for pieces in zip(*parts, strict=True)]
-        return Held(found, labels, outputs, fresh=self.samples is not None)
+            parts = [reference(self.graph, part) for part in _parts(given)]
+        outputs, count = [torch.cat(pieces) for pieces in zip(*parts, strict=True)], len(inputs[0])
+        own, more = [x[:count] for x in outputs], [x[count:] for x in outputs]
+        return Held(inputs, labels, own, more, other_labels, fresh=self.samples is not None)
+
+    def _apart(self, samples: Samples) -> tuple[Sequence[Tensor], Tensor | None]:
+        """Return the inputs of samples, and their labels."""
+        return (samples.inputs[:-1], samples.inputs[-1]) if self.labelled else (samples.inputs, None)
+
+
+def _more(samples: Samples | None, number: int, parts: Sequence[Tensor], most: int) -> Samples | None:
+    """Return samples and those of another batch."""
+    if not len(parts[0]):
+        return samples
+    size = sum(x[0].numel() * x.element_size() for x in parts)
+    return (samples or Samples(len(parts[0]), max(1, min(most, BYTES // size)))).add(number, parts)
+
+
+def _parts(inputs: Sequence[Tensor]) -> Iterator[Sequence[Tensor]]:
+    yield from zip(*(torch.split(x, TOGETHER) for x in inputs), strict=True)
 
 
 def spaced(inputs: Sequence[Tensor], most: int) -> tuple[Tensor, ...]:
