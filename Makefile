@@ -71,6 +71,7 @@ bench-goals: $(VENV)/.installed $(PUBLIC)/.installed  ## conversion by goals, on
 
 bench-imagenet: $(VENV)/.installed $(PUBLIC)/.installed  ## networks of ImageNet on photos; docs/imagenet.md; goes on where it was stopped
 	$(BIN)/python -m benchmarks.imagenet.run
+	$(BIN)/python -m benchmarks.imagenet.speed
 	$(BIN)/python -m benchmarks.imagenet.page
 
 bench-int8: $(VENV)/.installed  ## what whole numbers cost the networks of the operator tests, and the family: docs/how-it-works.md

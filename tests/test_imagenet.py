@@ -3,7 +3,7 @@
 import pytest
 import torch
 from benchmarks.imagenet import page, resnet50, run
-from benchmarks.imagenet.subjects import MEMBERS, SUBJECTS, Subject
+from benchmarks.imagenet.subjects import MEMBERS, SCREENED, SUBJECTS, Subject
 from torch import nn
 
 from canonic.sweep import Setting
@@ -25,7 +25,7 @@ class Toy(Subject):
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     members = {key: MEMBERS[key] for key in ("ternary_auto", "four_digits")}
-    return run.measured(Toy(), members, 600, tmp_path_factory.mktemp("imagenet"))
+    return run.measured(Toy(), members, SCREENED, tmp_path_factory.mktemp("imagenet"))
 
 
 def test_the_page_shows_what_is_kept():
@@ -36,19 +36,17 @@ def test_the_page_shows_what_is_kept():
 
 def test_each_row_is_of_its_member():
     for name, rows in KEPT["networks"].items():
-        members = {key: MEMBERS[key] for key in rows}
         assert name in SUBJECTS
-        assert not run.missing(members, rows)
-        assert {key: row["samples"] for key, row in rows.items()} == {key: m.photos for key, m in members.items()}
+        assert not run.missing({key: MEMBERS[key] for key in rows}, rows)
 
 
 def test_a_member_is_measured_and_shown(found):
     ternary, graded = found.values()
-    assert (ternary["samples"], graded["samples"]) == (600, 600)
+    assert (ternary["samples"], graded["samples"]) == (100, 100)
     assert ternary["agreement"] > 0.95
     assert graded["total_steps"] == 4
     answers, costs = list(page.answers(found)), list(page.costs(found))
-    assert answers[3].startswith("| graded | `css:4,silent=0,beta=4,levels=32` | 0 | 4 | 600 |")
+    assert answers[3].startswith("| graded | `css:4,silent=0,beta=4,levels=32` | 0 | 4 | 100 |")
     assert [line.split(" | ")[0] for line in costs[2:4]] == ["| source, fp32", "| source, int8 arithmetic"]
     for lines in (answers, costs):
         assert len({line.count("|") for line in lines}) == 1
@@ -57,8 +55,9 @@ def test_a_member_is_measured_and_shown(found):
 def test_what_is_known_is_not_measured_again(found, tmp_path):
     members = {key: MEMBERS[key] for key in ("ternary_auto", "four_digits", "graded_8")}
     assert list(run.missing(members, found)) == ["graded_8"]
-    other = {**found["four_digits"], "setting": Setting(steps=5).to_json()}
-    assert list(run.missing(members, {**found, "four_digits": other})) == ["four_digits", "graded_8"]
+    for changed in ({"setting": Setting(steps=5).to_json()}, {"samples": 99}):
+        known = {**found, "four_digits": {**found["four_digits"], **changed}}
+        assert list(run.missing(members, known)) == ["four_digits", "graded_8"]
     assert run.measured(Toy(), {}, 600, tmp_path) == {}
 
 

@@ -13,9 +13,7 @@ from typing import Any
 import torch
 
 from benchmarks.family import figures
-from benchmarks.imagenet.speed import speeds
 from benchmarks.imagenet.subjects import CALIBRATED, MEASURED, MEMBERS, SCREENED, SUBJECTS, Member, Subject
-from benchmarks.speed.run import machine
 from canonic.network.storage import write_whole
 from canonic.sweep import Outcome, sweep
 from canonic.sweep.result import energies
@@ -42,16 +40,13 @@ def main() -> None:
             wanted = {key: MEMBERS[key] for key in asked.members if MEMBERS[key].photos == photos}
             known |= measured(SUBJECTS[name], missing(wanted, known), photos, FOLDER / f"{name}-{photos}")
             keep(RESULTS, results)
-    if "speed" not in results:
-        keep(RESULTS, results | {"speed": {"machine": machine(), "rows": list(speeds())}})
 
 
 def missing(wanted: Mapping[str, Member], known: Mapping[str, Row]) -> dict[str, Member]:
-    """Return the members of which no row is known, or one of another setting."""
+    """Return the members of which no row is known, or one of another setting or number of photos."""
+    kinds = {key: (row["setting"], row["samples"]) for key, row in known.items()}
     return {
-        key: member
-        for key, member in wanted.items()
-        if key not in known or known[key]["setting"] != member.setting.to_json()
+        key: member for key, member in wanted.items() if kinds.get(key) != (member.setting.to_json(), member.photos)
     }
 
 

@@ -1,15 +1,18 @@
-"""How long the shape of ResNet-50 takes in spikes, over its source: one thread, batches of real photos."""
+"""How long the shape of ResNet-50 takes in spikes, over its source: one thread, batches of real photos.
+
+``make bench-imagenet`` adds it to its results, if it is not there.
+"""
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from benchmarks.imagenet.resnet50 import resnet50
+from benchmarks.imagenet.run import RESULTS, Row, keep, read
 from benchmarks.imagenet.subjects import IMAGENET
 from benchmarks.public import vision
-from benchmarks.speed.run import runner
+from benchmarks.speed.run import machine, runner
 from benchmarks.speed.turns import medians, source
 from benchmarks.zoo import snr
 from canonic import CSS, convert
@@ -20,7 +23,12 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
 STATISTICS, BATCHES, ROUNDS = 16, (4, 1), 5
 """Photos of which batch norms know and which calibrate, those of a timed batch, and how often it is timed."""
 
-Row = dict[str, Any]
+
+def main() -> None:
+    """Measure, unless it is known."""
+    results = read(RESULTS)
+    if "speed" not in results:
+        keep(RESULTS, results | {"speed": {"machine": machine(), "rows": list(speeds())}})
 
 
 def speeds() -> Iterator[Row]:
@@ -46,3 +54,7 @@ def normalised(first: int, count: int) -> Tensor:
     """Return photos ``[count, 3, 224, 224]``."""
     given, _ = vision.photos(first, count)
     return torch.stack([IMAGENET(x) for x in given])
+
+
+if __name__ == "__main__":
+    main()

@@ -64,7 +64,7 @@ MEMBERS = {
     "quantised": Member("8 bits, layer by layer", Setting(code="binary:8"), SCREENED),
     "rate": Member("rate", Setting(code="rate:32"), SCREENED),
     "ternary": Member("ternary", Setting(), SCREENED),
-    "ternary_auto": Member("ternary", Setting(silent="auto")),
+    "ternary_auto": Member("ternary", Setting(silent="auto"), SCREENED),
     "graded_8": Member("graded", Setting(silent=0, levels=8), SCREENED),
     "graded_16": Member("graded", Setting(silent=0, levels=16), SCREENED),
     "graded_32": Member("graded", Setting(silent=0, levels=32), SCREENED),
