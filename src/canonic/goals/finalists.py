@@ -31,13 +31,12 @@ COUNTED = 32
 """Samples on which events and energy of the network that is chosen are counted."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Finalist:
     """A whole network that was judged.
 
     Attributes:
         candidate: that it was made of.
-        found: its plan.
         settings: of the conversion, with the members of single populations.
         code: of most populations.
         values: what was measured, for each demand.
@@ -45,7 +44,6 @@ class Finalist:
     """
 
     candidate: Candidate
-    found: Fitted
     settings: Settings
     code: CSS
     values: Sequence[float]
@@ -82,8 +80,8 @@ class Setup:
     held: Held
     demands: Sequence[Demand]
 
-    def judged(self, candidate: Candidate) -> Finalist:
-        """Return a candidate as a whole network, and how it does."""
+    def judged(self, candidate: Candidate) -> tuple[Finalist, Fitted]:
+        """Return how a candidate does as a whole network, and its plan."""
         code, settings = written(candidate, self.settings, self.graph)
         rules = resolve(settings, [node.name for node in self.graph.populations])
         few = replace(self.seen, kept=spaced(self.seen.kept, FITTED))
@@ -91,7 +89,7 @@ class Setup:
         outputs = answers(found.plan, self.held)
         values = [demand.value(outputs) for demand in self.demands]
         room = min(demand.room(outputs) for demand in self.demands)
-        return Finalist(candidate, found, settings, code, values, room)
+        return Finalist(candidate, settings, code, values, room), found
 
     def costs(self, plan: Plan) -> Mapping[str, float]:
         """Return events, their sizes added up, and microjoules of a sample, on some of those that were held out."""

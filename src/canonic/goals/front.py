@@ -117,6 +117,6 @@ def _limit(setup: Setup) -> str:
             "allow silent steps, or leave the levels open"
         )
     return (
-        f"the errors of {counted(len(setup.graph.populations), 'population')} add up, at the most digits and the most "
-        "redundancy that are tried; ask for less, or give more calibration samples"
+        f"the errors of {counted(len(setup.graph.populations), 'population')} add up; ask for less, or give more "
+        "calibration samples"
     )

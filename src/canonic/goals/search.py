@@ -5,16 +5,17 @@ could grow by ``room`` decibels, so candidates whose screened noise lies less th
 cheapest of them is tried next, until none is cheaper than one that has met the goal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from canonic.codes import CSS
+from canonic.conversion.convert import Fitted
 from canonic.goals.candidates import SCREENED_DIGITS, Candidate, candidates, ladders, price
 from canonic.goals.finalists import Finalist, Setup
 from canonic.goals.goal import Goal
 from canonic.goals.screening import screen
 
-FINALISTS = 4
+FINALISTS = 5
 """Whole networks that are fitted and judged, at most."""
 
 FIRST = 8, 1
@@ -28,29 +29,39 @@ class Found:
     Attributes:
         seen: the finalists, in the order in which they were tried.
         best: the cheapest that meets the goal, or the one that comes nearest.
+        fitted: its plan; those of the others are not kept.
         screened: all candidates.
     """
 
     seen: Sequence[Finalist]
     best: Finalist
+    fitted: Fitted
     screened: Sequence[Candidate]
 
 
 def search(setup: Setup) -> Found:
     """Return the cheapest member that was seen to meet the goal, or the one that came nearest."""
-    known = considered(setup)
-    seen: list[Finalist] = []
-    while len(seen) < FINALISTS and (following := _next(setup.goal, known, seen)):
-        seen.append(setup.judged(following))
-    if not any(finalist.reached for finalist in seen) and setup.settings.threshold == "mse":
-        wider = replace(setup, settings=replace(setup.settings, threshold="max"))  # what is rare may be clipped
-        seen.append(wider.judged(max(seen, key=lambda finalist: finalist.room).candidate))
-    return Found(seen, min(seen, key=lambda finalist: _rank(setup.goal, finalist)), known)
+    known, seen = considered(setup), list[Finalist]()
+    for given, candidate in _following(setup, known, seen):
+        finalist, plan = given.judged(candidate)
+        seen.append(finalist)
+        if _best(setup.goal, seen) is finalist:
+            fitted = plan
+    return Found(seen, _best(setup.goal, seen), fitted, known)
 
 
-def _rank(goal: Goal, finalist: Finalist) -> tuple[int | float, ...]:
-    """Return the price of a finalist that meets the goal, before all others, by how much each lacks."""
-    return (0, *price(goal, finalist.candidate)) if finalist.reached else (1, -finalist.room)
+def _following(setup: Setup, known: Sequence[Candidate], seen: Sequence[Finalist]) -> Iterator[tuple[Setup, Candidate]]:
+    """Yield what to try next, as long as it promises something after what has been seen meanwhile."""
+    while len(seen) < FINALISTS and (candidate := _next(setup.goal, known, seen)):
+        yield setup, candidate
+    best = _best(setup.goal, seen)
+    if not best.reached and setup.settings.threshold == "mse":  # the largest values, which are rare, may be clipped
+        yield replace(setup, settings=replace(setup.settings, threshold="max")), best.candidate
+
+
+def _best(goal: Goal, seen: Sequence[Finalist]) -> Finalist:
+    """Return the cheapest finalist that meets the goal; the one that lacks least if none does."""
+    return min(seen, key=lambda one: (0, *price(goal, one.candidate)) if one.reached else (1, -one.room))
 
 
 def considered(setup: Setup) -> Sequence[Candidate]:
