@@ -92,6 +92,8 @@ def test_a_layer_that_amplifies_is_named():
     found = convert(model, [x], code=CSS(steps=6), settings=Settings(silent=6)).verify([x])
     assert found.first_drop == "3"
     assert "it amplifies the errors of the layers before it; T = 7 would gain" in found.advice
+    better = convert(model, [x], code=CSS(steps=7), settings=Settings(silent=6)).verify([x])
+    assert better.snr > found.snr + 3
 
 
 def test_the_verdict_is_plain_data(model, x):

@@ -2,11 +2,11 @@
 
 A trial changes the plan at hand (changed.py). Its mean errors are corrected on one half of the samples, as a conversion
 would do with its own, and its outputs are judged on the other half, which nothing was fitted to; then the other way
-round. So are those of the plan that it is compared with.
+round, if it has gained something. So are those of the plan that it is compared with.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, reduce
 from operator import add
@@ -34,7 +34,10 @@ TRIED = 128
 TRIED_BYTES = 2**20
 """Bytes of a step of the largest layer for as many of them as are tried, where networks are large."""
 
-ENOUGH = 16
+FEWEST = 16
+"""As many in any network, however large."""
+
+HALVED = 8
 """Samples that are halved; fewer are all corrected on, and all judged."""
 
 MORE_SILENT = 4
@@ -61,25 +64,27 @@ class Bench:
     @cached_property
     def halves(self) -> Sequence[tuple[Sequence[Tensor], Sequence[Tensor]]]:
         """The samples to correct on, and those to judge then: each half once."""
-        if len(self.inputs[0]) < ENOUGH:
+        if len(self.inputs[0]) < HALVED:
             return [(self.inputs, self.inputs)]
         even, odd = ([x[start::2] for x in self.inputs] for start in (0, 1))
         return [(even, odd), (odd, even)]
 
     @cached_property
-    def before(self) -> float:
-        """The signal-to-noise ratio of the worst output of the plan as it is, in dB."""
-        return self.ratio(self.made(partial(settled, self.plan)), self.precision)
+    def wanted(self) -> Sequence[Sequence[Tensor]]:
+        """The outputs of the source network on the samples to judge."""
+        return [reference(self.plan.graph, judged) for _, judged in self.halves]
 
-    def made(self, change: Change) -> list[Plan]:
-        """Return the plan that a change makes of each half of the samples."""
-        return [change(fitted) for fitted, _ in self.halves]
+    @cached_property
+    def before(self) -> Sequence[Sequence[Sums]]:
+        """Signal and error of each output of the plan as it is, for each half."""
+        plans = (settled(self.plan, fitted) for fitted, _ in self.halves)
+        return [self.outputs(half, plan, self.precision) for half, plan in enumerate(plans)]
 
-    def ratio(self, plans: Sequence[Plan], precision: Precision) -> float:
-        """Return the signal-to-noise ratio of the worst output in dB, of the plan of each half on the other half."""
-        parts = [_of_outputs(plan, other, precision) for plan, (_, other) in zip(plans, self.halves, strict=True)]
-        sums = [reduce(add, both) for both in zip(*parts, strict=True)]
-        return min(decibels(each.signal, each.error) for each in sums)
+    def outputs(self, half: int, plan: Plan, precision: Precision) -> Sequence[Sums]:
+        """Return signal and error of each output of a plan, on the samples of a half to judge."""
+        streams = layerwise(lowered(plan, precision), self.halves[half][1])
+        outputs = zip(plan.graph.outputs, self.wanted[half], streams, strict=True)
+        return [noise(torch.ones(()), value, plan.value(name, stream)) for name, value, stream in outputs]
 
     def trial(
         self,
@@ -90,10 +95,15 @@ class Bench:
         layer: str | None = None,
         precision: Precision | None = None,
     ) -> Trial:
-        """Return what a change gains."""
-        plans = self.made(change)
+        """Return what a change gains; of the first half alone where it loses there, as it cannot be the best then."""
+        plans, found, gain = list[Plan](), list[Sequence[Sums]](), 0.0
         try:
-            gain = self.ratio(plans, precision or self.precision) - self.before
+            for half, (fitted, _) in enumerate(self.halves):
+                plans.append(change(fitted))
+                found.append(self.outputs(half, plans[-1], precision or self.precision))
+                gain = _worst(found) - _worst(self.before[: half + 1])
+                if not gain >= 0:
+                    break
         except ConversionError:
             gain = -math.inf
         steps = max(map(total_steps, plans)) - total_steps(self.plan)
@@ -102,11 +112,9 @@ class Bench:
         return Trial(what, value, layer, gain, steps, self.plan.code, bits)
 
 
-def _of_outputs(plan: Plan, inputs: Sequence[Tensor], precision: Precision) -> list[Sums]:
-    """Return signal and error of each output on some samples."""
-    streams = layerwise(lowered(plan, precision), inputs)
-    outputs = zip(plan.graph.outputs, reference(plan.graph, inputs), streams, strict=True)
-    return [noise(torch.ones(()), value, plan.value(name, stream)) for name, value, stream in outputs]
+def _worst(halves: Sequence[Sequence[Sums]]) -> float:
+    """Return the signal-to-noise ratio of the worst output in dB, of some halves together."""
+    return min(decibels(sums.signal, sums.error) for sums in (reduce(add, one) for one in zip(*halves, strict=True)))
 
 
 def _bits(plan: Plan) -> float:
@@ -115,8 +123,8 @@ def _bits(plan: Plan) -> float:
 
 
 def few_samples(graph: Graph) -> int:
-    """Return how many samples a change is tried on: at least 16, more in small networks."""
-    return max(ENOUGH, capacity(graph, TRIED, TRIED_BYTES))
+    """Return how many samples a change is tried on, at most: more in small networks."""
+    return max(FEWEST, capacity(graph, TRIED, TRIED_BYTES))
 
 
 def one_more_step(bench: Bench) -> list[Trial]:
@@ -128,24 +136,14 @@ def one_more_step(bench: Bench) -> list[Trial]:
     return [bench.trial("steps", steps, partial(settled, plan))]
 
 
-def more_redundancy(bench: Bench, layer: str | None = None) -> list[Trial]:
-    """Try more silent steps in CSS, and more levels, for one population or as many for all, as long as each gains."""
-    if bench.plan.css is None:
-        return []
-    graph, code = bench.plan.graph, bench.plan.css
-    node = graph[layer] if layer else None
-    silent = node.silent if node else graph.silent[1]
-    css = node.neurons.css if isinstance(node, Population) else None
-    levels = css.levels if css else graph.levels[1]
-    more = range(silent + 1, min(silent + MORE_SILENT, code.steps) + 1)
-    graded = [most for most in LEVELS if most > levels and code.phi == 0.5]
-    return [*_gaining(bench, "silent", more, layer), *_gaining(bench, "levels", graded, layer)]
+Redundancy = Literal["silent", "levels"]
+"""What lets a neuron take back what it sent too early: steps that it waited before, or large digits."""
 
 
-def _gaining(bench: Bench, what: Literal["silent", "levels"], values: Iterable[int], layer: str | None) -> list[Trial]:
-    """Try larger and larger values of a parameter of CSS, until one gains less than 1 dB over the one before."""
+def more_redundancy(bench: Bench, what: Redundancy, layer: str | None = None) -> list[Trial]:
+    """Try more of a kind, for one population or as much for all, until it gains less than 1 dB over the one before."""
     trials, gained = list[Trial](), 0.0
-    for value in values:
+    for value in _more(bench.plan, what, layer):
         plan = with_code(bench.plan, partial(_with, what, value), layer)
         trials.append(bench.trial(what, value, partial(settled, plan), layer=layer))
         if trials[-1].gain < gained + WORTH:
@@ -154,19 +152,29 @@ def _gaining(bench: Bench, what: Literal["silent", "levels"], values: Iterable[i
     return trials
 
 
-def _with(what: Literal["silent", "levels"], value: int, code: CSS) -> CSS:
+def _more(plan: Plan, what: Redundancy, layer: str | None) -> Sequence[int]:
+    """Return larger and larger values of a parameter of CSS, for one population or all."""
+    if plan.css is None:
+        return ()
+    node, code = plan.graph[layer] if layer else None, plan.css
+    if what == "silent":
+        silent = node.silent if node else plan.graph.silent[1]
+        return range(silent + 1, min(silent + MORE_SILENT, code.steps) + 1)
+    css = node.neurons.css if isinstance(node, Population) else None
+    levels = css.levels if css else plan.graph.levels[1]
+    return [most for most in LEVELS if most > levels and code.phi == 0.5]
+
+
+def _with(what: Redundancy, value: int, code: CSS) -> CSS:
     return replace(code, silent=value) if what == "silent" else replace(code, levels=value)
 
 
-def least_redundancy(bench: Bench) -> list[Trial]:
-    """Try in CSS as few silent steps as each population needs, and as few levels."""
+def least_redundancy(bench: Bench, what: Redundancy) -> list[Trial]:
+    """Try in CSS as little of a kind as each population needs."""
     if bench.plan.css is None:
         return []
-    silent, levels = (partial(choose, limit=OVERLOAD_LIMIT) for choose in (choose_silent, choose_levels))
-    return [
-        bench.trial("silent", "auto", partial(settled, bench.plan, choose=silent)),
-        bench.trial("levels", "auto", partial(settled, bench.plan, choose=levels)),
-    ]
+    choose = partial(choose_silent if what == "silent" else choose_levels, limit=OVERLOAD_LIMIT)
+    return [bench.trial(what, "auto", partial(settled, bench.plan, choose=choose))]
 
 
 def wider_range(bench: Bench, layer: str, rule: str) -> list[Trial]:

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
 from canonic.errors import DataError
-from canonic.network.advice import best
+from canonic.network.advice import WORTH, Trial
 from canonic.network.fusion import fuse
 from canonic.network.graph import Graph, Node, Population, Precision
 from canonic.network.health import Sums, added, decibels, measure
@@ -20,6 +20,7 @@ from canonic.network.precision import lowered
 from canonic.network.samples import Samples
 from canonic.network.trials import (
     Bench,
+    Redundancy,
     few_samples,
     in_floats,
     least_redundancy,
@@ -29,6 +30,9 @@ from canonic.network.trials import (
 )
 from canonic.network.verdict import LayerHealth, Verification
 from canonic.progress import track
+
+RAISED = 10 ** (WORTH / 10)
+"""How much larger overload must make the noise of some layer before it is worth removing: noises add up."""
 
 DROP = 6.0
 """Decibels that a layer must lose beyond what it inherits and rounds before it is named: half of its amplitude."""
@@ -69,19 +73,30 @@ def tried(
 ) -> Verification:
     """Return a verdict with what changes of the conversion gain that could help."""
     trials = [*one_more_step(bench), *in_floats(bench)]
-    overloaded = _most(populations, lambda sums: sums.own - sums.rounding)
-    if populations[overloaded].overloads > populations[overloaded].clips:
-        low, high = bench.plan.graph.silent
-        trials += [*more_redundancy(bench), *least_redundancy(bench)] if low == high else []
-        trials += more_redundancy(bench, verdict.first_drop or overloaded) if verdict.first_drop or low < high else []
+    if any(sums.own > RAISED * sums.rounding for sums in populations.values()):
+        trials += redundant(bench, verdict.first_drop, _most(populations, lambda sums: sums.own - sums.rounding))
     clipped = _most(populations, lambda sums: sums.clipping)
     if populations[clipped].clipping > populations[clipped].error / 4:
         trials += wider_range(bench, clipped, rules.get(clipped, "mse"))
     known = tuple(trial for trial in trials if math.isfinite(trial.gain))
-    helps = best(known)
-    if helps is not None and helps.what in ("silent", "levels") and verdict.first_drop is None:
-        verdict = replace(verdict, finding=f"{verdict.finding}; {_overloaded(overloaded, populations[overloaded])}")
     return replace(verdict, trials=known, tried=len(bench.inputs[0]))
+
+
+def redundant(bench: Bench, dropped: str | None, overloaded: str) -> list[Trial]:
+    """Try what makes overloads rarer: as little as each population needs, or as much for all; more for one of them.
+
+    One that drops is tried alone. So is that which loses most to overload where populations have unlike codes: what is
+    set for each by itself goes before what is set for all. Where as much as is needed loses, more gains nothing.
+    """
+    trials = list[Trial]()
+    alike = all(low == high for low, high in (bench.plan.graph.silent, bench.plan.graph.levels))
+    alone = dropped if alike else dropped or overloaded
+    for what in get_args(Redundancy):
+        least = least_redundancy(bench, what) if alike else []
+        if least and least[0].gain > 0:
+            least += more_redundancy(bench, what)
+        trials += least if alone is None else [*least, *more_redundancy(bench, what, alone)]
+    return trials
 
 
 def _most(populations: Mapping[str, Sums], error: Callable[[Sums], float]) -> str:
@@ -104,7 +119,9 @@ def judge(plan: Plan, populations: Mapping[str, Sums], outputs: Mapping[str, Sum
         outputs=found,
         agreement={name: outputs[name].agreed / samples for name in classes},
         first_drop=dropped.name if dropped else None,
-        finding=_dropped(dropped, populations[dropped.name]) if dropped else _settled(graph, layers, found, feeding),
+        finding=_dropped(dropped, populations[dropped.name])
+        if dropped
+        else f"{_settled(graph, layers, found, feeding)}{_overloaded(populations)}",
     )
 
 
@@ -152,9 +169,15 @@ def _dropped(layer: LayerHealth, sums: Sums) -> str:
     return f"{lost} it amplifies the errors of the layers before it"
 
 
-def _overloaded(name: str, sums: Sums) -> str:
-    """Say which layer loses most to overload, where none drops and yet silent steps help."""
-    return f"{name} loses most to overload, at {100 * sums.overloads / sums.firings:.2g} % of its firing steps"
+def _overloaded(populations: Mapping[str, Sums]) -> str:
+    """Say which layer loses most to overload, where that makes much of the noise of all layers, though none drops."""
+    own = math.fsum(sums.own / (sums.signal or 1) for sums in populations.values())
+    rounding = math.fsum(sums.rounding / (sums.signal or 1) for sums in populations.values())
+    if own - rounding <= own / 4:
+        return ""
+    name = _most(populations, lambda sums: sums.own - sums.rounding)
+    share = populations[name].overloads / populations[name].firings
+    return f"; {name} loses most to overload, at {100 * share:.2g} % of its firing steps"
 
 
 def _settled(
