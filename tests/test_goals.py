@@ -132,7 +132,7 @@ def test_every_demand_has_its_distance():
     assert likeness.room([source + 0.01 * error]) == pytest.approx(
         20 * np.log10(float(source.norm() / error.norm()) / 0.01) - 20, abs=0.1
     )
-    right = Right("agreement", 0.95, 40, 0, source, source.argmax(1))
+    right = Right("agreement", 0.95, 40, 0, source, source.argmax(1), 0.05)
     rooms = [right.room([source + scale * error]) for scale in (0.02, 0.04, 0.2)]
     assert rooms[0] - rooms[1] == pytest.approx(6.02, abs=0.1)
     assert rooms[1] > 0 > rooms[2]
@@ -141,11 +141,22 @@ def test_every_demand_has_its_distance():
 def test_what_is_expected_of_an_agreement_is_what_is_counted_on_many_samples():
     generator = torch.Generator().manual_seed(0)
     source, error = (torch.randn(20_000, 5, generator=generator) for _ in range(2))
-    counted = Right("agreement", 0.9, 1, 0, source, source.argmax(1)).value([source + 0.1 * error])
-    few = Right("agreement", 0.9, 20, 0, source[:1000], source[:1000].argmax(1))
+    counted = Right("agreement", 0.9, 1, 0, source, source.argmax(1), 0.1).value([source + 0.1 * error])
+    few = Right("agreement", 0.9, 20, 0, source[:1000], source[:1000].argmax(1), 0.1)
     found = few.expected([source[:400] + 0.1 * error[:400]], 1.0)  # what is nearly tied is told by all thousand
     assert found + few.chance == pytest.approx(counted, abs=0.01)
     assert 0 < few.chance < 0.01
+
+
+def test_an_accuracy_is_lost_against_that_of_the_source():
+    generator = torch.Generator().manual_seed(0)
+    source, error = (torch.randn(900, 5, generator=generator) for _ in range(2))
+    labels = torch.randint(5, (900,), generator=generator)  # the source is right on a fifth, more or less
+    own = float((source.argmax(1) == labels)[:300].double().mean())
+    right = Right("accuracy", own - 0.01, 200, 0, source, labels, 0.01)
+    assert right.room([source[:300] + 1e-6 * error[:300]]) > 20
+    assert right.expected([source[:300] + 1e-9 * error[:300]], 1.0) == pytest.approx(own - right.chance)
+    assert Right("accuracy", own - 1e-9, 2000, 0, source, labels, 0.0).room([source[:300]]) > 20  # nothing lost
 
 
 @pytest.mark.parametrize("sizes", [[5, 5], [1] * 10, [3, 4, 2, 1], [10]])

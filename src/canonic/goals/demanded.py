@@ -95,9 +95,15 @@ def _agreements(share: float, graph: Graph, held: Held) -> list[Demand]:
     scores = {place: _scores(held, place) for place in places}
     return [
         Right(
-            f"agreement of {names[p]}" if len(places) > 1 else "agreement", share, needed(1 - share), p, s, s.argmax(1)
+            what=f"agreement of {names[place]}" if len(places) > 1 else "agreement",
+            least=share,
+            needed=needed(1 - share),
+            place=place,
+            scores=own,
+            right=own.argmax(1),
+            allowed=1 - share,
         )
-        for p, s in scores.items()
+        for place, own in scores.items()
     ]
 
 
@@ -111,7 +117,7 @@ def _accuracy(change: float, graph: Graph, held: Held) -> Demand:
     labels = held.labels if held.other_labels is None else torch.cat([held.labels, held.other_labels])
     right = _classes(labels, scores)
     least = float((scores.argmax(1) == right)[: len(held)].double().mean()) + change
-    return Right("accuracy", least - 1e-9, needed(-change), place, scores, right)
+    return Right("accuracy", least - 1e-9, needed(-change), place, scores, right, -change)
 
 
 def _scores(held: Held, place: int) -> Tensor:

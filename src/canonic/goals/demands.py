@@ -89,11 +89,13 @@ class Right(Demand):
         place: of the output.
         scores: of the source network there, on the held-out samples and behind them on others.
         right: the class of each sample that is right.
+        allowed: the share of them that may be lost.
     """
 
     place: int
     scores: Float[Tensor, "samples classes"]
     right: Int[Tensor, " samples"]
+    allowed: float
 
     def value(self, outputs: Outputs) -> float:
         """Return what is measured of the outputs of a network."""
@@ -108,13 +110,13 @@ class Right(Demand):
         places = torch.arange(len(ranked)).to(own.device)
         shifts = range(min(ROLLS, len(own)))
         shares = [_mean((ranked + errors[(places + shift) % len(own)]).argmax(1) == rank) for shift in shifts]
-        return sum(shares) / len(shares) - self.chance
+        lost = _mean(rank == 0) - sum(shares) / len(shares)
+        return _mean(rank[: len(own)] == 0) - lost - self.chance
 
     @property
     def chance(self) -> float:
         """What the choice of the samples may add to a share: about its standard error, if what is allowed is missed."""
-        allowed = 2 / self.needed
-        return CERTAIN * min(allowed / 2, sqrt(allowed / len(self.scores)))
+        return CERTAIN * min(self.allowed / 2, sqrt(self.allowed / len(self.scores)))
 
     @cached_property
     def _ranks(self) -> tuple[Int[Tensor, "samples classes"], Int[Tensor, " samples"]]:
