@@ -35,7 +35,7 @@ from canonic.datasets import Preprocessing, open_data
 RESULTS = Path(__file__).parent / "results" / "goals.json"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "goals.md"
 
-GOALS = ("", "levels=64")
+GOALS = ("usual", "levels=64")
 """What is asked for: what is usual, and the same of a chip whose events carry a size."""
 
 EVERY, UNSEEN = 10, (1, 3, 5, 7)
@@ -162,7 +162,7 @@ def held(what: str, found: Evaluation) -> float:
 
 
 def _cells(name: str, row: Row) -> tuple[object, ...]:
-    asked = row["goal"] or "what is usual"
+    asked = row["goal"]
     if "refused" in row:
         return SUBJECTS[name].title, asked, row["refused"], *[""] * 7
     demand, (low, high) = row["demands"][0], row["silent"]

@@ -177,7 +177,7 @@ def test_texts_stand_for_goals():
     assert goal_of("accuracy=-0.005,energy=traffic45,minimise=energy,ternary,unary") == Goal(
         accuracy=-0.005, energy="traffic45", minimise="energy", levels=1, unary=True
     )
-    assert goal_of(" ") == Goal() == goal_of(Goal())
+    assert goal_of(" ") == Goal() == goal_of("usual") == goal_of(Goal())
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,13 @@ from canonic.errors import ConversionError, nearest
 from canonic.goals.goal import Goal, Minimise, require_word
 from canonic.measure.energy import MODELS
 
-WORDS: dict[str, dict[str, Any]] = {"ternary": {"levels": 1}, "unary": {"unary": True}, "no-silent": {"silent": False}}
-"""Words that stand alone: what the chip can do."""
+WORDS: dict[str, dict[str, Any]] = {
+    "usual": {},
+    "ternary": {"levels": 1},
+    "unary": {"unary": True},
+    "no-silent": {"silent": False},
+}
+"""Words that stand alone: nothing but what is usual, and what the chip can do."""
 
 NUMBERS = ("agreement", "accuracy", "snr", "levels")
 NAMES = {"minimise": get_args(Minimise), "energy": MODELS}
