@@ -223,6 +223,7 @@ def test_ternary_digits_without_silent_steps_are_refused_in_a_deep_network():
     [
         {"code": "rate:32"},
         {"settings": Settings(silent="auto")},
+        {"settings": Settings(input="latency:8")},
         {"settings": Settings(overrides={"1": Override(levels=2)})},
     ],
 )

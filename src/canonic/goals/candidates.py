@@ -91,10 +91,9 @@ def candidates(graph: Graph, screens: Sequence[tuple[Screen, Sequence[Ladder]]])
 
 def _assigned(screen: Screen, ladder: Ladder, steps: int) -> Iterator[Mapping[str, CSS]]:
     """Yield members for the populations: the same for all, and for each as much redundancy as it needs."""
-    names = [name for name, losses in screen.losses.items() if losses]
-    yield from (dict.fromkeys(names, member) for member in ladder)
+    yield from (dict.fromkeys(screen.losses, member) for member in ladder)
     for slack in SLACK if len(ladder) > 1 else ():
-        yield {name: _least(screen, name, ladder, steps, slack) for name in names}
+        yield {name: _least(screen, name, ladder, steps, slack) for name in screen.losses}
 
 
 def _least(screen: Screen, name: str, ladder: Ladder, steps: int, slack: float) -> CSS:

@@ -109,6 +109,11 @@ def _require_open(code: object, settings: Settings) -> None:
             f"code={code!r} and a goal are both given: a goal chooses among all members of the family of CSS itself; "
             "give one of them"
         )
+    if settings.input not in ("direct", "css"):
+        raise ConversionError(
+            f"input={settings.input!r} is a code of its own, and a goal chooses one for all: give input='direct', or "
+            "input='css' for that of the others"
+        )
     for where, given in [("settings", settings), *settings.overrides.items()]:
         named = [name for name in CHOSEN if getattr(given, name, None) is not None]
         if named:

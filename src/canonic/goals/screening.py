@@ -23,9 +23,10 @@ from canonic.network.health import noise
 from canonic.network.lockstep import lockstep
 from canonic.network.population import population_scan
 from canonic.network.reference import activate
+from canonic.network.samples import capacity
 
-SCREENED = 16
-"""Samples that populations are screened on."""
+SCREENED, SCREENED_BYTES, FEWEST = 16, 2**25, 4
+"""Samples that populations are screened on: so few that a layer of them takes so many bytes a step, at least some."""
 
 EXACT = 1.25
 """How many times the error of exact neurons is near enough: 1 dB."""
@@ -52,7 +53,7 @@ class Screen:
 
     Attributes:
         code: of exact neurons, with as many digits as were screened.
-        exact: what each population loses in it.
+        exact: what each population loses in it, but those that code an input.
         losses: and in members that have been tried, as far as more redundancy gained.
     """
 
@@ -89,12 +90,14 @@ def screen(graph: Graph, seen: Calibration, code: CSS, ladders: Sequence[Sequenc
     losses: dict[str, dict[CSS, Loss]] = {}
 
     def tried(node: Population, _: Tensor, currents: Tensor) -> Population:
-        exact[node.name] = _loss(node, patient, currents)
-        losses[node.name] = dict(_climbed(node, ladders, currents, exact[node.name]))
+        if not node.neurons.encodes:
+            exact[node.name] = _loss(node, patient, currents)
+            losses[node.name] = dict(_climbed(node, ladders, currents, exact[node.name]))
         return node
 
     with torch.no_grad():
-        for _ in lockstep(plan, spaced(seen.kept, SCREENED), tried):
+        few = max(FEWEST, capacity(graph, SCREENED, SCREENED_BYTES))
+        for _ in lockstep(plan, spaced(seen.kept, few), tried):
             pass
     return Screen(code, exact, losses)
 
@@ -102,8 +105,6 @@ def screen(graph: Graph, seen: Calibration, code: CSS, ladders: Sequence[Sequenc
 def _climbed(
     node: Population, ladders: Sequence[Sequence[CSS]], currents: Tensor, exact: Loss
 ) -> Iterable[tuple[CSS, Loss]]:
-    if node.neurons.encodes:
-        return
     for ladder in ladders:
         for member in ladder:
             found = _loss(node, member, currents)
