@@ -165,11 +165,11 @@ def _cells(name: str, row: Row) -> tuple[object, ...]:
     asked = row["goal"]
     if "refused" in row:
         return SUBJECTS[name].title, asked, row["refused"], *[""] * 7
-    demand, (low, high) = row["demands"][0], row["silent"]
-    k = str(low) if low == high else f"{low} to {high}"
+    demand = row["demands"][0]
     value = row["held"] if demand["what"] == "SNR" else 100 * row["held"]
     shown = f"{value:.1f} dB" if demand["what"] == "SNR" else f"{value:.2f} %"
-    member = f"{row['code']}, k = {k}, L = {row['levels'][1]}"
+    varied = [f", {what} = {low} to {high}" for what in ("silent", "levels") for low, high in [row[what]] if low < high]
+    member = row["code"] + "".join(varied)
     reached = "yes" if row["held"] >= demand["least"] else "no"
     sizes = (row["total_steps"], row["event_bits"], f"{row['events_per_neuron']:.2f}")
     samples = f"{shown} of {row['samples']:,}"
