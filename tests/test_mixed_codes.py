@@ -262,6 +262,17 @@ def test_int8_takes_one_code_whose_neurons_add_whole_numbers(mixed):
         require_schedulers_agree(possible, x)
 
 
+def test_an_input_below_zero_wants_a_code_with_negative_events():
+    model, x = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)).eval(), torch.rand(64, 6)
+    x[0, 0] = -0.5
+    for batches in ([x], [x.flip(0)]):  # in the samples that the model is tried with, and in others
+        with pytest.raises(
+            ConversionError, match="input input has numbers below zero, down to -0.5, and the code rate no"
+        ):
+            convert(model, batches, code="css:8", settings=Settings(input="rate:8"), progress=False)
+    convert(model, [x], code="css:8", settings=Settings(input="signed-rate:8"), progress=False)  # what it advises
+
+
 def test_an_input_of_single_spikes_is_given_by_name(tmp_path):
     """Hybrid single-spike input, arXiv 2107.12374."""
     torch.manual_seed(0)

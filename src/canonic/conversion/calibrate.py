@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from canonic.cluster import ALONE, Workers
+from canonic.codes import EITHER_SIGN
 from canonic.conversion.channels import by_channel, population_axis
 from canonic.conversion.histogram import Histogram, empty, update
 from canonic.conversion.histogram import merged as merge_histograms
@@ -118,8 +119,19 @@ class _Pass:
         return _Told(seen, digest, {name: len(h.span) for name, h in self.histograms.items()})
 
 
+def require_sendable(node: Population, x: Tensor) -> None:
+    """Raise a ConversionError if an input is below zero, and the code that is to send it has no negative event."""
+    if node.neurons.encodes and not node.neurons.signed and bool((x < 0).any()):
+        name = node.neurons.code.name if node.neurons.code else "of the network"
+        raise ConversionError(
+            f"the input {node.inputs[0]} has numbers below zero, down to {float(x.min()):.3g}, and the code {name} no "
+            f"negative event: give numbers from 0 on, or take {EITHER_SIGN} for the input"
+        )
+
+
 def _finite(node: Population, x: Tensor) -> Tensor:
     """Return the values that a population's code has to reach."""
+    require_sendable(node, x)
     if not bool(x.isfinite().all()):
         raise ConversionError(
             f"the activations of {node.name} are not finite: they overflow on the calibration data; look for a "

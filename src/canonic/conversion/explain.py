@@ -6,6 +6,7 @@ import torch
 from torch.export import ExportedProgram
 
 from canonic.codes import CSS, Weighted, code_of, text_of
+from canonic.conversion.calibrate import require_sendable
 from canonic.conversion.notes import noted
 from canonic.conversion.populations import code_inputs, set_codes, unfit
 from canonic.conversion.recode import recode
@@ -155,6 +156,8 @@ def analyse(model: Model, example: Example, code: Weighted, inputs: InputCode = 
         coded = inputs if isinstance(inputs, Weighted) else None
         graph = recode(folded if inputs == "direct" else code_inputs(folded, coded))
         whole = not any(verdict.kind == "refused" for verdict in verdicts)
+        for node in (node for node in graph.populations if node.neurons.encodes):
+            require_sendable(node, capture.inputs[graph.inputs.index(node.inputs[0])])
         if whole:
             require_same(capture, graph)
     if whole and not graph.populations:
