@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from canonic.codes import MultiThreshold as MultiThreshold
     from canonic.codes import Phase as Phase
     from canonic.codes import Rate as Rate
+    from canonic.codes import SigmaDelta as SigmaDelta
     from canonic.codes import SignedRate as SignedRate
     from canonic.conversion import Override as Override
     from canonic.conversion import Settings as Settings
@@ -38,8 +39,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "codes": (
         *("Binary", "Burst", "CSS", "Differential", "ExponentialLatency", "FewSpike", "FittedFewSpike"),
-        *("GrowingBurst", "Latency"),
-        *("MultiThreshold", "Phase", "Rate", "SignedRate"),
+        *("GrowingBurst", "Latency", "MultiThreshold", "Phase", "Rate", "SigmaDelta", "SignedRate"),
     ),
     "conversion": ("Override", "Settings", "explain"),
     "errors": ("CanonicError", "ConversionError", "DataError", "StorageError"),
@@ -71,6 +71,7 @@ __all__ = [
     "Phase",
     "Rate",
     "Settings",
+    "SigmaDelta",
     "SignedRate",
     "SpikingNetwork",
     "StorageError",

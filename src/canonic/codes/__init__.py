@@ -32,4 +32,5 @@ from canonic.codes.rate import Rate as Rate
 from canonic.codes.rate import SignedRate as SignedRate
 from canonic.codes.scaled import Scaled as Scaled
 from canonic.codes.scaled import in_whole_numbers as in_whole_numbers
+from canonic.codes.sigma_delta import SigmaDelta as SigmaDelta
 from canonic.codes.weighted import Weighted as Weighted

@@ -13,6 +13,7 @@ from canonic.codes.latency import ExponentialLatency, Latency
 from canonic.codes.multi_threshold import Differential, MultiThreshold
 from canonic.codes.phase import Phase
 from canonic.codes.rate import Rate, SignedRate
+from canonic.codes.sigma_delta import SigmaDelta
 from canonic.codes.weighted import Weighted
 from canonic.errors import CanonicError, either, nearest
 
@@ -20,7 +21,7 @@ CODES: dict[str, type[Weighted]] = {
     code.name: code
     for code in (
         *(CSS, Rate, SignedRate, Phase, Burst, GrowingBurst, Latency, ExponentialLatency),
-        *(Binary, FewSpike, FittedFewSpike, MultiThreshold, Differential),
+        *(Binary, FewSpike, FittedFewSpike, MultiThreshold, Differential, SigmaDelta),
     )
 }
 

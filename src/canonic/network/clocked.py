@@ -88,14 +88,15 @@ def _final(plan: Plan, inputs: Sequence[Tensor]) -> Mapping[str, Tensor]:
 
 
 def tick(plan: Plan, state: State, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> tuple[dict[str, Pulse], State]:
-    """Advance every node by one tick. The inputs are the same at every call."""
+    """Advance every node by one tick. The inputs are the same at every call, or what changes from frame to frame."""
     graph, now, first = plan.graph, state.tick + 1, plan.graph.first_steps
     whole = state.whole or _whole(plan, inputs)
     pulses: dict[str, Pulse] = {name: x if now == 1 else None for name, x in whole.items()}
+    pulses |= zip(graph.inputs, inputs, strict=True) if plan.follows else ()
     memory, delayed = dict(state.memory), dict(state.delayed)
     nothing = prototype(graph).new_zeros(())
     for node in graph.nodes:
-        if node.name in plan.whole:
+        if node.name in plan.whole or node.kind == "input":
             continue
         begin = max(first[name] for name in node.inputs)
         arriving: list[tuple[Pulse, Tensor]] = []

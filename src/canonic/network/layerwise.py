@@ -75,11 +75,18 @@ def chunk_size(plan: Plan) -> int:
 def at_once(
     plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]], observe: Observer | None = None
 ) -> tuple[Shaped[Tensor, "time batch ..."], ...]:
-    """Return the stream of each output, the whole batch at once.
+    """Return the stream of each output, the whole batch at once; an analog input is a stream of one step."""
+    return of_streams(plan, [x.unsqueeze(0) for x in inputs], observe)
 
-    A stream may be shorter than T steps: those that it lacks are zero. An analog input is a stream of one step.
+
+def of_streams(
+    plan: Plan, inputs: Sequence[Shaped[Tensor, "_ batch ..."]], observe: Observer | None = None
+) -> tuple[Shaped[Tensor, "_ batch ..."], ...]:
+    """Return the stream of each output from those of the inputs.
+
+    A stream may be shorter than T steps: those that it lacks are zero.
     """
-    streams: dict[str, Tensor] = {name: x.unsqueeze(0) for name, x in zip(plan.graph.inputs, inputs, strict=True)}
+    streams: dict[str, Tensor] = dict(zip(plan.graph.inputs, inputs, strict=True))
     last = last_readers(plan.graph)
     for node in plan.graph.nodes:
         if node.kind == "input":

@@ -26,6 +26,7 @@ class Plan:
         bias: when biases are injected.
         spikes: the type of spikes between layers; that of the currents if None.
         compiled: whether the layerwise scheduler runs populations as compiled loops.
+        follows: whether its inputs come frame by frame, as streams of changes, and not whole.
     """
 
     graph: Graph
@@ -33,6 +34,7 @@ class Plan:
     bias: Bias = "first"
     spikes: torch.dtype | None = None
     compiled: bool = False
+    follows: bool = False
 
     @cached_property
     def whole(self) -> frozenset[str]:
@@ -40,6 +42,8 @@ class Plan:
 
         A bias that is spread over all digits ends this.
         """
+        if self.follows:
+            return frozenset()
         if self.bias == "first":
             return frozenset(analog(self.graph))
         return frozenset(analog(self.graph, lambda node: "bias" not in node.tensors))
