@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, Override, Settings, convert
+from canonic import CSS, FewSpike, Override, Phase, Rate, Settings, convert
 from canonic.conversion.calibrate import calibrate
 from canonic.conversion.convert import examine, spiking
 from canonic.conversion.populations import set_codes
@@ -133,6 +133,8 @@ FOLLOWED = {
     "one layer": (CSS(12, 2), WITHOUT, "plain", "k = 2 for 3"),
     "as needed": (CSS(12, 1), PLAIN, "deep", "k = auto"),
     "a rule": (CSS(12, 2), BALANCED, "plain", "the threshold rule mse for 3"),
+    "another code": (FewSpike(4), PLAIN, "plain", "T = 5"),
+    "a rate": (Rate(8), PLAIN, "plain", "T = 16"),
 }
 
 
@@ -177,8 +179,10 @@ def test_a_precision_that_costs_more_than_the_code_is_named():
     assert all(trial.gain < 1 for trial in found.trials if trial.what != "precision")
 
 
-def test_where_nothing_helps_nothing_is_promised():
-    found = converted(CSS(24, 24)).verify([Y])
+@pytest.mark.parametrize("code", [CSS(24, 24), Phase(4)])
+def test_where_nothing_helps_nothing_is_promised(code):
+    """A code without steps as a parameter has none to be tried."""
+    found = converted(code).verify([Y])
     assert found.remedy == "nothing that was tried on 128 samples gains 1 dB: no setting is left that could help"
     assert found.advised is None
     assert found.to_json()["advised"] is None

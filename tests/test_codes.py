@@ -13,7 +13,7 @@ from canonic.codes.binary import Binary, FewSpike
 from canonic.codes.burst import Burst, GrowingBurst
 from canonic.codes.latency import ExponentialLatency, Latency
 from canonic.codes.multi_threshold import Differential, MultiThreshold
-from canonic.codes.named import CODES, from_json, named
+from canonic.codes.named import CODES, code_of, from_json, named
 from canonic.codes.phase import Phase
 from canonic.codes.rate import Rate, SignedRate
 from canonic.neurons import scan
@@ -219,6 +219,7 @@ def test_so_is_the_neuron_of_several_levels(power, steps, signed, seed):
     ("make", "message"),
     [
         (lambda: named("rte", steps=4), "there is no code 'rte': did you mean rate"),
+        (lambda: code_of("rate:8,steps=9"), "the steps of the code rate are given twice: 'rate:8,steps=9'"),
         (lambda: named("rate", digits=4), "the code rate has no 'digits': known are steps"),
         (lambda: Rate(0), "steps of the code rate must be a whole number from 1 to 4096, got 0"),
         (lambda: Binary(25), "steps of the code binary must be a whole number from 1 to 24, got 25"),

@@ -187,7 +187,7 @@ def test_what_was_measured_alone_is_not_merged_with_what_was_compared(snn, data)
     assert (alone + evaluate(snn, data[1:], reference=None)).counts == evaluate(snn, data, reference=None).counts
     with pytest.raises(DataError, match="evaluations with different references cannot be merged"):
         alone + evaluate(snn, data[1:], reference=snn.source)
-    with pytest.raises(DataError, match="baselines are judged beside the source network: leave them out, or give"):
+    with pytest.raises(DataError, match="baselines are judged beside the source network: leave them out, or compare"):
         evaluate(snn, data, reference=None, baselines=10)
 
 

@@ -96,6 +96,12 @@ def test_a_layer_that_amplifies_is_named():
     assert better.snr > found.snr + 3
 
 
+def test_one_layer_lies_at_one_place(x):
+    torch.manual_seed(0)
+    found = convert(nn.Sequential(conv(3, 8), nn.ReLU(), conv(8, 2)).eval(), [x]).verify([x])
+    assert f"no layer stands out: the layer lies at {found.layers[0].snr:.1f} dB, the output at" in found.finding
+
+
 def test_the_verdict_is_plain_data(model, x):
     found = convert(model, [x]).verify([x])
     data = json.loads(json.dumps(found.to_json()))

@@ -76,7 +76,10 @@ def code_of(given: str | Weighted) -> Weighted:
     usual = {f.name: f.default for f in fields(CODES[name])} if name in CODES else {}  # type: ignore[arg-type]
     if len(by_place) > len(usual) and usual:
         raise CanonicError(f"the code {name} takes {', '.join(usual)}, got {len(by_place)} numbers: {given!r}")
-    values = {**dict(zip(usual, by_place, strict=False)), **by_name}
+    placed = dict(zip(usual, by_place, strict=False))
+    if twice := [key for key in by_name if key in placed]:
+        raise CanonicError(f"the {twice[0]} of the code {name} are given twice: {given!r}")
+    values = placed | by_name
     return named(name, **{key: _like(usual.get(key), value) for key, value in values.items()})
 
 

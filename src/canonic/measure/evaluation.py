@@ -88,7 +88,7 @@ def evaluate(
     if not isinstance(baselines, int) or baselines < 0:
         raise DataError(f"baselines must be a number of samples, 0 for none, got {baselines!r}")
     if baselines and reference is None:
-        raise DataError("baselines are judged beside the source network: leave them out, or give a reference")
+        raise DataError("baselines are judged beside the source network: leave them out, or compare with it")
     require_batches(data, "the evaluation data")
     models, group, meter = require_models(energy), group or workers(), meter_of(snn, reference, output)
     stride = _stride(data, baselines if isinstance(snn.code, CSS) else 0, snn.graph.inputs)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from canonic.codes import CSS, FittedFewSpike
+from canonic.codes import CSS, FittedFewSpike, Weighted
 from canonic.network.correction import correct_mean
 from canonic.network.graph import Node, Population
 from canonic.network.lockstep import settled_plan
@@ -31,6 +31,26 @@ def with_code(plan: Plan, change: Callable[[CSS], CSS], layer: str | None = None
         return replace(plan, graph=graph)
     code = change(plan.code) if layer is None else plan.code
     return replace(plan, graph=graph, code=replace(code, levels=graph.levels[1]))
+
+
+def with_steps(plan: Plan, steps: int) -> Plan:
+    """Return a plan whose populations all have the same kind of code with so many digits.
+
+    Raises:
+        CanonicError: if a code cannot have as many.
+    """
+
+    def changed(node: Node) -> Node:
+        if not isinstance(node, Population) or node.neurons.code is None:
+            return node
+        return replace(node, neurons=replace(node.neurons, code=_lengthened(node.neurons.code, steps)))
+
+    graph = replace(plan.graph, nodes=tuple(map(changed, plan.graph.nodes)))
+    return replace(plan, graph=graph, code=_lengthened(plan.code, steps))
+
+
+def _lengthened(code: Weighted, steps: int) -> Weighted:
+    return replace(code, steps=steps)  # type: ignore[type-var]
 
 
 def with_range(plan: Plan, name: str, factor: Float[Tensor, "..."]) -> Plan:

@@ -7,6 +7,7 @@ round, if it has gained something. So are those of the plan that it is compared 
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, reduce
 from operator import add
@@ -15,10 +16,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from canonic.codes import CSS, MOST_STEPS
-from canonic.errors import ConversionError
+from canonic.codes import CSS
+from canonic.errors import CanonicError, ConversionError
 from canonic.network.advice import WORTH, Trial, What
-from canonic.network.changed import beyond, settled, with_code, with_range
+from canonic.network.changed import beyond, settled, with_code, with_range, with_steps
 from canonic.network.graph import Graph, Population, Precision
 from canonic.network.health import Sums, decibels, noise
 from canonic.network.layerwise import layerwise
@@ -39,6 +40,9 @@ FEWEST = 16
 
 HALVED = 8
 """Samples that are halved; fewer are all corrected on, and all judged."""
+
+FINER = 0.8
+"""By how much more digits must make the last of them finer to be worth it: 2 dB."""
 
 MORE_SILENT = 4
 """Silent steps that are tried beyond those of the network, as long as each of them gains."""
@@ -127,13 +131,16 @@ def few_samples(graph: Graph) -> int:
     return max(FEWEST, capacity(graph, TRIED, TRIED_BYTES))
 
 
-def one_more_step(bench: Bench) -> list[Trial]:
-    """Try one more digit, in CSS."""
-    steps = bench.plan.code.steps + 1
-    if steps > MOST_STEPS or bench.plan.css is None:
-        return []
-    plan = with_code(bench.plan, lambda code: replace(code, steps=steps))
-    return [bench.trial("steps", steps, partial(settled, plan))]
+def more_steps(bench: Bench) -> list[Trial]:
+    """Try one more digit, or twice as many where one hardly makes numbers finer, as in a rate; in one kind of code."""
+    code, kinds = bench.plan.code, {type(node.neurons.code) for node in bench.plan.graph.populations}
+    alike = kinds == {type(code)} and "steps" in code.to_json()  # which are not of every code a parameter
+    for steps in (code.steps + 1, 2 * code.steps) if alike else ():
+        with suppress(CanonicError):
+            plan = with_steps(bench.plan, steps)
+            if plan.code.weights[-1] <= FINER * code.weights[-1]:
+                return [bench.trial("steps", steps, partial(settled, plan))]
+    return []
 
 
 Redundancy = Literal["silent", "levels"]

@@ -25,7 +25,7 @@ from canonic.network.trials import (
     in_floats,
     least_redundancy,
     more_redundancy,
-    one_more_step,
+    more_steps,
     wider_range,
 )
 from canonic.network.verdict import LayerHealth, Verification
@@ -72,7 +72,7 @@ def tried(
     verdict: Verification, bench: Bench, populations: Mapping[str, Sums], rules: Mapping[str, str]
 ) -> Verification:
     """Return a verdict with what changes of the conversion gain that could help."""
-    trials = [*one_more_step(bench), *in_floats(bench)]
+    trials = [*more_steps(bench), *in_floats(bench)]
     if any(sums.own > RAISED * sums.rounding for sums in populations.values()):
         trials += redundant(bench, verdict.first_drop, _most(populations, lambda sums: sums.own - sums.rounding))
     clipped = _most(populations, lambda sums: sums.clipping)
@@ -187,10 +187,10 @@ def _settled(
     ratios = {layer.name: layer.snr for layer in layers}
     low, high = min(ratios.values()), max(ratios.values())
     name = min(outputs, key=outputs.__getitem__)
-    said = (
-        f"no layer stands out: the layers lie between {low:.1f} and {high:.1f} dB, the output"
-        f"{f' {name}' if len(outputs) > 1 else ''} at {outputs[name]:.1f} dB"
+    lie = (
+        f"the layers lie between {low:.1f} and {high:.1f} dB" if len(layers) > 1 else f"the layer lies at {low:.1f} dB"
     )
+    said = f"no layer stands out: {lie}, the output{f' {name}' if len(outputs) > 1 else ''} at {outputs[name]:.1f} dB"
     last = dict(zip(output_names(graph), graph.outputs, strict=True))[name]
     before = min(feeding[last], key=ratios.__getitem__, default=None)
     if before is None or isinstance(graph[last], Population) or ratios[before] - outputs[name] < DROP / 2:
