@@ -80,7 +80,7 @@ def test_every_threshold_has_an_inverse(dtype, rule):
     kind = torch.finfo(dtype)
     sizes = torch.logspace(math.log2(kind.tiny) - 20, 100, 200, 2.0, dtype=dtype)
     values = sizes[:, None] * torch.rand(200, 50, generator=torch.Generator().manual_seed(0), dtype=dtype)
-    theta, dead = threshold(update(empty(200, values), values), CODE, Override(rule, 99.9))
+    theta, dead = threshold(update(empty(200, values), values.T, 0), CODE, Override(rule, 99.9))
     assert dead == int((values.amax(1) < faintest(dtype)).sum()) > 0
     assert bool(((theta >= kind.tiny) & (1 / theta >= kind.tiny) & theta.isfinite() & (1 / theta).isfinite()).all())
     alive = values.amax(1) >= faintest(dtype)

@@ -41,7 +41,7 @@ def test_samples_of_a_batch_do_not_see_each_other(snn, x):
 
 def test_a_batch_that_is_cut_gives_the_same(snn, x, monkeypatch):
     whole = snn.readout(x)
-    monkeypatch.setattr("canonic.network.layerwise.CHUNK", 1)
+    monkeypatch.setattr("canonic.network.parts.CHUNK", 1)
     assert chunk_size(snn.plan) == 1
     assert torch.allclose(snn.readout(x), whole, rtol=1e-9)
 

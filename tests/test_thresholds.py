@@ -25,7 +25,7 @@ from canonic.conversion.thresholds import (
 def histogram_of(*batches):
     seen = empty(len(batches[0]), batches[0])
     for batch in batches:
-        seen = update(seen, batch)
+        seen = update(seen, batch.T, 0)
     return seen
 
 

@@ -112,7 +112,12 @@ class Weighted(ABC):
         self, spikes: Shaped[Tensor, "time *shape"], theta: Float[Tensor, "..."] | float = 1.0
     ) -> Float[Tensor, "*shape"]:
         """Return the number that a train of at most T digits stands for."""
-        return self.prefixes(spikes)[-1] * theta
+        kind = torch.promote_types(spikes.dtype, torch.float32)
+        number = torch.zeros_like(spikes[0], dtype=torch.float64)  # summed in double, as cumsum does
+        for weight, digit in zip(self.weights, spikes, strict=False):
+            number.add_(digit, alpha=weight)
+        whole = number.to(kind)
+        return (whole if self.plain else whole / self.norms[len(spikes) - 1]) * theta
 
     def encode(
         self, x: Float[Tensor, "*shape"], theta: Float[Tensor, "..."] | float = 1.0, *, signed: bool = False

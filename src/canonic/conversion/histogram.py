@@ -9,6 +9,8 @@ from torch import Tensor
 from canonic.cluster import Workers
 
 BINS = 2048
+AT_ONCE = 2**20
+"""Values that are counted at once: each takes four numbers meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,32 @@ def empty(channels: int, like: Tensor) -> Histogram:
     return Histogram(counts, like.new_zeros(channels), like.new_zeros(channels))
 
 
-def update(histogram: Histogram, values: Float[Tensor, "channels values"]) -> Histogram:
-    """Return the histogram with more values."""
-    peak = torch.maximum(histogram.peak, values.amax(1))
+def update(histogram: Histogram, values: Float[Tensor, "batch ..."], axis: int | None) -> Histogram:
+    """Return the histogram with more values, few samples at a time.
+
+    Args:
+        histogram: so far.
+        values: of some samples.
+        axis: of a sample along which the channels lie; None where all values are of one.
+    """
+    for part in torch.split(values, max(1, AT_ONCE // max(1, values[:1].numel()))):
+        histogram = _with(histogram, part, None if axis is None else axis + 1)
+    return histogram
+
+
+def _with(histogram: Histogram, values: Float[Tensor, "batch ..."], axis: int | None) -> Histogram:
+    channels, others = len(histogram.span), [other for other in range(values.dim()) if other != axis]
+    peak = torch.maximum(histogram.peak, values.amax(others).reshape(-1))
     span = torch.maximum(histogram.span, _span(peak))
     scale = BINS / torch.where(span > 0, span, torch.inf)
+    column = [channels if other == axis else 1 for other in range(values.dim())]
     # Bin 0 takes what is not positive and is dropped.
-    bins = (values * scale[:, None]).ceil_().clamp_(0, BINS).to(torch.int64)
-    bins += torch.arange(len(bins), device=bins.device)[:, None] * (BINS + 1)
-    counts = torch.bincount(bins.flatten(), minlength=len(bins) * (BINS + 1)).view(len(bins), BINS + 1)[:, 1:]
-    return Histogram(_widened(histogram, span) + counts, span, peak, histogram.total + values.shape[1])
+    bins = (values * scale.view(column)).ceil_().clamp_(0, BINS).to(torch.int64)
+    bins += torch.arange(channels, device=bins.device).view(column) * (BINS + 1)
+    # In any order: that of memory, where channels may be last, needs no copy.
+    flat = bins.permute(sorted(range(bins.dim()), key=bins.stride, reverse=True)).reshape(-1)
+    counts = torch.bincount(flat, minlength=channels * (BINS + 1)).view(channels, BINS + 1)[:, 1:]
+    return Histogram(_widened(histogram, span) + counts, span, peak, histogram.total + values.numel() // channels)
 
 
 def merged(histogram: Histogram, workers: Workers) -> Histogram:

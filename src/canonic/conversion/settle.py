@@ -19,9 +19,7 @@ from canonic.network.lockstep import lockstep, settled_plan
 from canonic.network.plan import Plan
 from canonic.network.redundancy import choose_levels, choose_silent
 from canonic.network.reference import activate
-
-REPORTED = 64
-"""Samples on which errors before and after the correction are compared."""
+from canonic.network.trials import few_samples
 
 
 def settle(
@@ -43,8 +41,11 @@ def settle(
 def repair_report(
     plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]
 ) -> dict[str, dict[Literal["before", "after"], float]]:
-    """Return the signal-to-noise ratio of each population in dB, before and after the correction of its mean."""
-    few = [x[:REPORTED] for x in inputs]
+    """Return the signal-to-noise ratio of each population in dB, before and after the correction of its mean.
+
+    On as many samples as trials take.
+    """
+    few = [x[: few_samples(plan.graph)] for x in inputs]
     before, after = layer_ratios(uncorrected(plan), few), layer_ratios(plan, few)
     return {name: {"before": round(before[name], 2), "after": round(ratio, 2)} for name, ratio in after.items()}
 
@@ -53,10 +54,9 @@ def layer_ratios(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> d
     """Return the signal-to-noise ratio of each population in dB; 999 where there is no error."""
     ratios = {}
     for visit in lockstep(plan, inputs):
-        if isinstance(visit.node, Population):
-            decoded = plan.value(visit.node.name, visit.stream)
-            sums = noise(visit.node.tensors["theta"], visit.value, decoded)
-            ratios[visit.node.name] = min(999.0, decibels(sums.signal, sums.error))
+        decoded = plan.value(visit.node.name, visit.stream.to(visit.value.dtype))
+        sums = noise(visit.node.tensors["theta"], visit.value, decoded)
+        ratios[visit.node.name] = min(999.0, decibels(sums.signal, sums.error))
     return ratios
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from canonic.network.graph import Population
+from canonic.network.parts import in_parts
 from canonic.network.plan import Plan
 
 
@@ -21,7 +22,12 @@ def correct_mean(
 
     The membrane of CSS is doubled before it integrates; that of other codes is in units of the value, v[0] = d.
     """
-    error = channel_mean(wanted - plan.current_value(node, currents), node.tensors["theta"])
+    (error,) = in_parts(
+        lambda given: [given[0] - plan.current_value(node, given[1].movedim(1, 0))],
+        [wanted, currents.movedim(1, 0)],
+        currents[:, 0].nbytes,
+    )
+    error = channel_mean(error, node.tensors["theta"])
     css = node.neurons.css
     return node.with_tensors(start=error / css.beta if css else error)
 

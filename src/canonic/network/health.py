@@ -3,13 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
+from functools import reduce
 
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
 from canonic.network.graph import Graph, Node, Population
-from canonic.network.layerwise import at_once, current_of
+from canonic.network.layerwise import at_once, chunk_size, current_of
 from canonic.network.outputs import output_names
 from canonic.network.plan import Plan
 from canonic.network.population import population_scan
@@ -67,13 +68,21 @@ def decibels(signal: float, error: float) -> float:
 def measure(
     plan: Plan, source: Graph, inputs: Sequence[Shaped[Tensor, "batch ..."]]
 ) -> tuple[dict[str, Sums], dict[str, Sums]]:
-    """Return the sums of all populations, and of all outputs, for some samples.
+    """Return the sums of all populations, and of all outputs, for some samples; few of them are computed at once.
 
     Args:
         plan: the spiking network, at any precision.
         source: the graph of the source network.
         inputs: a batch for each input.
     """
+    parts = zip(*(torch.split(x, chunk_size(plan)) for x in inputs), strict=True)
+    sums = [_measured(plan, source, part) for part in parts]
+    return reduce(added, (populations for populations, _ in sums)), reduce(added, (outputs for _, outputs in sums))
+
+
+def _measured(
+    plan: Plan, source: Graph, inputs: Sequence[Shaped[Tensor, "batch ..."]]
+) -> tuple[dict[str, Sums], dict[str, Sums]]:
     values: dict[str, Tensor] = {}
     populations: dict[str, Sums] = {}
 

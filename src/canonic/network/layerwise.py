@@ -13,6 +13,7 @@ from canonic.network.convolution import convolved
 from canonic.network.graph import Graph, Node, Population
 from canonic.network.inputs import prototype
 from canonic.network.kernels import multiply
+from canonic.network.parts import samples_at_once
 from canonic.network.plan import Plan, entered
 from canonic.network.pooling import pooled
 from canonic.network.population import current, population_scan
@@ -20,9 +21,6 @@ from canonic.network.weighted import population_of
 from canonic.neurons import Scan, lengthen
 
 log = logging.getLogger("canonic")
-
-CHUNK = 2**23
-"""Bytes of the largest stream that is simulated at once: larger ones leave the cache and fault in new pages."""
 
 Observer = Callable[[Node, Sequence[Tensor], Scan | Tensor], None]
 """Called for each node that is run, with the streams that it reads, [time, batch, *shape], and what came of them: what
@@ -69,7 +67,7 @@ def chunk_size(plan: Plan) -> int:
     for node in plan.graph.nodes:
         number = _spike_type(plan, node) if isinstance(node, Population) else kind
         largest = max(largest, node.size * number.itemsize * (1 if node.name in whole else steps))
-    return max(1, CHUNK // largest)
+    return samples_at_once(largest)
 
 
 def at_once(

@@ -7,11 +7,13 @@ with, L levels. Either costs something, steps or bits of an event; so each popul
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.network.graph import Population
+from canonic.network.parts import samples_at_once
 from canonic.network.population import population_scan
 from canonic.network.reference import activate
 
@@ -71,6 +73,9 @@ def _losses(
     node: Population, code: CSS, currents: Float[Tensor, "time batch ..."], wanted: Float[Tensor, "batch ..."]
 ) -> tuple[float, float]:
     """Return the share of firing steps at which a neuron was overloaded, and the squared error, summed."""
-    did = population_scan(node, [currents], code)
-    error = (code.decode(did.spikes) - wanted).double().square().sum()
-    return float(did.overloads.sum()) / (code.steps * wanted.numel()), float(error)
+    samples, overloads, error = samples_at_once(currents[:, 0].nbytes), 0, 0.0
+    for part, target in zip(torch.split(currents, samples, 1), torch.split(wanted, samples), strict=True):
+        did = population_scan(node, [part], code)
+        overloads += int(did.overloads.sum())
+        error += float((code.decode(did.spikes) - target).double().square().sum())
+    return overloads / (code.steps * wanted.numel()), error

@@ -13,7 +13,6 @@ from canonic.network.fusion import fuse
 from canonic.network.graph import Graph, Node, Population, Precision
 from canonic.network.health import Sums, added, decibels, measure
 from canonic.network.inputs import batches
-from canonic.network.layerwise import chunk_size
 from canonic.network.outputs import output_names
 from canonic.network.plan import Plan
 from canonic.network.precision import lowered
@@ -59,9 +58,8 @@ def verify(
         for number, inputs in enumerate(track(batches(plan.graph, data, "verification"), "verify", shown=progress)):
             kept = (kept or Samples(len(inputs[0]), few_samples(plan.graph))).add(number, inputs)
             samples += len(inputs[0])
-            for part in zip(*(torch.split(x, chunk_size(ran)) for x in inputs), strict=True):
-                found = measure(ran, plan.graph, part)
-                total = found if total is None else (added(total[0], found[0]), added(total[1], found[1]))
+            found = measure(ran, plan.graph, inputs)
+            total = found if total is None else (added(total[0], found[0]), added(total[1], found[1]))
         if total is None or kept is None:
             raise DataError("the verification data is empty: pass at least one batch of inputs")
         verdict = judge(plan, *total, samples)
