@@ -15,10 +15,8 @@ COLOURS = {SCREENED: SOURCE, REACHED: SPIKING, MISSED: MINUS}
 
 def goal(told: Data) -> Section:
     """Return what a search for a goal has seen, from the record of a network."""
-    asked = ", ".join(demand["said"] for demand in told["demands"])
-    samples = counted(told["held_out"], "sample")
-    judged = "that nothing was fitted to" if told["fresh"] else "of the calibration, as there were no others"
-    about = f"Wanted: {asked}, judged on {samples} {judged}. {told['why']}."
+    judged = "nothing was fitted to them" if told["fresh"] else "the network was fitted to them, as there are no others"
+    about = f"Chosen: {told['why']}. It was judged on {counted(told['held_out'], 'sample')}; {judged}."
     return Section("goal", "Goal", paragraph(about) + _figure(told), {"front": _front(told)})
 
 
@@ -55,7 +53,8 @@ def _front(told: Data) -> Chart:
     kinds = [(point, SCREENED) for point in told["front"]]
     kinds += [(row, REACHED if row["reached"] else MISSED) for row in told["seen"]]
     rows = [{"cost": point[cost], "ratio": -point["noise_db"], "kind": kind} for point, kind in kinds]
-    x = {"field": "cost", "type": "quantitative", "title": title, "scale": {"zero": False}, "axis": {"grid": False}}
+    axis = {"grid": False, "tickMinStep": 1, "format": "~s"}
+    x = {"field": "cost", "type": "quantitative", "title": title, "scale": {"zero": False}, "axis": axis}
     y = {"field": "ratio", "type": "quantitative", "title": "signal to noise of populations (dB)"}
     colour = {"field": "kind", "type": "nominal", "legend": {"orient": "top", "title": None}}
     colour["scale"] = {"domain": list(COLOURS), "range": list(COLOURS.values())}
