@@ -32,7 +32,11 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "how-it-works.md"
 Batches = DataLoader[Any]
 Row = dict[str, Any]
 
-GRADED = CSS(8, 0, levels=8), CSS(8, 0, levels=8, powers=True), CSS(4, 0, 4.0, levels=16), CSS(2, 0, 16.0, levels=64)
+GRADED = (
+    *(CSS(8, 0, levels=8), CSS(8, 0, levels=8, powers=True), CSS(4, 0, 4.0, levels=16)),
+    *(CSS(2, 0, 16.0, levels=64), CSS(1, 0, 128.0, levels=127)),
+)
+"""Without silent steps; the last is a quantised network of 8 bits: T = 1."""
 ALL = CSS(8, 1), CSS(8, 1, levels=2), CSS(8, 0), CSS(8, 0, levels=2), CSS(8, 0, levels=4), CSS(4, 1, 4.0, levels=3)
 HARD = CSS(8, 1), CSS(8, 1, levels=2), CSS(8, 0, levels=16), CSS(4, 0, 4.0, levels=32)
 
