@@ -75,6 +75,15 @@ def test_files_and_functions_read_in_one_breath(path):
             assert lines <= 40, f"{node.name} has {lines} lines"
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_no_function_inside_another_calls_itself(path):
+    """It would be a cycle that holds what it reads, a batch of activations, until the next collection."""
+    functions = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.FunctionDef)]
+    inner = [own for one in functions for own in ast.walk(one) if isinstance(own, ast.FunctionDef) and own is not one]
+    closures = [own for own in inner if any(isinstance(n, ast.Name) and n.id == own.name for n in ast.walk(own))]
+    assert [own.name for own in closures] == []
+
+
 def texts(tree):
     """Yield the texts of a file that are no docstrings."""
     lines = {n.value for n in ast.walk(tree) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)}

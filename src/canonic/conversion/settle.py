@@ -4,18 +4,22 @@ Silent steps and mean errors of a population depend on the populations before it
 pass, every layer would make up for errors that the others have already removed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import add
 from typing import Literal
 
+import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
 from canonic.conversion.settings import Override, Settings
 from canonic.network.correction import channel_mean, correct_mean
 from canonic.network.graph import Population
-from canonic.network.health import decibels, noise
-from canonic.network.lockstep import lockstep, settled_plan
+from canonic.network.health import Sums, decibels, noise
+from canonic.network.lockstep import Visit, lockstep, settled_plan
+from canonic.network.parts import samples_at_once
 from canonic.network.plan import Plan
 from canonic.network.redundancy import choose_levels, choose_silent
 from canonic.network.reference import activate
@@ -54,10 +58,16 @@ def layer_ratios(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> d
     """Return the signal-to-noise ratio of each population in dB; 999 where there is no error."""
     ratios = {}
     for visit in lockstep(plan, inputs):
-        decoded = plan.value(visit.node.name, visit.stream.to(visit.value.dtype))
-        sums = noise(visit.node.tensors["theta"], visit.value, decoded)
+        sums = reduce(add, _noises(plan, visit))
         ratios[visit.node.name] = min(999.0, decibels(sums.signal, sums.error))
     return ratios
+
+
+def _noises(plan: Plan, visit: Visit) -> Iterator[Sums]:
+    """Yield signal and error of a population, few samples at a time."""
+    samples = samples_at_once(visit.value[:1].nbytes * len(visit.stream))
+    for value, stream in zip(torch.split(visit.value, samples), torch.split(visit.stream, samples, 1), strict=True):
+        yield noise(visit.node.tensors["theta"], value, plan.value(visit.node.name, stream.to(value.dtype)))
 
 
 def uncorrected(plan: Plan) -> Plan:

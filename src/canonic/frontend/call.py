@@ -100,18 +100,19 @@ class Call:
 def held(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return arguments with Constant in place of tensors, and those tensors by name."""
     tensors: dict[str, Tensor] = {}
-
-    def hold(name: str, value: Any) -> Any:
-        if isinstance(value, Tensor):
-            tensors[name] = value
-            return Constant(name)
-        if isinstance(value, list):
-            return [hold(f"{name}_{index}", item) for index, item in enumerate(value)]
-        return value
-
     # A tensor called "bias" is added to the output of a node: that of a norm is a constant like any other.
     names = {"bias": "bias of it"}
-    return {name: hold(names.get(name, name), value) for name, value in arguments.items()}, tensors
+    return {name: _held(names.get(name, name), value, tensors) for name, value in arguments.items()}, tensors
+
+
+def _held(name: str, value: Any, tensors: dict[str, Tensor]) -> Any:
+    """Return an argument with Constant in place of tensors, which are added to the others by name."""
+    if isinstance(value, Tensor):
+        tensors[name] = value
+        return Constant(name)
+    if isinstance(value, list):
+        return [_held(f"{name}_{index}", item, tensors) for index, item in enumerate(value)]
+    return value
 
 
 class Parts(TypedDict, total=False):

@@ -25,18 +25,24 @@ def apply(node: Node, inputs: Sequence[Tensor], rows: int) -> Tensor:
 
 
 def _call(node: Node, inputs: Sequence[Tensor], rows: int) -> Tensor:
-    def fill(argument: Any) -> Any:
-        if isinstance(argument, Slot):
-            return inputs[argument.index]
-        if isinstance(argument, Rows):
-            return rows
-        if isinstance(argument, Constant):
-            return node.tensors[argument.name]
-        return [fill(item) for item in argument] if isinstance(argument, list) else argument
-
-    result = operator_of(node)(**{name: fill(value) for name, value in node.arguments.items()})
+    given = {name: _filled(value, node, inputs, rows) for name, value in node.arguments.items()}
+    result = operator_of(node)(**given)
     output: Tensor = result[0] if isinstance(result, tuple | list) else result
     return output.round() if node.rounds else output
+
+
+def _filled(argument: Any, node: Node, inputs: Sequence[Tensor], rows: int) -> Any:
+    """Return an argument with what stands in its places.
+
+    No function inside another: one that calls itself is a cycle, which would keep the inputs until the next collection.
+    """
+    if isinstance(argument, Slot):
+        return inputs[argument.index]
+    if isinstance(argument, Rows):
+        return rows
+    if isinstance(argument, Constant):
+        return node.tensors[argument.name]
+    return [_filled(item, node, inputs, rows) for item in argument] if isinstance(argument, list) else argument
 
 
 def through(node: Node, maps: Sequence[Tensor]) -> Tensor:
