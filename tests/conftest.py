@@ -27,6 +27,18 @@ def _seed() -> None:
     torch.manual_seed(0)
 
 
+def pytest_collectstart() -> None:
+    """What a file draws when it is imported does not depend on the files before it."""
+    torch.manual_seed(0)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> None:
+    """What tests share does not depend on which of them is the first to ask for it."""
+    if fixturedef.scope != "function":
+        torch.manual_seed(0)
+
+
 @pytest.fixture
 def ctrl_c() -> Iterator[None]:
     """Ctrl-C as a process on a terminal has it; what a test makes of it is undone."""

@@ -57,6 +57,10 @@ class Windows(nn.Module):
         return self.out(y)
 
 
+ONE_OF_THREE = torch.arange(25).view(5, 5) % 3 == 0
+"""Places of queries and keys: some in each row and each column, and not all."""
+
+
 def attention(mask: Tensor | None = None, **options: Any) -> Case:
     def run(m: Any, x: Tensor) -> Any:
         q, k, v = (part.unflatten(2, (2, 4)).transpose(1, 2) for part in m.qkv(x).chunk(3, 2))
@@ -238,8 +242,8 @@ FUNCTION_CASES: dict[str, Case] = {
     # attention
     "attention": attention(),
     "causal attention": attention(is_causal=True),
-    "attention with a mask": attention(torch.rand(5, 5) > 0.3 + torch.eye(5)),
-    "attention with a float mask": attention(torch.where(torch.rand(1, 1, 5, 5) > 0.9, -torch.inf, 0.0).double()),
+    "attention with a mask": attention(ONE_OF_THREE),
+    "attention with a float mask": attention(torch.where(ONE_OF_THREE, -torch.inf, 0.0)[None, None].double()),
     "multi-head attention": (
         lambda: Lambda(
             lambda m, x: m.b(m.a(x, x, x)[0]), a=nn.MultiheadAttention(8, 2, batch_first=True), b=nn.Linear(8, 3)

@@ -1,9 +1,13 @@
 """Small networks that use the operators of the table, each with the shape of one sample."""
 
+from functools import cache
+
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
+from torch.export import ExportedProgram
 
+from canonic.frontend import export
 from tests.function_networks import FUNCTION_CASES, Case
 from tests.lambdas import Lambda, conv
 
@@ -348,3 +352,12 @@ def build(name: str) -> tuple[nn.Module, tuple[int, ...]]:
     """Return a network in float64 and the shape of one sample."""
     make, shape = CASES[name]
     return lively(make()), shape
+
+
+@cache
+def exported(name: str) -> tuple[nn.Module, ExportedProgram, Tensor]:
+    """Return a network in float64, its program, and six samples: exporting takes most of a small conversion."""
+    torch.manual_seed(0)
+    model, shape = build(name)
+    x = torch.randn(6, *shape, dtype=torch.float64)
+    return model, export(model, x), x

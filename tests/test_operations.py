@@ -18,24 +18,28 @@ from canonic.network.apply import apply
 from canonic.network.graph import Population
 from canonic.network.layerwise import at_once
 from canonic.network.reference import reference
-from tests.networks import CASES, build
+from tests.networks import CASES, build, exported
+
+SAMPLES = 3
 
 
-def converted(name, samples=3):
-    torch.manual_seed(0)
-    model, shape = build(name)
-    x = torch.rand(samples, *shape, dtype=torch.float64) - 0.3
+def given(name):
+    """A network of those that every operator is tested in, as a program, and samples with few zeros."""
+    _, program, x = exported(name)
+    return program, torch.rand(SAMPLES, *x.shape[1:], dtype=torch.float64) - 0.3
+
+
+def converted(name):
+    model, x = given(name)
     return convert(model, [x], code=CSS(steps=4), progress=False), x
 
 
-def explained(name, samples=3):
+def explained(name):
     """The same, and the nodes whose weights multiply numbers as ``explain`` says."""
-    torch.manual_seed(0)
-    model, shape = build(name)
-    x, code = torch.rand(samples, *shape, dtype=torch.float64) - 0.3, CSS(steps=4)
+    (model, x), code = given(name), CSS(steps=4)
     graph, explanation = analyse(model, (x,), code)
     graph = set_codes(graph, code, resolve(Settings(), [node.name for node in graph.populations]))
-    snn = spiking(graph, calibrate(graph, [x], first=samples), code, Settings())
+    snn = spiking(graph, calibrate(graph, [x], first=SAMPLES), code, Settings())
     return snn, x, {verdict.name for verdict in explanation.verdicts if verdict.multiplies}
 
 

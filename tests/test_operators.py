@@ -8,11 +8,10 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from canonic import CSS, Settings, convert
-from canonic.frontend import export
 from canonic.frontend.functions import elementwise
 from canonic.frontend.table import TABLE
 from tests.lambdas import Lambda
-from tests.networks import CASES, build
+from tests.networks import CASES, exported
 
 EXACT = CSS(steps=14, silent=14)
 DIRECT, CODED = Settings(), Settings(input="css", bias="spread")
@@ -31,40 +30,31 @@ def leaves(tree):
 
 
 @cache
-def prepared(name):
-    """A network, its exported program (so that it is exported once), and some inputs."""
-    torch.manual_seed(0)
-    model, shape = build(name)
-    x = torch.randn(6, *shape, dtype=torch.float64)
-    return model, export(model, x), x
-
-
-@cache
 def converted(name, code, settings):
-    _, program, x = prepared(name)
+    _, program, x = exported(name)
     return convert(program, [x], code=code, settings=settings)
 
 
-@pytest.mark.parametrize("name", CASES, scope="module")  # one network after the other: exported once
+@pytest.mark.parametrize("name", CASES, scope="module")  # one network after the other: converted once
 def test_the_graph_computes_what_the_model_computes(name):
-    model, _, x = prepared(name)
+    model, _, x = exported(name)
     snn = converted(name, EXACT, LARGEST)
     for ours, theirs in zip(leaves(snn.source(x)), leaves(model(x)), strict=True):
         assert torch.allclose(ours, theirs, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", CASES, scope="module")  # one network after the other: exported once
+@pytest.mark.parametrize("name", CASES, scope="module")  # one network after the other: converted once
 def test_spikes_come_as_close_as_the_digits_allow(name):
-    model, _, x = prepared(name)
+    model, _, x = exported(name)
     snn = converted(name, EXACT, LARGEST)
     for ours, theirs in zip(leaves(snn(x)), leaves(model(x)), strict=True):
         assert (ours - theirs).abs().max() <= 3e-3 * theirs.abs().max()
 
 
-@pytest.mark.parametrize("name", CASES, scope="module")  # one network after the other: exported once
+@pytest.mark.parametrize("name", CASES, scope="module")  # one network after the other: converted once
 @pytest.mark.parametrize("given", [DIRECT, CODED], ids=["direct", "css"])
 def test_both_schedulers_give_the_same_readout_at_every_step(name, given):
-    _, _, x = prepared(name)
+    _, _, x = exported(name)
     snn = converted(name, CSS(steps=6, silent=1), given)
     layerwise, clocked = snn.readout(x), snn.readout(x, scheduler="clocked")
     for a, b in zip(leaves(layerwise), leaves(clocked), strict=True):
@@ -72,9 +62,9 @@ def test_both_schedulers_give_the_same_readout_at_every_step(name, given):
         assert torch.allclose(a, b, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("name", CASES, scope="module")  # one network after the other: exported once
+@pytest.mark.parametrize("name", CASES, scope="module")  # one network after the other: converted once
 def test_spikes_are_exactly_ternary_and_the_output_has_the_form_of_the_models(name):
-    model, _, x = prepared(name)
+    model, _, x = exported(name)
     snn = converted(name, CSS(steps=6, silent=1), DIRECT)
     for trace in snn.trace(x).values():
         assert set(trace.spikes.unique().tolist()) <= {-1.0, 0.0, 1.0}
@@ -85,7 +75,7 @@ def test_the_networks_above_use_every_rule_that_export_can_reach():
     """What is left needs a program that somebody else has decomposed, or is an alias of what is tested."""
     used = set()
     for name in CASES:
-        used |= {str(node.target) for node in prepared(name)[1].graph.nodes}
+        used |= {str(node.target) for node in exported(name)[1].graph.nodes}
     rules = {TABLE[operator] for operator in used if operator in TABLE}
     untested = {operator for operator, rule in TABLE.items() if rule not in rules}
     assert untested <= {

@@ -54,6 +54,8 @@ def decompose_unknown(program: ExportedProgram) -> ExportedProgram:
     """
     whole = program if is_plain(program) else decompose(program, REWRITTEN)
     found = unknown(whole)
+    if not found:
+        return whole
     together = _taken_apart(program, found, set())
     if together is None:  # each by itself: one that cannot be is no reason to refuse the others
         tables = [_taken_apart(program, {op}, found - {op}) or {} for op in found]
