@@ -166,7 +166,7 @@ def test_levels_whose_sums_could_overflow_are_refused_and_fewer_are_not():
     model, x = nn.Sequential(nn.Linear(5, 3000), nn.ReLU(), nn.Linear(3000, 2)), torch.rand(8, 5)
 
     def whole(code):
-        return convert(model, [x], code=code, progress=False).to_precision("int8")
+        return convert(model, [x], code=code, settings=Settings(threshold="max"), progress=False).to_precision("int8")
 
     with pytest.raises(ConversionError, match="the sums of 2 .* could reach .*: take fewer levels, split the layer"):
         whole(CSS(2, 0, 16.0, levels=127))
