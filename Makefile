@@ -48,6 +48,7 @@ report: $(VENV)/.installed  ## resnet20 on all test pictures as one page: build/
 
 bench-conversion: $(VENV)/.installed  ## trained CIFAR-10 ResNets against their sources
 	$(BIN)/python -m benchmarks.conversion
+	$(BIN)/python -m benchmarks.conversion_cost
 	$(BIN)/python -m benchmarks.picture
 
 bench-coverage: $(VENV)/.installed $(PEERS)/.installed  ## what converts, and how well; docs/coverage.md
