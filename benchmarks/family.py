@@ -4,7 +4,6 @@ Writes ``benchmarks/results/family.json`` row by row, the tables in docs/how-it-
 been measured is kept, so that a run that was stopped goes on. ``--again`` measures all anew.
 """
 
-import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from benchmarks import cifar
+from benchmarks.rows import request
 from benchmarks.tables import replaced, rows
 from benchmarks.trained import pictures
 from canonic import CSS, convert, evaluate
@@ -169,14 +169,11 @@ def write(results: dict[str, list[Row]]) -> None:
 
 def main() -> None:
     """Measure what is not known yet, row by row, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--again", action="store_true", help="measure what has been measured, too")
-    parser.add_argument("--networks", nargs="*", choices=SUBJECTS, default=list(SUBJECTS))
-    asked = parser.parse_args()
+    given = request(__doc__, SUBJECTS)
     torch.set_num_threads(1)
     results = json.loads(RESULTS.read_text())["networks"] if RESULTS.exists() else {}
-    for name in asked.networks:
-        subject, kept = SUBJECTS[name], [] if asked.again else results.get(name, [])
+    for name in given.networks:
+        subject, kept = SUBJECTS[name], [] if given.again else results.get(name, [])
         for found in resumed(subject.codes, kept, partial(measured, subject=subject)):
             results[name] = found
             RESULTS.write_text(json.dumps({"command": "make bench-family", "networks": results}, indent=1) + "\n")

@@ -4,7 +4,6 @@ Writes ``benchmarks/results/goals.json`` row by row, and the table of docs/goals
 that a run that was stopped goes on. ``--again`` measures all anew.
 """
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +25,7 @@ from benchmarks.public.subject import Samples
 from benchmarks.public.subject import Subject as Public
 from benchmarks.public.subjects import SUBJECTS as PUBLIC
 from benchmarks.public.vision import resnet8
+from benchmarks.rows import request
 from benchmarks.tables import replaced, rows
 from benchmarks.trained import pictures
 from canonic import CSS, CanonicError, Evaluation, convert, evaluate
@@ -189,14 +189,11 @@ def table(results: dict[str, list[Row]]) -> Iterator[str]:
 
 def main() -> None:
     """Measure what is not known yet, row by row, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--again", action="store_true", help="measure what has been measured, too")
-    parser.add_argument("--networks", nargs="*", choices=SUBJECTS, default=list(SUBJECTS))
-    asked = parser.parse_args()
+    given = request(__doc__, SUBJECTS)
     torch.set_num_threads(1)
     results: dict[str, list[Row]] = json.loads(RESULTS.read_text())["networks"] if RESULTS.exists() else {}
-    for name in asked.networks:
-        known = {} if asked.again else {row["goal"]: row for row in results.get(name, [])}
+    for name in given.networks:
+        known = {} if given.again else {row["goal"]: row for row in results.get(name, [])}
         for goal in (goal for goal in GOALS if goal not in known):
             known[goal] = measured(goal, SUBJECTS[name])
             print(name, json.dumps(known[goal]), flush=True)

@@ -35,7 +35,12 @@ def test_the_python_snippet_works(tmp_path, monkeypatch):
     scope = {}
     exec(next(content for content in PYTHON if "def make" in content), scope)
     x = torch.rand(20, 1, 8, 8)
-    scope |= {"model": scope["make"]().eval(), "loader": [torch.rand(400, 1, 8, 8)], "x": x, "test_loader": [(x, torch.zeros(20).long())]}
+    scope |= {
+        "model": scope["make"]().eval(),
+        "loader": [torch.rand(400, 1, 8, 8)],
+        "x": x,
+        "test_loader": [(x, torch.zeros(20).long())],
+    }
     exec(next(content for content in PYTHON if "canonic.convert" in content), scope)
     assert scope["steps"].shape == (9, 20, 10)
     assert list(scope["inside"]) == ["2"]

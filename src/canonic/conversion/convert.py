@@ -45,31 +45,13 @@ def convert(
     group: Workers | None = None,
     progress: bool = True,
 ) -> SpikingNetwork:
-    """Turn a trained network into a spiking one, without training.
+    """Return the spiking network of a trained one, all of whose populations are in a code that is given.
 
-    Under ``torchrun`` each process calibrates with a share of the batches, and all return the same network.
-
-    Args:
-        model: a module, which is left as it is and converted in evaluation mode, or an ``ExportedProgram`` with a
-            free batch axis.
-        calibration: batches of typical inputs, at least one: tensors ``[batch, *shape]``; tuples that begin with the
-            inputs, such as those of a DataLoader of (x, y); or dicts that hold them under the names of the model's
-            forward, which are then passed by name. A hundred samples or more; no labels are used.
-        code: of all populations, or its name with its parameters, such as "rate:32".
-        settings: ``Settings()`` if None.
-        classes: names of the outputs in their order, which are kept in the record; none if they are not known.
-        group: the processes that share the calibration; those of torch.distributed if None.
-        progress: show a progress bar, on a terminal.
-
-    Raises:
-        ConversionError: if the model or a setting cannot be used; it names every refused operator.
-        DataError: if the calibration data cannot be used, or there is not one class for each output.
-        ClusterError: if one of several processes that share the calibration was lost.
+    All else is as the front door says it, ``canonic.convert``.
 
     >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
-    >>> snn = convert(model, [torch.rand(64, 4)])
-    >>> snn(torch.rand(5, 4)).shape, snn.total_steps
-    (torch.Size([5, 2]), 9)
+    >>> convert(model, [torch.rand(64, 4)], code="rate:16").total_steps
+    16
     """
     settings, group = Settings() if settings is None else settings, group or workers()
     code = code_of(code) if isinstance(code, str) else code

@@ -7,10 +7,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from canonic.cluster import Workers
+from canonic.network.parts import samples_at_once
 
 BINS = 2048
-AT_ONCE = 2**20
-"""Values that are counted at once: each takes four numbers meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def update(histogram: Histogram, values: Float[Tensor, "batch ..."], axis: int |
         values: of some samples.
         axis: of a sample along which the channels lie; None where all values are of one.
     """
-    for part in torch.split(values, max(1, AT_ONCE // max(1, values[:1].numel()))):
+    for part in torch.split(values, samples_at_once(values[:1].nbytes)):
         histogram = _with(histogram, part, None if axis is None else axis + 1)
     return histogram
 

@@ -47,8 +47,8 @@ def set_codes(graph: Graph, code: Weighted, rules: Mapping[str, Override]) -> Gr
     Raises:
         ConversionError: if an override is out of the range of the code, or a code cannot carry what a layer sends.
     """
-    nodes = (_coded(graph, n, code, rules[n.name]) if isinstance(n, Population) else n for n in graph.nodes)
-    return joined(without_units(replace(graph, nodes=tuple(nodes))))
+    coded = graph.map_populations(lambda node: _coded(graph, node, code, rules[node.name]))
+    return joined(without_units(coded))
 
 
 def unfit(graph: Graph, node: Population, code: Weighted) -> str | None:

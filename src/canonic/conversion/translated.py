@@ -1,6 +1,5 @@
 """The same network in another code: weights, ranges and corrections stay, so that nothing but the code differs."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -11,7 +10,7 @@ from canonic.conversion.populations import set_codes
 from canonic.conversion.settings import Override
 from canonic.conversion.units import fold_thresholds
 from canonic.network import SpikingNetwork
-from canonic.network.graph import Graph, Population
+from canonic.network.graph import Population
 from canonic.network.plan import Plan
 
 
@@ -40,7 +39,7 @@ def translated(snn: SpikingNetwork, code: Weighted, signed: Weighted | None = No
     rules = {
         node.name: Override(code=signed if node.neurons.signed and signed else code) for node in snn.graph.populations
     }
-    coded = set_codes(_populations(with_units(snn.graph), _bare), code, rules)
+    coded = set_codes(with_units(snn.graph).map_populations(_bare), code, rules)
     before = {node.name: _nominal(node) for node in snn.graph.populations}
     shares = {node.name: before[node.name] / _nominal(node) for node in coded.populations}
 
@@ -52,12 +51,8 @@ def translated(snn: SpikingNetwork, code: Weighted, signed: Weighted | None = No
         mean = {"mean": own["mean"] / share} if "mean" in own else {}
         return node.with_tensors(theta=own["theta"] * share, **mean)
 
-    graph = _populations(fold_thresholds(_populations(coded, rescaled)), restored)
+    graph = fold_thresholds(coded.map_populations(rescaled)).map_populations(restored)
     return SpikingNetwork(Plan(graph, code), snn.record)
-
-
-def _populations(graph: Graph, change: Callable[[Population], Population]) -> Graph:
-    return replace(graph, nodes=tuple(change(node) if isinstance(node, Population) else node for node in graph.nodes))
 
 
 def _bare(node: Population) -> Population:

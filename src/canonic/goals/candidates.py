@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, log2, log10
+from math import ceil, log10
 
 from canonic.codes import CSS, MOST_LEVELS
 from canonic.goals.goal import Goal
@@ -40,11 +40,6 @@ class Candidate:
     total_steps: int
     events: float
     units: float
-
-    @property
-    def levels(self) -> int:
-        """The largest digit."""
-        return max(code.levels for code in self.codes.values())
 
     @property
     def decibels(self) -> float:
@@ -128,4 +123,4 @@ def price(goal: Goal, candidate: Candidate) -> tuple[int | float, ...]:
 
 def bits(candidate: Candidate) -> int:
     """Return the bits of the largest event."""
-    return ceil(log2(2 * candidate.levels + 1))
+    return max(ceil(code.alphabet.bits) for code in candidate.codes.values())

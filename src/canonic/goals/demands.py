@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from canonic.goals.goal import Loss
-from canonic.network.health import decibels
+from canonic.network.health import decibels, noise
 from canonic.words import percent
 
 ROLLS = 16
@@ -191,5 +191,5 @@ def _mean(right: Tensor) -> float:
 
 
 def _ratio(source: Tensor, own: Tensor) -> float:
-    signal, error = (float(x.double().square().sum()) for x in (source, own - source))
-    return decibels(signal, error)
+    sums = noise(torch.ones(()), source, own)
+    return decibels(sums.signal, sums.error)

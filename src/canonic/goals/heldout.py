@@ -101,9 +101,10 @@ class Halved:
 
     def held(self) -> Held:
         """Return the samples to judge on: those held out, or those that were fitted to where there are none."""
-        held, others = self.samples or self.others, self.others
-        assert held is not None
-        assert others is not None
+        others = self.others
+        if others is None:
+            raise DataError("the calibration data is empty: pass at least one batch of inputs")
+        held = self.samples or others
         inputs, labels = self._apart(held)
         other_inputs, other_labels = self._apart(others) if self.samples else ([x[:0] for x in inputs], None)
         given = [torch.cat(pair) for pair in zip(inputs, other_inputs, strict=True)]

@@ -20,13 +20,13 @@ from canonic.network.weights import padded, scale_arguments
 def with_code(plan: Plan, change: Callable[[CSS], CSS], layer: str | None = None) -> Plan:
     """Return the plan with the CSS of one population changed, or that of all; those that code an input keep k = 0."""
 
-    def changed(node: Node) -> Node:
-        if not isinstance(node, Population) or layer not in (None, node.name) or node.neurons.css is None:
+    def changed(node: Population) -> Population:
+        if layer not in (None, node.name) or node.neurons.css is None:
             return node
         neurons, code = node.neurons, change(node.neurons.css)
         return replace(node, neurons=replace(neurons, code=replace(code, silent=0) if neurons.encodes else code))
 
-    graph = replace(plan.graph, nodes=tuple(map(changed, plan.graph.nodes)))
+    graph = plan.graph.map_populations(changed)
     if not isinstance(plan.code, CSS):
         return replace(plan, graph=graph)
     code = change(plan.code) if layer is None else plan.code
@@ -40,13 +40,11 @@ def with_steps(plan: Plan, steps: int) -> Plan:
         CanonicError: if a code cannot have as many.
     """
 
-    def changed(node: Node) -> Node:
-        if not isinstance(node, Population) or node.neurons.code is None:
-            return node
-        return replace(node, neurons=replace(node.neurons, code=_lengthened(node.neurons.code, steps)))
+    def changed(node: Population) -> Population:
+        code = node.neurons.code
+        return node if code is None else replace(node, neurons=replace(node.neurons, code=_lengthened(code, steps)))
 
-    graph = replace(plan.graph, nodes=tuple(map(changed, plan.graph.nodes)))
-    return replace(plan, graph=graph, code=_lengthened(plan.code, steps))
+    return replace(plan, graph=plan.graph.map_populations(changed), code=_lengthened(plan.code, steps))
 
 
 def _lengthened(code: Weighted, steps: int) -> Weighted:

@@ -84,12 +84,10 @@ def _over(plan: Plan, frames: int) -> Plan:
             )
         return replace(code, steps=frames)
 
-    def changed(node: Node) -> Node:
-        if not isinstance(node, Population):
-            return node
+    def changed(node: Population) -> Population:
         return replace(node, neurons=replace(node.neurons, code=longer(node.neurons.code, node.name)))
 
-    graph = replace(plan.graph, nodes=tuple(map(changed, plan.graph.nodes)))
+    graph = plan.graph.map_populations(changed)  # first: a layer in another code is told by its name
     return replace(plan, graph=graph, code=longer(plan.code, "the network"), follows=True)
 
 

@@ -43,8 +43,7 @@ def _with_small_spikes(graph: Graph) -> Graph:
     """Return the graph with spikes of 8 bits, which hold them exactly, where readers make floats of them."""
     if prototype(graph).dtype != torch.float32:
         return graph
-    nodes = (replace(n, small=_leaves_small(graph, n)) if isinstance(n, Population) else n for n in graph.nodes)
-    return replace(graph, nodes=tuple(nodes))
+    return graph.map_populations(lambda node: replace(node, small=_leaves_small(graph, node)))
 
 
 def _leaves_small(graph: Graph, node: Population) -> bool:

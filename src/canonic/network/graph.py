@@ -227,17 +227,18 @@ class Graph:
     @property
     def levels(self) -> tuple[int, int]:
         """The smallest and the largest number of levels of a population's digits in CSS."""
-        codes = [node.neurons.code for node in self.populations]
-        levels = [code.levels for code in codes if isinstance(code, CSS)] or [1]
+        levels = [n.neurons.code.levels for n in self.populations if isinstance(n.neurons.code, CSS)] or [1]
         return min(levels), max(levels)
 
     @cached_property
     def first_steps(self) -> Mapping[str, int]:
-        """For each node the number of steps before the first digit of its stream.
-
-        Digit m leaves at step ``first_steps[name] + m``: every population on the way has added its silent steps.
-        """
+        """For each node the silent steps on the way to it: its digit m leaves at step ``first_steps[name] + m``."""
         return longest_path(self, lambda node: node.silent)
+
+    def map_populations(self, change: Callable[[Population], Node]) -> "Graph":
+        """Return the graph with every population changed."""
+        nodes = (change(node) if isinstance(node, Population) else node for node in self.nodes)
+        return replace(self, nodes=tuple(nodes))
 
     def map_tensors(self, change: Callable[[Tensor], Tensor]) -> "Graph":
         """Return the graph with every tensor changed."""
