@@ -22,6 +22,7 @@ LAYERS = [
     "sweep",
     "goals",
     "measure",
+    "learn",
     "conversion",
     "frontend",
     "network",

@@ -48,7 +48,7 @@ _HOMES = {
     "network": ("SpikingNetwork", "load"),
     "sweep": ("Comparison", "compare"),
 }
-_PACKAGES = ("codes", "conversion", "datasets", "errors", "goals", "measure", "network", "report", "sweep")
+_PACKAGES = ("codes", "conversion", "datasets", "errors", "goals", "learn", "measure", "network", "report", "sweep")
 
 __all__ = [
     "CSS",

@@ -1,0 +1,135 @@
+"""Gradients of a whole population, from the mean of what it gets to the mean of what it sends; no time course is kept.
+
+The forward pass is that of the rule, without a graph; the backward pass is that of the rule's ``response``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
+
+from canonic.checks import real, whole
+from canonic.errors import CanonicError
+from canonic.neurons.rules import Rule
+
+
+@dataclass(frozen=True)
+class Representation:
+    """The gradient of ``o = response(I)``, I being the mean current: each step of the current gets the T-th part of it.
+
+    Differentiation on spike representation (Meng et al., arXiv 2205.00459). It keeps one tensor, whatever T is.
+    """
+
+    def __call__(
+        self,
+        rule: Rule,
+        currents: Float[Tensor, "time batch *shape"],
+        spikes: Float[Tensor, "time batch *shape"],
+        recurrent: nn.Module | None,
+    ) -> Float[Tensor, "time batch *shape"]:
+        """Return the spikes, with this gradient.
+
+        Raises:
+            CanonicError: if the population is recurrent, or its rule has no response.
+        """
+        if recurrent is not None:
+            raise CanonicError("Representation is for populations without recurrence: take Equilibrium")
+        return _standing_for(spikes, _response(rule)(currents.mean(0)))
+
+
+@dataclass(frozen=True)
+class Equilibrium:
+    """The gradient of the fixed point ``a = response(W a + I)`` of a recurrent population, implicitly.
+
+    At the mean a that was simulated, ``lambda = g + J^T lambda`` is solved by damped iteration,
+    ``lambda <- (1 - damping) lambda + damping (g + J^T lambda)`` (Xiao et al., arXiv 2109.14247).
+
+    Args:
+        iterations: of the solver.
+        damping: in (0, 1].
+
+    Raises:
+        CanonicError: if one is out of range.
+    """
+
+    iterations: int = 30
+    damping: float = 0.5
+
+    def __post_init__(self) -> None:
+        whole("iterations of Equilibrium", self.iterations, 1, 10_000, "take 30")
+        if not 0 < real("damping of Equilibrium", self.damping, "take 0.5") <= 1:
+            raise CanonicError(f"damping of Equilibrium must lie in (0, 1], got {self.damping}: take 0.5")
+
+    def __call__(
+        self,
+        rule: Rule,
+        currents: Float[Tensor, "time batch *shape"],
+        spikes: Float[Tensor, "time batch *shape"],
+        recurrent: nn.Module | None,
+    ) -> Float[Tensor, "time batch *shape"]:
+        """Return the spikes, with this gradient.
+
+        Raises:
+            CanonicError: if the population is not recurrent, or its rule has no response.
+        """
+        if recurrent is None:
+            raise CanonicError("Equilibrium is for populations with recurrent=: take Representation")
+        a = mean_of(spikes, getattr(rule, "leak", 1.0)).detach().requires_grad_()
+        z = _response(rule)(recurrent(a) + currents.mean(0))
+
+        def solve(grad: Tensor) -> Tensor:
+            adjoint = grad
+            for _ in range(self.iterations):
+                (back,) = torch.autograd.grad(z, a, adjoint, retain_graph=True)
+                adjoint = (1 - self.damping) * adjoint + self.damping * (grad + back)
+            return adjoint
+
+        return _standing_for(spikes, _Solved.apply(z, solve))  # type: ignore[no-untyped-call]
+
+
+class _Solved(torch.autograd.Function):
+    """The same forward; backward what a solver makes of the gradient."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, z: Tensor, solve: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.solve = solve  # type: ignore[attr-defined]
+        return z.clone()
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *grads: Tensor) -> tuple[Tensor, None]:
+        return ctx.solve(grads[0]), None  # type: ignore[attr-defined]
+
+
+def mean_of(
+    stream: Float[Tensor, "time batch *shape"], leak: Float[Tensor, "..."] | float
+) -> Float[Tensor, "batch *shape"]:
+    """Return the mean of a stream in which step t weighs ``leak^(T - t)``.
+
+    >>> mean_of(torch.tensor([[0.0], [1.0]]), 0.5).item()
+    0.6666666865348816
+    """
+    if isinstance(leak, float) and leak == 1:
+        return stream.mean(0)
+    total, weight = torch.zeros_like(stream[0]), torch.zeros((), device=stream.device)
+    for part in stream:
+        total, weight = leak * total + part, leak * weight + 1
+    return total / weight
+
+
+def _response(rule: Rule) -> Callable[[Tensor], Tensor]:
+    """Return the mean that a rule sends as a function of the mean that it gets."""
+    response = getattr(rule, "response", None)
+    if response is None:
+        raise CanonicError(
+            f"{type(rule).__name__} has no response, the mean that it sends at a mean current: take LIF or IF"
+        )
+    return cast("Callable[[Tensor], Tensor]", response)
+
+
+def _standing_for(spikes: Tensor, number: Tensor) -> Float[Tensor, "time batch *shape"]:
+    """Return the spikes, each with the gradient of the number that they stand for."""
+    return spikes + (number - number.detach())

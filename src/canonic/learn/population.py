@@ -1,0 +1,182 @@
+"""The module that stands where a ReLU would stand: neurons of one rule, with one gradient."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from canonic.errors import CanonicError, DataError, either
+from canonic.learn.schedule import Memory, Schedule, scheduled
+from canonic.neurons.rules import Rule
+
+PopulationGradient = Callable[[Rule, Tensor, Tensor, nn.Module | None], Tensor]
+"""What stands for the derivative of a whole population: from its rule, its currents and its spikes, both
+``[time, batch, *shape]`` and the spikes without a graph, and its recurrence, to the spikes with one."""
+
+_Map = Callable[[Tensor], Tensor]
+_MAPS: Mapping[str | None, tuple[_Map, _Map]] = {
+    "unit": (torch.sigmoid, torch.logit),
+    "positive": (torch.exp, torch.log),
+    None: (torch.clone, torch.clone),
+}
+"""By the domain of a field: from what is trained to the field, and back."""
+
+
+class Population(nn.Module):
+    """Neurons of one rule. It is called in ``unroll`` or ``tick``, and keeps no state.
+
+    Args:
+        rule: how they move.
+        gradient: what stands for their derivative; by default that of the rule's own steps, with its slope.
+        trainable: fields of the rule that are trained. What is trained is the logit of a field in (0, 1], the logarithm
+            of a positive one.
+        shape: of each of them, and broadcasts against one sample; () is one for the layer.
+        recurrent: from the spikes of the step before to currents that are added, ``[batch, *shape]`` to the same.
+
+    Raises:
+        CanonicError: if a field is unknown, cannot be trained, or does not have this shape.
+
+    >>> from canonic.neurons.rules import LIF
+    >>> neurons = Population(LIF(leak=0.5), trainable=("leak",), shape=(16, 1, 1))
+    >>> {name: list(p.shape) for name, p in neurons.named_parameters()}
+    {'trained.leak': [16, 1, 1]}
+    """
+
+    def __init__(
+        self,
+        rule: Rule,
+        gradient: PopulationGradient | None = None,
+        *,
+        trainable: Sequence[str] = (),
+        shape: Sequence[int] = (),
+        recurrent: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.base, self.gradient, self.recurrent = rule, gradient, recurrent
+        self.trained = nn.ParameterDict({name: _free(rule, name, tuple(shape)) for name in trainable})
+        for field, value in _values(rule).items():
+            if isinstance(value, Tensor) and field not in trainable:
+                self.register_buffer(f"fixed_{field}", value)
+
+    @property
+    def rule(self) -> Rule:
+        """Its rule, with the fields as they are trained."""
+        buffers = {name.removeprefix("fixed_"): value for name, value in self._buffers.items()}
+        values = {name: _MAPS[_domain(self.base, name)][0](p) for name, p in self.trained.items()}
+        return replace(self.base, **buffers, **values) if buffers or values else self.base  # type: ignore[type-var]
+
+    def forward(self, rows: Float[Tensor, "rows *shape"]) -> Float[Tensor, "rows_of_all_steps *shape"]:
+        """Return the spikes of all steps for the currents of all, or for one that is the same at each.
+
+        Raises:
+            DataError: outside a schedule, if rows do not fit, or if a random rule has no seed in ``eval()``.
+        """
+        schedule, name = scheduled(self)
+        currents, rule = schedule.stream(rows, name), self.rule
+        generator = schedule.generator(name, currents)
+        draws = self._draws(rule, currents, generator, name)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.gradient is None):
+            spikes, memory = self._run(rule, currents, draws, schedule, name)
+        if self.gradient is not None and torch.is_grad_enabled():
+            spikes = self.gradient(rule, currents, spikes, self.recurrent)
+        schedule.after[name] = memory._replace(noise=None if generator is None else generator.get_state())
+        schedule.spikes[name] = spikes
+        if hasattr(rule, "loss"):
+            schedule.losses[name] = rule.loss(currents, spikes, draws)
+        return spikes.flatten(0, 1)
+
+    def _draws(
+        self, rule: Rule, currents: Tensor, generator: torch.Generator | None, name: str
+    ) -> Float[Tensor, "time batch *shape"] | None:
+        """Return the numbers that a random rule decides by, drawn step by step."""
+        if not rule.random or (generator is None and not self.training and getattr(rule, "expectation", False)):
+            return None
+        if generator is None and not self.training:
+            raise DataError(f"population {name} is random and the network is in eval(): give seed= to the call")
+        drawn = (torch.rand(c.shape, generator=generator, dtype=c.dtype, device=c.device) for c in currents)
+        return torch.stack(list(drawn))
+
+    def _run(
+        self, rule: Rule, currents: Tensor, draws: Tensor | None, schedule: Schedule, name: str
+    ) -> tuple[Float[Tensor, "time batch *shape"], Memory]:
+        """Return the spikes, and what to go on from."""
+        if schedule.before is None and self.recurrent is None and hasattr(rule, "run"):
+            return rule.run(currents, draws), Memory(())
+        memory = schedule.remembered(name) or self._rest(rule, currents[0], name)
+        parts, every = [], schedule.segment or len(currents)
+        for start in range(0, len(currents), every):
+            part = (memory, currents[start : start + every], None if draws is None else draws[start : start + every])
+            if schedule.segment and torch.is_grad_enabled():
+                spikes, memory = checkpoint(self._scan, rule, *part, use_reentrant=False)
+            else:
+                spikes, memory = self._scan(rule, *part)
+            parts.append(spikes)
+        return (torch.cat(parts) if len(parts) > 1 else parts[0]), memory
+
+    def _rest(self, rule: Rule, current: Tensor, name: str) -> Memory:
+        """Return what it starts from."""
+        try:
+            state = rule.rest(current)
+            torch.broadcast_tensors(*_tensors(rule), current)  # type: ignore[no-untyped-call]
+        except RuntimeError as error:
+            shapes = either([str(list(part.shape)) for part in _tensors(rule)])
+            raise DataError(
+                f"population {name} has currents {list(current.shape[1:])} a sample, which fields of its rule of the "
+                f"shape {shapes} do not broadcast against: give shape=() for one in all, or the channels"
+            ) from error
+        return Memory(state, None if self.recurrent is None else torch.zeros_like(current))
+
+    def _scan(
+        self, rule: Rule, memory: Memory, currents: Tensor, draws: Tensor | None
+    ) -> tuple[Float[Tensor, "time batch *shape"], Memory]:
+        """Run the step of the rule over some steps."""
+        state, sent, spikes = memory.state, memory.sent, []
+        for t, current in enumerate(currents):
+            if self.recurrent is not None:
+                current = current + self.recurrent(sent)
+            state, sent = rule.step(state, current, None if draws is None else draws[t])
+            spikes.append(sent)
+        return torch.stack(spikes), Memory(state, sent if self.recurrent is not None else None)
+
+    def extra_repr(self) -> str:
+        """Return its rule."""
+        return f"{self.base}"
+
+
+def _values(rule: Rule) -> Mapping[str, object]:
+    """Return the fields of a rule."""
+    return {each.name: getattr(rule, each.name) for each in fields(rule)}  # type: ignore[arg-type]
+
+
+def _is_number(value: object) -> bool:
+    """Say whether a field is a number or a tensor of numbers."""
+    return isinstance(value, float | int | Tensor) and not isinstance(value, bool)
+
+
+def _tensors(rule: Rule) -> list[Tensor]:
+    """Return the fields of a rule that are tensors."""
+    return [value for value in _values(rule).values() if isinstance(value, Tensor)]
+
+
+def _domain(rule: Rule, name: str) -> str | None:
+    """Return what a field may be: a key of ``_MAPS``."""
+    return next(each.metadata.get("domain") for each in fields(rule) if each.name == name)  # type: ignore[arg-type]
+
+
+def _free(rule: Rule, name: str, shape: tuple[int, ...]) -> nn.Parameter:
+    """Return what is trained in place of a field."""
+    kind, known = type(rule).__name__, [each for each, value in _values(rule).items() if _is_number(value)]
+    if name not in known:
+        raise CanonicError(f"{kind} has no field {name!r} that can be trained: it has {', '.join(known) or 'none'}")
+    value = torch.as_tensor(getattr(rule, name), dtype=torch.get_default_dtype()).detach()
+    free = _MAPS[_domain(rule, name)][1](value)
+    if not free.isfinite().all():
+        raise CanonicError(f"{name} of {kind} is {value.tolist()}, the end of its range: train it from inside, say 0.9")
+    try:
+        return nn.Parameter(free.expand(shape).clone())
+    except RuntimeError as error:
+        both = f"has the shape {list(value.shape)}, and shape= says {list(shape)}: give one that holds it"
+        raise CanonicError(f"{name} of {kind} {both}") from error
