@@ -79,8 +79,9 @@ bench-int8: $(VENV)/.installed  ## what whole numbers cost the networks of the o
 	$(BIN)/python -m benchmarks.int8
 	$(BIN)/python -m benchmarks.int8_family
 
-bench-peers: $(VENV)/.installed $(PEERS)/.installed  ## small networks of every kind through other converters too
+bench-peers: $(VENV)/.installed $(PEERS)/.installed  ## small networks through other converters; a step of training beside SpikingJelly's
 	$(BIN)/python -m benchmarks.peers.run $(PEERS)/bin/python
+	PYTHONPATH=src $(PEERS)/bin/python -m benchmarks.peers.training --json benchmarks/results/training.json
 
 bench-public: $(VENV)/.installed $(PUBLIC)/.installed  ## trained networks of others; docs/public.md; goes on where it was stopped
 	$(BIN)/python -m benchmarks.public.run
