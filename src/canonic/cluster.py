@@ -140,14 +140,25 @@ class Workers:
 
     @contextmanager
     def _contact(self) -> Iterator[None]:
-        """Turn what torch says of a lost process into an error with a remedy, and let Ctrl-C not cut an exchange.
+        """Let Ctrl-C not cut an exchange.
 
-        Ctrl-C reaches all processes: those at work end, tell what they have, and so end the wait of the others.
+        It reaches all processes: those at work end, tell what they have, and so end the wait of the others.
+        """
+        with self.contact(), _uninterrupted():
+            yield
+
+    @contextmanager
+    def contact(self) -> Iterator[None]:
+        """Turn what torch says of a lost process into an error with a remedy.
+
+        Raises:
+            ClusterError: if it says so of several processes.
         """
         try:
-            with _uninterrupted():
-                yield
+            yield
         except RuntimeError as error:
+            if self.world == 1:
+                raise
             raise ClusterError(
                 f"{self} lost contact with the others: one of them ended, or was silent for too long "
                 f"({first_line(error)}); look for the first error among the outputs of all, and start all of them again"

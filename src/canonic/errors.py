@@ -20,6 +20,10 @@ class StorageError(CanonicError):
     """A file of weights or of a network that cannot be read or written."""
 
 
+class TrainingError(CanonicError):
+    """A training that cannot begin as it is asked, or cannot go on."""
+
+
 class ClusterError(CanonicError):
     """Another process of a group that ended, failed, or cannot be reached."""
 

@@ -138,11 +138,13 @@ class Run:
         output: ``[time, batch, *shape]``.
         spikes: of each population, by its name, ``[time, batch, *shape]``.
         losses: of each population whose rule has one, ``[time]``.
+        state: of each module after the last step, from which ``tick`` goes on.
     """
 
     output: Float[Tensor, "time batch *shape"]
     spikes: Mapping[str, Tensor]
     losses: Mapping[str, Tensor]
+    state: Mapping[str, Memory] = field(default_factory=dict)
 
 
 def unroll(
@@ -180,7 +182,7 @@ def unroll(
         whole("segment", segment, 1, 2**20, "about the square root of the steps", DataError)
     schedule = Schedule(steps, batch, _names(net), seed=seed, segment=segment)
     output = _passed(net, x if held else x.flatten(0, 1), schedule)
-    return Run(output, schedule.spikes, schedule.losses)
+    return Run(output, schedule.spikes, schedule.losses, schedule.after)
 
 
 def tick(

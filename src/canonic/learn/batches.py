@@ -1,0 +1,70 @@
+"""In which order a training sees its samples, and what it draws: both follow from the seed and the place alone."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import torch
+from jaxtyping import Int, Shaped
+from torch import Tensor
+from torch.utils.data import Dataset, TensorDataset
+
+from canonic.datasets import Data, collate, labels_of
+from canonic.datasets.labels import Sample
+from canonic.errors import DataError
+
+Batch = tuple[Shaped[Tensor, "batch ..."], Shaped[Tensor, "batch ..."]]
+"""Samples ``[batch, *shape]``, and their labels: classes ``[batch]``, or a class for each step ``[batch, time]``."""
+
+
+def drawn(*parts: int) -> int:
+    """Return a seed that is as by chance, for some numbers: no generator has to be kept, and any place can be resumed.
+
+    >>> drawn(0, 1), drawn(0, 2)
+    (46666290180431037, 8836118753132859)
+    """
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:7])
+
+
+def shuffled(samples: int, batch: int, seed: int) -> tuple[Int[Tensor, "batch"], ...]:
+    """Return the samples of each update of an epoch: at most ``batch``, and nearly as many in all.
+
+    >>> [places.tolist() for places in shuffled(5, 2, seed=0)]
+    [[4, 0], [1, 3], [2]]
+    """
+    order = torch.randperm(samples, generator=torch.Generator().manual_seed(seed))
+    return order.tensor_split(-(-samples // batch))
+
+
+def taken(data: Data, places: Sequence[int] | Int[Tensor, "batch"]) -> Batch:
+    """Return some samples and their labels."""
+    if isinstance(data, TensorDataset):
+        x, y = (tensor[places] for tensor in data.tensors)
+        return x, y
+    x, y = collate([data[int(place)] for place in places])
+    return x, y
+
+
+def in_order(data: Data, batch: int, rank: int = 0, world: int = 1) -> Iterator[Batch]:
+    """Yield all batches of a data set, or those of one of several processes."""
+    count = len(data)  # type: ignore[arg-type]
+    for start in range(rank * batch, count, world * batch):
+        yield taken(data, torch.arange(start, min(start + batch, count)))
+
+
+def in_memory(data: Data, batch: int = 1000) -> Dataset[Sample]:
+    """Return a data set as two tensors, so that reading it costs nothing from then on."""
+    if isinstance(data, TensorDataset):
+        return data
+    x, y = zip(*in_order(data, batch), strict=True)
+    return TensorDataset(torch.cat(x), torch.cat(y))
+
+
+def require_labelled(data: Data, name: str) -> None:
+    """Raise a DataError unless a data set has samples, each one tensor with a label."""
+    if not len(data):  # type: ignore[arg-type]
+        raise DataError(f"{name} is empty: give samples with labels")
+    parts = data[0]
+    if len(parts) == 1:
+        raise DataError(f"{name} has no labels: {labels_of(data).advice or 'a sample is (x, y), y its class'}")
+    if len(parts) != 2 or not isinstance(parts[0], Tensor):
+        raise DataError(f"a sample of {name} has {len(parts) - 1} inputs: one tensor is what a network in time takes")

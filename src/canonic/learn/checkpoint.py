@@ -1,0 +1,115 @@
+"""What a training goes on from: one safetensors file, written whole or not at all. Nothing is ever unpickled."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from canonic.errors import StorageError, TrainingError
+from canonic.learn.history import History
+from canonic.learn.system import System
+from canonic.network.storage import write_whole
+
+FORMAT, FILE = "canonic training 1", "training.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training after its last whole epoch.
+
+    Attributes:
+        history: how it went.
+        net: parameters and buffers, by name.
+        memory: what else the system goes on from, as the moments of its optimiser.
+        best: as ``net``, after the epoch that is chosen.
+    """
+
+    history: History
+    net: Mapping[str, Tensor]
+    memory: Mapping[str, Tensor]
+    best: Mapping[str, Tensor]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all tensors, under the part that they are of."""
+        parts = {"net": self.net, "memory": self.memory, "best": {} if self.best is self.net else self.best}
+        return {f"{part}/{name}": tensor for part, own in parts.items() for name, tensor in own.items()}
+
+
+def kept(system: System, history: History, before: Checkpoint | None = None) -> Checkpoint:
+    """Return what is kept of a system after an epoch, or before the first."""
+    net = _copied(system.net.state_dict())
+    best = net if before is None or history.chosen == len(history.epochs) else before.best
+    return Checkpoint(history, net, _copied(system.memory()), best)
+
+
+def restore(system: System, checkpoint: Checkpoint) -> None:
+    """Make a system what it was."""
+    system.net.load_state_dict(dict(checkpoint.net))
+    system.recall(checkpoint.memory)
+
+
+def write(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint in place of the one before.
+
+    Raises:
+        StorageError: if it cannot be written; the one before stays.
+    """
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in checkpoint.tensors().items()}
+    told = {"format": FORMAT, "history": json.dumps(checkpoint.history.to_json())}
+    write_whole(folder / FILE, save(tensors, told))
+
+
+def read(folder: Path) -> Checkpoint | None:
+    """Return the checkpoint of a folder; None if it has none.
+
+    Raises:
+        StorageError: if it cannot be read.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if header.get("format") != FORMAT:
+            raise ValueError(f"its format is {header.get('format')!r}, not {FORMAT!r}")
+        history = History.from_json(json.loads(header["history"]))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise StorageError(
+            f"{path} is no training to go on with, or it is damaged ({error}): remove it to begin again"
+        ) from None
+    net, memory, best = (_part(tensors, part) for part in ("net", "memory", "best"))
+    return Checkpoint(history, net, memory, best or net)
+
+
+def require_same(checkpoint: Checkpoint, system: System, history: History) -> None:
+    """Check that a checkpoint is of this training.
+
+    Raises:
+        TrainingError: if it has another recipe, other data or another network.
+    """
+    found, wanted = checkpoint.history.record, history.record
+    recipes = [(key, found["recipe"].get(key), value) for key, value in wanted["recipe"].items()]
+    others = [f"another recipe ({key} {there}, here {here})" for key, there, here in recipes if there != here][:1]
+    others += [f"other {key} samples" for key in ("data", "validation") if found.get(key) != wanted[key]]
+    shapes = {name: tensor.shape for name, tensor in system.net.state_dict().items()}
+    if shapes != {name: tensor.shape for name, tensor in checkpoint.net.items()}:
+        others.append("another network")
+    if others:
+        raise TrainingError(
+            f"the folder holds a training with {' and '.join(others)}: choose another folder, or remove {FILE} there "
+            "to begin again"
+        )
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+
+
+def _part(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{part}/"): t for name, t in tensors.items() if name.startswith(f"{part}/")}

@@ -1,0 +1,235 @@
+"""Training: resumable, the same for the same seed, and blind to what it is tested on."""
+
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from canonic.cluster import ALONE, Workers, workers
+from canonic.datasets import Data
+from canonic.datasets.digests import KEPT, Digest, hashed
+from canonic.errors import CanonicError, ClusterError, StorageError, TrainingError
+from canonic.learn.answers import hits, require_labels
+from canonic.learn.batches import drawn, in_order, require_labelled, shuffled, taken
+from canonic.learn.checkpoint import Checkpoint, kept, read, require_same, restore, write
+from canonic.learn.history import Epoch, History
+from canonic.learn.system import Moment, System
+from canonic.progress import advancing
+from canonic.words import counted, number, percent
+
+
+def fit(
+    system: System,
+    train: Data,
+    *,
+    validate: Data | None = None,
+    folder: str | Path | None = None,
+    group: Workers | None = None,
+    progress: bool = True,
+) -> History:
+    """Train a network as its recipe says, and return how that went.
+
+    The same seed gives the same weights, bit for bit on one thread; so does a training that was interrupted and goes
+    on. Whatever ends it, Ctrl-C or an error, the network is that of the last whole epoch.
+
+    Args:
+        system: a network with its recipe, as ``Gradient``.
+        train: samples ``(x, y)``: y a class, or a class for each step, 255 where a step has none.
+        validate: others, of the same kind, which the network does not learn from: the weights of the epoch with the
+            best accuracy on them are kept, the first of several. Without them those of the last epoch. Samples that
+            the network is to be tested on belong in neither.
+        folder: for a checkpoint after each epoch; a training that is in it goes on.
+        group: the processes that share each batch; those of torch.distributed if None.
+        progress: show a bar, on a terminal.
+
+    Raises:
+        DataError: if there are no samples, or labels are no classes.
+        TrainingError: if the loss or its gradient is not finite, the message says which layer overflowed; or if the
+            folder holds another training.
+        StorageError: if the folder cannot be used.
+        ClusterError: if another process was lost.
+        KeyboardInterrupt: after Ctrl-C; it says how many epochs are kept.
+
+    >>> from torch.utils.data import TensorDataset
+    >>> from canonic.learn import Gradient, Recipe, once
+    >>> net, x = torch.nn.Linear(2, 2), torch.eye(2)
+    >>> def loss(run, y):
+    ...     return torch.nn.functional.cross_entropy(run.output[-1], y)
+    >>> recipe = Recipe(epochs=20, batch=2)
+    >>> history = fit(Gradient(net, once, loss, recipe), TensorDataset(x, torch.tensor([0, 1])))
+    >>> history.epochs[0].measures["loss"] > history.epochs[-1].measures["loss"]
+    True
+    """
+    require_labelled(train, "the training data")
+    if validate is not None:
+        require_labelled(validate, "the validation data")
+    group = group or workers()
+    course = _Course(system, train, validate, None if folder is None else Path(folder), group, progress and group.first)
+    return course.run()
+
+
+@dataclass(frozen=True)
+class _Course:
+    """One call of ``fit``."""
+
+    system: System
+    train: Data
+    validate: Data | None
+    folder: Path | None
+    group: Workers
+    shown: bool
+
+    def run(self) -> History:
+        """Train from where it stands to the end."""
+        last = self.begun()
+        restore(self.system, last)
+        done, epochs, updates = len(last.history.epochs), self.system.recipe.epochs, len(self.updates(0))
+        try:
+            with advancing(epochs * updates, done * updates, shown=self.shown) as advance:
+                for number in range(done, epochs):
+                    last = self.after(number, last, advance)
+        except BaseException as error:
+            restore(self.system, last)
+            raise self.told(error, last) from error
+        self.system.net.load_state_dict(dict(last.best))
+        return last.history
+
+    def begun(self) -> Checkpoint:
+        """Return what the training goes on from; the first process alone reads files."""
+        records = self.group.together(self.record)
+        if any(record != records[0] for record in records):
+            raise ClusterError("the processes differ in recipe, data or versions: give all of them the same")
+        history = History(records[0])
+        found = self.group.together(lambda: self.found(history) if self.group.first else None)[0]
+        return found or kept(self.system, history)
+
+    def found(self, history: History) -> Checkpoint | None:
+        """Return the checkpoint of the folder, if there is one."""
+        checkpoint = None if self.folder is None else read(_made(self.folder))
+        if checkpoint is not None:
+            require_same(checkpoint, self.system, history)
+        return checkpoint
+
+    def record(self) -> dict[str, Any]:
+        """Return what determines the weights."""
+        return {
+            "recipe": self.system.recipe.to_json(),
+            "data": _digest(self.train).to_json(),
+            "validation": None if self.validate is None else _digest(self.validate).to_json(),
+            "versions": {
+                "canonic": version("canonic"),
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+            },
+            "processes": self.group.world,
+        }
+
+    def updates(self, number: int) -> tuple[Tensor, ...]:
+        """Return the places of the samples of each update of an epoch.
+
+        Raises:
+            TrainingError: if there are not enough for all processes.
+        """
+        recipe = self.system.recipe
+        places = shuffled(len(self.train), recipe.batch, drawn(recipe.seed, number))  # type: ignore[arg-type]
+        if min(map(len, places)) < self.group.world:
+            raise TrainingError(
+                f"batches of {min(map(len, places))} samples cannot be shared by {self.group.world} processes: take "
+                "larger ones, or fewer processes"
+            )
+        return places
+
+    def after(self, number: int, last: Checkpoint, advance: Callable[[str], None]) -> Checkpoint:
+        """Return what is kept after one epoch more, once it is written."""
+        begin, sums = time.process_time(), Counter[str]()
+        for index, places in enumerate(self.updates(number)):
+            mine = places[self.group.rank :: self.group.world]
+            moment = self.moment(number, index, len(mine) * self.group.world / len(places))
+            measures = self.system.step(*taken(self.train, mine), moment)
+            sums.update({"samples": len(mine), **{name: value * len(mine) for name, value in measures.items()}})
+            advance(f"epoch {number + 1} of {self.system.recipe.epochs}: {_shown(_means(sums))}")
+        whole = sum(self.group.gathered(sums), Counter[str]())
+        score = None if self.validate is None else accuracy(self.system, self.validate, self.group)
+        epoch = Epoch(_means(whole), time.process_time() - begin, score)
+        history = replace(last.history, epochs=(*last.history.epochs, epoch))
+        return self.written(kept(self.system, history, last))
+
+    def moment(self, number: int, index: int, share: float) -> Moment:
+        """Return where an update stands."""
+        recipe = self.system.recipe
+        done = number + index / len(self.updates(number))
+        seed = drawn(recipe.seed, number, index, self.group.rank)
+        return Moment(recipe.schedule.factor(done, recipe.epochs), seed, share)
+
+    def written(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Write a checkpoint, where there is a folder; the first process does."""
+        if self.folder is not None:
+            folder = self.folder
+            self.group.together(lambda: write(folder, checkpoint) if self.group.first else None)
+        return checkpoint
+
+    def told(self, error: BaseException, last: Checkpoint) -> BaseException:
+        """Return an error that says how much is kept."""
+        place = "in the network" if self.folder is None else f"in {self.folder}; the same call goes on from there"
+        rest = f"{counted(len(last.history.epochs), 'whole epoch')} kept {place}"
+        if isinstance(error, KeyboardInterrupt):
+            return KeyboardInterrupt(f"interrupted: {rest}")
+        return type(error)(f"{error}; {rest}") if isinstance(error, CanonicError) else error
+
+
+def accuracy(system: System, data: Data, group: Workers = ALONE) -> float:
+    """Return the share of right answers to some samples, in [0, 1]: of all labelled steps where steps have labels.
+
+    Raises:
+        DataError: if a label is no class.
+    """
+    right = counted = 0
+    for x, y in in_order(data, system.recipe.batch, group.rank, group.world):
+        readout = system.answer(x)
+        require_labels(y, readout.shape[-1])
+        hit, known = hits(readout, y.to(readout.device))
+        right, counted = right + hit, counted + known
+    right, counted = group.summed(torch.tensor([right, counted])).tolist()
+    return float(right / max(counted, 1))
+
+
+def _means(sums: Counter[str]) -> dict[str, float]:
+    return {name: value / sums["samples"] for name, value in sums.items() if name != "samples"}
+
+
+def _shown(measures: Mapping[str, float]) -> str:
+    shares = {"accuracy": percent}
+    return ", ".join(f"{name} {shares.get(name, number)(value)}" for name, value in measures.items())
+
+
+def _digest(data: Data) -> Digest:
+    """Return the digest of samples with their labels."""
+    found = Digest()
+    for x, y in in_order(data, 1000):
+        hashes, total = hashed([x], [y])
+        found += Digest(len(hashes), total, tuple(sorted(set(hashes))[:KEPT]))
+    return found
+
+
+def _versions() -> dict[str, str]:
+    return {"canonic": version("canonic"), "torch": torch.__version__, "python": platform.python_version()}
+
+
+def _made(folder: Path) -> Path:
+    """Return a folder, made if there is none.
+
+    Raises:
+        StorageError: if it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot make the folder {folder} ({error.strerror}): choose another") from None
+    return folder

@@ -1,0 +1,56 @@
+"""What a training was, and how it went."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch gave.
+
+    Attributes:
+        measures: means over the samples, while the weights changed: "loss", "accuracy" in [0, 1].
+        seconds: of the processor, of this process.
+        validation: accuracy on the validation samples after it; None without.
+    """
+
+    measures: Mapping[str, float]
+    seconds: float
+    validation: float | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """A training, from its first epoch to its last.
+
+    Attributes:
+        record: the recipe with its seed, versions, and digests of the data: plain data.
+        epochs: what each gave.
+    """
+
+    record: Mapping[str, Any]
+    epochs: tuple[Epoch, ...] = ()
+
+    @property
+    def chosen(self) -> int:
+        """Of which epoch the weights are, from 1: the first of the best validation accuracy, without it the last."""
+        scores = [epoch.validation for epoch in self.epochs]
+        known = [score for score in scores if score is not None]
+        return scores.index(max(known)) + 1 if known else len(scores)
+
+    @property
+    def seconds(self) -> float:
+        """Processor time of all epochs, of one process."""
+        return sum(epoch.seconds for epoch in self.epochs)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the history as plain data; it says on what the epoch of the weights was chosen."""
+        on = "validation" if self.epochs and self.epochs[0].validation is not None else "nothing: it is the last"
+        epochs = [asdict(epoch) for epoch in self.epochs]
+        return {"record": dict(self.record), "epochs": epochs, "chosen": self.chosen, "chosen_on": on}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> "History":
+        """Return the history that plain data stand for."""
+        return History(data["record"], tuple(Epoch(**epoch) for epoch in data["epochs"]))

@@ -1,0 +1,213 @@
+"""What is trained, and how one batch moves it: autograd of a loss, for every method that has a gradient."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from canonic.cluster import Workers, workers
+from canonic.errors import TrainingError
+from canonic.learn.answers import hits, require_labels
+from canonic.learn.overflow import culprit
+from canonic.learn.recipe import Recipe
+from canonic.learn.schedule import Run
+
+Forward = Callable[[nn.Module, Tensor, int | None], Run]
+"""What a network does with a batch ``[batch, *shape]``, for a seed of what is random in it."""
+
+Loss = Callable[[Run, Tensor], Tensor]
+"""A number for what a network did, and the labels."""
+
+Readout = Callable[[Tensor], Tensor]
+"""From the outputs of all steps to what was decoded after each, both ``[time, batch, classes]``."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where in a training an update stands.
+
+    Attributes:
+        rate: by what the learning rate is multiplied.
+        seed: of what is drawn.
+        share: samples of this process, times the processes, over those of all: 1 alone.
+    """
+
+    rate: float = 1.0
+    seed: int = 0
+    share: float = 1.0
+
+
+@runtime_checkable
+class System(Protocol):
+    """A network, and how a batch changes it.
+
+    Attributes:
+        net: what is trained.
+        recipe: how.
+    """
+
+    net: nn.Module
+    recipe: Recipe
+
+    def step(self, x: Tensor, y: Tensor, moment: Moment) -> Mapping[str, float]:
+        """Change the network by one batch; return the means of what is to be told, as "loss" and "accuracy"."""
+        ...
+
+    def answer(self, x: Tensor) -> Float[Tensor, "time batch classes"]:
+        """Return what is decoded after each step; the network stays as it is."""
+        ...
+
+    def memory(self) -> Mapping[str, Tensor]:
+        """Return what it goes on from, beside the network."""
+        ...
+
+    def recall(self, memory: Mapping[str, Tensor]) -> None:
+        """Go on from what ``memory`` returned."""
+        ...
+
+
+def once(net: nn.Module, x: Tensor, seed: int | None) -> Run:  # noqa: ARG001 - as of every forward
+    """Return what a network without time does: the forward of an ANN, a network of one step."""
+    return Run(net(x)[None], {}, {})
+
+
+class Gradient:
+    """The system of every method that has a gradient: a forward pass, a loss, and an optimiser.
+
+    Under ``torchrun`` the gradients of all processes are averaged by torch's DistributedDataParallel.
+
+    Args:
+        net: what is trained, on the device where it is.
+        forward: what it does, as ``lambda net, x, seed: unroll(net, x, steps=4, seed=seed)``.
+        loss: of that, a scalar.
+        recipe: how it is trained.
+        readout: what is decoded from the outputs after each step; the outputs themselves by default.
+        group: the processes that share the batches; those of torch.distributed if None.
+
+    Raises:
+        TrainingError: if the recipe is not for this network.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        forward: Forward,
+        loss: Loss,
+        recipe: Recipe,
+        readout: Readout = lambda outputs: outputs,
+        *,
+        group: Workers | None = None,
+    ) -> None:
+        self.net, self.recipe = net, recipe
+        self.optimiser = recipe.optimiser.build(net)
+        self.group = group or workers()
+        self._pass = _Pass(net, forward, loss, readout, recipe.autocast == "bf16")
+        self._shared = self._pass if self.group.world == 1 else _averaged(self._pass)
+
+    def step(
+        self, x: Shaped[Tensor, "batch ..."], y: Shaped[Tensor, "batch ..."], moment: Moment
+    ) -> Mapping[str, float]:
+        """Move the parameters by one batch; return its loss and accuracy.
+
+        Raises:
+            DataError: if a label is none of the classes.
+            TrainingError: if loss or gradient are not finite: the parameters stay as they were.
+            ClusterError: if another process was lost.
+        """
+        self.net.train()
+        self.optimiser.zero_grad()
+        device = next(self.net.parameters()).device
+        x, y = x.to(device), y.to(device)
+        with seeded(moment.seed, device):
+            loss, readout = self._shared(x, y, moment.seed)
+        with self.group.contact():
+            (loss * moment.share).backward()
+        norm = self._clipped()
+        if not (loss.isfinite() and norm.isfinite()):
+            with seeded(moment.seed, device):
+                where = culprit(self.net, lambda: self._pass.run(x, moment.seed))
+            raise TrainingError(_overflow(loss.item(), norm.item(), where, self.recipe))
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.optimiser.lr * group["factor"] * moment.rate
+        self.optimiser.step()
+        right, counted = hits(readout, y)
+        return {"loss": loss.item(), "accuracy": right / max(counted, 1)}
+
+    def answer(self, x: Shaped[Tensor, "batch ..."]) -> Float[Tensor, "time batch classes"]:
+        """Return what is decoded after each step, in evaluation mode."""
+        self.net.eval()
+        with torch.no_grad():
+            x = x.to(next(self.net.parameters()).device)
+            return self._pass.readout(self._pass.run(x, self.recipe.seed).output)
+
+    def memory(self) -> Mapping[str, Tensor]:
+        """Return the moments of the optimiser, by the number of the parameter."""
+        state = self.optimiser.state_dict()["state"]
+        return {
+            f"{number}/{key}": value for number, own in state.items() for key, value in own.items() if value is not None
+        }
+
+    def recall(self, memory: Mapping[str, Tensor]) -> None:
+        """Give the optimiser its moments."""
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in memory.items():
+            number, key = name.split("/")
+            state.setdefault(int(number), {})[key] = value.clone()
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+
+    def _clipped(self) -> Float[Tensor, ""]:
+        """Return the norm of all gradients together, which are then clipped."""
+        parameters = [p for p in self.net.parameters() if p.grad is not None]
+        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if self.recipe.clip is not None:
+            nn.utils.clip_grads_with_norm_(parameters, self.recipe.clip, norm)
+        return norm
+
+
+class _Pass(nn.Module):
+    """One forward pass with its loss, as the module that DistributedDataParallel wraps."""
+
+    def __init__(self, net: nn.Module, forward: Forward, loss: Loss, readout: Readout, halved: bool) -> None:
+        super().__init__()
+        self.net, self.pass_through, self.loss, self.readout, self.halved = net, forward, loss, readout, halved
+
+    def run(self, x: Tensor, seed: int) -> Run:
+        """Return what the network does, its output in fp32."""
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.halved):
+            run = self.pass_through(self.net, x, seed)
+        return replace(run, output=run.output.float())
+
+    def forward(self, x: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """Return the loss, and what is decoded after each step."""
+        run = self.run(x, seed)
+        require_labels(y, run.output.shape[-1])
+        return self.loss(run, y), self.readout(run.output.detach())
+
+
+def _averaged(module: nn.Module) -> nn.Module:
+    """Return a module whose gradients are the means of those of all processes; buffers are those of each."""
+    shared = DistributedDataParallel(module)
+    shared.broadcast_buffers = False
+    return shared
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Let what draws from torch's generators draw from a seed, and leave them as they were."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def _overflow(loss: float, norm: float, where: str, recipe: Recipe) -> str:
+    """Return what to say of numbers that are not finite."""
+    halved = ", leave autocast out" if recipe.autocast else ""
+    return (
+        f"the loss is {loss:.4g} and the norm of its gradient {norm:.4g}: {where}; take a smaller learning rate than "
+        f"{recipe.optimiser.lr:g}, or clip=1.0{halved}"
+    )
