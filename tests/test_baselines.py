@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, ConversionError, Rate, convert, evaluate
+from canonic import CSS, ConversionError, Rate, evaluate
+from canonic.conversion import convert
 from canonic.conversion.translated import translated
 from canonic.measure.baselines import eight_bits, others_of
 from canonic.network.graph import Population

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from canonic import CanonicError, DataError, convert, explain
+from canonic import CanonicError, DataError, explain
+from canonic.conversion import convert
 from canonic.frontend.arguments import arguments
 from canonic.network.batch import Batch, parted, require_batches
 from canonic.network.inputs import called

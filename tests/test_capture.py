@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.export import Dim
 
-from canonic import ConversionError, convert, explain
+from canonic import ConversionError, explain
+from canonic.conversion import convert
 from canonic.frontend import export, quiet
 
 X = torch.rand(8, 3, 4, 4)
@@ -269,7 +270,8 @@ import warnings
 warnings.simplefilter("ignore")
 import torch
 from torch import nn
-from canonic import CanonicError, convert, evaluate, explain
+from canonic import CanonicError, evaluate, explain
+from canonic.conversion import convert
 MODEL, X = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)), torch.rand(8, 4)
 def function(x):
     return x

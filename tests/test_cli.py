@@ -106,11 +106,11 @@ def test_convert_then_evaluate(folder, tmp_path):
 @pytest.mark.parametrize("weights", ["w.safetensors", "w.pt", "checkpoint.pt"])
 def test_weights_in_several_forms_make_the_same_network(folder, tmp_path, weights):
     out = tmp_path / "n.safetensors"
-    options = ("--weights", weights, "--data", "data.npz", "--out", out, "--json")
+    options = ("--weights", weights, "--data", "data.npz", "-T", 8, "--out", out, "--json")
     described = json.loads(canonic("convert", "net:make", *options, cwd=folder, check=0).stdout)
     assert described["neurons"] == 384
     assert described["total_steps"] == 9
-    program = canonic("convert", "m.pt2", "--data", "data.npz", "--out", tmp_path / "p", cwd=folder, check=0)
+    program = canonic("convert", "m.pt2", "--data", "data.npz", "-T", 8, "--out", tmp_path / "p", cwd=folder, check=0)
     assert "9 total steps" in program.stdout
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, ConversionError, Override, Settings, convert, explain
+from canonic import CSS, ConversionError, Override, Settings, explain
+from canonic.conversion import convert
 from canonic.conversion.settings import resolve
 from tests.networks import Lambda, build, conv, lively
 

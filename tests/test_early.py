@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, DataError, convert
+from canonic import CSS, DataError
+from canonic.conversion import convert
 from canonic.network import layerwise
 
 X = torch.rand(40, 6)

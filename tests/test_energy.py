@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from canonic import CSS, DataError, convert, evaluate
+from canonic import CSS, DataError, evaluate
+from canonic.conversion import convert
 from canonic.measure.energy import (
     FLOATS,
     HALVES,

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, DataError, Settings, convert, evaluate
+from canonic import CSS, DataError, Settings, evaluate
 from canonic.cluster import Workers
+from canonic.conversion import convert
 from canonic.measure.evaluation import measure_batch, meter_of
 from canonic.report import accuracy_against_steps, save_figure
 from canonic.report.page import report

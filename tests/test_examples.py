@@ -5,7 +5,8 @@ from benchmarks import trained
 from examples.networks import NETWORKS
 from examples.networks import trained as weighted
 
-from canonic import convert, evaluate
+from canonic import evaluate
+from canonic.conversion import convert
 
 
 @pytest.mark.parametrize("name", NETWORKS)

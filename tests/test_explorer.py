@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from canonic import CSS, DataError, Override, Settings, convert
+from canonic import CSS, DataError, Override, Settings
 from canonic.codes import code_of
+from canonic.conversion import convert
 from canonic.report import explorer, inputs
 from canonic.report.explorer import explore
 from canonic.report.library import bundle

@@ -9,7 +9,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from canonic import CSS, ConversionError, Settings, StorageError, convert, explain, load
+from canonic import CSS, ConversionError, Settings, StorageError, explain, load
+from canonic.conversion import convert
 from canonic.conversion.histogram import empty, update
 from canonic.conversion.settings import Override
 from canonic.conversion.thresholds import faintest, threshold

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from canonic import DataError, Settings, SigmaDelta, convert, load
+from canonic import DataError, Settings, SigmaDelta, load
+from canonic.conversion import convert
 from canonic.network import follow
 
 sequences = st.lists(st.lists(st.floats(-20, 20), min_size=3, max_size=3), min_size=1, max_size=8)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from canonic import CSS, ConversionError, DataError, Goal, Override, Settings, convert, load
+from canonic.datasets.digests import digest_of
 from canonic.goals.candidates import ladders
 from canonic.goals.demanded import needed
 from canonic.goals.demands import Likeness, Right
@@ -156,6 +157,7 @@ def test_every_other_sample_is_held_out_however_batches_are_cut(sizes):
     halved = Halved(list(zip(x.split(sizes), (x[:, 0] > 4).long().split(sizes), strict=True)), graph, 100)
     fitted = torch.cat([part for (part,) in halved])
     held = halved.held()
+    assert halved.digest == digest_of([x[1::2]])
     assert fitted[:, 0].tolist() == [0, 2, 4, 6, 8]
     assert held.inputs[0][:, 0].tolist() == [1, 3, 5, 7, 9]
     assert held.labels is not None
@@ -238,6 +240,37 @@ def test_without_demands_few_samples_are_judged_by_their_ratio(model, known):
     assert "SNR" in few.record["goal"]["why"]
 
 
+def test_without_code_goal_and_settings_it_is_the_usual_goal(model, known, agreeing):
+    snn = convert(model, known)
+    assert snn.record["goal"]["seen"] == agreeing.record["goal"]["seen"]
+    assert snn.record["goal"]["why"] in str(snn)
+    assert snn.record["calibration"]["samples"] == 900  # those that were held out are known to it, too
+    assert "goal" not in convert(model, known, settings=Settings()).record
+
+
+@pytest.mark.parametrize("count", [401, 450, 600, 799, 801])
+def test_as_many_samples_as_are_asked_for_are_enough(model, count):
+    snn = convert(model, [x for x, _ in batches(model, count, 4)])
+    assert snn.record["goal"]["demands"][0]["what"] == "agreement"
+
+
+def test_labels_that_no_goal_looks_at_are_let_be(model):
+    x = torch.randn(20, 16, generator=torch.Generator().manual_seed(5))
+    snn = convert(model, [(x, torch.zeros(20, 2)), (x, torch.zeros(20, 3, 4)), x])  # boxes, say
+    assert snn.record["goal"]["demands"][0]["said"] == "SNR 30.0 dB"
+    assert not any("cannot tell" in note for note in snn.record["notes"])  # numbers as labels: it is no classifier
+
+
+def test_what_no_network_reaches_is_no_error_where_nothing_was_asked():
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU()).eval()
+    x = torch.cat([torch.rand(39, 4), torch.full((1, 4), 1e3)])  # held out, far beyond what thresholds are fitted to
+    snn = convert(model, [x])
+    assert [note for note in snn.record["notes"] if "was not reached. The best of" in note]
+    assert snn.record["goal"]["why"].endswith("it comes nearest")
+    with pytest.raises(ConversionError, match="was not reached"):
+        convert(model, [x], goal="snr=30")
+
+
 def test_needed_samples():
     assert (needed(0.01), needed(0.5), needed(0.0)) == (200, 4, 2000)
 
@@ -264,7 +297,10 @@ def test_the_command_takes_a_goal_or_a_code(tmp_path, command):
     given = (tmp_path, "convert", "net:make", "--data", "digits:train", "--limit", "60")
     shown = command(*given, "--goal", "snr=20", "--json")
     assert json.loads(shown.stdout)["goal"]["demands"][0]["what"] == "SNR"
-    for words in (("-T", "6"), ("-k", "auto")):
+    usual = json.loads(command(*given, "--json").stdout)
+    assert usual["goal"]["demands"][0]["said"] == "SNR 30.0 dB"
+    assert "goal" not in json.loads(command(*given, "--threshold", "max", "--json").stdout)
+    for words in (("-T", "6"), ("-T", "8"), ("-k", "auto")):
         assert "chooses what --code, -T" in command(*given, "--goal", "snr=30", *words, code=2).stderr
     assert "did you mean agreement=" in command(*given, "--goal", "agrement=0.99", code=2).stderr
 

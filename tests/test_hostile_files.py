@@ -16,8 +16,9 @@ from torch._export.serde.serialize import serialize
 from torch.export import Dim
 
 import canonic
-from canonic import DataError, StorageError, convert
+from canonic import DataError, StorageError
 from canonic.cli.models import open_model
+from canonic.conversion import convert
 from canonic.datasets import open_data
 from canonic.frontend.table import TABLE
 from canonic.network.named import operator_named

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, ConversionError, DataError, Settings, convert, explain, load
+from canonic import CSS, ConversionError, DataError, Settings, explain, load
+from canonic.conversion import convert
 from tests.lambdas import Lambda
 
 EXACT = CSS(steps=14, silent=14)

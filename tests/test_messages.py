@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.export import Dim, export
 
-from canonic import CSS, ConversionError, DataError, Override, Settings, convert, explain
+from canonic import CSS, ConversionError, DataError, Override, Settings, explain
+from canonic.conversion import convert
 from canonic.frontend import quiet
 from canonic.network.inputs import checked
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, Settings, convert, evaluate
+from canonic import CSS, Settings, evaluate
+from canonic.conversion import convert
 from canonic.conversion.calibrate import calibrate
 from canonic.conversion.convert import spiking
 from canonic.conversion.explain import analyse

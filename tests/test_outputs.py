@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, ConversionError, DataError, convert, evaluate, load
+from canonic import CSS, ConversionError, DataError, evaluate, load
+from canonic.conversion import convert
 from canonic.network.graph import Graph, Node
 from canonic.network.outputs import output_called, output_names
 from tests.lambdas import Lambda, conv

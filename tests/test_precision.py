@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from canonic import CSS, ConversionError, DataError, Settings, convert, load
+from canonic import CSS, ConversionError, DataError, Settings, load
+from canonic.conversion import convert
 from canonic.network.graph import Precision
 from canonic.network.integer import to_integers
 from canonic.network.kernels import multiply
@@ -263,7 +264,7 @@ def test_a_network_of_a_version_that_kept_no_ranges_says_so(snn):
 
 UNKNOWN = """
 import torch
-from canonic import convert
+from canonic.conversion import convert
 snn = convert(torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2)), [torch.rand(8, 4)])
 try:
     snn.to_precision("int4")

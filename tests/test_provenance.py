@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from canonic import convert, evaluate, load
+from canonic import evaluate, load
+from canonic.conversion import convert
 from canonic.datasets.digests import KEPT, Digest, digest_of, digest_of_tensors, hashed
 from canonic.report.record import record
 

@@ -42,5 +42,7 @@ def test_the_python_snippet_works(tmp_path, monkeypatch):
         "test_loader": [(x, torch.zeros(20).long())],
     }
     exec(next(content for content in PYTHON if "canonic.convert" in content), scope)
-    assert scope["steps"].shape == (9, 20, 10)
+    assert scope["steps"].shape == (scope["snn"].total_steps, 20, 10)
+    assert scope["snn"].record["goal"]["demands"][0]["what"] == "agreement"
+    assert scope["fixed"].total_steps == 9
     assert list(scope["inside"]) == ["2"]

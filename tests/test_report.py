@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, convert, evaluate
+from canonic import CSS, evaluate
+from canonic.conversion import convert
 from canonic.errors import CanonicError
 from canonic.measure.comparison import text_of_form
 from canonic.report import library, plots

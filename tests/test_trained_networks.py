@@ -5,7 +5,8 @@ import torch
 from benchmarks import cifar
 from torch.utils.data import DataLoader
 
-from canonic import CSS, Settings, convert, evaluate
+from canonic import CSS, Settings, evaluate
+from canonic.conversion import convert
 from canonic.datasets import sample
 
 PICTURES = 300

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from canonic import CSS, DataError, Override, Settings, convert
+from canonic import CSS, DataError, Override, Settings
+from canonic.conversion import convert
 from tests.lambdas import conv
 from tests.networks import lively
 

@@ -1,13 +1,19 @@
 """The command that converts."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from canonic.cli import options as o
 from canonic.cli import trying as t
 from canonic.cli.group import finish, print_json
+
+if TYPE_CHECKING:
+    from canonic.codes import Weighted
+    from canonic.conversion import Settings
+    from canonic.goals import Goal
 
 
 def convert(
@@ -24,14 +30,14 @@ def convert(
     grey: o.Grey = False,
     goal: Annotated[
         str | None,
-        typer.Option(help="What must hold, in place of a code, as agreement=0.99,minimise=events,levels=8."),
+        typer.Option(help="What must hold, as agreement=0.99,minimise=events,levels=8; usual, if no code is given."),
     ] = None,
-    code: o.Code = "css",
-    steps: o.Steps = 8,
-    silent: o.SilentOrAuto = "1",
-    beta: o.Beta = 2.0,
-    phi: o.Phi = 0.5,
-    levels: o.Levels = "1",
+    code: o.CodeOrGoal = None,
+    steps: o.StepsOrGoal = None,
+    silent: o.SilentOrAuto = None,
+    beta: o.Beta = None,
+    phi: o.Phi = None,
+    levels: o.Levels = None,
     threshold: Annotated[str, typer.Option(help="mse, max, percentile or balance.")] = "mse",
     percentile: Annotated[float | None, typer.Option(help="For the rule of that name; 99.9 if not given.")] = None,
     input_code: o.InputCode = "direct",
@@ -48,27 +54,29 @@ def convert(
     from canonic.cluster import workers
     from canonic.conversion import Settings
     from canonic.goals import convert as convert_model
-    from canonic.goals.written import goal_of
     from canonic.network.precision import require_precision
 
+    family: dict[str, Any] = {
+        "code": code,
+        "steps": steps,
+        "silent": silent,
+        "beta": beta,
+        "phi": phi,
+        "levels": levels,
+    }
+    named = {name: value for name, value in family.items() if value is not None}
     with o.usage():
         if percentile is not None and threshold != "percentile":
             raise ValueError(f"--percentile {percentile} has no effect on --threshold {threshold}")
         require_precision(precision)
-        k, chosen = o.silent_steps(silent)
-        digits, graded = o.levels_of(levels, beta)
-        rule = threshold, percentile or 99.9, input_code, bias
-        settings = Settings(*rule, silent=chosen, levels=graded)  # type: ignore[arg-type]
-        wanted = None if goal is None else goal_of(goal)
+        usual = Settings(threshold, percentile or 99.9, input_code, bias)  # type: ignore[arg-type]
+        sent, settings = Numbers(**named).read(usual)
+        wanted = _goal(goal, named, settings)
     o.require_writable(out)
-    sent, prepare = o.code_named(code, o.css(steps, k, beta, phi, digits)), o.preprocessing(mean, std, size, grey)
-    if wanted is not None and (sent != o.css(8, 1, 2.0, 0.5) or "auto" in (silent, levels)):
-        raise typer.BadParameter(
-            f"--goal {goal} chooses what --code, -T, -k, --beta, --phi and -L would say: leave them out, or the goal"
-        )
+    prepare = o.preprocessing(mean, std, size, grey)
     opened, names = open_model(model, weights), class_names(classes)
     samples = d.samples_of(opened, data, prepare, limit)
-    given = {"code": sent} if wanted is None else {"goal": wanted}
+    given: dict[str, Any] = {"goal": wanted} if wanted else {"code": sent}
     snn = convert_model(opened, d.batches(samples, batch_size), **given, settings=settings, classes=names)
     source = t.Source(model, weights, prepare, data)
     snn = remembering(snn, opened, samples, source, names).to_precision(precision)  # type: ignore[arg-type]
@@ -76,3 +84,38 @@ def convert(
     if workers().first:
         snn.save(out)
     print_json({"file": str(out), **snn.describe()}) if as_json else show_network(snn, out)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A code as options say it."""
+
+    code: str = "css"
+    steps: int = 8
+    silent: str = "1"
+    beta: float = 2.0
+    phi: float = 0.5
+    levels: str = "1"
+
+    def read(self, settings: "Settings") -> "tuple[Weighted, Settings]":
+        """Return the code, and the settings with what is to be chosen by population."""
+        k, silent = o.silent_steps(self.silent)
+        digits, levels = o.levels_of(self.levels, self.beta)
+        sent = o.code_named(self.code, o.css(self.steps, k, self.beta, self.phi, digits))
+        return sent, replace(settings, silent=silent, levels=levels)
+
+
+def _goal(text: str | None, named: dict[str, Any], settings: "Settings") -> "Goal | None":
+    """Return the goal that is written; the usual one where nothing is said of the code, nor by settings."""
+    from canonic.conversion import Settings
+    from canonic.goals import Goal
+    from canonic.goals.written import goal_of
+
+    if text is None:
+        return None if named or settings != Settings() else Goal()
+    if named:
+        raise typer.BadParameter(
+            f"--goal {text} chooses what --code, -T, -k, --beta, --phi and -L would say: leave --{next(iter(named))} "
+            "out, or the goal"
+        )
+    return goal_of(text)

@@ -39,22 +39,25 @@ Std = Annotated[str, typer.Option(help="Standard deviation of each channel, like
 Size = Annotated[int | None, typer.Option(min=1, help="Height and width of the pictures in pixels.")]
 Grey = Annotated[bool, typer.Option("--grey", help="Pictures have one channel for the network, not three.")]
 InputCode = Annotated[str, typer.Option("--input", help="direct (analog, first step), css (spikes), or a code.")]
-Code = Annotated[
-    str,
-    typer.Option(help="css, as -T, -k and so on say, or a code with its parameters, as rate:32: see canonic codes."),
-]
-Steps = Annotated[int, typer.Option("--steps", "-T", help="Digits of the code, 1 to 24.")]
+_CODE = typer.Option(help="css, as -T, -k and so on say, or a code with its parameters, as rate:32: canonic codes.")
+_STEPS = typer.Option("--steps", "-T", help="Digits of the code, 1 to 24; 8 if not given.")
+Code = Annotated[str, _CODE]
+CodeOrGoal = Annotated[str | None, _CODE]
+Steps = Annotated[int, _STEPS]
+StepsOrGoal = Annotated[int | None, _STEPS]
 Silent = Annotated[int, typer.Option("--silent", "-k", help="Silent steps of every population, 0 to T.")]
 SilentOrAuto = Annotated[
-    str,
-    typer.Option("--silent", "-k", help="Silent steps of every population, 0 to T, or auto: as few as each needs."),
+    str | None,
+    typer.Option("--silent", "-k", help="Silent steps of every population, 0 to T; 1, or auto: as few as each needs."),
 ]
-Beta = Annotated[float, typer.Option(help="Amplification at every step, the radix: between 1 and 2 L + 1.")]
+Beta = Annotated[
+    float | None, typer.Option(help="Amplification at every step, the radix: between 1 and 2 L + 1; 2 if not given.")
+]
 Levels = Annotated[
-    str,
+    str | None,
     typer.Option("--levels", "-L", help="Largest digit: 1 is ternary, with some -k 0 is enough; or auto."),
 ]
-Phi = Annotated[float, typer.Option(help="Fraction of the threshold at which a neuron fires.")]
+Phi = Annotated[float | None, typer.Option(help="Fraction of the threshold at which a neuron fires; 0.5 if not given.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 

@@ -46,9 +46,10 @@ def convert(
             inputs, such as those of a DataLoader of (x, y); or dicts that hold them under the names of the model's
             forward, which are then passed by name. A hundred samples or more; labels are used by a goal alone.
         code: of all populations, or its name with its parameters, such as "rate:32"; ``CSS(steps=8, silent=1)`` if
-            there is no goal.
+            there are settings alone.
         goal: what must hold on every other sample, which nothing is fitted to, and what shall be small; or its text,
-            such as "agreement=0.99, minimise=events". The member of the family of CSS is then chosen.
+            such as "agreement=0.99, minimise=events". The member of the family of CSS is then chosen. Without code,
+            goal and settings it is ``Goal()``: the fewest steps that keep 99 % of the answers, or 30 dB.
         settings: ``Settings()`` if None.
         classes: names of the outputs in their order, which are kept in the record; none if they are not known.
         group: the processes that share the calibration; those of torch.distributed if None.
@@ -63,19 +64,19 @@ def convert(
 
     >>> import torch
     >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
-    >>> snn = convert(model, [torch.rand(64, 4)])
+    >>> snn = convert(model, [torch.rand(64, 4)], code=CSS(steps=8, silent=1))
     >>> snn(torch.rand(5, 4)).shape, snn.total_steps
     (torch.Size([5, 2]), 9)
     >>> convert(model, [torch.rand(64, 4)], goal=Goal(snr=20.0)).record["goal"]["held_out"]
     32
     """
     group = group or workers()
-    if goal is None:
+    if goal is None and not (code is None and settings is None):
         code = CSS(steps=8, silent=1) if code is None else code
         return convert_in(
             model, calibration, code=code, settings=settings, classes=classes, group=group, progress=progress
         )
-    settings, goal = Settings() if settings is None else settings, goal_of(goal)
+    settings, goal = Settings() if settings is None else settings, Goal() if goal is None else goal_of(goal)
     _require_open(code, settings)
     examined = examine(model, calibration, settings.input, CSS())
     require_names(examined.graph, classes)
@@ -84,8 +85,9 @@ def convert(
 
 def _meeting(examined: Examined, goal: Goal, settings: Settings, group: Workers, *, progress: bool) -> SpikingNetwork:
     """Return the network that meets a goal."""
-    halved = Halved(examined.data, examined.graph, most_held(goal))
+    halved = Halved(examined.data, examined.graph, most_held(goal), labels=goal.labels)
     seen = calibrate(examined.graph, halved, first=examined.first, group=group, progress=progress)
+    seen = replace(seen, digest=seen.digest + halved.digest)  # known to the network, too
     with waiting("search the smallest network that meets the goal", shown=progress and group.first):
         held = halved.held()
         demands, note = demanded(goal, examined.graph, held)

@@ -21,7 +21,7 @@ FINEST = 1e-3
 """The smallest share of answers that is told apart."""
 
 HELD = 256
-"""Samples that are held out, at most, where the goal needs no more."""
+"""Samples that are held out at most, where twice as many as the goal needs are no more: half may be left of them."""
 
 
 def needed(share: float) -> int:
@@ -35,9 +35,12 @@ def needed(share: float) -> int:
 
 def most_held(goal: Goal) -> int:
     """Return how many samples to hold out for a goal, at most."""
-    agreement = 0 if goal.agreement is None else needed(1 - goal.agreement)
-    accuracy = 0 if goal.accuracy is None else needed(-goal.accuracy)
-    return max(HELD, agreement, accuracy)
+    shares = [
+        *([] if goal.agreement is None else [1 - goal.agreement]),
+        *([] if goal.accuracy is None else [-goal.accuracy]),
+        *([] if goal.demands else [1 - AGREEMENT]),
+    ]
+    return max([HELD, *(2 * needed(share) for share in shares)])
 
 
 def demanded(goal: Goal, graph: Graph, held: Held) -> tuple[tuple[Demand, ...], str]:
@@ -70,8 +73,7 @@ def demanded(goal: Goal, graph: Graph, held: Held) -> tuple[tuple[Demand, ...], 
 
 def _usual(graph: Graph, held: Held) -> tuple[tuple[Demand, ...], str]:
     """Return an agreement of 99 %, or 30 dB where there is no classifier or samples are too few."""
-    regression = held.labels is not None and held.labels.is_floating_point()
-    answers = [] if regression or not _rows(graph) else _agreements(AGREEMENT, graph, held)
+    answers = [] if held.regression or not _rows(graph) else _agreements(AGREEMENT, graph, held)
     if answers and len(held) >= answers[0].needed:
         return tuple(answers), ""
     ratio = Likeness("SNR", RATIO, 1, held.outputs)

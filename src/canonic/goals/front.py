@@ -86,7 +86,7 @@ def name_of(finalist: Finalist) -> str:
 def why(setup: Setup, found: Found) -> str:
     """Return in one line what was taken, what it holds, and why."""
     demands = " and ".join(map(str, setup.demands))
-    least = LEAST[setup.goal.minimise]
+    least = LEAST[setup.goal.minimise] if found.best.reached else "comes nearest"
     among = ", of those with the fewest bits an event," if setup.goal.levels is None and not setup.goal.silent else ""
     return (
         f"{in_words(setup, found.best)}; wanted: {demands}. Of {counted(len(found.screened), 'member')} that were "

@@ -77,6 +77,11 @@ class Goal:
         """Whether it says what must hold."""
         return any(wanted is not None for wanted in (self.agreement, self.accuracy, self.snr, self.loss))
 
+    @property
+    def labels(self) -> bool:
+        """Whether labels are looked at."""
+        return self.accuracy is not None or self.loss is not None
+
     def to_json(self) -> dict[str, Any]:
         """Return what is not as usual as plain data; a loss is told by its name."""
         return {name: getattr(v, "__name__", repr(v)) if callable(v) else v for name, v in self._given().items()}

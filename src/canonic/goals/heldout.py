@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from canonic.conversion.calibrate import require_all
+from canonic.datasets.digests import Digest, digest_of
 from canonic.errors import DataError
 from canonic.network.batch import parted
 from canonic.network.graph import Graph
@@ -36,6 +37,7 @@ class Held:
         others: its outputs on samples that were fitted to.
         other_labels: of those.
         fresh: whether nothing was fitted to them; too few samples are fitted to, and judged on, all of them.
+        regression: whether the labels of the data are numbers, no classes.
     """
 
     inputs: Sequence[Tensor]
@@ -44,6 +46,7 @@ class Held:
     others: Sequence[Tensor] = ()
     other_labels: Tensor | None = None
     fresh: bool = True
+    regression: bool = False
 
     def __len__(self) -> int:
         return len(self.inputs[0])
@@ -61,40 +64,48 @@ class Halved:
         data: batches, as for ``convert``.
         graph: of the network.
         most: samples that are held out, at most.
+        labels: keep labels, if there are any.
         samples: those held out so far; labels, where there are any, stand behind the inputs.
         others: some of those that it yielded, likewise.
-        labelled: whether there are labels.
+        labelled: whether labels are kept.
+        regression: whether the labels of the first batch are numbers, no classes.
+        digest: of all samples that it did not yield.
     """
 
     data: Iterable[Any]
     graph: Graph
     most: int
+    labels: bool = True
     samples: Samples | None = field(default=None, init=False)
     others: Samples | None = field(default=None, init=False)
     labelled: bool = field(default=False, init=False)
+    regression: bool = field(default=False, init=False)
+    digest: Digest = field(default=Digest(), init=False)
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         """Yield the samples to fit to, batch by batch; every reading keeps anew."""
-        self.samples, self.others, seen, place = None, None, 0, 0
+        self.samples, self.others, self.digest, seen, place = None, None, Digest(), 0, 0
         for number, batch in enumerate(self.data):
             inputs, labels = self._checked(number, batch)
             count, start = len(inputs[0]), (place + 1) % 2
             held, fitted = ([x[first::2] for x in (*inputs, *labels)] for first in (start, 1 - start))
             self.samples = _more(self.samples, number, held, self.most)
             self.others = _more(self.others, number, fitted, OTHERS)
+            self.digest += digest_of(held[: len(inputs)])
             if len(fitted[0]):
                 yield tuple(fitted[: len(inputs)])
             seen, place = number + 1, place + count
         require_all(self.data, seen)
 
     def _checked(self, number: int, batch: object) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-        """Return the inputs of a batch, and its labels if those of the first had any."""
+        """Return the inputs of a batch, and its labels if they are wanted and the first had any."""
         where = f"calibration batch {number}"
         given = parted(batch, self.graph.inputs, where)
         inputs, labels = checked(self.graph, given.inputs, where), given.labels
         fits = isinstance(labels, Tensor) and labels.shape[:1] == inputs[0].shape[:1]
         if number == 0:
-            self.labelled = fits
+            self.labelled = fits and self.labels
+            self.regression = isinstance(labels, Tensor) and fits and labels.is_floating_point()
         if self.labelled and not fits:
             raise DataError(f"{where} has no labels, and the first has: give all of them labels, or none")
         return inputs, [labels] if self.labelled and isinstance(labels, Tensor) else []
@@ -111,8 +122,9 @@ class Halved:
         with torch.no_grad():
             parts = [reference(self.graph, part) for part in _parts(given)]
         outputs, count = [torch.cat(pieces) for pieces in zip(*parts, strict=True)], len(inputs[0])
+        fresh = self.samples is not None
         own, more = [x[:count] for x in outputs], [x[count:] for x in outputs]
-        return Held(inputs, labels, own, more, other_labels, fresh=self.samples is not None)
+        return Held(inputs, labels, own, more, other_labels, fresh, self.regression)
 
     def _apart(self, samples: Samples) -> tuple[Sequence[Tensor], Tensor | None]:
         """Return the inputs of samples, and their labels."""
