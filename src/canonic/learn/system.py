@@ -185,8 +185,9 @@ class _Pass(nn.Module):
     def forward(self, x: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """Return the loss, and what is decoded after each step."""
         run = self.run(x, seed)
-        require_labels(y, run.output.shape[-1])
-        return self.loss(run, y), self.readout(run.output.detach())
+        readout = self.readout(run.output.detach())
+        require_labels(y, readout.shape[-1])
+        return self.loss(run, y), readout
 
 
 def _averaged(module: nn.Module) -> nn.Module:

@@ -1,0 +1,31 @@
+"""Published systems, one file each: what they are as plain data, with the constants of their papers."""
+
+from canonic.errors import CanonicError, nearest
+from canonic.learn.zoo import dsr, lif, population
+from canonic.learn.zoo.entry import Entry as Entry
+
+_FILES = (lif, population, dsr)
+_ENTRIES: dict[str, Entry] = {entry.name: entry for file in _FILES for entry in file.ENTRIES}
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all entries, variants behind what they vary.
+
+    >>> names()[:2]
+    ('lif', 'population')
+    """
+    return tuple(_ENTRIES)
+
+
+def entry(name: str) -> Entry:
+    """Return an entry.
+
+    Raises:
+        CanonicError: if there is none of this name.
+
+    >>> entry("lif").gradient
+    'surrogate'
+    """
+    if name not in _ENTRIES:
+        raise CanonicError(f"there is no system {name!r}: {nearest(name, _ENTRIES)}")
+    return _ENTRIES[name]

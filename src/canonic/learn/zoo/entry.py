@@ -1,0 +1,84 @@
+"""What a published system is, as plain data: how its network is built, run, trained and read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import nn
+
+from canonic.learn.batches import drawn
+from canonic.learn.recipe import Recipe
+from canonic.learn.system import Forward, Gradient, Loss, Readout, once, seeded
+from canonic.learn.zoo.parts import cross_entropy
+
+Shape = tuple[int, ...]
+Build = Callable[[Shape, int], nn.Module]
+"""A network for samples of this shape and so many classes, with weights drawn from torch's generator."""
+
+FEW = 10_000
+"""Below so many samples an entry is trained by its recipe for few."""
+
+NOT_READABLE = "not readable"
+"""What stands for a published figure that was found in no readable source."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A published system, or a variant of one.
+
+    Attributes:
+        name: that commands know it by.
+        what: it is, in one line.
+        source: where it was published.
+        published: the figure there, on which data; ``NOT_READABLE`` if none could be read.
+        data: that its own figures stand on, where this library measures it.
+        kind: of its samples: "pictures" ``[channels, height, width]``, or "sequences" ``[time, channels]``.
+        codes: of input, hidden layers and output.
+        gradient: that it is trained by, in a word.
+        build: its network.
+        ann: the network of the same shape without time, trained with the same budget beside it.
+        forward: what the network does with a batch.
+        loss: of that.
+        readout: what is decoded after each step; the answer of a sample is the last, or one for each step where steps
+            have labels.
+        recipe: for at least ``FEW`` samples.
+        few: for fewer.
+        begin: what the network takes over from the trained ``ann`` before its own training, as ``begin(net, ann, x)``
+            with x some training samples; None if it begins from nothing.
+    """
+
+    name: str
+    what: str
+    source: str
+    published: str
+    data: str
+    codes: str
+    gradient: str
+    build: Build
+    ann: Build
+    forward: Forward
+    loss: Loss
+    readout: Readout
+    recipe: Recipe
+    few: Recipe
+    kind: Literal["pictures", "sequences"] = "pictures"
+    begin: Callable[[nn.Module, nn.Module, torch.Tensor], None] | None = None
+
+    def recipe_for(self, samples: int, seed: int) -> Recipe:
+        """Return how it is trained on so many samples."""
+        return replace(self.recipe if samples >= FEW else self.few, seed=seed)
+
+    def system(self, shape: Shape, classes: int, recipe: Recipe) -> Gradient:
+        """Return the spiking network, ready to be trained; its weights follow from the seed of the recipe."""
+        return Gradient(built(self.build, shape, classes, recipe), self.forward, self.loss, recipe, self.readout)
+
+    def same_shape(self, shape: Shape, classes: int, recipe: Recipe) -> Gradient:
+        """Return the network of the same shape without time, ready to be trained as long."""
+        return Gradient(built(self.ann, shape, classes, recipe), once, cross_entropy, replace(recipe, autocast=None))
+
+
+def built(build: Build, shape: Shape, classes: int, recipe: Recipe) -> nn.Module:
+    """Return a network whose weights follow from the seed of a recipe."""
+    with seeded(drawn(recipe.seed), torch.device("cpu")):
+        return build(shape, classes)

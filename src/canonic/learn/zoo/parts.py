@@ -1,0 +1,52 @@
+"""What entries of the zoo are run and read by."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from canonic.learn.schedule import Run, unroll
+from canonic.learn.system import Forward
+
+
+def constant(steps: int) -> Forward:
+    """Return a forward pass of this many steps, for samples that are the same at each."""
+    return lambda net, x, seed: unroll(net, x, steps, seed=seed)
+
+
+def stream(net: nn.Module, x: Float[Tensor, "batch time *shape"], seed: int | None) -> Run:
+    """Return the forward pass of sequences, a step of the network for each of theirs."""
+    return unroll(net, x.transpose(0, 1), seed=seed)
+
+
+def mean(outputs: Float[Tensor, "time batch classes"]) -> Float[Tensor, "time batch classes"]:
+    """Return after each step the mean of the outputs so far.
+
+    >>> mean(torch.tensor([[[1.0]], [[0.0]]])).flatten().tolist()
+    [1.0, 0.5]
+    """
+    count = torch.arange(1, len(outputs) + 1, device=outputs.device, dtype=outputs.dtype)
+    return outputs.cumsum(0) / count[:, None, None]
+
+
+def cross_entropy(run: Run, y: Int[Tensor, "batch"]) -> Float[Tensor, ""]:
+    """Return the cross entropy of the mean of the outputs of all steps."""
+    return F.cross_entropy(run.output.mean(0), y)
+
+
+class Votes(nn.Module):
+    """Counts the spikes of the neurons of each class, ``[rows, classes * group]`` to ``[rows, classes]``.
+
+    >>> Votes(classes=2, group=3)(torch.tensor([[1.0, 0, 1, 0, 1, 0]])).tolist()
+    [[2.0, 1.0]]
+    """
+
+    matrix: Tensor
+
+    def __init__(self, classes: int, group: int) -> None:
+        super().__init__()
+        self.register_buffer("matrix", torch.eye(classes).repeat_interleave(group, dim=1))
+
+    def forward(self, rows: Float[Tensor, "rows neurons"]) -> Float[Tensor, "rows classes"]:
+        """Return the counts."""
+        return F.linear(rows, self.matrix)

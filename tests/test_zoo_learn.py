@@ -1,0 +1,83 @@
+"""Every published system: it is built, learns, and says what it is."""
+
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+
+from canonic.datasets import open_data
+from canonic.errors import CanonicError, DataError
+from canonic.learn import Population, Recipe, fit, unroll
+from canonic.learn.batches import taken
+from canonic.learn.zoo import Entry, entry, names
+from canonic.learn.zoo.entry import FEW
+
+COUNT = 200
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """200 digits, standardised; their rows are the steps of a sequence."""
+    x, y = taken(open_data("digits:train"), range(COUNT))
+    x = (x - x.mean()) / x.std()
+    return {"pictures": TensorDataset(x, y), "sequences": TensorDataset(x.flatten(1, 2), y)}
+
+
+@pytest.mark.parametrize("name", names())
+def test_an_entry_learns_and_so_does_the_network_of_its_shape(name, digits):
+    known, data = entry(name), digits[entry(name).kind]
+    recipe = replace(known.recipe_for(COUNT, seed=1), epochs=3, batch=50)
+    shape = tuple(data.tensors[0].shape[1:])
+    for system in (known.system(shape, 10, recipe), known.same_shape(shape, 10, recipe)):
+        epochs = fit(system, data).epochs
+        assert epochs[-1].measures["loss"] < epochs[0].measures["loss"]
+        assert system.answer(data.tensors[0][:7]).shape[1:] == (7, 10)
+    again = known.system(shape, 10, recipe).net.state_dict()
+    assert all(torch.equal(t, again[n]) for n, t in known.system(shape, 10, recipe).net.state_dict().items())
+
+
+@pytest.mark.parametrize("name", names())
+def test_an_entry_says_what_it_is(name):
+    known = entry(name)
+    assert isinstance(known, Entry)
+    assert known.name == name
+    assert all(getattr(known, field) for field in ("what", "source", "published", "data", "codes", "gradient"))
+    assert known.codes.count(" > ") == 2
+    assert (known.recipe_for(FEW, 7), known.recipe_for(FEW - 1, 7)) == (
+        replace(known.recipe, seed=7),
+        replace(known.few, seed=7),
+    )
+    for recipe in (known.recipe, known.few):
+        assert Recipe.from_json(recipe.to_json()) == recipe
+        assert asdict(recipe)["seed"] == 0
+    shape = (1, 8, 8) if known.kind == "pictures" else (8, 8)
+    assert any(isinstance(module, Population) for module in known.build(shape, 10).modules())
+    assert not any(isinstance(module, Population) for module in known.ann(shape, 10).modules())
+
+
+def test_a_name_that_is_none_is_refused():
+    with pytest.raises(CanonicError, match="there is no system 'lfi': did you mean lif"):
+        entry("lfi")
+
+
+def test_a_network_for_pictures_refuses_what_is_none():
+    with pytest.raises(DataError, match=r"for pictures of at least 4 x 4 pixels, samples have the shape \[8\]"):
+        entry("lif").build((8,), 10)
+
+
+def test_dsr_keeps_the_gradient_of_a_clip_and_trains_its_threshold():
+    net = entry("dsr").build((1, 8, 8), 10)
+    population = next(m for m in net.modules() if isinstance(m, Population))
+    x = (torch.randn(3, 16, generator=torch.Generator().manual_seed(1)) * 3).requires_grad_()
+    unroll(nn.Sequential(population), x, steps=5).output.sum().backward()
+    assert torch.equal(x.grad, ((x >= 0) & (x <= 2)) * 5.0)
+    assert float(population.trained["theta"].grad) == pytest.approx(2 * 5 * int((x > 2).sum()))  # theta = exp(p)
+
+
+def test_votes_are_counted_for_each_class():
+    net = entry("population").build((1, 8, 8), 3)
+    spikes = unroll(net, torch.rand(4, 1, 8, 8), steps=1)
+    assert spikes.spikes["4"].shape == (1, 4, 150)
+    assert torch.equal(spikes.output, spikes.spikes["4"].unflatten(-1, (3, 50)).sum(-1))
