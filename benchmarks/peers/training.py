@@ -37,8 +37,7 @@ def theirs() -> nn.Module:
 
     def neurons() -> nn.Module:
         slope = surrogate.PiecewiseQuadratic(alpha=1.0)  # the triangle
-        node = neuron.LIFNode(2.0, False, surrogate_function=slope, detach_reset=True, step_mode="m")
-        assert isinstance(node, nn.Module)
+        node: nn.Module = neuron.LIFNode(2.0, False, surrogate_function=slope, detach_reset=True, step_mode="m")
         return node
 
     first = (layer.Conv2d(1, 16, 3, padding=1), layer.BatchNorm2d(16), neurons(), layer.AvgPool2d(2))

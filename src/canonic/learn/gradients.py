@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
 from canonic.checks import real, whole
+from canonic.codes.readouts import weighted_mean
 from canonic.errors import CanonicError
 from canonic.neurons.rules import Rule
 
@@ -78,7 +79,7 @@ class Equilibrium:
         """
         if recurrent is None:
             raise CanonicError("Equilibrium is for populations with recurrent=: take Representation")
-        a = mean_of(spikes, getattr(rule, "leak", 1.0)).detach().requires_grad_()
+        a = weighted_mean(spikes, getattr(rule, "leak", 1.0)).detach().requires_grad_()
         z = _response(rule)(recurrent(a) + currents.mean(0))
 
         def solve(grad: Tensor) -> Tensor:
@@ -102,22 +103,6 @@ class _Solved(torch.autograd.Function):
     @staticmethod
     def backward(ctx: FunctionCtx, *grads: Tensor) -> tuple[Tensor, None]:
         return ctx.solve(grads[0]), None  # type: ignore[attr-defined]
-
-
-def mean_of(
-    stream: Float[Tensor, "time batch *shape"], leak: Float[Tensor, "..."] | float
-) -> Float[Tensor, "batch *shape"]:
-    """Return the mean of a stream in which step t weighs ``leak^(T - t)``.
-
-    >>> mean_of(torch.tensor([[0.0], [1.0]]), 0.5).item()
-    0.6666666865348816
-    """
-    if isinstance(leak, float) and leak == 1:
-        return stream.mean(0)
-    total, weight = torch.zeros_like(stream[0]), torch.zeros((), device=stream.device)
-    for part in stream:
-        total, weight = leak * total + part, leak * weight + 1
-    return total / weight
 
 
 def _response(rule: Rule) -> Callable[[Tensor], Tensor]:

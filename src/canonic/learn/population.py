@@ -16,6 +16,9 @@ PopulationGradient = Callable[[Rule, Tensor, Tensor, nn.Module | None], Tensor]
 """What stands for the derivative of a whole population: from its rule, its currents and its spikes, both
 ``[time, batch, *shape]`` and the spikes without a graph, and its recurrence, to the spikes with one."""
 
+Streams = tuple[Tensor, ...]
+"""Of the spikes of a population, and of its membranes where they are wanted, ``[time, batch, *shape]``."""
+
 _Map = Callable[[Tensor], Tensor]
 _MAPS: Mapping[str | None, tuple[_Map, _Map]] = {
     "unit": (torch.sigmoid, torch.logit),
@@ -35,6 +38,7 @@ class Population(nn.Module):
             of a positive one.
         shape: of each of them, and broadcasts against one sample; () is one for the layer.
         recurrent: from the spikes of the step before to currents that are added, ``[batch, *shape]`` to the same.
+        membrane: whether ``Run.membranes`` has its membranes, the first of its state, after each step.
 
     Raises:
         CanonicError: if a field is unknown, cannot be trained, or does not have this shape.
@@ -53,9 +57,10 @@ class Population(nn.Module):
         trainable: Sequence[str] = (),
         shape: Sequence[int] = (),
         recurrent: nn.Module | None = None,
+        membrane: bool = False,
     ) -> None:
         super().__init__()
-        self.base, self.gradient, self.recurrent = rule, gradient, recurrent
+        self.base, self.gradient, self.recurrent, self.membrane = rule, gradient, recurrent, membrane
         self.trained = nn.ParameterDict({name: _free(rule, name, tuple(shape)) for name in trainable})
         for field, value in _values(rule).items():
             if isinstance(value, Tensor) and field not in trainable:
@@ -79,11 +84,12 @@ class Population(nn.Module):
         generator = schedule.generator(name, currents)
         draws = self._draws(rule, currents, generator, name)
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.gradient is None):
-            spikes, memory = self._run(rule, currents, draws, schedule, name)
+            (spikes, *membranes), memory = self._run(rule, currents, draws, schedule, name)
         if self.gradient is not None and torch.is_grad_enabled():
             spikes = self.gradient(rule, currents, spikes, self.recurrent)
         schedule.after[name] = memory._replace(noise=None if generator is None else generator.get_state())
         schedule.spikes[name] = spikes
+        schedule.membranes.update(zip([name], membranes, strict=False))
         if hasattr(rule, "loss"):
             schedule.losses[name] = rule.loss(currents, spikes, draws)
         return spikes.flatten(0, 1)
@@ -101,20 +107,20 @@ class Population(nn.Module):
 
     def _run(
         self, rule: Rule, currents: Tensor, draws: Tensor | None, schedule: Schedule, name: str
-    ) -> tuple[Float[Tensor, "time batch *shape"], Memory]:
-        """Return the spikes, and what to go on from."""
-        if schedule.before is None and self.recurrent is None and hasattr(rule, "run"):
-            return rule.run(currents, draws), Memory(())
+    ) -> tuple[Streams, Memory]:
+        """Return the spikes, the membranes where they are wanted, and what to go on from."""
+        if schedule.before is None and self.recurrent is None and not self.membrane and hasattr(rule, "run"):
+            return (rule.run(currents, draws),), Memory(())
         memory = schedule.remembered(name) or self._rest(rule, currents[0], name)
         parts, every = [], schedule.segment or len(currents)
         for start in range(0, len(currents), every):
             part = (memory, currents[start : start + every], None if draws is None else draws[start : start + every])
             if schedule.segment and torch.is_grad_enabled():
-                spikes, memory = checkpoint(self._scan, rule, *part, use_reentrant=False)
+                streams, memory = checkpoint(self._scan, rule, *part, use_reentrant=False)
             else:
-                spikes, memory = self._scan(rule, *part)
-            parts.append(spikes)
-        return (torch.cat(parts) if len(parts) > 1 else parts[0]), memory
+                streams, memory = self._scan(rule, *part)
+            parts.append(streams)
+        return (parts[0] if len(parts) == 1 else tuple(map(torch.cat, zip(*parts, strict=True)))), memory
 
     def _rest(self, rule: Rule, current: Tensor, name: str) -> Memory:
         """Return what it starts from."""
@@ -129,17 +135,17 @@ class Population(nn.Module):
             ) from error
         return Memory(state, None if self.recurrent is None else torch.zeros_like(current))
 
-    def _scan(
-        self, rule: Rule, memory: Memory, currents: Tensor, draws: Tensor | None
-    ) -> tuple[Float[Tensor, "time batch *shape"], Memory]:
+    def _scan(self, rule: Rule, memory: Memory, currents: Tensor, draws: Tensor | None) -> tuple[Streams, Memory]:
         """Run the step of the rule over some steps."""
-        state, sent, spikes = memory.state, memory.sent, []
+        state, sent, spikes, membranes = memory.state, memory.sent, [], []
         for t, current in enumerate(currents):
             if self.recurrent is not None:
                 current = current + self.recurrent(sent)
             state, sent = rule.step(state, current, None if draws is None else draws[t])
             spikes.append(sent)
-        return torch.stack(spikes), Memory(state, sent if self.recurrent is not None else None)
+            membranes.append(state[0])
+        streams = (spikes, membranes) if self.membrane else (spikes,)
+        return tuple(map(torch.stack, streams)), Memory(state, sent if self.recurrent is not None else None)
 
     def extra_repr(self) -> str:
         """Return its rule."""

@@ -49,6 +49,7 @@ class Schedule:
         after: as ``before``, for the next step.
         spikes: of each population, ``[time, batch, *shape]``.
         losses: of each population whose rule has one, ``[time]``.
+        membranes: of each population that keeps them, ``[time, batch, *shape]``.
     """
 
     steps: int
@@ -60,6 +61,7 @@ class Schedule:
     after: dict[str, Memory] = field(default_factory=dict)
     spikes: dict[str, Tensor] = field(default_factory=dict)
     losses: dict[str, Tensor] = field(default_factory=dict)
+    membranes: dict[str, Tensor] = field(default_factory=dict)
 
     def stream(self, rows: Float[Tensor, "rows *shape"], name: str) -> Float[Tensor, "time batch *shape"]:
         """Return rows with their time; rows of one step are the same at each.
@@ -138,12 +140,14 @@ class Run:
         output: ``[time, batch, *shape]``.
         spikes: of each population, by its name, ``[time, batch, *shape]``.
         losses: of each population whose rule has one, ``[time]``.
+        membranes: of each population that keeps them, ``[time, batch, *shape]``.
         state: of each module after the last step, from which ``tick`` goes on.
     """
 
     output: Float[Tensor, "time batch *shape"]
-    spikes: Mapping[str, Tensor]
-    losses: Mapping[str, Tensor]
+    spikes: Mapping[str, Tensor] = field(default_factory=dict)
+    losses: Mapping[str, Tensor] = field(default_factory=dict)
+    membranes: Mapping[str, Tensor] = field(default_factory=dict)
     state: Mapping[str, Memory] = field(default_factory=dict)
 
 
@@ -182,7 +186,7 @@ def unroll(
         whole("segment", segment, 1, 2**20, "about the square root of the steps", DataError)
     schedule = Schedule(steps, batch, _names(net), seed=seed, segment=segment)
     output = _passed(net, x if held else x.flatten(0, 1), schedule)
-    return Run(output, schedule.spikes, schedule.losses, schedule.after)
+    return Run(output, schedule.spikes, schedule.losses, schedule.membranes, schedule.after)
 
 
 def tick(

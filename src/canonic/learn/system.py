@@ -73,7 +73,7 @@ class System(Protocol):
 
 def once(net: nn.Module, x: Tensor, seed: int | None) -> Run:  # noqa: ARG001 - as of every forward
     """Return what a network without time does: the forward of an ANN, a network of one step."""
-    return Run(net(x)[None], {}, {})
+    return Run(net(x)[None])
 
 
 class Gradient:

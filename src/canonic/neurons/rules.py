@@ -38,7 +38,7 @@ class Rule(Protocol):
 
     random: ClassVar[bool]
 
-    def rest(self, like: Float[Tensor, "batch *shape"]) -> State:
+    def rest(self, like: Float[Tensor, "batch *shape"], /) -> State:
         """Return the state before the first step, of neurons that get such a current."""
         ...
 

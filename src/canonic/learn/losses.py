@@ -1,0 +1,105 @@
+"""Losses of an output in time, ``[time, batch, classes]``, and labels ``[batch]``; each is a mean over samples."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from canonic.codes.readouts import first_event
+from canonic.errors import DataError
+
+
+def labelled(y: Int[Tensor, "*labels"], classes: int, *, without: int | None = None) -> Int[Tensor, "*labels"]:
+    """Return labels that are classes, as they came.
+
+    Args:
+        y: 0 .. classes - 1.
+        classes: of the output.
+        without: what stands where there is no label.
+
+    Raises:
+        DataError: if one is none of these.
+    """
+    wrong = (y < 0) | (y >= classes) if without is None else ((y < 0) | (y >= classes)) & (y != without)
+    if wrong.any():
+        raise DataError(
+            f"label {y[wrong].flatten()[0].item()} is none of the {classes} classes of the output, 0 to {classes - 1}: "
+            "give the network an output for each class, and count classes from 0"
+        )
+    return y.long()
+
+
+def cross_entropy(output: Float[Tensor, "time batch classes"], y: Int[Tensor, "batch"]) -> Float[Tensor, ""]:
+    """Return the cross entropy of the mean over time.
+
+    >>> cross_entropy(torch.zeros(3, 1, 2), torch.tensor([1])).exp().item()
+    2.0
+    """
+    return F.cross_entropy(output.mean(0), labelled(y, output.shape[2]))
+
+
+def cross_entropy_each(
+    output: Float[Tensor, "time batch classes"], y: Int[Tensor, "batch time"], *, without: int = 255, first: int = 1
+) -> Float[Tensor, ""]:
+    """Return the mean cross entropy of the steps that have a label, each with its own.
+
+    Args:
+        output: at each step.
+        y: labels of each step.
+        without: what stands where there is none.
+        first: the step, from 1, at which they begin to count.
+
+    >>> cross_entropy_each(torch.zeros(2, 1, 4), torch.tensor([[255, 3]])).exp().item()
+    4.0
+    """
+    wanted = labelled(y, output.shape[2], without=without).T[first - 1 :]
+    return F.cross_entropy(output[first - 1 :].flatten(0, 1), wanted.flatten(), ignore_index=without)
+
+
+def tet(output: Float[Tensor, "time batch classes"], y: Int[Tensor, "batch"], share: float = 1e-3) -> Float[Tensor, ""]:
+    """Return ``(1 - share) mean_t CE(o[t], y) + share MSE(o, 1)``, temporal efficient training (arXiv 2202.11946).
+
+    >>> round(tet(torch.zeros(2, 1, 2), torch.tensor([0]), share=0.5).item(), 4)
+    0.8466
+    """
+    each = F.cross_entropy(output.flatten(0, 1), labelled(y, output.shape[2]).repeat(len(output)))
+    return (1 - share) * each + share * (output - 1).square().mean()
+
+
+def first_to_spike_log(v: Float[Tensor, "time batch classes"]) -> Float[Tensor, "batch classes"]:
+    """Return the logarithm of the probability that a class is the first to fire, and alone.
+
+    With ``p = sigmoid(V)`` and nothing before: ``log P(c) = logsumexp_t {sum_{t' < t} sum_j log(1 - p_j[t']) + log
+    p_c[t] + sum_{j != c} log(1 - p_j[t])}``.
+
+    >>> first_to_spike_log(torch.tensor([[[0.0, -100.0]]])).exp()[0, 0].item()
+    0.5
+    """
+    silent = F.logsigmoid(-v)
+    none = silent.sum(2, keepdim=True)  # no class fires at this step
+    before = none.cumsum(0) - none
+    return torch.logsumexp(before + F.logsigmoid(v) + none - silent, 0)
+
+
+def first_to_spike(v: Float[Tensor, "time batch classes"], y: Int[Tensor, "batch"]) -> Float[Tensor, ""]:
+    """Return ``-log P(the class of the label fires first)`` of stochastic outputs with the membranes v.
+
+    The form is derived from what such a network answers by (arXiv 2404.17719, whose own loss could not be read).
+
+    >>> round(first_to_spike(torch.tensor([[[0.0, -100.0]]]), torch.tensor([0])).item(), 4)
+    0.6931
+    """
+    return F.nll_loss(first_to_spike_log(v), labelled(y, v.shape[2]))
+
+
+def at_first_event(
+    v: Float[Tensor, "time batch classes"], spikes: Float[Tensor, "time batch classes"], y: Int[Tensor, "batch"]
+) -> Float[Tensor, ""]:
+    """Return the cross entropy of the membranes at the step of the first event, which itself gets no gradient.
+
+    >>> v = torch.tensor([[[0.0, 0.0]], [[9.0, -9.0]]])
+    >>> at_first_event(v, torch.tensor([[[1.0, 0.0]], [[0.0, 0.0]]]), torch.tensor([0])).exp().item()
+    2.0
+    """
+    there = (first_event(spikes.detach(), v.detach()).step - 1)[None, :, None].expand(1, -1, v.shape[2])
+    return F.cross_entropy(v.gather(0, there)[0], labelled(y, v.shape[2]))

@@ -1,0 +1,289 @@
+"""Rules against their published equations in plain Python, and what each is known to do."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from canonic.errors import CanonicError
+from canonic.learn import ALIF, IF, LIF, MPE, PSN, Integrator, Leaky, Population, SingleSpike, Stochastic, tick, unroll
+
+SHAPE = 9, 3, 5
+RULES = {
+    "leaky": Leaky(leak=0.8, theta=0.6),
+    "single": SingleSpike(leak=0.9, theta=0.7),
+    "integrator": Integrator(leak=0.9),
+    "adaptive": ALIF(tau=3.0, tau_adaptation=5.0, base=0.1),
+    "adaptive membrane": ALIF(tau=3.0, sends="membrane"),
+    "stochastic": Stochastic(leak=0.7, gain=2.0),
+    "stochastic soft": Stochastic(reset="soft"),
+    "mpe": MPE(theta=0.5),
+}
+
+
+def currents(seed=0):
+    return torch.tensor(np.random.default_rng(seed).normal(0.3, 0.7, SHAPE))
+
+
+def scanned(rule, x, draws=None):
+    """The scan of a step, and all its states."""
+    state, spikes, states = rule.rest(x[0]), [], []
+    for t, current in enumerate(x):
+        state, sent = rule.step(state, current, None if draws is None else draws[t])
+        spikes.append(sent)
+        states.append(state)
+    return torch.stack(spikes), states
+
+
+def leaky(x, d):
+    u, s, out = 0, 0, []
+    for current in x:
+        u = 0.8 * u + current - 0.6 * s
+        s = (u >= 0.6).astype(float)
+        out.append(s)
+    return out
+
+
+def single(x, d):
+    u, fired, out = 0, np.zeros(SHAPE[1:]), []
+    for current in x:
+        u = 0.9 * u + current
+        s = (u >= 0.7) & (fired == 0)
+        u, fired = u - 0.7 * s, fired + s
+        out.append(s)
+    return out
+
+
+def integrator(x, d):
+    return [sum(0.9 ** (t - i) * x[i] for i in range(t + 1)) for t in range(len(x))]
+
+
+def adaptive(x, d, tau=3.0, adapts=5.0, base=0.1, membrane=False):
+    u, b, s, out = 0, 0, 0, []
+    alpha, rho = np.exp(-1 / tau), np.exp(-1 / adapts)
+    for current in x:
+        b = rho * b + (1 - rho) * s
+        u = alpha * u + (1 - alpha) * current - (base + 1.8 * b) * s
+        s = (u >= base + 1.8 * b).astype(float)
+        out.append(u if membrane else s)
+    return out
+
+
+def adaptive_membrane(x, d):
+    return adaptive(x, d, adapts=30.0, base=0.01, membrane=True)
+
+
+def stochastic(x, d, leak=0.7, gain=2.0, soft=False):
+    v, out = 0, []
+    for t, current in enumerate(x):
+        v = leak * v + gain * current
+        s = (d[t] < 1 / (1 + np.exp(-v))).astype(float)
+        v = v - s if soft else v
+        out.append(s)
+    return out
+
+
+def stochastic_soft(x, d):
+    return stochastic(x, d, leak=0.9, gain=1.0, soft=True)
+
+
+def mpe(x, d):
+    m, out = 0, []
+    for t, current in enumerate(x):
+        out.append((current + 0.25 * m >= 0.5).astype(float))
+        m = np.where(d[t] < 1 / (1 + np.exp(-current)), 0, current)
+    return out
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 10_000))
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_is_its_equations(name, seed):
+    x, rule = currents(seed), RULES[name]
+    draws = torch.rand(SHAPE, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    expected = globals()[name.replace(" ", "_")](x.numpy(), draws.numpy())
+    np.testing.assert_allclose(scanned(rule, x, draws)[0].numpy(), expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_both_schedules_are_the_scan_of_the_step(name):
+    net, x = nn.Sequential(nn.Linear(5, 5), Population(RULES[name]), nn.Linear(5, 2)).double().eval(), currents(1)
+    state, outputs = None, []
+    for part in x:
+        state, y = tick(net, state, part, seed=3)
+        outputs.append(y)
+    whole, steps = unroll(net, x, seed=3).output, torch.stack(outputs)
+    torch.testing.assert_close(whole, steps, rtol=0, atol=1e-12)
+    grads = [torch.autograd.grad(y.square().sum(), list(net.parameters())) for y in (whole, steps)]
+    for one, other in zip(*grads, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+    assert all(part.dtype == torch.float64 and part.shape == (3, 5) for part in state["1"].state)
+
+
+def test_special_cases_are_each_other():
+    x = currents(2)
+    assert torch.equal(scanned(IF(theta=1.0), x)[0], scanned(LIF(leak=1.0), x)[0])
+    assert torch.equal(scanned(Leaky(leak=1.0), x)[0], scanned(LIF(leak=1.0), x)[0])
+    alif = ALIF(tau=3.0, beta=0.0, base=0.5)
+    alpha = float(np.exp(-1 / 3))
+    late = Leaky(leak=alpha, theta=0.5)
+    torch.testing.assert_close(scanned(alif, x)[0], scanned(late, (1 - alpha) * x)[0])
+
+
+def test_conservation():
+    """What was sent is what came less what is left."""
+    x = currents(3)
+    for rule in (LIF(leak=1.0), IF(theta=0.6, at=0.5)):
+        spikes, states = scanned(rule, x)
+        theta = 1.0 if isinstance(rule, LIF) else 1
+        torch.testing.assert_close(theta * spikes.sum(0), x.sum(0) - states[-1].u)
+
+
+@pytest.mark.parametrize(("at", "error"), [(1.0, 1.0), (0.5, 0.5)])
+def test_the_mean_of_integrate_and_fire_is_that_of_a_constant_current(at, error):
+    x = torch.linspace(0, 0.8, 50, dtype=torch.float64).expand(20, 1, 50)
+    rule = IF(theta=0.8, at=at)
+    spikes, states = scanned(rule, x)
+    assert (spikes.mean(0) - x[0]).abs().max() <= error * 0.8 / 20 + 1e-12
+    u = torch.stack([state.u for state in states])
+    assert u.min() >= -(1 - at) * 0.8 - 1e-12
+    assert u.max() <= at * 0.8 + 1e-12
+    torch.testing.assert_close(rule.response(x[0]), x[0])
+
+
+def test_a_neuron_of_one_spike_fires_once():
+    spikes, states = scanned(RULES["single"], currents(4).abs())
+    assert spikes.sum(0).max() == 1
+    assert torch.equal(spikes.sum(0), states[-1].fired)
+
+
+def test_adaptation_falls_and_rises():
+    rule, x = ALIF(tau_adaptation=5.0, base=0.2), torch.zeros(30, 1, 1, dtype=torch.float64)
+    start = rule.rest(x[0])._replace(b=torch.ones(1, 1, dtype=torch.float64))
+    state = start
+    for t in range(1, 10):
+        state, _ = rule.step(state, x[0])
+        np.testing.assert_allclose(state.b.item(), np.exp(-t / 5))
+    state = rule.rest(x[0])
+    for _ in range(300):  # always firing: the threshold goes to base + beta
+        state, _ = rule.step(state._replace(s=torch.ones(1, 1, dtype=torch.float64)), x[0])
+    np.testing.assert_allclose(state.b.item(), 1.0)
+
+
+def test_chance_has_its_mean():
+    x = torch.full((1, 20_000), 0.4)
+    draws = torch.rand(1, 20_000, generator=torch.Generator().manual_seed(0))
+    p = torch.sigmoid(torch.tensor(0.4)).item()
+    mean = scanned(Stochastic(), x[:, None], draws[:, None])[0].mean().item()
+    assert abs(mean - p) < 4 * (p * (1 - p) / 20_000) ** 0.5
+
+
+def test_the_gradient_of_chance_is_straight_through():
+    v = torch.tensor([[0.3, -1.2]], dtype=torch.float64, requires_grad=True)
+    rule = Stochastic()
+    rule.step(rule.rest(v), v, torch.tensor([[0.1, 0.9]], dtype=torch.float64))[1].sum().backward()
+    p = 1 / (1 + np.exp(-v.detach().numpy()))
+    np.testing.assert_allclose(v.grad.numpy(), p * (1 - p))
+
+
+def test_chance_is_the_same_for_a_seed_and_each_module_draws_its_own():
+    net, x = nn.Sequential(Population(Stochastic()), Population(Stochastic())).eval(), torch.zeros(4, 2, 50)
+    one, same, other = (unroll(net, x, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(one.output, same.output)
+    assert not torch.equal(one.output, other.output)
+    assert not torch.equal(one.spikes["0"], one.spikes["1"])
+    with pytest.raises(CanonicError, match=r"population 0 is random and the network is in eval\(\): give seed="):
+        unroll(net, x)
+
+
+def test_mpe_with_what_the_reset_leaves_is_lif():
+    """With the true memory in place of the estimate it is LIF with a hard reset, bit for bit."""
+    x, rule, m, spikes = currents(5), MPE(theta=0.5), torch.zeros(SHAPE[1:], dtype=torch.float64), []
+    for current in x:
+        h = current + rule.tau * m
+        _, s = rule.step(rule.rest(current)._replace(m=m), current)
+        m = (1 - s) * h
+        spikes.append(s)
+    assert torch.equal(torch.stack(spikes), scanned(LIF(leak=0.25, theta=0.5, reset="hard"), x)[0])
+
+
+def test_mpe_depends_on_two_currents_alone():
+    x = currents(6)
+    draws = torch.rand(SHAPE, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+    far = x.clone()
+    far[:4] = 5.0
+    far[6:] = -5.0
+    assert torch.equal(MPE().run(x, draws)[5], MPE().run(far, draws)[5])
+
+
+def test_all_steps_at_once_are_the_scan():
+    x = currents(7)
+    for draws in (None, torch.rand(SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(7))):
+        assert torch.equal(RULES["mpe"].run(x, draws), scanned(RULES["mpe"], x, draws)[0])
+
+
+def test_the_loss_of_mpe_is_how_far_its_estimates_are():
+    x, rule = currents(8), RULES["mpe"]
+    draws = torch.rand(SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(8))
+    m, before = np.where(draws.numpy() < 1 / (1 + np.exp(-x.numpy())), 0, x.numpy()), np.zeros(SHAPE[1:])
+    expected = []
+    for t in range(SHAPE[0]):
+        h = x.numpy()[t] + 0.25 * before
+        expected.append(((m[t] - np.where(h >= 0.5, 0, h)) ** 2).mean())
+        before = m[t]
+    np.testing.assert_allclose(rule.loss(x, rule.run(x, draws), draws).numpy(), expected)
+    run = unroll(nn.Sequential(Population(rule)), x, seed=0)
+    assert run.losses["0"].shape == (SHAPE[0],)
+
+
+def test_psn_is_a_product_over_time():
+    weight = torch.randn(SHAPE[0], SHAPE[0], generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    neurons = Population(PSN(weight, theta=0.5), trainable=("weight",), shape=weight.shape).double()
+    x, net = currents(9), nn.Sequential(neurons)
+    expected = np.einsum("st,tbi->sbi", weight.float().double().numpy(), x.numpy()) >= 0.5
+    np.testing.assert_array_equal(unroll(net, x).output.detach().numpy(), expected)
+    with pytest.raises(CanonicError, match=r"PSN has no step: .* run it by unroll\(\)"):
+        tick(net, None, x[0])
+    with pytest.raises(CanonicError, match="PSN has 9 steps, and 4 run: give both the same"):
+        unroll(net, x[:4])
+
+
+def test_membranes_are_kept_where_they_are_wanted():
+    x = currents(10)
+    net = nn.Sequential(Population(Leaky(leak=0.8, theta=0.6), membrane=True), Population(LIF()))
+    run = unroll(net, x, segment=2)
+    assert set(run.membranes) == {"0"}
+    assert torch.equal((run.membranes["0"] >= 0.6).double(), run.spikes["0"])
+
+
+@pytest.mark.parametrize("rule", [*RULES.values(), LIF(), IF()], ids=lambda rule: type(rule).__name__)
+def test_fields_may_differ_by_neuron(rule):
+    name = next(iter(rule.__dataclass_fields__))
+    each = replace(rule, **{name: torch.linspace(0.2, 0.9, 5, dtype=torch.float64)})
+    x, draws = currents(11), torch.rand(SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    one = replace(rule, **{name: torch.linspace(0.2, 0.9, 5, dtype=torch.float64)[3].item()})
+    torch.testing.assert_close(scanned(each, x, draws)[0][..., 3], scanned(one, x, draws)[0][..., 3])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Leaky(leak=0.0), r"leak of Leaky must be in \(0, 1\], got 0.0"),
+        (lambda: SingleSpike(theta=-1.0), "theta of SingleSpike must be above 0, got -1.0"),
+        (lambda: ALIF(tau=torch.tensor([3.0, -1.0])), "tau of ALIF must be above 0"),
+        (lambda: ALIF(sends="both"), "ALIF sends spikes or its membrane, got 'both'"),
+        (lambda: Stochastic(reset="hard"), "reset of Stochastic must be none or soft, got 'hard'"),
+        (
+            lambda: Stochastic().step(Stochastic().rest(torch.ones(1)), torch.ones(1)),
+            "a step of Stochastic needs draw=",
+        ),
+        (lambda: PSN(torch.ones(2, 3)), r"weight of PSN must be \[T, T\], got \[2, 3\]"),
+    ],
+)
+def test_what_cannot_be_is_refused(make, message):
+    with pytest.raises(CanonicError, match=message):
+        make()
