@@ -1,10 +1,10 @@
 """Which answers are right: one for each sample, or one for each step that has a label."""
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from canonic.errors import DataError
+from canonic.learn.losses import labelled
 
 NO_LABEL = 255
 """What stands for a step without a label, where steps have labels."""
@@ -21,18 +21,10 @@ def hits(readout: Float[Tensor, "time batch classes"], y: Int[Tensor, "batch *ti
     return int((answers == y)[labelled].sum()), int(labelled.sum())
 
 
-def require_labels(y: Shaped[Tensor, "batch *time"], classes: int) -> None:
-    """Check the labels of a batch.
+def require_labels(y: Tensor, classes: int) -> None:
+    """Check the labels of a batch, one for each sample or one for each step.
 
     Raises:
         DataError: if one is no class.
     """
-    if y.is_floating_point():
-        raise DataError(f"labels must be classes, whole numbers from 0, got {y.dtype}")
-    known = y if y.dim() == 1 else y[y != NO_LABEL]
-    wrong = known[(known < 0) | (known >= classes)]
-    if len(wrong):
-        raise DataError(
-            f"label {int(wrong[0])} is none of the {classes} classes of the network, which are numbered from 0: give "
-            f"it an output for each class, or number them 0 to {classes - 1}"
-        )
+    labelled(y, classes, without=None if y.dim() == 1 else NO_LABEL)

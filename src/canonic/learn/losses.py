@@ -2,14 +2,14 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from canonic.codes.readouts import first_event
 from canonic.errors import DataError
 
 
-def labelled(y: Int[Tensor, "*labels"], classes: int, *, without: int | None = None) -> Int[Tensor, "*labels"]:
+def labelled(y: Shaped[Tensor, "*labels"], classes: int, *, without: int | None = None) -> Int[Tensor, "*labels"]:
     """Return labels that are classes, as they came.
 
     Args:
@@ -20,6 +20,8 @@ def labelled(y: Int[Tensor, "*labels"], classes: int, *, without: int | None = N
     Raises:
         DataError: if one is none of these.
     """
+    if y.is_floating_point():
+        raise DataError(f"labels must be classes, whole numbers from 0, got {y.dtype}: number the classes")
     wrong = (y < 0) | (y >= classes) if without is None else ((y < 0) | (y >= classes)) & (y != without)
     if wrong.any():
         raise DataError(

@@ -7,11 +7,12 @@ the mean current to the mean of what is sent, so that no time course is kept. V 
 from torch import nn
 
 from canonic.learn.gradients import Representation
+from canonic.learn.losses import cross_entropy
 from canonic.learn.population import Population
 from canonic.learn.recipe import Optimiser, Recipe
 from canonic.learn.zoo.bodies import cnn, relu
 from canonic.learn.zoo.entry import Entry, Shape
-from canonic.learn.zoo.parts import constant, cross_entropy, mean
+from canonic.learn.zoo.parts import constant, mean_so_far, of_output
 from canonic.neurons.rules import IF
 
 STEPS = 5
@@ -29,13 +30,14 @@ ENTRIES = (
         source="arXiv 2205.00459",
         published="CIFAR-10 95.40 % (T = 20, table of a third party), about 94.45 % (T = 5, official code); ResNet-18",
         data="Fashion-MNIST",
+        network="16C3-P2-32C3-P2",
         codes="direct > spikes > mean",
         gradient="representation",
         build=cnn(neurons),
         ann=cnn(relu),
         forward=constant(STEPS),
-        loss=cross_entropy,
-        readout=mean,
+        loss=of_output(cross_entropy),
+        readout=mean_so_far,
         recipe=Recipe(epochs=3, batch=128, optimiser=Optimiser("adam", lr=2e-3)),
         few=Recipe(epochs=15, batch=32, optimiser=Optimiser("adam", lr=2e-3)),
     ),

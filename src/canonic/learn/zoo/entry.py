@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from canonic.learn.batches import drawn
+from canonic.learn.losses import cross_entropy
 from canonic.learn.recipe import Recipe
 from canonic.learn.system import Forward, Gradient, Loss, Readout, once, seeded
-from canonic.learn.zoo.parts import cross_entropy
+from canonic.learn.zoo.parts import of_output
 
 Shape = tuple[int, ...]
 Build = Callable[[Shape, int], nn.Module]
@@ -34,6 +35,7 @@ class Entry:
         published: the figure there, on which data; ``NOT_READABLE`` if none could be read.
         data: that its own figures stand on, where this library measures it.
         kind: of its samples: "pictures" ``[channels, height, width]``, or "sequences" ``[time, channels]``.
+        network: its layers between input and classes.
         codes: of input, hidden layers and output.
         gradient: that it is trained by, in a word.
         build: its network.
@@ -44,6 +46,8 @@ class Entry:
             have labels.
         recipe: for at least ``FEW`` samples.
         few: for fewer.
+        standardised: whether pictures have mean 0 and standard deviation 1 for it; else they stay in [0, 1].
+        decided: the step of each answer, from 1, from the outputs of all steps; None where it is the last.
         begin: what the network takes over from the trained ``ann`` before its own training, as ``begin(net, ann, x)``
             with x some training samples; None if it begins from nothing.
     """
@@ -53,6 +57,7 @@ class Entry:
     source: str
     published: str
     data: str
+    network: str
     codes: str
     gradient: str
     build: Build
@@ -63,6 +68,8 @@ class Entry:
     recipe: Recipe
     few: Recipe
     kind: Literal["pictures", "sequences"] = "pictures"
+    standardised: bool = True
+    decided: Callable[[torch.Tensor], torch.Tensor] | None = None
     begin: Callable[[nn.Module, nn.Module, torch.Tensor], None] | None = None
 
     def recipe_for(self, samples: int, seed: int) -> Recipe:
@@ -75,7 +82,9 @@ class Entry:
 
     def same_shape(self, shape: Shape, classes: int, recipe: Recipe) -> Gradient:
         """Return the network of the same shape without time, ready to be trained as long."""
-        return Gradient(built(self.ann, shape, classes, recipe), once, cross_entropy, replace(recipe, autocast=None))
+        return Gradient(
+            built(self.ann, shape, classes, recipe), once, of_output(cross_entropy), replace(recipe, autocast=None)
+        )
 
 
 def built(build: Build, shape: Shape, classes: int, recipe: Recipe) -> nn.Module:

@@ -6,11 +6,12 @@ gradient through the reset; the answer is the mean of the outputs of all steps (
 
 from torch import nn
 
+from canonic.learn.losses import cross_entropy
 from canonic.learn.population import Population
 from canonic.learn.recipe import Optimiser, Recipe
 from canonic.learn.zoo.bodies import cnn, relu
 from canonic.learn.zoo.entry import Entry, Shape
-from canonic.learn.zoo.parts import constant, cross_entropy, mean
+from canonic.learn.zoo.parts import constant, mean_so_far, of_output
 from canonic.neurons.rules import LIF
 
 STEPS = 4
@@ -28,13 +29,14 @@ ENTRIES = (
         source="arXiv 1901.09948",
         published="none: it is the baseline",
         data="Fashion-MNIST",
+        network="16C3-P2-32C3-P2",
         codes="direct > spikes > mean",
         gradient="surrogate",
         build=cnn(neurons),
         ann=cnn(relu),
         forward=constant(STEPS),
-        loss=cross_entropy,
-        readout=mean,
+        loss=of_output(cross_entropy),
+        readout=mean_so_far,
         recipe=Recipe(epochs=3, batch=128, optimiser=Optimiser("adam", lr=2e-3)),
         few=Recipe(epochs=15, batch=32, optimiser=Optimiser("adam", lr=2e-3)),
     ),

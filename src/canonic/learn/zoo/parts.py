@@ -1,12 +1,14 @@
 """What entries of the zoo are run and read by."""
 
+from collections.abc import Callable
+
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from canonic.learn.schedule import Run, unroll
-from canonic.learn.system import Forward
+from canonic.learn.system import Forward, Loss
 
 
 def constant(steps: int) -> Forward:
@@ -19,19 +21,19 @@ def stream(net: nn.Module, x: Float[Tensor, "batch time *shape"], seed: int | No
     return unroll(net, x.transpose(0, 1), seed=seed)
 
 
-def mean(outputs: Float[Tensor, "time batch classes"]) -> Float[Tensor, "time batch classes"]:
+def mean_so_far(outputs: Float[Tensor, "time batch classes"]) -> Float[Tensor, "time batch classes"]:
     """Return after each step the mean of the outputs so far.
 
-    >>> mean(torch.tensor([[[1.0]], [[0.0]]])).flatten().tolist()
+    >>> mean_so_far(torch.tensor([[[1.0]], [[0.0]]])).flatten().tolist()
     [1.0, 0.5]
     """
     count = torch.arange(1, len(outputs) + 1, device=outputs.device, dtype=outputs.dtype)
     return outputs.cumsum(0) / count[:, None, None]
 
 
-def cross_entropy(run: Run, y: Int[Tensor, "batch"]) -> Float[Tensor, ""]:
-    """Return the cross entropy of the mean of the outputs of all steps."""
-    return F.cross_entropy(run.output.mean(0), y)
+def of_output(loss: Callable[[Tensor, Tensor], Tensor]) -> Loss:
+    """Return the loss of a run that is one of its output."""
+    return lambda run, y: loss(run.output, y)
 
 
 class Votes(nn.Module):

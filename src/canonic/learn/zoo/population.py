@@ -9,11 +9,12 @@ from math import prod
 
 from torch import nn
 
+from canonic.learn.losses import cross_entropy
 from canonic.learn.population import Population
 from canonic.learn.recipe import Constant, Optimiser, Recipe
 from canonic.learn.zoo.bodies import Neurons, relu
 from canonic.learn.zoo.entry import Entry, Shape
-from canonic.learn.zoo.parts import Votes, constant, cross_entropy, mean
+from canonic.learn.zoo.parts import Votes, constant, mean_so_far, of_output
 from canonic.neurons.rules import LIF
 from canonic.neurons.surrogate import Surrogate, atan
 
@@ -44,13 +45,14 @@ _MANY = Entry(
     source="arXiv 2211.10725",
     published="Fashion-MNIST 82.7 % after 2 epochs (tutorial)",
     data="Fashion-MNIST",
+    network="128-500",
     codes="direct > spikes > votes",
     gradient="surrogate",
     build=partial(body, neurons, neurons, GROUP),
     ann=partial(body, relu, nothing, GROUP),
     forward=constant(1),
-    loss=cross_entropy,
-    readout=mean,
+    loss=of_output(cross_entropy),
+    readout=mean_so_far,
     recipe=Recipe(epochs=10, batch=128, optimiser=_ADAM, schedule=Constant()),
     few=Recipe(epochs=30, batch=32, optimiser=_ADAM, schedule=Constant()),
 )
@@ -69,6 +71,7 @@ ENTRIES = (
         name="population-one",
         what="one step, one output neuron a class",
         published="Fashion-MNIST 61.9 % after 2 epochs (tutorial)",
+        network="128",
         codes="direct > spikes > spikes",
         build=partial(body, neurons, neurons, 1),
         ann=partial(body, relu, nothing, 1),

@@ -1,0 +1,94 @@
+"""A published system, trained on some data, and the network of the same shape without time, trained as long."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxtyping import Shaped
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from canonic.datasets import Preprocessing
+from canonic.errors import DataError
+from canonic.learn.answers import NO_LABEL
+from canonic.learn.fit import fit
+from canonic.learn.history import History
+from canonic.learn.recipe import Recipe
+from canonic.learn.system import Gradient
+from canonic.learn.zoo.entry import Entry
+
+DIMENSIONS = {"pictures": (3, "[channels, height, width]"), "sequences": (2, "[time, channels]")}
+BEGUN = 1000
+"""Training samples that a network which begins from another one sees for it."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A system of the zoo after its training.
+
+    Attributes:
+        entry: what it is.
+        system: the spiking network.
+        history: of its training.
+        ann: the network of the same shape without time; None if it was not trained.
+        ann_history: likewise.
+    """
+
+    entry: Entry
+    system: Gradient
+    history: History
+    ann: Gradient | None = None
+    ann_history: History | None = None
+
+
+def train(
+    entry: Entry,
+    data: TensorDataset,
+    recipe: Recipe,
+    *,
+    validate: TensorDataset | None = None,
+    folder: Path | None = None,
+    ann: bool = True,
+    progress: bool = True,
+) -> Trained:
+    """Train a system, and beside it the network of the same shape without time.
+
+    Args:
+        entry: of the zoo.
+        data: samples in memory, prepared as the entry wants them.
+        recipe: usually ``entry.recipe_for(len(data), seed)``.
+        validate: as for ``fit``.
+        folder: for checkpoints, as for ``fit``.
+        ann: whether the other network is trained too; it is in any case if the system begins from it.
+        progress: show a bar, on a terminal.
+
+    Raises:
+        DataError: if samples are not of the kind that the system is for.
+        CanonicError: as ``fit``.
+    """
+    x, y = data.tensors
+    shape, classes = tuple(x.shape[1:]), count_classes(y)
+    dimensions, written = DIMENSIONS[entry.kind]
+    if len(shape) != dimensions:
+        raise DataError(f"{entry.name} is for {entry.kind} {written}, samples have the shape {list(shape)}")
+    system, twin, how = entry.system(shape, classes, recipe), None, None
+    if ann or entry.begin is not None:
+        twin = entry.same_shape(shape, classes, recipe)
+        how = fit(twin, data, validate=validate, folder=folder and folder / "ann", progress=progress)
+    if entry.begin is not None and twin is not None:
+        entry.begin(system.net, twin.net, x[:BEGUN])
+    history = fit(system, data, validate=validate, folder=folder and folder / entry.name, progress=progress)
+    return Trained(entry, system, history, twin, how)
+
+
+def count_classes(y: Shaped[Tensor, "samples *time"]) -> int:
+    """Return how many classes labels tell apart, which are numbered from 0."""
+    known = y if y.dim() == 1 else y[y != NO_LABEL]
+    if y.is_floating_point() or not len(known) or int(known.min()) < 0:
+        raise DataError("labels must be classes, whole numbers from 0: number them")
+    return int(known.max()) + 1
+
+
+def standardising(x: Shaped[Tensor, "samples ..."]) -> Preprocessing:
+    """Return what gives training samples the mean 0 and the standard deviation 1, all channels alike."""
+    numbers = x.double()
+    return Preprocessing((round(float(numbers.mean()), 4),), (max(round(float(numbers.std()), 4), 1e-4),))
