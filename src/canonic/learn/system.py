@@ -23,8 +23,8 @@ Forward = Callable[[nn.Module, Tensor, int | None], Run]
 Loss = Callable[[Run, Tensor], Tensor]
 """A number for what a network did, and the labels."""
 
-Readout = Callable[[Tensor], Tensor]
-"""From the outputs of all steps to what was decoded after each, both ``[time, batch, classes]``."""
+Readout = Callable[[Run], Tensor]
+"""From what a network did to what is decoded after each step, ``[time, batch, classes]``."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Gradient:
         forward: what it does, as ``lambda net, x, seed: unroll(net, x, steps=4, seed=seed)``.
         loss: of that, a scalar.
         recipe: how it is trained.
-        readout: what is decoded from the outputs after each step; the outputs themselves by default.
+        readout: what is decoded after each step; the outputs by default.
         group: the processes that share the batches; those of torch.distributed if None.
 
     Raises:
@@ -99,7 +99,7 @@ class Gradient:
         forward: Forward,
         loss: Loss,
         recipe: Recipe,
-        readout: Readout = lambda outputs: outputs,
+        readout: Readout = lambda run: run.output,
         *,
         group: Workers | None = None,
     ) -> None:
@@ -143,7 +143,7 @@ class Gradient:
         self.net.eval()
         with torch.no_grad():
             x = x.to(next(self.net.parameters()).device)
-            return self._pass.readout(self._pass.run(x, self.recipe.seed).output)
+            return self._pass.readout(self._pass.run(x, self.recipe.seed))
 
     def memory(self) -> Mapping[str, Tensor]:
         """Return the moments of the optimiser, by the number of the parameter."""
@@ -185,7 +185,8 @@ class _Pass(nn.Module):
     def forward(self, x: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """Return the loss, and what is decoded after each step."""
         run = self.run(x, seed)
-        readout = self.readout(run.output.detach())
+        with torch.no_grad():
+            readout = self.readout(run)
         require_labels(y, readout.shape[-1])
         return self.loss(run, y), readout
 

@@ -7,12 +7,11 @@ the mean current to the mean of what is sent, so that no time course is kept. V 
 from torch import nn
 
 from canonic.learn.gradients import Representation
-from canonic.learn.losses import cross_entropy
 from canonic.learn.population import Population
 from canonic.learn.recipe import Optimiser, Recipe
 from canonic.learn.zoo.bodies import cnn, relu
 from canonic.learn.zoo.entry import Entry, Shape
-from canonic.learn.zoo.parts import constant, mean_so_far, of_output
+from canonic.learn.zoo.parts import constant, cross_entropy, mean
 from canonic.neurons.rules import IF
 
 STEPS = 5
@@ -36,8 +35,8 @@ ENTRIES = (
         build=cnn(neurons),
         ann=cnn(relu),
         forward=constant(STEPS),
-        loss=of_output(cross_entropy),
-        readout=mean_so_far,
+        loss=cross_entropy,
+        readout=mean,
         recipe=Recipe(epochs=3, batch=128, optimiser=Optimiser("adam", lr=2e-3)),
         few=Recipe(epochs=15, batch=32, optimiser=Optimiser("adam", lr=2e-3)),
     ),

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from canonic.learn.batches import drawn
-from canonic.learn.losses import cross_entropy
 from canonic.learn.recipe import Recipe
+from canonic.learn.schedule import Run
 from canonic.learn.system import Forward, Gradient, Loss, Readout, once, seeded
-from canonic.learn.zoo.parts import of_output
+from canonic.learn.zoo.parts import cross_entropy
 
 Shape = tuple[int, ...]
 Build = Callable[[Shape, int], nn.Module]
@@ -47,7 +47,7 @@ class Entry:
         recipe: for at least ``FEW`` samples.
         few: for fewer.
         standardised: whether pictures have mean 0 and standard deviation 1 for it; else they stay in [0, 1].
-        decided: the step of each answer, from 1, from the outputs of all steps; None where it is the last.
+        decided: the step of each answer, from 1, from what the network did; None where it is the last.
         begin: what the network takes over from the trained ``ann`` before its own training, as ``begin(net, ann, x)``
             with x some training samples; None if it begins from nothing.
     """
@@ -69,7 +69,7 @@ class Entry:
     few: Recipe
     kind: Literal["pictures", "sequences"] = "pictures"
     standardised: bool = True
-    decided: Callable[[torch.Tensor], torch.Tensor] | None = None
+    decided: Callable[[Run], torch.Tensor] | None = None
     begin: Callable[[nn.Module, nn.Module, torch.Tensor], None] | None = None
 
     def recipe_for(self, samples: int, seed: int) -> Recipe:
@@ -82,9 +82,7 @@ class Entry:
 
     def same_shape(self, shape: Shape, classes: int, recipe: Recipe) -> Gradient:
         """Return the network of the same shape without time, ready to be trained as long."""
-        return Gradient(
-            built(self.ann, shape, classes, recipe), once, of_output(cross_entropy), replace(recipe, autocast=None)
-        )
+        return Gradient(built(self.ann, shape, classes, recipe), once, cross_entropy, replace(recipe, autocast=None))
 
 
 def built(build: Build, shape: Shape, classes: int, recipe: Recipe) -> nn.Module:

@@ -1,14 +1,13 @@
 """What entries of the zoo are run and read by."""
 
-from collections.abc import Callable
-
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from canonic.learn import losses
 from canonic.learn.schedule import Run, unroll
-from canonic.learn.system import Forward, Loss
+from canonic.learn.system import Forward
 
 
 def constant(steps: int) -> Forward:
@@ -21,19 +20,19 @@ def stream(net: nn.Module, x: Float[Tensor, "batch time *shape"], seed: int | No
     return unroll(net, x.transpose(0, 1), seed=seed)
 
 
-def mean_so_far(outputs: Float[Tensor, "time batch classes"]) -> Float[Tensor, "time batch classes"]:
+def mean(run: Run) -> Float[Tensor, "time batch classes"]:
     """Return after each step the mean of the outputs so far.
 
-    >>> mean_so_far(torch.tensor([[[1.0]], [[0.0]]])).flatten().tolist()
+    >>> mean(Run(torch.tensor([[[1.0]], [[0.0]]]))).flatten().tolist()
     [1.0, 0.5]
     """
-    count = torch.arange(1, len(outputs) + 1, device=outputs.device, dtype=outputs.dtype)
-    return outputs.cumsum(0) / count[:, None, None]
+    count = torch.arange(1, len(run.output) + 1, device=run.output.device, dtype=run.output.dtype)
+    return run.output.cumsum(0) / count[:, None, None]
 
 
-def of_output(loss: Callable[[Tensor, Tensor], Tensor]) -> Loss:
-    """Return the loss of a run that is one of its output."""
-    return lambda run, y: loss(run.output, y)
+def cross_entropy(run: Run, y: Int[Tensor, "batch"]) -> Float[Tensor, ""]:
+    """Return the cross entropy of the mean of the outputs of all steps."""
+    return losses.cross_entropy(run.output, y)
 
 
 class Votes(nn.Module):

@@ -9,12 +9,11 @@ from math import prod
 
 from torch import nn
 
-from canonic.learn.losses import cross_entropy
 from canonic.learn.population import Population
 from canonic.learn.recipe import Constant, Optimiser, Recipe
 from canonic.learn.zoo.bodies import Neurons, relu
 from canonic.learn.zoo.entry import Entry, Shape
-from canonic.learn.zoo.parts import Votes, constant, mean_so_far, of_output
+from canonic.learn.zoo.parts import Votes, constant, cross_entropy, mean
 from canonic.neurons.rules import LIF
 from canonic.neurons.surrogate import Surrogate, atan
 
@@ -51,8 +50,8 @@ _MANY = Entry(
     build=partial(body, neurons, neurons, GROUP),
     ann=partial(body, relu, nothing, GROUP),
     forward=constant(1),
-    loss=of_output(cross_entropy),
-    readout=mean_so_far,
+    loss=cross_entropy,
+    readout=mean,
     recipe=Recipe(epochs=10, batch=128, optimiser=_ADAM, schedule=Constant()),
     few=Recipe(epochs=30, batch=32, optimiser=_ADAM, schedule=Constant()),
 )
