@@ -61,8 +61,8 @@ SUBJECTS = {
 }
 
 MEMBERS = {
-    "quantised": Member("8 bits, layer by layer", Setting(code="binary:8"), SCREENED),
-    "rate": Member("rate", Setting(code="rate:32"), SCREENED),
+    "quantised": Member("a quantised network of 8 bits", Setting(steps=1, silent=0, beta=128.0, levels=127), SCREENED),
+    "rate": Member("signed rate", Setting(code="signed-rate:32"), SCREENED),
     "ternary": Member("ternary", Setting(), SCREENED),
     "ternary_auto": Member("ternary", Setting(silent="auto"), SCREENED),
     "graded_8": Member("graded", Setting(silent=0, levels=8), SCREENED),
