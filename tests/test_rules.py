@@ -233,11 +233,17 @@ def test_the_loss_of_mpe_is_how_far_its_estimates_are():
     expected = []
     for t in range(SHAPE[0]):
         h = x.numpy()[t] + 0.25 * before
-        expected.append(((m[t] - np.where(h >= 0.5, 0, h)) ** 2).mean())
+        expected.append(((m[t] - np.where(h >= 0.5, 0, h)) ** 2).mean() / SHAPE[0])
         before = m[t]
     np.testing.assert_allclose(rule.loss(x, rule.run(x, draws), draws).numpy(), expected)
     run = unroll(nn.Sequential(Population(rule)), x, seed=0)
     assert run.losses["0"].shape == (SHAPE[0],)
+    shared = Population(replace(rule, share=torch.zeros(SHAPE[0])), trainable=("share", "theta"))
+    losses = unroll(nn.Sequential(shared).double(), x, seed=0).losses["0"]
+    torch.testing.assert_close(losses, run.losses["0"])
+    losses.sum().backward()
+    assert shared.trained["share"].grad.count_nonzero() == SHAPE[0]
+    assert shared.trained["share"].grad.sum().abs() < 1e-12  # what one step gains the others lose
 
 
 def test_psn_is_a_product_over_time():

@@ -36,7 +36,7 @@ class Population(nn.Module):
         gradient: what stands for their derivative; by default that of the rule's own steps, with its slope.
         trainable: fields of the rule that are trained. What is trained is the logit of a field in (0, 1], the logarithm
             of a positive one.
-        shape: of each of them, and broadcasts against one sample; () is one for the layer.
+        shape: of each of them, and broadcasts against one sample: () is one for the layer. By default the field's.
         recurrent: from the spikes of the step before to currents that are added, ``[batch, *shape]`` to the same.
         membrane: whether ``Run.membranes`` has its membranes, the first of its state, after each step.
 
@@ -55,13 +55,13 @@ class Population(nn.Module):
         gradient: PopulationGradient | None = None,
         *,
         trainable: Sequence[str] = (),
-        shape: Sequence[int] = (),
+        shape: Sequence[int] | None = None,
         recurrent: nn.Module | None = None,
         membrane: bool = False,
     ) -> None:
         super().__init__()
         self.base, self.gradient, self.recurrent, self.membrane = rule, gradient, recurrent, membrane
-        self.trained = nn.ParameterDict({name: _free(rule, name, tuple(shape)) for name in trainable})
+        self.trained = nn.ParameterDict({name: _free(rule, name, shape) for name in trainable})
         for field, value in _values(rule).items():
             if isinstance(value, Tensor) and field not in trainable:
                 self.register_buffer(f"fixed_{field}", value)
@@ -163,8 +163,9 @@ def _is_number(value: object) -> bool:
 
 
 def _tensors(rule: Rule) -> list[Tensor]:
-    """Return the fields of a rule that are tensors."""
-    return [value for value in _values(rule).values() if isinstance(value, Tensor)]
+    """Return the fields of a rule that are tensors, of neurons."""
+    of_steps = {each.name for each in fields(rule) if each.metadata.get("axis") == "time"}  # type: ignore[arg-type]
+    return [v for name, v in _values(rule).items() if isinstance(v, Tensor) and name not in of_steps]
 
 
 def _domain(rule: Rule, name: str) -> str | None:
@@ -172,7 +173,7 @@ def _domain(rule: Rule, name: str) -> str | None:
     return next(each.metadata.get("domain") for each in fields(rule) if each.name == name)  # type: ignore[arg-type]
 
 
-def _free(rule: Rule, name: str, shape: tuple[int, ...]) -> nn.Parameter:
+def _free(rule: Rule, name: str, shape: Sequence[int] | None) -> nn.Parameter:
     """Return what is trained in place of a field."""
     kind, known = type(rule).__name__, [each for each, value in _values(rule).items() if _is_number(value)]
     if name not in known:
@@ -181,6 +182,7 @@ def _free(rule: Rule, name: str, shape: tuple[int, ...]) -> nn.Parameter:
     free = _MAPS[_domain(rule, name)][1](value)
     if not free.isfinite().all():
         raise CanonicError(f"{name} of {kind} is {value.tolist()}, the end of its range: train it from inside, say 0.9")
+    shape = value.shape if shape is None else tuple(shape)
     try:
         return nn.Parameter(free.expand(shape).clone())
     except RuntimeError as error:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from canonic.errors import CanonicError
-from canonic.neurons.rules import POSITIVE, UNIT, Fire, State, admit
+from canonic.neurons.rules import OF_STEPS, POSITIVE, UNIT, Fire, State, admit
 from canonic.neurons.surrogate import Surrogate
 
 
@@ -31,6 +31,7 @@ class MPE:
     Args:
         tau: what is left of the membrane after a step, in (0, 1].
         theta: the threshold, above 0.
+        share: by whose softmax each step weighs in the loss, ``[T]``; all the same if None.
         fire: how v = h - theta becomes spikes, and their gradient.
 
     Raises:
@@ -42,6 +43,7 @@ class MPE:
 
     tau: float | Tensor = field(default=0.25, metadata=UNIT)
     theta: float | Tensor = field(default=1.0, metadata=POSITIVE)
+    share: Tensor | None = field(default=None, metadata=OF_STEPS)
     fire: Fire = field(default_factory=Surrogate)
 
     random: ClassVar[bool] = True
@@ -73,10 +75,14 @@ class MPE:
         spikes: Float[Tensor, "time batch *shape"],
         draws: Float[Tensor, "time batch *shape"] | None = None,
     ) -> Float[Tensor, "time"]:
-        """Return how far each estimate is from what the reset did leave, the mean of ``(m - (1 - s) h)^2``."""
+        """Return how far each estimate is from what the reset did leave, ``share[t] mean (m[t] - (1 - s[t]) h[t])^2``.
+
+        As published the shares are free, and the sum of these has no lower bound; here they are positive and sum to 1.
+        """
         estimated = _estimated(currents, draws)
         left = (1 - spikes) * self._membranes(currents, estimated)
-        return (estimated - left).square().flatten(1).mean(1)
+        each = (estimated - left).square().flatten(1).mean(1)
+        return each / len(each) if self.share is None else each * self.share.softmax(0)
 
     def _membranes(self, currents: Tensor, estimated: Tensor) -> Float[Tensor, "time batch *shape"]:
         """Return h."""
@@ -107,7 +113,7 @@ class PSN:
     [0.0, 1.0]
     """
 
-    weight: Tensor
+    weight: Tensor = field(metadata=OF_STEPS)
     theta: float | Tensor = field(default=1.0, metadata=POSITIVE)
     fire: Fire = field(default_factory=Surrogate)
 

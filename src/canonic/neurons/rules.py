@@ -1,7 +1,8 @@
 """Rules: how a population of a trained network moves. One pure step, state and current in, state and spikes out.
 
 A rule is a frozen dataclass; its fields are numbers, or tensors that broadcast against one sample. What a field may be
-stands in its metadata, so that whoever trains it keeps it there: ``UNIT`` (0, 1], ``POSITIVE``, or free.
+stands in its metadata, so that whoever trains it keeps it there: ``UNIT`` (0, 1], ``POSITIVE``, or free. ``OF_STEPS``
+is one of the steps of a run, not of neurons.
 """
 
 import math
@@ -20,6 +21,7 @@ from canonic.neurons.surrogate import Surrogate
 Fire = Surrogate
 UNIT: Mapping[str, str] = {"domain": "unit"}
 POSITIVE: Mapping[str, str] = {"domain": "positive"}
+OF_STEPS: Mapping[str, str] = {"axis": "time"}
 _BOUNDS = {"unit": (1.0, "in (0, 1]"), "positive": (math.inf, "above 0")}
 
 State = tuple[Tensor, ...]

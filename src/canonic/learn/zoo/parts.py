@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from canonic.codes.readouts import first_event
 from canonic.learn import losses
 from canonic.learn.schedule import Run, unroll
 from canonic.learn.system import Forward
@@ -28,6 +29,37 @@ def mean(run: Run) -> Float[Tensor, "time batch classes"]:
     """
     count = torch.arange(1, len(run.output) + 1, device=run.output.device, dtype=run.output.dtype)
     return run.output.cumsum(0) / count[:, None, None]
+
+
+def last(run: Run) -> Float[Tensor, "time batch classes"]:
+    """Return the outputs: of membranes, what was added up until each step."""
+    return run.output
+
+
+def first(run: Run) -> Float[Tensor, "time batch classes"]:
+    """Return after each step the membranes of the outputs, from the first event on those of its step.
+
+    Classes that did not fire with it then stand at minus infinity. The outputs are the spikes of the last population,
+    which keeps its membranes.
+
+    >>> spikes = torch.tensor([[[0.0, 0.0]], [[0.0, 1.0]], [[1.0, 0.0]]])
+    >>> first(Run(spikes, membranes={"last": spikes})).argmax(2).flatten().tolist()
+    [0, 1, 1]
+    """
+    v = list(run.membranes.values())[-1]
+    score: list[Tensor] = []
+    decided = torch.zeros_like(v[0, :, :1], dtype=torch.bool)
+    for spikes, membranes in zip(run.output, v, strict=True):
+        fires = (spikes != 0).any(1, keepdim=True)
+        now = torch.where(fires & (spikes == 0), -torch.inf, membranes)
+        score.append(torch.where(decided, score[-1], now) if score else now)
+        decided = decided | fires
+    return torch.stack(score)
+
+
+def first_step(spikes: Float[Tensor, "time batch classes"]) -> Int[Tensor, "batch"]:
+    """Return the step of the first event of the outputs, from 1; T where there is none."""
+    return first_event(spikes, spikes).step
 
 
 def cross_entropy(run: Run, y: Int[Tensor, "batch"]) -> Float[Tensor, ""]:
