@@ -57,9 +57,9 @@ def first(run: Run) -> Float[Tensor, "time batch classes"]:
     return torch.stack(score)
 
 
-def first_step(spikes: Float[Tensor, "time batch classes"]) -> Int[Tensor, "batch"]:
+def first_step(run: Run) -> Int[Tensor, "batch"]:
     """Return the step of the first event of the outputs, from 1; T where there is none."""
-    return first_event(spikes, spikes).step
+    return first_event(run.output, run.output).step
 
 
 def cross_entropy(run: Run, y: Int[Tensor, "batch"]) -> Float[Tensor, ""]:
