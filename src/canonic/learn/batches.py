@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
-from torch.utils.data import Dataset, TensorDataset
+from torch.utils.data import TensorDataset
 
 from canonic.datasets import Data, collate, labels_of
-from canonic.datasets.labels import Sample
 from canonic.errors import DataError
 
 Batch = tuple[Shaped[Tensor, "batch ..."], Shaped[Tensor, "batch ..."]]
@@ -51,7 +50,7 @@ def in_order(data: Data, batch: int, rank: int = 0, world: int = 1) -> Iterator[
         yield taken(data, torch.arange(start, min(start + batch, count)))
 
 
-def in_memory(data: Data, batch: int = 1000) -> Dataset[Sample]:
+def in_memory(data: Data, batch: int = 1000) -> TensorDataset:
     """Return a data set as two tensors, so that reading it costs nothing from then on."""
     if isinstance(data, TensorDataset):
         return data

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +86,13 @@ def read(folder: Path) -> Checkpoint | None:
         ) from None
     net, memory, best = (_part(tensors, part) for part in ("net", "memory", "best"))
     return Checkpoint(history, net, memory, best or net)
+
+
+def forget(folder: Path) -> None:
+    """Remove the checkpoint of a folder, and the folder where nothing else is in it."""
+    with suppress(OSError):
+        (folder / FILE).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def require_same(checkpoint: Checkpoint, system: System, history: History) -> None:

@@ -140,10 +140,21 @@ class Gradient:
 
     def answer(self, x: Shaped[Tensor, "batch ..."]) -> Float[Tensor, "time batch classes"]:
         """Return what is decoded after each step, in evaluation mode."""
+        return self._pass.readout(self.run(x))
+
+    def run(self, x: Shaped[Tensor, "batch ..."]) -> Run:
+        """Return what the network does, in evaluation mode, with the seed of the recipe."""
         self.net.eval()
         with torch.no_grad():
-            x = x.to(next(self.net.parameters()).device)
-            return self._pass.readout(self._pass.run(x, self.recipe.seed))
+            return self._pass.run(x.to(next(self.net.parameters()).device), self.recipe.seed)
+
+    def loss(self, x: Shaped[Tensor, "batch ..."], y: Shaped[Tensor, "batch ..."]) -> Float[Tensor, ""]:
+        """Return the loss of a batch with its graph, in training mode."""
+        self.net.train()
+        device = next(self.net.parameters()).device
+        with seeded(self.recipe.seed, device):
+            loss: Tensor = self._pass(x.to(device), y.to(device), self.recipe.seed)[0]
+        return loss
 
     def memory(self) -> Mapping[str, Tensor]:
         """Return the moments of the optimiser, by the number of the parameter."""

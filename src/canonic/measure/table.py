@@ -1,0 +1,158 @@
+"""Rows of the one table that holds every trained system: the same plain data of each, and their means over seeds."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from statistics import mean, stdev
+from typing import Any
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor, nn
+from torch.utils.data import TensorDataset
+from torch.utils.flop_counter import FlopCounterMode
+
+from canonic.learn.batches import in_order
+from canonic.learn.fit import accuracy
+from canonic.learn.system import Gradient
+from canonic.learn.zoo.training import Trained
+from canonic.measure.energy import ADD, MULTIPLY
+from canonic.measure.evaluation import evaluate
+from canonic.network import SpikingNetwork
+from canonic.words import NONE, microjoules, number, whole
+
+Row = Mapping[str, Any]
+
+
+def row_of(trained: Trained, snn: SpikingNetwork, test: TensorDataset, data: str) -> Row:
+    """Return what is known of a trained system, on samples that it did not learn from and nothing was chosen by.
+
+    Args:
+        trained: the system, and the network of its shape without time where that was trained too.
+        snn: the same system as a network that ``evaluate`` measures.
+        test: samples, prepared as the system takes them.
+        data: what they are called.
+    """
+    entry, system, ann, past = trained.entry, trained.system, trained.ann, trained.ann_history
+    few = [tensor[: system.recipe.batch] for tensor in test.tensors]
+    return {
+        "system": entry.name,
+        "data": data,
+        "samples": len(test),
+        "network": entry.network,
+        "parameters": sum(parameter.numel() for parameter in system.net.parameters()),
+        "codes": entry.codes,
+        "gradient": entry.gradient,
+        "accuracy": accuracy(system, test),
+        "ann_accuracy": None if ann is None else accuracy(ann, test),
+        "steps": len(system.run(few[0]).output),
+        "mean_step": mean_step(trained, test),
+        **operations(snn, test, system.recipe.batch),
+        **({"ann_MACs": None, "ann_energy": None} if ann is None else dense(ann.net, few[0][:1])),
+        "epochs": len(trained.history.epochs),
+        "cpu_minutes": trained.history.seconds / 60,
+        "ann_cpu_minutes": None if past is None else past.seconds / 60,
+        "saved_bytes": saved_bytes(system, few[0], few[1]),
+        "published": entry.published,
+        "source": entry.source,
+        "seed": system.recipe.seed,
+        "recipe": system.recipe.to_json(),
+        "versions": trained.history.record["versions"],
+        "trained_on": {name: trained.history.record["data"][name] for name in ("samples", "sha256")},
+    }
+
+
+def mean_step(trained: Trained, test: TensorDataset) -> float:
+    """Return the step, from 1, at which answers are known, on average."""
+    total = 0
+    for x, _ in in_order(test, trained.system.recipe.batch):
+        run = trained.system.run(x)
+        decided = trained.entry.decided
+        total += len(run.output) * len(x) if decided is None else int(decided(run).sum())
+    return total / len(test)
+
+
+def operations(snn: SpikingNetwork, test: TensorDataset, batch: int) -> dict[str, float]:
+    """Return spikes a neuron, operations and microjoules of a sample, as ``evaluate`` counts them."""
+    found = evaluate(snn, list(in_order(test, batch)), reference=None, energy=("horowitz45",), progress=False).to_json()
+    made = found["operations"]["spiking"]
+    energy = found["energy"]["models"]["horowitz45"]["rows"][0]["total"]
+    return {
+        "spikes_per_neuron": found["spikes"]["per_neuron"],
+        "ACs": made["ACs"],
+        "MACs": made["MACs"],
+        "energy": energy,
+    }
+
+
+def dense(net: nn.Module, x: Shaped[Tensor, "1 ..."]) -> dict[str, float]:
+    """Return multiplications and microjoules of a sample in a network without time, no number being zero."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        net.eval()(x)
+    products = counter.get_total_flops() / 2
+    return {"ann_MACs": products, "ann_energy": 1e-6 * products * (ADD["fp32"] + MULTIPLY["fp32"])}
+
+
+def saved_bytes(system: Gradient, x: Shaped[Tensor, "batch ..."], y: Shaped[Tensor, "batch ..."]) -> int:
+    """Return what the graph of one update keeps for its backward pass, each storage once; weights are none of it."""
+    held = {parameter.untyped_storage().data_ptr() for parameter in system.net.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in held:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = system.loss(x, y)
+    del loss
+    return sum(kept.values())
+
+
+HEADINGS = (
+    *("system", "data", "network", "parameters", "input > hidden > output", "gradient", "accuracy %"),
+    *("same-shape ANN %", "steps", "step of the answer", "spikes a neuron", "ACs", "MACs", "energy uJ (ANN)"),
+    *("epochs", "CPU minutes", "saved MB", "published (source)"),
+)
+
+
+def table(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of each system on each data set, rows of several seeds being one."""
+    keys = dict.fromkeys((row["system"], row["data"]) for row in rows)
+    for key in keys:
+        yield _cells([row for row in rows if (row["system"], row["data"]) == key])
+
+
+def _cells(rows: Sequence[Row]) -> tuple[str, ...]:
+    first = rows[0]
+    average = {name: _mean(row.get(name) for row in rows) for name in _AVERAGED}
+    energy = f"{microjoules(average['energy'], 3)} ({microjoules(average['ann_energy'], 3)})"
+    return (
+        *(first["system"], first["data"], first["network"], whole(first["parameters"]), first["codes"]),
+        first["gradient"],
+        _shares([row["accuracy"] for row in rows]),
+        _shares([row["ann_accuracy"] for row in rows if row["ann_accuracy"] is not None]),
+        *(str(first["steps"]), number(average["mean_step"], 3), number(average["spikes_per_neuron"], 3)),
+        *(number(average["ACs"], 3), number(average["MACs"], 3), energy, str(first["epochs"])),
+        *(number(average["cpu_minutes"], 3), number((average["saved_bytes"] or 0) / 1e6, 3)),
+        f"{first['published']} ({first['source']})",
+    )
+
+
+_AVERAGED = (*("energy", "ann_energy", "mean_step", "spikes_per_neuron", "ACs", "MACs", "cpu_minutes", "saved_bytes"),)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [float(value) for value in values if value is not None]
+    return mean(known) if known else None
+
+
+def _shares(values: Sequence[float]) -> str:
+    """Return the mean of shares in per cent, with their standard deviation and their number where there are several.
+
+    >>> _shares([0.5]), _shares([0.5, 0.52])
+    ('50.00', '51.00 ± 1.41 (2)')
+    """
+    if not values:
+        return NONE
+    spread = f" ± {100 * stdev(values):.2f} ({len(values)})" if len(values) > 1 else ""
+    return f"{100 * mean(values):.2f}{spread}"
