@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canonic import CanonicError
-from canonic.codes import Delta, Difference, Poisson, RankOrder, ReceptiveFields
+from canonic.codes import Delta, Difference, HybridInput, Poisson, RankOrder, ReceptiveFields
 
 units = st.lists(st.floats(0, 1), min_size=1, max_size=20)
 signals = st.lists(st.floats(-3, 3), min_size=1, max_size=30)
@@ -103,10 +103,21 @@ def test_differences_are_not_decoded_as_slow_changes_are_lost():
     assert (Delta(0.25).decode(Delta(0.25).encode(slow)) - slow).abs().max() < 0.25
 
 
+@given(st.integers(2, 20))
+def test_a_hybrid_input_is_a_number_then_one_spike_in_its_band(steps):
+    code, x = HybridInput(steps), torch.linspace(0, 1, 997, dtype=torch.float64)
+    train = code.encode(x)
+    assert torch.equal(train[0], x)
+    assert torch.equal(train[1:].sum(0), (x > 0).double())
+    assert (code.decode(train) - x).abs().max() <= 1 / (steps - 1)
+    assert len(HybridInput(1).encode(x)) == 1
+
+
 @pytest.mark.parametrize(
     ("budget", "train"),
     [
         (Poisson(16).budget, lambda: Poisson(16).encode(UNIFORM, seeded())),
+        (HybridInput(16).budget, lambda: HybridInput(16).encode(UNIFORM)),
         (RankOrder(16).budget, lambda: RankOrder(16).encode(UNIFORM[None]).flatten(1)),
         (ReceptiveFields(16, 5).budget, lambda: ReceptiveFields(16, 5).encode(UNIFORM)),
         (ReceptiveFields(16, 3, 2.0).budget, lambda: ReceptiveFields(16, 3, 2.0).encode(UNIFORM)),
@@ -124,6 +135,8 @@ def test_budgets_are_those_of_uniform_numbers(budget, train):
     ("make", "message"),
     [
         (lambda: Poisson(0), "steps of Poisson must be a whole number from 1 to 4096, got 0"),
+        (lambda: HybridInput(0), "steps of HybridInput must be a whole number from 1"),
+        (lambda: HybridInput(4).encode(torch.tensor([1.5])), "HybridInput sends numbers from 0 to 1, got 1.5 to 1.5"),
         (lambda: RankOrder(1), "steps of RankOrder must be a whole number from 2"),
         (lambda: RankOrder(4, q=1.0), r"q of RankOrder must lie between 0 and 1 \(exclusive\), got 1.0"),
         (lambda: ReceptiveFields(8, 1), "neurons of ReceptiveFields must be a whole number from 2"),

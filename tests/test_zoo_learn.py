@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
+from canonic.codes.readouts import first_event
 from canonic.datasets import open_data
 from canonic.errors import CanonicError, DataError
 from canonic.learn import Population, Recipe, fit, unroll
@@ -19,18 +20,25 @@ COUNT = 200
 
 @pytest.fixture(scope="module")
 def digits():
-    """200 digits, standardised; their rows are the steps of a sequence."""
+    """200 digits, standardised or not; their rows are the steps of a sequence."""
     x, y = taken(open_data("digits:train"), range(COUNT))
-    x = (x - x.mean()) / x.std()
-    return {"pictures": TensorDataset(x, y), "sequences": TensorDataset(x.flatten(1, 2), y)}
+    both = {True: (x - x.mean()) / x.std(), False: x}
+    return {
+        ("pictures", True): TensorDataset(both[True], y),
+        ("pictures", False): TensorDataset(both[False], y),
+        ("sequences", True): TensorDataset(both[True].flatten(1, 2), y),
+    }
 
 
 @pytest.mark.parametrize("name", names())
 def test_an_entry_learns_and_so_does_the_network_of_its_shape(name, digits):
-    known, data = entry(name), digits[entry(name).kind]
+    known, data = entry(name), digits[entry(name).kind, entry(name).standardised]
     recipe = replace(known.recipe_for(COUNT, seed=1), epochs=3, batch=50)
     shape = tuple(data.tensors[0].shape[1:])
-    for system in (known.system(shape, 10, recipe), known.same_shape(shape, 10, recipe)):
+    systems = known.system(shape, 10, recipe), known.same_shape(shape, 10, recipe)
+    if known.begin is not None:
+        known.begin(systems[0].net, systems[1].net, data.tensors[0])
+    for system in systems:
         epochs = fit(system, data).epochs
         assert epochs[-1].measures["loss"] < epochs[0].measures["loss"]
         assert system.answer(data.tensors[0][:7]).shape[1:] == (7, 10)
@@ -81,3 +89,25 @@ def test_votes_are_counted_for_each_class():
     spikes = unroll(net, torch.rand(4, 1, 8, 8), steps=1)
     assert spikes.spikes["4"].shape == (1, 4, 150)
     assert torch.equal(spikes.output, spikes.spikes["4"].unflatten(-1, (3, 50)).sum(-1))
+
+
+def test_single_spikes_begin_from_the_weights_of_another_network(digits):
+    known, x = entry("single-spike"), digits["pictures", False].tensors[0]
+    net, ann = known.build((1, 8, 8), 10), known.ann((1, 8, 8), 10)
+    known.begin(net, ann, x)
+    assert torch.equal(net[2].weight, ann[1].weight)
+    second = ann[:5](x)
+    torch.testing.assert_close(net[6].rule.theta, torch.quantile(second, 0.997))
+    run = unroll(net.eval(), x, steps=5)
+    assert max(run.spikes[name].sum(0).max() for name in ("3", "6")) == 1
+    often = entry("direct-spikes").build((1, 8, 8), 10)
+    known.begin(often, ann, x)
+    assert unroll(often.eval(), x, steps=5).spikes["3"].sum() > run.spikes["3"].sum()
+
+
+def test_the_answer_of_first_to_spike_is_the_first_event():
+    known = entry("first-to-spike")
+    run = known.forward(known.build((1, 8, 8), 3).eval(), torch.rand(20, 1, 8, 8), 0)
+    found = first_event(run.output, run.membranes["4"])
+    assert torch.equal(known.readout(run)[-1].argmax(1), found.answer)
+    assert torch.equal(known.decided(run), found.step)

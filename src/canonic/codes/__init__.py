@@ -16,6 +16,7 @@ from canonic.codes.encoders import RankOrder as RankOrder
 from canonic.codes.encoders import ReceptiveFields as ReceptiveFields
 from canonic.codes.fitted import FUNCTIONS as FUNCTIONS
 from canonic.codes.fitted import FittedFewSpike as FittedFewSpike
+from canonic.codes.hybrid import HybridInput as HybridInput
 from canonic.codes.latency import ExponentialLatency as ExponentialLatency
 from canonic.codes.latency import Latency as Latency
 from canonic.codes.multi_threshold import Differential as Differential

@@ -7,10 +7,11 @@ from torch import Tensor, nn
 from canonic.checks import real
 from canonic.codes import Weighted
 from canonic.codes.encoders import Poisson, RankOrder
+from canonic.codes.hybrid import HybridInput
 from canonic.errors import CanonicError, DataError
 from canonic.learn.schedule import Memory, scheduled
 
-Encoder = Weighted | Poisson | RankOrder
+Encoder = Weighted | Poisson | RankOrder | HybridInput
 """What gives the train of a number: a code, or an encoder of an input."""
 
 

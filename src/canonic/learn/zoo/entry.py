@@ -50,6 +50,8 @@ class Entry:
         decided: the step of each answer, from 1, from what the network did; None where it is the last.
         begin: what the network takes over from the trained ``ann`` before its own training, as ``begin(net, ann, x)``
             with x some training samples; None if it begins from nothing.
+        ann_recipe: of the ``ann`` where it is not that of the network, as where that begins from it.
+        ann_few: likewise, for few samples.
     """
 
     name: str
@@ -71,10 +73,17 @@ class Entry:
     standardised: bool = True
     decided: Callable[[Run], torch.Tensor] | None = None
     begin: Callable[[nn.Module, nn.Module, torch.Tensor], None] | None = None
+    ann_recipe: Recipe | None = None
+    ann_few: Recipe | None = None
 
     def recipe_for(self, samples: int, seed: int) -> Recipe:
         """Return how it is trained on so many samples."""
         return replace(self.recipe if samples >= FEW else self.few, seed=seed)
+
+    def ann_recipe_for(self, samples: int, recipe: Recipe) -> Recipe:
+        """Return how the ``ann`` of a network with this recipe is trained on so many samples."""
+        own = self.ann_recipe if samples >= FEW else self.ann_few
+        return recipe if own is None else replace(own, seed=recipe.seed)
 
     def system(self, shape: Shape, classes: int, recipe: Recipe) -> Gradient:
         """Return the spiking network, ready to be trained; its weights follow from the seed of the recipe."""

@@ -72,7 +72,7 @@ def train(
         raise DataError(f"{entry.name} is for {entry.kind} {written}, samples have the shape {list(shape)}")
     system, twin, how = entry.system(shape, classes, recipe), None, None
     if ann or entry.begin is not None:
-        twin = entry.same_shape(shape, classes, recipe)
+        twin = entry.same_shape(shape, classes, entry.ann_recipe_for(len(x), recipe))
         how = fit(twin, data, validate=validate, folder=folder and folder / "ann", progress=progress)
     if entry.begin is not None and twin is not None:
         entry.begin(system.net, twin.net, x[:BEGUN])
