@@ -2,7 +2,7 @@
 
 ``u = leak u + W s``, ``s = H(u - V) (1 - fired)``, ``u -= V s``; the output adds up and does not fire. The network
 takes the weights of one with ReLUs, V begins at the 99.7th percentile of what each layer of that gets, and weights,
-leaks and V are trained on. The published details could not be read in full: those here follow from the abstract and 2005.01807.
+leaks and V are trained on. Not all published details could be read: these follow from the abstract and 2005.01807.
 """
 
 from dataclasses import replace
