@@ -4,6 +4,7 @@ import errno
 import math
 import os
 import signal
+import sys
 from dataclasses import replace
 from itertools import pairwise
 
@@ -343,6 +344,49 @@ def test_bfloat16_computes_in_half_and_keeps_parameters_whole():
     assert set(seen) == {torch.bfloat16}
     assert all(p.dtype == torch.float32 for p in system.net.parameters())
     assert history.epochs[-1].measures["loss"] < history.epochs[0].measures["loss"]
+
+
+class Local:
+    """A system without a gradient: it moves its weights by a rule of its own, and tells negative numbers."""
+
+    def __init__(self):
+        self.net, self.recipe, self.moments = nn.Linear(5, 3), replace(RECIPE, schedule=Steps((2,), 0.5)), []
+
+    def step(self, x, y, moment):
+        self.moments.append(moment)
+        with torch.no_grad():
+            self.net.weight += moment.rate * 0.1
+        return {"loss": -2.0, "accuracy": 0.0}
+
+    def answer(self, x):
+        return self.net(x)[None].detach()
+
+    def memory(self):
+        return {"steps": torch.tensor(len(self.moments))}
+
+    def recall(self, memory):
+        self.moments = self.moments[: int(memory["steps"])]
+
+
+def test_a_system_without_a_gradient_is_trained_by_its_own_rule():
+    system = Local()
+    before = system.net.weight.detach().clone()
+    history = fit(system, samples())
+    assert [epoch.measures for epoch in history.epochs] == [{"loss": -2.0, "accuracy": 0.0}] * 4
+    assert [moment.rate for moment in system.moments] == [1.0] * 6 + [0.5] * 6
+    assert len({moment.seed for moment in system.moments}) == 12
+    assert torch.allclose(system.net.weight, before + 0.9)
+
+
+def test_a_bar_tells_the_epoch_the_loss_and_the_accuracy_on_a_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    fit(Local(), samples())
+    shown = capsys.readouterr().err
+    assert "epoch 4 of 4: loss -2, accuracy 0.00" in shown
+    fit(Local(), samples(), progress=False)
+    assert capsys.readouterr().err == ""
 
 
 @given(st.integers(1, 200), st.integers(1, 40), st.integers(0, 2**40))

@@ -148,23 +148,26 @@ class _Course:
 
     def after(self, number: int, last: Checkpoint, advance: Callable[[str], None]) -> Checkpoint:
         """Return what is kept after one epoch more, once it is written."""
-        begin, sums = time.process_time(), Counter[str]()
-        for index, places in enumerate(self.updates(number)):
+        begin, sums, batches = time.process_time(), Counter[str](), self.updates(number)
+        for index, places in enumerate(batches):
             mine = places[self.group.rank :: self.group.world]
-            moment = self.moment(number, index, len(mine) * self.group.world / len(places))
+            share = len(mine) * self.group.world / len(places)
+            moment = self.moment(number, index, len(batches), share)
             measures = self.system.step(*taken(self.train, mine), moment)
             sums.update({"samples": len(mine), **{name: value * len(mine) for name, value in measures.items()}})
             advance(f"epoch {number + 1} of {self.system.recipe.epochs}: {_shown(_means(sums))}")
-        whole = sum(self.group.gathered(sums), Counter[str]())
+        whole = Counter[str]()
+        for part in self.group.gathered(sums):
+            whole.update(part)
         score = None if self.validate is None else accuracy(self.system, self.validate, self.group)
         epoch = Epoch(_means(whole), time.process_time() - begin, score)
         history = replace(last.history, epochs=(*last.history.epochs, epoch))
         return self.written(kept(self.system, history, last))
 
-    def moment(self, number: int, index: int, share: float) -> Moment:
-        """Return where an update stands."""
+    def moment(self, number: int, index: int, updates: int, share: float) -> Moment:
+        """Return where an update stands, of so many in its epoch."""
         recipe = self.system.recipe
-        done = number + index / len(self.updates(number))
+        done = number + index / updates
         seed = drawn(recipe.seed, number, index, self.group.rank)
         return Moment(recipe.schedule.factor(done, recipe.epochs), seed, share)
 
