@@ -9,6 +9,7 @@ from torch.utils import _pytree as pytree
 
 from canonic import CSS, Settings, convert
 from canonic.frontend.functions import elementwise
+from canonic.frontend.marks import PLACE
 from canonic.frontend.table import TABLE
 from tests.lambdas import Lambda
 from tests.networks import CASES, exported
@@ -84,6 +85,7 @@ def test_the_networks_above_use_every_rule_that_export_can_reach():
         "aten.to.dtype_layout",
         "aten._to_copy.default",
         "aten.embedding.default",  # in tests/test_inputs.py: whole numbers
+        PLACE,  # in tests/test_as_network.py
         *(f"aten.{n}.default" for n in ("alias", "clone", "contiguous", "detach", "lift_fresh_copy", "dropout")),
         *(f"aten.{n}.default" for n in ("feature_dropout", "alpha_dropout", "feature_alpha_dropout")),
     }

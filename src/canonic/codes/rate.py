@@ -51,6 +51,11 @@ class Rate(Weighted):
         return tuple(m / self.steps for m in range(1, self.steps + 1))
 
     @property
+    def gains(self) -> tuple[float, ...]:
+        """Exactly 1 where all spikes are worth as much: a constant is then the same at every step."""
+        return (1.0,) * self.steps if len(set(self.weights)) == 1 else super().gains
+
+    @property
     def firing(self) -> Firing:
         """At the threshold, from half of it."""
         return Firing(start=0.5 / self.steps)

@@ -93,7 +93,7 @@ def examine(model: Model, calibration: Iterable[Any], kind: InputCode, code: Wei
     first, data = _first(calibration)
     given = arguments(known_model(model), first, "the first batch of the calibration data")
     graph, explanation = analyse(model, _few(given), code, kind)
-    require_convertible(explanation)
+    require_convertible(explanation.verdicts)
     graph = graph.map_tensors(channels_last)
     notes = [*_notes(model), *_left_out(first, graph.inputs)]
     return Examined(graph, data, len(as_inputs(given)[0]), notes)

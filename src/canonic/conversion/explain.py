@@ -1,5 +1,6 @@
 """What would become of a model: the verdict for every call, before anything is converted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -24,7 +25,8 @@ from canonic.frontend import (
     require_finite,
     require_same,
 )
-from canonic.network.graph import Graph, Population, depth
+from canonic.network.depth import depth
+from canonic.network.graph import Graph, Population
 from canonic.network.plan import Plan, total_steps
 from canonic.tables import html_table
 from canonic.words import counted
@@ -151,7 +153,7 @@ def analyse(model: Model, example: Example, code: Weighted, inputs: InputCode = 
     with captured(known_model(model), example) as capture:
         require_finite(capture.program)
         imported, verdicts = import_program(decompose_unknown(capture.program))
-        _require_weights(capture.program)
+        require_weights(capture.program)
         folded = fold(imported)
         coded = inputs if isinstance(inputs, Weighted) else None
         graph = recode(folded if inputs == "direct" else code_inputs(folded, coded))
@@ -174,7 +176,7 @@ def analyse(model: Model, example: Example, code: Weighted, inputs: InputCode = 
     return graph, Explanation(verdicts, len(graph.populations), signed, units, neurons, deep, total, code)
 
 
-def _require_weights(program: ExportedProgram) -> None:
+def require_weights(program: ExportedProgram) -> None:
     """Raise unless the weights are numbers of 32 or 64 bits; what forward turns into others is refused there."""
     for name, tensor in program.state_dict.items():
         if tensor.is_floating_point() and tensor.dtype not in (torch.float32, torch.float64):
@@ -193,14 +195,15 @@ def _remark(verdict: Verdict) -> str:
     return verdict.remark + source
 
 
-def require_convertible(explanation: Explanation) -> None:
+def require_convertible(verdicts: Sequence[Verdict]) -> None:
     """Raise a ConversionError that names every refused call, its shape, its line, why, and what to do."""
-    if not explanation.refused:
+    refused = [verdict for verdict in verdicts if verdict.kind == "refused"]
+    if not refused:
         return
     problems = [
         f"  {v.name} ({v.origin.operator}, {list(v.shape)}): {v.reason}; {v.remedy}"
         + (f"\n    {v.origin.source}" if v.origin.source else "")
-        for v in explanation.refused
+        for v in refused
     ]
     raise ConversionError(
         "\n".join((f"{counted(len(problems), 'operator')} of the model cannot be converted:", *problems))

@@ -11,6 +11,7 @@ from canonic.frontend.check import require_same as require_same
 from canonic.frontend.decompose import decompose_unknown as decompose_unknown
 from canonic.frontend.fold import fold as fold
 from canonic.frontend.importer import import_program as import_program
+from canonic.frontend.marks import marked as marked
 from canonic.frontend.models import Model as Model
 from canonic.frontend.models import in_training as in_training
 from canonic.frontend.models import known_model as known_model

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import fx
 
+from canonic.frontend.marks import PLACE
 from canonic.network.graph import Origin
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in \S+\n\s*(?P<code>[^\n]*)')
@@ -19,12 +20,15 @@ def origin_of(node: fx.Node) -> Origin:
 
 
 def name_of(node: fx.Node, taken: set[str]) -> str:
-    """Return a name for a call: the path of its module if that is a layer of torch, else the path and the operator."""
+    """Return a name for a call: the path of its module if that is a layer, else the path and the operator."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
+    marked = str(bind(node)["module"]) if str(node.target) == PLACE else ""
     path, module_type = (str(stack[-1][0]), str(stack[-1][1])) if stack else ("", "")
     operator = re.sub(r"(_\d+|_)$", "", re.sub(r"^_native_batch_norm_legit_no_training", "batch_norm", node.name))
     layer = module_type.startswith("torch.nn.modules.") and path and not path.startswith("_")
-    base = path if layer else ".".join(filter(None, ["" if path.startswith("_") else path, operator]))
+    base = (
+        marked or path if marked or layer else ".".join(filter(None, ["" if path.startswith("_") else path, operator]))
+    )
     name, count = base, 1
     while name in taken:
         count += 1

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import torch
 
-from canonic.frontend import activations, arithmetic, assignment, functions, structure, synapses
+from canonic.frontend import activations, arithmetic, assignment, functions, marks, structure, synapses
 from canonic.frontend.call import Call, Refusal, Rule
 from canonic.network.apply import operator_of
 from canonic.network.graph import Node
@@ -16,7 +16,7 @@ from canonic.network.graph import Node
 KINDS: dict[str, dict[str, Rule]] = {
     "synapses": synapses.RULES,
     "arithmetic": arithmetic.RULES,
-    "populations": activations.RULES,
+    "populations": activations.RULES | marks.RULES,
     "function units": functions.RULES,
     "structure": structure.RULES | assignment.RULES,
 }

@@ -19,6 +19,8 @@ from canonic.learn.recipe import Steps as Steps
 from canonic.learn.schedule import Run as Run
 from canonic.learn.schedule import tick as tick
 from canonic.learn.schedule import unroll as unroll
+from canonic.learn.spiking import as_network as as_network
+from canonic.learn.spiking import spiking as spiking
 from canonic.learn.system import Gradient as Gradient
 from canonic.learn.system import Moment as Moment
 from canonic.learn.system import System as System

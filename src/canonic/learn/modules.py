@@ -9,6 +9,7 @@ from canonic.codes import Weighted
 from canonic.codes.encoders import Poisson, RankOrder
 from canonic.codes.hybrid import HybridInput
 from canonic.errors import CanonicError, DataError
+from canonic.frontend.marks import marked
 from canonic.learn.schedule import Memory, scheduled
 
 Encoder = Weighted | Poisson | RankOrder | HybridInput
@@ -28,6 +29,8 @@ class Hold(nn.Module):
             DataError: outside a schedule.
         """
         schedule, name = scheduled(self)
+        if schedule.marks:
+            return rows
         schedule.after[name] = Memory(())
         return schedule.stream(rows, name).flatten(0, 1)
 
@@ -56,6 +59,8 @@ class Encode(nn.Module):
             DataError: outside a schedule, of other steps than the encoder's, or for a stream.
         """
         schedule, name = scheduled(self)
+        if schedule.marks:
+            return marked(rows, name)
         if len(rows) != schedule.batch:
             raise DataError(f"encoder {name} reads a stream: put it where the input is the same at each step")
         if schedule.before is None and self.encoder.steps != schedule.steps:
@@ -100,6 +105,8 @@ class Dropout(nn.Module):
             DataError: outside a schedule.
         """
         schedule, name = scheduled(self)
+        if schedule.marks:
+            return rows
         ones = torch.ones_like(rows[: schedule.batch])
         memory = schedule.remembered(name) or Memory((nn.functional.dropout(ones, self.p, self.training),))
         schedule.after[name] = memory

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from canonic.errors import CanonicError, DataError, either
+from canonic.frontend.marks import marked
 from canonic.learn.schedule import Memory, Schedule, scheduled
 from canonic.neurons.rules import Rule
+from canonic.neurons.running import drawn, moved
 
 PopulationGradient = Callable[[Rule, Tensor, Tensor, nn.Module | None], Tensor]
 """What stands for the derivative of a whole population: from its rule, its currents and its spikes, both
@@ -80,6 +82,8 @@ class Population(nn.Module):
             DataError: outside a schedule, if rows do not fit, or if a random rule has no seed in ``eval()``.
         """
         schedule, name = scheduled(self)
+        if schedule.marks:
+            return marked(rows, name)
         currents, rule = schedule.stream(rows, name), self.rule
         generator = schedule.generator(name, currents)
         draws = self._draws(rule, currents, generator, name)
@@ -102,8 +106,7 @@ class Population(nn.Module):
             return None
         if generator is None and not self.training:
             raise DataError(f"population {name} is random and the network is in eval(): give seed= to the call")
-        drawn = (torch.rand(c.shape, generator=generator, dtype=c.dtype, device=c.device) for c in currents)
-        return torch.stack(list(drawn))
+        return drawn(currents, generator)
 
     def _run(
         self, rule: Rule, currents: Tensor, draws: Tensor | None, schedule: Schedule, name: str
@@ -137,15 +140,9 @@ class Population(nn.Module):
 
     def _scan(self, rule: Rule, memory: Memory, currents: Tensor, draws: Tensor | None) -> tuple[Streams, Memory]:
         """Run the step of the rule over some steps."""
-        state, sent, spikes, membranes = memory.state, memory.sent, [], []
-        for t, current in enumerate(currents):
-            if self.recurrent is not None:
-                current = current + self.recurrent(sent)
-            state, sent = rule.step(state, current, None if draws is None else draws[t])
-            spikes.append(sent)
-            membranes.append(state[0])
-        streams = (spikes, membranes) if self.membrane else (spikes,)
-        return tuple(map(torch.stack, streams)), Memory(state, sent if self.recurrent is not None else None)
+        did = moved(rule, memory.state, currents, draws, self.recurrent, memory.sent, membrane=self.membrane)
+        streams = (did.spikes,) if did.membranes is None else (did.spikes, did.membranes)
+        return streams, Memory(did.state, did.sent)
 
     def extra_repr(self) -> str:
         """Return its rule."""

@@ -5,7 +5,6 @@ runs all layers one step, its state passed and returned. Both are one pass of th
 its populations how many steps the rows hold; nothing outlives the call.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from canonic.checks import whole
 from canonic.errors import DataError
 from canonic.neurons.rules import State
+from canonic.neurons.running import seeded
 
 
 class Memory(NamedTuple):
@@ -46,6 +46,7 @@ class Schedule:
         before: what modules remember of the step before; None where all steps are run at once, from rest.
         seed: of all random modules, each with a generator of its own; None draws from torch's.
         segment: steps between the states that are kept for the backward pass; None keeps all.
+        marks: nothing is run: modules mark their places, for ``torch.export``.
         after: as ``before``, for the next step.
         spikes: of each population, ``[time, batch, *shape]``.
         losses: of each population whose rule has one, ``[time]``.
@@ -58,6 +59,7 @@ class Schedule:
     before: Mapping[str, Memory] | None = None
     seed: int | None = None
     segment: int | None = None
+    marks: bool = False
     after: dict[str, Memory] = field(default_factory=dict)
     spikes: dict[str, Tensor] = field(default_factory=dict)
     losses: dict[str, Tensor] = field(default_factory=dict)
@@ -86,11 +88,8 @@ class Schedule:
         """Return the generator of a module where it was left; None where torch's is meant."""
         if self.seed is None:
             return None
-        generator, memory = torch.Generator(like.device), self.remembered(name)
-        if memory is not None and memory.noise is not None:
-            return generator.set_state(memory.noise)
-        digest = hashlib.sha256(f"{self.seed} {name}".encode()).digest()
-        return generator.manual_seed(int.from_bytes(digest[:7]))
+        memory = self.remembered(name)
+        return seeded(self.seed, name, like.device, None if memory is None else memory.noise)
 
 
 _CURRENT: ContextVar[Schedule | None] = ContextVar("canonic.learn.schedule", default=None)
@@ -130,6 +129,16 @@ def _passing(schedule: Schedule) -> Iterator[None]:
         raise
     finally:
         _CURRENT.reset(token)
+
+
+@contextmanager
+def marking(net: nn.Module) -> Iterator[None]:
+    """Let the modules of a network that belong to time mark their places, instead of running.
+
+    A graph that is captured then has one call of ``canonic::population`` for each, and the rest of the network.
+    """
+    with _passing(Schedule(1, 1, _names(net), marks=True)):
+        yield
 
 
 @dataclass(frozen=True)

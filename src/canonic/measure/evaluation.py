@@ -69,7 +69,8 @@ def evaluate(
         output: the one that labels are of: its identifier, place, or path; the only one, or "logits", if None.
         reference: the network to compare with: "source" is the source network, computed on the network's own graph;
             the operations of another one are not counted. None compares with nothing: it is a pass less, and there is
-            no agreement, no error against a source and no energy of one.
+            no agreement, no error against a source and no energy of one. So it is for a network that was trained in
+            spikes, which has no source.
         energy: the models by which energy is estimated.
         baselines: about how many samples a quantised network and a rate code are measured on too, for a classifier:
             whole batches, evenly spaced. They take some 100 passes of the source network. For networks in CSS only:
@@ -127,6 +128,7 @@ class Meter:
 def meter_of(snn: SpikingNetwork, reference: Reference | None = "source", output: Output | None = None) -> Meter:
     """Return what measures a network."""
     place = output_called(snn.graph, output)
+    reference = None if snn.plan.stepwise and reference == "source" else reference  # it was trained as it is
     spiking = Account(snn.clocked_plan.graph, None, spiking=True)
     return Meter(snn, facts(snn), place, reference, spiking, Account(snn.graph))
 

@@ -110,7 +110,7 @@ def facts(snn: SpikingNetwork) -> Facts:
         neurons=dict(snn.graph.neurons),
         updates={n.name: n.size * _busy(n, codes[n.name]) for n in snn.graph.populations},
         busy=max(_busy(node, codes[node.name]) for node in graph.populations),
-        state=_state(graph, codes),
+        state=_state(graph, codes, remembers=not snn.plan.stepwise),
         sizes={**_sizes(snn.graph, snn.precision), **_sizes(graph, snn.precision)},
         magnitudes=_magnitudes(snn.clocked_plan),
         connections=tuple(node.name for node in graph.nodes if node.weighted),
@@ -147,6 +147,8 @@ def fingerprint(snn: SpikingNetwork) -> str:
     for node in snn.graph.nodes:
         neurons = node.neurons if isinstance(node, Population) else None
         seen.update(repr((node.name, node.operator, node.inputs, node.shape, neurons)).encode())
+        if neurons is not None and neurons.rule:
+            seen.update(repr((neurons.rule.to_json(), snn.plan.seed)).encode())
         for name in sorted(node.tensors):
             tensor = node.tensors[name].cpu().contiguous()
             seen.update(repr((name, tensor.dtype, tuple(tensor.shape))).encode())
@@ -158,14 +160,15 @@ def _busy(node: Node, code: Weighted) -> int:
     return code.steps + node.silent
 
 
-def _state(graph: Graph, codes: Mapping[str, Weighted]) -> dict[str, int]:
+def _state(graph: Graph, codes: Mapping[str, Weighted], *, remembers: bool) -> dict[str, int]:
     """Return the updates of what a chip must remember of a sample beside membranes.
 
     A function unit keeps the prefix of every input and its last output, a maximum those of its window, and the readout
-    adds up; each is updated with every digit. What comes at once, behind the input, is not remembered.
+    adds up; each is updated with every digit. What comes at once, behind the input, is not remembered, and nothing by
+    function units of a network that was trained: they are functions of each step.
     """
     lengths = Account(graph, None, spiking=True).lengths
-    units = [node for node in graph.nodes if node.kind == "function unit" and lengths[node.name] > 1]
+    units = [n for n in graph.nodes if n.kind == "function unit" and remembers and lengths[n.name] > 1]
     state = {n.name: codes[n.name].steps * (n.size + sum(graph[name].size for name in n.inputs)) for n in units}
     return {**state, "readout": sum(codes[name].steps * graph[name].size for name in graph.outputs)}
 

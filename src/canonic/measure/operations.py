@@ -63,6 +63,11 @@ class Account:
     spiking: bool = False
 
     @cached_property
+    def ruled(self) -> bool:
+        """Whether populations move by a rule: a spike is then one event, whatever number it stands for."""
+        return any(node.neurons.rule for node in self.graph.populations)
+
+    @cached_property
     def spikes(self) -> frozenset[str]:
         """The streams that carry spikes."""
         return frozenset(name for name, content in carried(self.graph).items() if self.spiking and content == "spikes")
@@ -117,6 +122,8 @@ class Account:
         return found
 
     def _sites(self, node: Node) -> list[Site]:
+        if isinstance(node, Population):
+            return self._back(node)
         if not (node.kind == "synapse" or takes_maxima(node)) or moves(node) or self._is_free(node):
             return []
         sites = []
@@ -128,6 +135,13 @@ class Account:
             products = (1 - self._ternary(name)) * multiplies
             sites.append(Site(node, name, fan_out(self.graph, node, index), dense, products))
         return sites
+
+    def _back(self, node: Population) -> list[Site]:
+        """Return the connection by which the spikes of a population come back to it."""
+        if (weight := node.tensors.get("recurrent")) is None:
+            return []
+        fan, nothing = (weight != 0).sum(0).double().cpu().expand(node.shape), torch.zeros((), dtype=torch.float64)
+        return [Site(node, node.name, fan, torch.full_like(fan, len(weight) * self.lengths[node.name]), nothing)]
 
     def _meets(self, node: Node) -> bool:
         """Tell whether what a node adds goes on into one membrane or readout, where it is added anyway."""

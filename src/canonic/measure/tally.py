@@ -12,7 +12,7 @@ from canonic.codes import Weighted
 from canonic.datasets.digests import hashed
 from canonic.measure.counts import Answers, Errors, Firing, Operations, SourceAnswers, SourceErrors
 from canonic.measure.operations import Account
-from canonic.network.graph import Node
+from canonic.network.graph import Node, Population
 from canonic.network.layerwise import Observer
 from canonic.network.reference import ValueObserver
 from canonic.neurons import Fired, Scan
@@ -36,7 +36,7 @@ class Seen:
     def operations(self, account: Account, samples: int) -> dict[str, Operations]:
         """Return the operations of each node."""
         fired = {name: fired.units for name, (_, fired) in self.scans.items()}
-        return account.count(self.units | fired, samples, self.graded)
+        return account.count(fired | self.units, samples, self.graded)
 
 
 def seen_of(names: Sequence[str], inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> Seen:
@@ -51,12 +51,14 @@ def firing_counter(seen: Seen, account: Account, codes: Mapping[str, Weighted]) 
         alphabet, spikes = codes[node.name].alphabet, result if isinstance(result, Tensor) else result.spikes
         least = alphabet.magnitudes[-1]
         if isinstance(result, Scan):
-            fired = result.fired or counted(spikes if least == 1 else spikes / least)
+            fired = result.fired or counted(_events(node, spikes, least))
             before, new = seen.scans.get(node.name), (result.overloads, fired)
             seen.scans[node.name] = new if before is None else _sum(before, new)
+            if node.name in account.watched - account.spikes:  # membranes that are read as numbers
+                _add(seen.units, node.name, occurrences(spikes.flatten(0, 1)))
         elif node.name not in account.watched:
             return
-        elif node.name in account.spikes:
+        elif node.name in account.spikes and not account.ruled:
             _add(seen.units, node.name, units(spikes.flatten(0, 1)) / least)
         else:
             _add(seen.units, node.name, occurrences(spikes.flatten(0, 1)))
@@ -64,6 +66,13 @@ def firing_counter(seen: Seen, account: Account, codes: Mapping[str, Weighted]) 
             _add(seen.graded, node.name, events(spikes.flatten(0, 1), least))
 
     return observe
+
+
+def _events(node: Node, spikes: Shaped[Tensor, "..."], least: float) -> Shaped[Tensor, "..."]:
+    """Return the digits of a population in the smallest of its events; by a rule all are alike, and membranes none."""
+    if isinstance(node, Population) and node.neurons.rule:
+        return spikes.sign() if node.neurons.rule.fires else torch.zeros_like(spikes)
+    return spikes if least == 1 else spikes / least
 
 
 def firing_of(overloads: Int[Tensor, " time"], fired: Fired) -> Firing:

@@ -33,7 +33,7 @@ def carried(graph: Graph) -> Mapping[str, Content]:
 def content_of(node: Node, given: Sequence[Content]) -> Content:
     """Return what the stream of a node carries, from what its inputs do."""
     if isinstance(node, Population):
-        return "spikes"
+        return "spikes" if node.neurons.rule is None or node.neurons.rule.fires else "currents"
     if not given or "looks up" in node.traits:
         return "input"
     if node.weighted or is_function(node) or "currents" in given:

@@ -15,6 +15,7 @@ from canonic.network.inputs import prototype
 from canonic.network.kernels import multiply
 from canonic.network.plan import Plan, entry, total_steps
 from canonic.network.population import ceiling_of
+from canonic.network.ruled import Ruled, ruled_step
 from canonic.neurons import Membrane, released, rest, step, weighted_rest, weighted_step
 
 STATE = 2**26
@@ -38,7 +39,7 @@ class Waiting(NamedTuple):
     state: WeightedMembrane
 
 
-Memory = Membrane | Waiting | Prefix | None
+Memory = Membrane | Waiting | Ruled | Prefix | None
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def final_readout(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> 
     Each tick is forgotten before the next, and the batch is cut so that the state of all layers stays near STATE bytes.
     """
     size = max(1, STATE // (8 * sum(node.size for node in plan.graph.nodes)))
+    size = size if plan.seed is None else len(inputs[0])  # what is drawn belongs to the batch
     chunks = [_final(plan, part) for part in zip(*(torch.split(x, size) for x in inputs), strict=True)]
     return [torch.cat([chunk[name] for chunk in chunks]) for name in plan.graph.outputs]
 
@@ -143,10 +145,16 @@ def _advance(
     plan: Plan, node: Node, t: int, arriving: list[tuple[Pulse, Tensor]], memory: Memory
 ) -> tuple[Pulse, Memory]:
     """Return the pulse of a node at step t of its own time and its new memory."""
-    if isinstance(node, Population):
+    if isinstance(node, Population) and not node.neurons.rule:
         return _population(plan, node, t, arriving[0], memory)
     if not 1 <= t <= plan.codes[node.name].steps:
         return None, memory
+    if isinstance(node, Population):
+        current = arriving[0][1] if arriving[0][0] is None else arriving[0][0]
+        return ruled_step(plan, node, current, memory if isinstance(memory, Ruled) else None)
+    if node.kind == "function unit" and plan.stepwise:
+        given = [silence if pulse is None else pulse for pulse, silence in arriving]
+        return apply_whole(node, given, len(given[0])), None
     if node.kind == "function unit":
         digit = _whole_maximum if plan.spikes == torch.int8 and node.scaling == "pools" else _telescoping
         return digit(plan, node, t, arriving, memory if isinstance(memory, Prefix) else None)

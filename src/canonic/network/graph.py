@@ -10,6 +10,7 @@ from torch import Tensor
 
 from canonic.codes import CSS, Weighted
 from canonic.network.traits import Trait, traits_of
+from canonic.neurons.described import Form
 
 Own = TypeVar("Own", bound="Node")
 Kind = Literal["input", "synapse", "population", "function unit", "structure"]
@@ -72,6 +73,7 @@ class Neurons:
         code: its code, once it has been converted.
         encodes: it codes an input of the network, and so adds no depth.
         waits: silent steps where it reads digits of another code, all of which it waits for.
+        rule: how they move, where that was trained; else as their code says.
     """
 
     signed: bool
@@ -79,6 +81,7 @@ class Neurons:
     code: Weighted | None = None
     encodes: bool = False
     waits: int | None = None
+    rule: Form | None = field(default=None, repr=False)
 
     @property
     def silent(self) -> int:
@@ -160,8 +163,9 @@ class Population(Node):
 
     Attributes:
         tensors: "theta", and in units of it "start", the initial potential, and "mean", the mean activation; in an
-            integer network "threshold"; "scale 0", ... where it weighs its terms itself. All broadcast against
-            one sample.
+            integer network "threshold"; "scale 0", ... where it weighs its terms itself. Of a rule: "rule leak", ...,
+            its fields that are no numbers. All broadcast against one sample, but for "recurrent", a matrix
+            ``[neurons, neurons]`` from the spikes of the step before.
         neurons: what they are.
         convolution: the first of its terms, where it computes that itself, from the stream that it reads.
         small: its spikes leave in 8 bits, as all that read them can take them.
@@ -252,9 +256,3 @@ def longest_path(graph: Graph, cost: Callable[[Node], int]) -> dict[str, int]:
     for node in graph.nodes:
         total[node.name] = max((total[name] for name in node.inputs), default=0) + cost(node)
     return total
-
-
-def depth(graph: Graph) -> int:
-    """Return the number of spiking populations on the longest path, without those that code an input."""
-    deepest = longest_path(graph, lambda node: int(isinstance(node, Population) and not node.neurons.encodes))
-    return max((deepest[name] for name in graph.outputs), default=0)

@@ -17,6 +17,7 @@ from canonic.network.parts import samples_at_once
 from canonic.network.plan import Plan, entered
 from canonic.network.pooling import pooled
 from canonic.network.population import current, population_scan
+from canonic.network.ruled import ruled_scan
 from canonic.network.weighted import population_of
 from canonic.neurons import Scan, lengthen
 
@@ -34,7 +35,8 @@ def layerwise(
 
     The batch is cut so that the streams of a layer stay near CHUNK bytes; nodes are observed chunk by chunk.
     """
-    chunks = zip(*(torch.split(x, chunk_size(plan)) for x in inputs), strict=True)
+    size = chunk_size(plan) if plan.seed is None else len(inputs[0])  # what is drawn belongs to the batch
+    chunks = zip(*(torch.split(x, size) for x in inputs), strict=True)
     streams = [_in_memory(plan, chunk, observe) for chunk in chunks]
     return tuple(parts[0] if len(parts) == 1 else torch.cat(parts, 1) for parts in zip(*streams, strict=True))
 
@@ -114,10 +116,14 @@ def result_of(
 ) -> Scan | Tensor:
     """Return what a population does with the streams of its inputs, or the stream of another node."""
     if isinstance(node, Population):
+        if node.neurons.rule:
+            return ruled_scan(plan, node, inputs[0])
         if css := node.neurons.css:
             return _population(plan, node, inputs, css, counted=counted)
         return population_of(plan, node, inputs[0], _spike_type(plan, node), counted=counted)
-    return _telescoping(plan, node, inputs) if node.kind == "function unit" else _linear(plan, node, inputs)
+    if node.kind != "function unit":
+        return _linear(plan, node, inputs)
+    return _at_each_step(plan, node, inputs) if plan.stepwise else _telescoping(plan, node, inputs)
 
 
 def current_of(plan: Plan, node: Population, streams: Sequence[Tensor]) -> Tensor:
@@ -162,6 +168,15 @@ def _linear(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
         if gain:  # in place is safe: an operator with a bias has made a tensor of its own
             stream[digit].add_(node.tensors["bias"], alpha=gain)
     return stream
+
+
+def _at_each_step(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
+    """Return what a function unit of a trained network makes of each step."""
+    code = plan.codes[node.name]
+    steps = 1 if node.name in plan.whole else code.steps
+    given = [entered(plan, name, x, code) if steps > 1 else x for name, x in zip(node.inputs, inputs, strict=True)]
+    result = apply_whole(node, [stream.flatten(0, 1) for stream in given], steps * given[0].shape[1])
+    return result.reshape(steps, -1, *result.shape[1:])
 
 
 def _telescoping(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:

@@ -27,6 +27,7 @@ class Plan:
         spikes: the type of spikes between layers; that of the currents if None.
         compiled: whether the layerwise scheduler runs populations as compiled loops.
         follows: whether its inputs come frame by frame, as streams of changes, and not whole.
+        seed: of all populations with a rule that is random; None if none draws.
     """
 
     graph: Graph
@@ -35,6 +36,12 @@ class Plan:
     spikes: torch.dtype | None = None
     compiled: bool = False
     follows: bool = False
+    seed: int | None = None
+
+    @cached_property
+    def stepwise(self) -> bool:
+        """Whether its populations have rules: it was trained in steps, and all else is a function of each of them."""
+        return any(node.neurons.rule for node in self.graph.populations)
 
     @cached_property
     def whole(self) -> frozenset[str]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from canonic.codes import CSS
-from canonic.errors import DataError
+from canonic.errors import ConversionError, DataError
 from canonic.network.graph import Graph, Node, Population, Precision
 from canonic.network.inputs import analog
 from canonic.network.integer import to_integers
@@ -24,6 +24,12 @@ def lowered(plan: Plan, precision: Precision) -> Plan:
     Raises:
         ConversionError: if the network cannot be had at this precision; the message names the layer.
     """
+    if precision == "int8" and plan.stepwise:
+        node = next(node for node in plan.graph.populations if node.neurons.rule)
+        kind = node.neurons.rule.name if node.neurons.rule else ""
+        raise ConversionError(
+            f"{node.name} cannot be computed in whole numbers: its rule {kind} was trained in floats; use bf16 or fp32"
+        )
     if precision == "int8":
         return to_integers(plan)
     if precision == "bf16":

@@ -6,6 +6,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from canonic.codes import FUNCTIONS, FittedFewSpike
+from canonic.errors import DataError
 from canonic.network.apply import apply_whole
 from canonic.network.graph import Graph, Node, Population
 from canonic.network.layerwise import last_readers
@@ -40,7 +41,13 @@ def reference(
     observe: ValueObserver | None = None,
     population: Activation = activate,
 ) -> tuple[Float[Tensor, "batch ..."], ...]:
-    """Return the outputs of the source network, to float rounding; or of one with other activations."""
+    """Return the outputs of the source network, to float rounding; or of one with other activations.
+
+    Raises:
+        DataError: if there is none.
+    """
+    if any(node.neurons.rule for node in graph.populations):
+        raise DataError("the network was trained in spikes: it has no source network to compare with")
     values = dict(zip(graph.inputs, inputs, strict=True))
     last = last_readers(graph)
     for node in graph.nodes:

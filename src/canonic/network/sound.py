@@ -4,10 +4,15 @@ import math
 from collections.abc import Iterator
 from typing import Any, get_args
 
+import torch
+
+from canonic.errors import first_line
 from canonic.network.graph import Bias, Constant, Graph, Kind, Node, Population, Scaling, Slot
+from canonic.network.inputs import prototype
 from canonic.network.named import operator_named, require_plain
 from canonic.network.outputs import output_names
 from canonic.network.plan import Plan
+from canonic.network.ruled import ruled_scan
 
 LARGEST = 2**31
 """Elements of one sample of a node: more is no network, and would take all memory."""
@@ -28,6 +33,9 @@ def require_sound(plan: Plan) -> None:
         _require_kind(node)
         _require_parts(node)
     _require_ends(graph)
+    for node in graph.populations:
+        if node.neurons.rule:
+            _require_rule(plan, node)
 
 
 def _require_kind(node: Node) -> None:
@@ -52,6 +60,17 @@ def _require_parts(node: Node) -> None:
     needed = {"theta"} if isinstance(node, Population) else {part.name for part in given if isinstance(part, Constant)}
     if missing := needed - node.tensors.keys():
         raise ValueError(f"{node.name} lacks its {', '.join(missing)}")
+
+
+def _require_rule(plan: Plan, node: Population) -> None:
+    """Raise unless the rule of a population runs, and sends what its neurons do."""
+    nothing = torch.zeros(plan.code.steps, 1, *node.shape, dtype=prototype(plan.graph).dtype)
+    try:
+        sent = ruled_scan(plan, node, nothing).spikes
+    except (RuntimeError, IndexError) as error:
+        raise ValueError(f"the rule of {node.name} does not run ({first_line(error)[:80]})") from None
+    if sent.shape != nothing.shape:
+        raise ValueError(f"the rule of {node.name} sends {list(sent.shape)} for {list(nothing.shape)}")
 
 
 def _require_operator(node: Node) -> None:

@@ -13,9 +13,10 @@ from torch import Tensor
 from canonic.codes import Weighted
 from canonic.errors import DataError
 from canonic.native import can_compile
+from canonic.network.depth import depth
 from canonic.network.early import Answer, answer
 from canonic.network.fusion import fuse
-from canonic.network.graph import Graph, Precision, depth
+from canonic.network.graph import Graph, Precision
 from canonic.network.inputs import called, channels_last, known_device, prototype
 from canonic.network.layerwise import Observer
 from canonic.network.outputs import Output, formed

@@ -5,7 +5,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -22,9 +22,11 @@ from canonic.network.finite import not_finite
 from canonic.network.graph import Constant, Graph, Neurons, Node, Origin, Population, Precision, Rows, Slot
 from canonic.network.plan import Plan
 from canonic.network.sound import require_sound
+from canonic.neurons.described import KINDS, Form
 
-FORMAT, BEFORE = "canonic network 2", "canonic network 1"
-"""The format that is written, and the older one that is read: its codes have no name, as there was CSS only."""
+FORMATS = ("canonic network 1", "canonic network 2", "canonic network 3")
+"""Those that are read. In the first codes have no name, as there was CSS only; the third has rules, where the network
+was trained; others are written in the second, which older versions read too."""
 
 UPDATE = "update canonic, or convert the model again with this version"
 
@@ -37,11 +39,19 @@ def save_plan(path: str | PathLike[str], plan: Plan, record: Mapping[str, Any]) 
     """
     if wrong := not_finite(plan.graph):
         raise StorageError(f"the network cannot be saved in {path}: {wrong}; convert it again")
+    for rule in (node.neurons.rule for node in plan.graph.populations):
+        if rule and not rule.known:
+            raise StorageError(
+                f"the network cannot be saved in {path}: the rule {rule.name} is none of {', '.join(KINDS)}, "
+                "which a file may name"
+            )
     tensors = {
         f"{n.name}/{key}": t.cpu().contiguous().clone() for n in plan.graph.nodes for key, t in n.tensors.items()
     }
     described = {**_describe(plan), "record": dict(record)}
-    write_whole(Path(path), save(tensors, {"format": FORMAT, "network": json.dumps(described)}))
+    write_whole(
+        Path(path), save(tensors, {"format": FORMATS[2 if plan.stepwise else 1], "network": json.dumps(described)})
+    )
 
 
 def write_json(path: Path, value: object) -> None:
@@ -104,12 +114,12 @@ def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
 
 
 def _require_format(path: str | PathLike[str], found: str) -> None:
-    if found in (FORMAT, BEFORE):
+    if found in FORMATS:
         return
-    if found.startswith(FORMAT.rstrip("0123456789")):
+    if found.startswith(FORMATS[0].rstrip("0123456789")):
+        read = ", ".join(map(repr, FORMATS))
         raise StorageError(
-            f"{path} is of the format {found!r}, and canonic {version('canonic')} reads {BEFORE!r} and {FORMAT!r}: "
-            f"{UPDATE}"
+            f"{path} is of the format {found!r}, and canonic {version('canonic')} reads {read}: {UPDATE}"
         )
     raise StorageError(f"{path} holds no network, but {found or 'tensors alone'}: make one with canonic convert")
 
@@ -134,6 +144,7 @@ def _writer(header: Mapping[str, str]) -> str:
 def _describe(plan: Plan) -> dict[str, Any]:
     graph = plan.graph
     return {
+        **({"seed": plan.seed} if plan.stepwise else {}),
         "code": plan.code.to_json(),
         "bias": plan.bias,
         "inputs": graph.inputs,
@@ -159,13 +170,16 @@ def _describe_node(node: Node) -> dict[str, Any]:
 
 
 def _describe_neurons(neurons: Neurons) -> dict[str, Any]:
-    return {**asdict(neurons), "code": neurons.code and neurons.code.to_json()}
+    rule = {"rule": neurons.rule.to_json()} if neurons.rule else {}
+    plain = asdict(replace(neurons, rule=None))
+    del plain["rule"]
+    return {**plain, "code": neurons.code and neurons.code.to_json(), **rule}
 
 
 def _plan(data: dict[str, Any], tensors: dict[str, Tensor]) -> Plan:
     nodes = tuple(_node(described, tensors) for described in data["nodes"])
     graph = Graph(nodes, tuple(data["inputs"]), tuple(data["outputs"]), data["form"])
-    return Plan(graph, _code(data["code"]), data["bias"])
+    return Plan(graph, _code(data["code"]), data["bias"], seed=data.get("seed"))
 
 
 def _node(data: dict[str, Any], tensors: dict[str, Tensor]) -> Node:
@@ -183,7 +197,8 @@ def _node(data: dict[str, Any], tensors: dict[str, Tensor]) -> Node:
 
 
 def _neurons(data: dict[str, Any]) -> Neurons:
-    return Neurons(**{**data, "code": data["code"] and _code(data["code"])})
+    rule = Form.from_json(data["rule"]) if "rule" in data else None
+    return Neurons(**{**data, "code": data["code"] and _code(data["code"]), "rule": rule})
 
 
 def _code(data: dict[str, Any]) -> Weighted:

@@ -1,7 +1,8 @@
 """A network as a table that a person can read."""
 
 from canonic.codes import CSS, Weighted
-from canonic.network.graph import Node, Population, depth
+from canonic.network.depth import depth
+from canonic.network.graph import Node, Population
 from canonic.network.plan import Plan, total_steps
 from canonic.tables import text_table
 from canonic.words import counted, spread
@@ -46,6 +47,7 @@ def _row(node: Node, first: int) -> tuple[str, ...]:
         return node.name, operator, "", "", "", str(first + 1)
     theta = node.tensors["theta"]
     gate = "signed" if node.neurons.signed else "relu"
+    gate = node.neurons.rule.name if node.neurons.rule else gate
     spread = f"{float(theta.min()):.4g} .. {float(theta.max()):.4g}"
     return (
         node.name,

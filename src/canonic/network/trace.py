@@ -13,6 +13,7 @@ from canonic.network.graph import Graph, Node, Population
 from canonic.network.layerwise import current_of, layerwise
 from canonic.network.plan import Plan, entered
 from canonic.network.reference import reference
+from canonic.network.ruled import ruled_membranes
 from canonic.network.weighted import membranes_of
 from canonic.neurons import Scan, lengthen, replay
 from canonic.words import counted
@@ -25,9 +26,10 @@ class LayerTrace:
     Attributes:
         spikes: the events, -1, 0 or +1 in ternary codes, ``[time, batch, *shape]``; the k silent steps hold 0.
         currents: in units of theta; the last k steps hold 0.
-        membranes: after the step, in units of theta; the threshold of CSS is beta^k, that of other codes w[m].
+        membranes: after the step, in units of theta; the threshold of CSS is beta^k, that of other codes w[m]. Where a
+            rule was trained, as it has them, 0 if it has none.
         decoded: what the spikes stand for, ``[batch, *shape]``, in the units of the source network.
-        source: the activation of the source network, likewise.
+        source: the activation of the source network, likewise; None where there is none.
         first: global steps before the first step of this population.
     """
 
@@ -35,7 +37,7 @@ class LayerTrace:
     currents: Float[Tensor, "time batch ..."]
     membranes: Float[Tensor, "time batch ..."]
     decoded: Float[Tensor, "batch ..."]
-    source: Float[Tensor, "batch ..."]
+    source: Float[Tensor, "batch ..."] | None
     first: int
 
     def __repr__(self) -> str:
@@ -60,10 +62,11 @@ def trace(plan: Plan, graph: Graph, inputs: Sequence[Tensor], layers: Iterable[s
         if node.name in wanted and isinstance(node, Population) and not isinstance(result, Tensor):
             parts.setdefault(node.name, []).append((current_of(plan, node, given), result.spikes))
 
-    reference(graph, inputs, keep_source)
+    if not plan.stepwise:
+        reference(graph, inputs, keep_source)
     layerwise(plan, inputs, keep)
     traced = [node for node in plan.graph.populations if node.name in parts]
-    return {node.name: _traced(plan, node, parts[node.name], source[node.name]) for node in traced}
+    return {node.name: _traced(plan, node, parts[node.name], source.get(node.name)) for node in traced}
 
 
 class Inside(NamedTuple):
@@ -87,7 +90,7 @@ def inside(plan: Plan, node: Population, currents: Tensor, spikes: Tensor) -> In
     return Inside(fired, *_inside(plan, node, currents, fired))
 
 
-def _traced(plan: Plan, node: Population, parts: Sequence[tuple[Tensor, Tensor]], source: Tensor) -> LayerTrace:
+def _traced(plan: Plan, node: Population, parts: Sequence[tuple[Tensor, Tensor]], source: Tensor | None) -> LayerTrace:
     """Return the trace of a population from currents and spikes, of some samples each, and its activation."""
     currents, spikes = (torch.cat(part, 1) for part in zip(*parts, strict=True))
     found = inside(plan, node, currents, spikes)
@@ -105,7 +108,8 @@ def _inside(
     """Return currents and membranes of a population at each of its steps, in units of theta."""
     if (css := node.neurons.css) is None:
         digits = entered(plan, node.inputs[0], currents, plan.sender(node))
-        return lengthen(digits, len(fired)), membranes_of(plan, node, currents)
+        inner = ruled_membranes if node.neurons.rule else membranes_of
+        return lengthen(digits, len(fired)), inner(plan, node, currents)
     start, whole = node.tensors.get("start"), node.tensors.get("threshold")
     unit = 1 if whole is None else whole
     ready = lengthen(currents, len(fired))

@@ -1,0 +1,158 @@
+"""From an ordinary network to one with populations, and from a trained one to a ``SpikingNetwork``."""
+
+import platform
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import replace
+from importlib.metadata import version
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from canonic.codes import Rate
+from canonic.conversion.explain import require_convertible, require_weights
+from canonic.datasets.digests import digest_of_tensors
+from canonic.errors import ConversionError
+from canonic.frontend import captured, decompose_unknown, fold, import_program, require_finite, require_same
+from canonic.frontend.eager import evaluating
+from canonic.learn.modules import Encode
+from canonic.learn.population import Population
+from canonic.learn.schedule import marking, unroll
+from canonic.network import SpikingNetwork
+from canonic.network.classes import require_names
+from canonic.network.graph import Graph, Neurons, Node, Slot
+from canonic.network.graph import Population as Spiking
+from canonic.network.inputs import channels_last
+from canonic.network.plan import Plan
+from canonic.network.ruled import FIELD
+from canonic.network.traits import CLIP
+from canonic.neurons.described import parted
+from canonic.neurons.rules import Rule
+
+
+def spiking(ann: nn.Module, rule: Rule) -> nn.Module:
+    """Return a copy of a network with a ``Population`` of a rule in the place of each ``nn.ReLU``.
+
+    Raises:
+        ConversionError: if it has none: a ReLU that forward computes as a function is not seen.
+
+    >>> from canonic.learn import LIF
+    >>> spiking(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), LIF(leak=0.5))[1].rule.leak
+    0.5
+    """
+    copied = deepcopy(ann)
+    places = [(module, name) for module in copied.modules() for name, child in module.named_children() if _relu(child)]
+    if not places:
+        raise ConversionError("the network has no nn.ReLU that a Population could replace: make its ReLUs modules")
+    for module, name in places:
+        setattr(module, name, Population(rule))
+    return copied
+
+
+def as_network(
+    net: nn.Module,
+    example: Float[Tensor, "..."],
+    steps: int | None = None,
+    *,
+    seed: int | None = None,
+    classes: Sequence[str] = (),
+) -> SpikingNetwork:
+    """Return a trained network as one that is run, measured and kept as a converted one.
+
+    Each call runs ``steps`` steps from rest, and its answer is the mean of the outputs: those of ``unroll``.
+
+    Args:
+        net: with populations, as ``unroll`` takes it; it stays as it is, and is read as it computes in ``eval()``.
+        example: samples ``[batch, *shape]``.
+        steps: T; those of its ``Encode`` if None.
+        seed: of what is random in it.
+        classes: names of the classes, if they are known.
+
+    Raises:
+        DataError: as ``unroll``, for the example.
+        ConversionError: if the network cannot be captured as a graph; the message names the place.
+
+    >>> from canonic.learn import LIF, Population, unroll
+    >>> net = nn.Sequential(nn.Linear(4, 3), Population(LIF()), nn.Linear(3, 2)).eval()
+    >>> x = torch.rand(5, 4)
+    >>> snn = as_network(net, x, steps=8)
+    >>> torch.allclose(snn(x), unroll(net, x, steps=8).output.mean(0), atol=1e-6)
+    True
+    """
+    steps = _steps_of(net) if steps is None else steps
+    with evaluating(net), torch.no_grad():
+        unroll(net, example[:2], steps, seed=seed)  # what cannot be run is said as unroll says it
+        with marking(net):
+            graph = _captured(net, example)
+    code = Rate(steps)
+    modules = dict(net.named_modules())
+    with torch.no_grad():
+        nodes = tuple(_placed(node, modules, code) for node in graph.nodes)
+    graph = replace(graph, nodes=nodes).map_tensors(lambda tensor: channels_last(tensor.detach().clone()))
+    require_names(graph, classes)
+    return SpikingNetwork(Plan(graph, code, seed=seed), _record(net, classes))
+
+
+def _relu(module: nn.Module) -> bool:
+    return type(module) is nn.ReLU
+
+
+def _steps_of(net: nn.Module) -> int:
+    """Return the steps that the encoders of a network have."""
+    found = [module.encoder.steps for module in net.modules() if isinstance(module, Encode)]
+    if not found:
+        raise ConversionError("the network has no Encode that says how many steps it has: give steps=, say steps=4")
+    return found[0]
+
+
+def _captured(net: nn.Module, example: Tensor) -> Graph:
+    """Return the graph of a network whose populations mark their places."""
+    with captured(net, example) as capture:
+        require_finite(capture.program)
+        graph, verdicts = import_program(decompose_unknown(capture.program))
+        require_weights(capture.program)
+        require_convertible(verdicts)
+        require_same(capture, fold(graph))
+        return fold(graph)
+
+
+def _placed(node: Node, modules: dict[str, nn.Module], code: Rate) -> Node:
+    """Return a node as it is in steps: populations with their rules, a ReLU as a function of each step."""
+    if not isinstance(node, Spiking):
+        return node
+    if "module" not in node.arguments:
+        return _function(node)
+    name = node.arguments["module"]
+    module = modules[name]
+    assert isinstance(module, Population)
+    rule, own = parted(module.rule)
+    tensors = {f"{FIELD}{field}": value for field, value in own.items()} | _recurrent(module, name)
+    theta = torch.ones([1] * len(node.shape))
+    neurons = Neurons(signed=True, code=code, rule=rule)
+    return replace(node, neurons=neurons, tensors={"theta": theta, **tensors})
+
+
+def _recurrent(module: Population, name: str) -> dict[str, Tensor]:
+    """Return the matrix by which the spikes of a population come back to it."""
+    recurrent = module.recurrent
+    if recurrent is None:
+        return {}
+    if not isinstance(recurrent, nn.Linear):
+        raise ConversionError(f"recurrent of {name} is a {type(recurrent).__name__}: a network takes nn.Linear there")
+    bias = {} if recurrent.bias is None else {"recurrent bias": recurrent.bias}
+    return {"recurrent": recurrent.weight, **bias}
+
+
+def _function(node: Spiking) -> Node:
+    """Return a ReLU without neurons: a clamp."""
+    arguments = {"self": Slot(0), "min": 0.0, "max": node.neurons.ceiling}
+    given = (node.inputs, node.shape, arguments)
+    return Node(node.name, "function unit", CLIP, *given, scaling="mixes", alone=node.alone, origin=node.origin)
+
+
+def _record(net: nn.Module, classes: Sequence[str]) -> dict[str, object]:
+    """Return how the network was made, as plain data."""
+    versions = {"canonic": version("canonic"), "torch": torch.__version__, "python": platform.python_version()}
+    weights = {"tensors_sha256": digest_of_tensors(net.state_dict())}
+    return {"versions": versions, "weights": weights, "classes": list(classes), "notes": []}

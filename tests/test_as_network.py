@@ -1,0 +1,252 @@
+"""Trained networks as spiking networks: what ``unroll`` gives is what is run, measured and kept."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from canonic import load
+from canonic.errors import CanonicError, ConversionError, DataError, StorageError
+from canonic.learn import IF, LIF, Hold, Population, as_network, spiking, unroll
+from canonic.measure import evaluate
+from canonic.measure.facts import fingerprint
+from canonic.neurons.described import Form, parted
+
+RULES = {
+    "leak": LIF(leak=0.7),
+    "hard": LIF(leak=0.5, theta=0.8, reset="hard", detach_reset=True),
+    "worth theta": IF(theta=0.8, at=0.5),
+}
+
+
+class Residual(nn.Module):
+    """Every way in which spikes meet: a shortcut, batch norm, both poolings, a ReLU between, recurrence."""
+
+    def __init__(self, rule):
+        super().__init__()
+        self.first, self.hold = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU()), Hold()
+        self.one = Population(rule, trainable=("theta",), shape=(4, 1, 1))
+        self.second, self.norm = nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.two, self.largest = Population(rule), nn.MaxPool2d(2)
+        self.third, self.back = nn.Linear(16, 5), Population(rule, recurrent=nn.Linear(5, 5, bias=False))
+        self.last = nn.Linear(5, 3)
+
+    def forward(self, x):
+        drive = self.first(x)
+        spikes = self.two(self.norm(self.second(self.one(drive))) + self.hold(drive))
+        pooled = self.largest(spikes) + nn.functional.avg_pool2d(spikes, 2)
+        return self.last(self.back(self.third(pooled.flatten(1).relu())))
+
+
+@pytest.fixture(scope="module", params=RULES)
+def pair(request):
+    """A network, some samples, and what it is as a network of canonic."""
+    torch.manual_seed(0)
+    net, x = Residual(RULES[request.param]).double(), 3 * torch.rand(6, 1, 4, 4, dtype=torch.float64)
+    nn.init.uniform_(net.third.bias, 0.3, 1), nn.init.uniform_(net.norm.running_mean)
+    nn.init.uniform_(net.norm.running_var, 0.5, 2)
+    return net.eval(), x, as_network(net, x, steps=7)
+
+
+def test_spikes_and_answers_are_those_of_unroll(pair):
+    net, x, snn = pair
+    run = unroll(net, x, steps=7)
+    traces = snn.trace(x)
+    assert traces.keys() == run.spikes.keys() == {"one", "two", "back"}
+    for name, spikes in run.spikes.items():
+        assert spikes.count_nonzero()
+        assert torch.equal(traces[name].spikes, spikes)
+        assert traces[name].source is None
+    mean = run.output.cumsum(0) / torch.arange(1, 8).view(-1, 1, 1)
+    for scheduler in ("layerwise", "clocked"):
+        assert torch.allclose(snn.readout(x, scheduler=scheduler), mean, atol=1e-12)
+        assert torch.allclose(snn(x, scheduler=scheduler), mean[-1], atol=1e-12)
+
+
+def test_the_membranes_of_a_trace_are_those_of_the_rule(pair):
+    net, x, snn = pair
+    state = unroll(net, x, steps=7).state["two"].state
+    assert torch.allclose(snn.trace(x, layers="two")["two"].membranes[-1], state.u)
+
+
+def test_a_file_holds_all_of_it(pair, tmp_path):
+    _net, x, snn = pair
+    snn.save(tmp_path / "net.safetensors")
+    again = load(tmp_path / "net.safetensors")
+    assert torch.equal(again(x), snn(x))
+    assert torch.equal(again.readout(x), snn.readout(x))
+    assert fingerprint(again) == fingerprint(snn)
+    assert str(again) == str(snn)
+    assert again.describe() == snn.describe()
+
+
+def test_the_network_stays_as_it_was(pair):
+    net, x, snn = pair
+    net.train()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    again = as_network(net, x, steps=7)
+    assert net.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+    assert fingerprint(again) == fingerprint(snn)
+    with torch.no_grad():
+        net.last.weight.add_(1)
+    assert torch.equal(again(x), snn(x))
+    net.load_state_dict(before)
+    net.eval()
+
+
+class Counted(nn.Sequential):
+    """A LIF CNN whose operations are counted by hand."""
+
+    def __init__(self):
+        super().__init__(
+            nn.Conv2d(1, 2, 3, padding=1),
+            Population(LIF(leak=0.5)),
+            nn.Conv2d(2, 3, 3, stride=2, padding=1, bias=False),
+            Population(IF(theta=0.5)),
+            nn.Flatten(),
+            nn.Linear(12, 4),
+            Population(LIF(leak=0.9), recurrent=nn.Linear(4, 4, bias=False)),
+            nn.Linear(4, 2),
+        )
+
+
+def reached(size, kernel, stride):
+    """Return how many windows of a convolution with a padding of 1 each place of a line is in."""
+    starts = [start - 1 for start in range(0, size, stride)]
+    return np.array([sum(start <= place < start + kernel for start in starts) for place in range(size)])
+
+
+def test_operations_equal_a_count_by_hand():
+    torch.manual_seed(1)
+    net, x = Counted().eval(), (2 * torch.rand(5, 1, 4, 4)).round(decimals=1)
+    with torch.no_grad():
+        net[6].recurrent.weight.abs_()[0, 1] = 0.0
+    spikes = {name: (s != 0).double().sum((0, 1)).numpy() for name, s in unroll(net, x, steps=6).spikes.items()}
+    found = evaluate(as_network(net, x, steps=6), [(x, torch.zeros(5, dtype=torch.long))], progress=False)
+    places = np.outer(reached(4, 3, 1), reached(4, 3, 1))
+    made = found.operations
+    assert made["0"].multiplications == 2 * (places * (x != 0).sum((0, 1)).numpy()).sum()  # once, not at each step
+    places = np.outer(reached(4, 3, 2), reached(4, 3, 2))
+    assert made["2"].additions == 3 * (places * spikes["1"]).sum() > 0
+    assert made["5"].additions == 4 * spikes["3"].sum() > 0
+    back = (net[6].recurrent.weight != 0).sum(0).double().numpy()
+    assert made["6"].additions == (back * spikes["6"]).sum() > 0
+    assert back.tolist() == [4, 3, 4, 4]
+    assert made["6"].dense_additions == 5 * 6 * 16  # those that are zero are synapses too
+    assert made["7"].additions == 2 * spikes["6"].sum()
+    assert sum(cost.multiplications for name, cost in made.items() if name != "0") == 0
+    assert {name: firing.spikes for name, firing in found.counts.firing.items()} == {
+        name: s.sum() for name, s in spikes.items()
+    }
+    assert found.source_operations == {}
+    assert not found.compared
+    assert found.network.updates == {"1": 6 * 32, "3": 6 * 12, "6": 6 * 4}
+
+
+def test_accuracy_by_step_is_that_of_the_running_mean():
+    torch.manual_seed(2)
+    net, x = Counted().eval(), 2 * torch.rand(40, 1, 4, 4)
+    y = torch.randint(2, (40,))
+    output = unroll(net, x, steps=6).output
+    found = evaluate(as_network(net, x, steps=6), [(x[:25], y[:25]), (x[25:], y[25:])], progress=False)
+    expected = [float((output[: t + 1].mean(0).argmax(-1) == y).double().mean()) for t in range(6)]
+    assert list(found.accuracy_by_step) == pytest.approx(expected)
+    assert found.to_json()["network"]["codes"] == ["rate"]
+
+
+def test_relus_become_populations_of_a_copy():
+    ann = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Sequential(nn.Linear(3, 3), nn.ReLU()))
+    net = spiking(ann, LIF(leak=0.5))
+    assert [type(module).__name__ for module in (ann[1], net[1], net[2][1])] == ["ReLU", "Population", "Population"]
+    assert net[0].weight is not ann[0].weight
+    assert torch.equal(net[0].weight, ann[0].weight)
+    assert as_network(net, torch.rand(2, 2), steps=3).neurons == 6
+    with pytest.raises(ConversionError, match="has no nn.ReLU"):
+        spiking(nn.Linear(2, 2), LIF())
+
+
+class Branching(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear, self.neurons = nn.Linear(3, 3), Population(LIF())
+
+    def forward(self, x):
+        current = self.linear(x)
+        return self.neurons(-current if current.sum() > 0 else current)
+
+
+class Twice(Branching):
+    def forward(self, x):
+        return self.neurons(self.neurons(self.linear(x)))
+
+
+class Outside(Branching):
+    def forward(self, x):
+        return Population(LIF())(self.linear(x))
+
+
+class Convolving(nn.Module):
+    """A population whose recurrence is no matrix."""
+
+    def __init__(self):
+        super().__init__()
+        self.neurons = Population(LIF(), recurrent=nn.Sequential(nn.Linear(3, 3)))
+
+    def forward(self, x):
+        return self.neurons(x)
+
+
+X = torch.rand(2, 3)
+WRONG = {
+    "control flow": (Branching, X, 4, ConversionError, "torch.export cannot capture the model"),
+    "twice": (Twice, X, 4, DataError, "Population neurons was called twice in one pass"),
+    "outside": (Outside, X, 4, DataError, "a Population was called that is no part of the network"),
+    "recurrence": (Convolving, X, 4, ConversionError, "recurrent of neurons is a Sequential: .* nn.Linear"),
+    "no population": (lambda: nn.Linear(3, 3), X, 4, DataError, "the network has no Population"),
+    "no steps": (lambda: nn.Sequential(Population(LIF())), X, None, ConversionError, "give steps="),
+    "steps": (lambda: nn.Sequential(Population(LIF())), X, 0, DataError, "steps must be .* got 0"),
+    "shape": (Branching, torch.rand(2, 4), 4, Exception, "mat1 and mat2 shapes cannot be multiplied"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_cannot_be_a_network_is_refused_with_the_reason(case):
+    build, x, steps, error, message = WRONG[case]
+    with pytest.raises(error, match=message):
+        as_network(build(), x, steps)
+
+
+def test_what_a_trained_network_has_not_is_said():
+    snn = as_network(nn.Sequential(nn.Linear(3, 3), Population(LIF())), X, steps=2)
+    for asked in (lambda: snn.source(X), lambda: snn.verify([X], progress=False)):
+        with pytest.raises(DataError, match="was trained in spikes: it has no source network"):
+            asked()
+    with pytest.raises(ConversionError, match="1 cannot be computed in whole numbers: its rule LIF was trained"):
+        snn.to_precision("int8")
+    assert torch.allclose(snn.to_precision("bf16")(X), snn(X))
+
+
+def test_rules_are_plain_data():
+    for rule in RULES.values():
+        form, own = parted(rule)
+        assert own == {}
+        assert Form.from_json(form.to_json()) == form
+        assert rule == replace(form.rule({}), fire=rule.fire)
+    with pytest.raises(CanonicError, match="there is no rule 'lif': known are ALIF, IF, Integrator, LIF"):
+        Form.from_json({"kind": "lif"})
+    with pytest.raises(CanonicError, match=r"leak of LIF must be in \(0, 1\], got 2.0"):
+        Form.from_json({"kind": "LIF", "leak": 2.0}).rule({})
+
+
+class Own(LIF):
+    """A user's own rule."""
+
+
+def test_a_rule_of_ones_own_runs_but_is_not_saved(tmp_path):
+    snn = as_network(nn.Sequential(nn.Linear(3, 3), Population(Own())), X, steps=2)
+    assert snn(X).shape == (2, 3)
+    with pytest.raises(StorageError, match="cannot be saved .*: the rule Own is none of LIF, IF, "):
+        snn.save(tmp_path / "net.safetensors")
