@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 PUBLIC := .venv-public
 
-.PHONY: demo test lint docs report bench-balancing bench-codes bench-conversion bench-coverage bench-evaluation bench-family bench-goals bench-imagenet bench-int8 bench-peers bench-public bench-speed sanitize clean
+.PHONY: demo test lint docs report bench-balancing bench-codes bench-conversion bench-coverage bench-evaluation bench-family bench-goals bench-imagenet bench-int8 bench-learn bench-peers bench-public bench-speed sanitize clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt tests/neurobench.txt
 	$(PYTHON) -m venv $(VENV)
@@ -78,6 +78,9 @@ bench-imagenet: $(VENV)/.installed $(PUBLIC)/.installed  ## networks of ImageNet
 bench-int8: $(VENV)/.installed  ## what whole numbers cost the networks of the operator tests, and the family: docs/how-it-works.md
 	$(BIN)/python -m benchmarks.int8
 	$(BIN)/python -m benchmarks.int8_family
+
+bench-learn: $(VENV)/.installed  ## trained systems beside the networks of their shapes; docs/systems.md; goes on where it was stopped; QUICK=--quick in ten minutes
+	$(BIN)/python -m benchmarks.learn $(QUICK)
 
 bench-peers: $(VENV)/.installed $(PEERS)/.installed  ## small networks through other converters; a step of training beside SpikingJelly's
 	$(BIN)/python -m benchmarks.peers.run $(PEERS)/bin/python

@@ -2,6 +2,11 @@
 
 import json
 
+import pytest
+import torch
+
+from canonic import load
+from canonic.learn import Gradient
 from canonic.learn.zoo import entry, names
 
 
@@ -14,3 +19,59 @@ def test_the_systems_are_listed_with_source_published_figure_and_data(command, t
         assert one["name"] in printed
         assert known.source in printed
         assert (one["published"], one["data"], one["kind"]) == (known.published, known.data, known.kind)
+
+
+SHORT = ("train", "lif", "--data", "digits", "--limit", "200", "--epochs", "2")
+
+
+def test_a_system_is_trained_measured_and_saved(command, tmp_path):
+    row = json.loads(command(tmp_path, *SHORT, "--out", "lif.safetensors", "--seed", "1", "--json").stdout)
+    snn = load(tmp_path / "lif.safetensors")
+    assert snn.record["row"] == {key: value for key, value in row.items() if key != "file"}
+    assert [row[key] for key in ("system", "data", "seed", "epochs", "samples")] == ["lif", "digits", 1, 2, 445]
+    assert row["recipe"] == {**entry("lif").recipe_for(200, 1).to_json(), "epochs": 2}
+    assert row["trained_on"]["samples"] == 200
+    assert all(value is not None for value in row.values())
+    assert len(snn.record["training"]["epochs"]) == 2
+    assert snn.record["preprocessing"]["mean"] == [pytest.approx(0.3, abs=0.05)]
+    assert [path.name for path in tmp_path.iterdir()] == ["lif.safetensors"]
+    measured = command(tmp_path, "evaluate", "lif.safetensors", "--data", "digits:test", "--no-source", "--json").stdout
+    assert json.loads(measured)["accuracy"]["network"] == pytest.approx(row["accuracy"])
+
+
+def test_a_training_goes_on_and_gives_what_it_would_have_given(command, tmp_path, monkeypatch):
+    whole = json.loads(command(tmp_path, *SHORT, "--no-ann", "--json").stdout)
+    step, count = Gradient.step, iter(range(100))
+
+    def interrupted(*arguments):
+        if next(count) == 9:
+            raise KeyboardInterrupt
+        return step(*arguments)
+
+    monkeypatch.setattr(Gradient, "step", interrupted)
+    told = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", code=130).stderr
+    assert "interrupted" in told
+    assert (tmp_path / "two.training" / "lif" / "training.safetensors").exists()
+    monkeypatch.setattr(Gradient, "step", step)
+    shown = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", "--resume").stdout
+    assert "saved in two.safetensors" in shown
+    assert f"{100 * whole['accuracy']:.2f}" in shown
+    assert not (tmp_path / "two.training").exists()
+    one, two = (load(tmp_path / f"{name}.safetensors").plan.graph.nodes for name in ("trained", "two"))
+    tensors = [(a, b.tensors[key]) for n, b in zip(one, two, strict=True) for key, a in n.tensors.items()]
+    assert tensors
+    assert all(torch.equal(a, b) for a, b in tensors)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("train", "lfi", "--data", "digits"), 1, "there is no system 'lfi': did you mean lif"),
+        (("train", "lif", "--data", "nothing"), 1, "nothing says on which data, unlike nothing"),
+        (("train", "lif", "--data", "nothing", "--test", "digits:test"), 1, "there is no data 'nothing'"),
+        (("train", "lif", "--data", "digits", "--out", "."), 2, "--out must be a file"),
+        (("train", "lif", "--data", "digits", "--limit", "0"), 1, "the limit must be at least 1"),
+    ],
+)
+def test_what_cannot_be_trained_is_said(command, tmp_path, words, code, said):
+    assert said in command(tmp_path, *words, code=code).stderr

@@ -111,3 +111,12 @@ def test_the_answer_of_first_to_spike_is_the_first_event():
     found = first_event(run.output, run.membranes["4"])
     assert torch.equal(known.readout(run)[-1].argmax(1), found.answer)
     assert torch.equal(known.decided(run), found.step)
+
+
+def test_where_an_expectation_stands_for_chance_nothing_is_drawn():
+    known = entry("mpe")
+    system = known.system((1, 8, 8), 10, known.recipe_for(COUNT, 1))
+    x = torch.rand(3, 1, 8, 8)
+    assert system.seed is None
+    assert torch.equal(system.run(x).output, unroll(system.net.eval(), x, steps=4).output)
+    assert entry("first-to-spike").system((1, 8, 8), 10, known.recipe_for(COUNT, 1)).seed == 1

@@ -1,7 +1,12 @@
-"""The command that lists the systems which can be trained."""
+"""The commands of trained systems: what there is, and its training."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from canonic.cli import options as o
-from canonic.cli.group import print_json
+from canonic.cli.group import finish, print_json
 
 
 def learn(as_json: o.Json = False) -> None:
@@ -17,3 +22,31 @@ def learn(as_json: o.Json = False) -> None:
     headings = ("system", "what", "input > hidden > output", "source", "published figure", "measured here on")
     shown = ("name", "what", "codes", "source", "published", "data")
     tell(columns(headings, [[one[key] for key in shown] for one in known]))
+    tell("canonic train NAME --data digits --out NAME.safetensors")
+
+
+def train(
+    name: Annotated[str, typer.Argument(help="Of the system: see canonic learn.")],
+    data: o.DataName,
+    out: Annotated[Path, typer.Option(help="File for the trained network.")] = Path("trained.safetensors"),
+    test: Annotated[str, typer.Option(help="Data to measure on; t10k-... is beside train-... .")] = "",
+    validate: Annotated[str, typer.Option(help="Data that choose the best epoch; else it is the last.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and noise.")] = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="In place of those of its recipe.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last whole epoch.")] = False,
+    ann: Annotated[bool, typer.Option(help="Train the network of the same shape without time beside it.")] = True,
+    limit: o.Limit = None,
+    mean: o.Mean = "",
+    std: o.Std = "",
+    size: o.Size = None,
+    grey: o.Grey = False,
+    as_json: o.Json = False,
+) -> None:
+    """Train a published spiking system, measure it on data that it has not seen, and save it."""
+    from canonic.cli.training import Asked, show_row, trained
+
+    o.require_writable(out)
+    asked = Asked(name, data, test, validate, limit, o.preprocessing(mean, std, size, grey))
+    row = trained(asked, out, seed=seed, epochs=epochs, resume=resume, ann=ann)
+    finish()
+    print_json({"file": str(out), **row}) if as_json else show_row(row, out)

@@ -11,7 +11,7 @@ from canonic.cli.codes import list_codes
 from canonic.cli.compare import compare
 from canonic.cli.convert import convert
 from canonic.cli.group import INTERRUPTED, Told, finish, print_json, run
-from canonic.cli.learn import learn
+from canonic.cli.learn import learn, train
 from canonic.cli.sweep import sweep
 
 
@@ -160,6 +160,7 @@ app.command()(sweep)
 app.command()(compare)
 app.command(name="codes")(list_codes)
 app.command()(learn)
+app.command()(train)
 
 
 @app.command()

@@ -14,6 +14,7 @@ from canonic.cluster import Workers, workers
 from canonic.errors import TrainingError
 from canonic.learn.answers import hits, require_labels
 from canonic.learn.overflow import culprit
+from canonic.learn.population import Population
 from canonic.learn.recipe import Recipe
 from canonic.learn.schedule import Run
 
@@ -79,7 +80,8 @@ def once(net: nn.Module, x: Tensor, seed: int | None) -> Run:  # noqa: ARG001 - 
 class Gradient:
     """The system of every method that has a gradient: a forward pass, a loss, and an optimiser.
 
-    Under ``torchrun`` the gradients of all processes are averaged by torch's DistributedDataParallel.
+    Under ``torchrun`` the gradients of all processes are averaged by torch's DistributedDataParallel; batch norm sees
+    the samples of its own process, and the statistics of the first are kept.
 
     Args:
         net: what is trained, on the device where it is.
@@ -143,10 +145,17 @@ class Gradient:
         return self._pass.readout(self.run(x))
 
     def run(self, x: Shaped[Tensor, "batch ..."]) -> Run:
-        """Return what the network does, in evaluation mode, with the seed of the recipe."""
+        """Return what the network does, in evaluation mode."""
         self.net.eval()
         with torch.no_grad():
-            return self._pass.run(x.to(next(self.net.parameters()).device), self.recipe.seed)
+            return self._pass.run(x.to(next(self.net.parameters()).device), self.seed)
+
+    @property
+    def seed(self) -> int | None:
+        """What a random network draws by in evaluation mode; None where an expectation stands for all that is drawn."""
+        rules = [module.rule for module in self.net.modules() if isinstance(module, Population)]
+        expected = rules and all(getattr(rule, "expectation", False) for rule in rules)
+        return None if expected else self.recipe.seed
 
     def loss(self, x: Shaped[Tensor, "batch ..."], y: Shaped[Tensor, "batch ..."]) -> Float[Tensor, ""]:
         """Return the loss of a batch with its graph, in training mode."""
@@ -187,7 +196,7 @@ class _Pass(nn.Module):
         super().__init__()
         self.net, self.pass_through, self.loss, self.readout, self.halved = net, forward, loss, readout, halved
 
-    def run(self, x: Tensor, seed: int) -> Run:
+    def run(self, x: Tensor, seed: int | None) -> Run:
         """Return what the network does, its output in fp32."""
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.halved):
             run = self.pass_through(self.net, x, seed)

@@ -1,20 +1,22 @@
 """A published system, trained on some data, and the network of the same shape without time, trained as long."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jaxtyping import Shaped
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from canonic.datasets import Preprocessing
 from canonic.errors import DataError
 from canonic.learn.answers import NO_LABEL
 from canonic.learn.fit import fit
 from canonic.learn.history import History
 from canonic.learn.recipe import Recipe
+from canonic.learn.spiking import as_network
 from canonic.learn.system import Gradient
 from canonic.learn.zoo.entry import Entry
+from canonic.network import SpikingNetwork
 
 DIMENSIONS = {"pictures": (3, "[channels, height, width]"), "sequences": (2, "[time, channels]")}
 BEGUN = 1000
@@ -38,6 +40,17 @@ class Trained:
     history: History
     ann: Gradient | None = None
     ann_history: History | None = None
+
+    def network(self, x: Shaped[Tensor, "batch ..."], classes: Sequence[str] = ()) -> SpikingNetwork:
+        """Return the system as a network that is measured, traced and saved as a converted one.
+
+        Args:
+            x: some samples.
+            classes: names of the classes, if they are known.
+        """
+        steps = len(self.system.run(x).output)
+        snn = as_network(self.system.net, x, steps, seed=self.system.seed, classes=classes)
+        return replace(snn, record={**snn.record, "training": self.history.to_json()})
 
 
 def train(
@@ -86,9 +99,3 @@ def count_classes(y: Shaped[Tensor, "samples *time"]) -> int:
     if y.is_floating_point() or not len(known) or int(known.min()) < 0:
         raise DataError("labels must be classes, whole numbers from 0: number them")
     return int(known.max()) + 1
-
-
-def standardising(x: Shaped[Tensor, "samples ..."]) -> Preprocessing:
-    """Return what gives training samples the mean 0 and the standard deviation 1, all channels alike."""
-    numbers = x.double()
-    return Preprocessing((round(float(numbers.mean()), 4),), (max(round(float(numbers.std()), 4), 1e-4),))

@@ -1,0 +1,87 @@
+"""Every trained system beside the network of its shape without time: ``python -m benchmarks.learn``.
+
+A row is a system on a data set with a seed, and a file of its own under ``results/learn``; one that is there is not
+made again. A training that was stopped goes on from its last whole epoch, under ``build/learn``. ``--quick`` trains
+each on scikit-learn's digits, in some minutes.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from benchmarks.tables import replaced, rows
+from canonic.learn.zoo import Entry, entry, names
+from canonic.learn.zoo.samples import Samples, samples_of
+from canonic.learn.zoo.training import train
+from canonic.measure.table import HEADINGS, Row, row_of, table
+from canonic.network.storage import write_json
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+RESULTS, BUILD, PAGE = ROOT / "benchmarks" / "results" / "learn", ROOT / "build" / "learn", ROOT / "docs" / "systems.md"
+SEEDS = (0, 1, 2)
+
+DATA = {
+    "digits": "digits",
+    "fashion-mnist": str(SHARED / "fashion-mnist" / "train-images-idx3-ubyte.gz"),
+    "mnist": str(SHARED / "mnist" / "train-images-idx3-ubyte.gz"),
+}
+"""Samples to learn from, by what they are called; those to measure on are beside them."""
+
+
+def samples(known: Entry, data: str) -> Samples:
+    """Return the samples of a row."""
+    return samples_of(known, DATA[data])
+
+
+def made(name: str, data: str, seed: int) -> Row:
+    """Return the row of a system on some data with a seed."""
+    known = entry(name)
+    own = samples(known, data)
+    recipe = known.recipe_for(len(own.train), seed)
+    found = train(known, own.train, recipe, folder=BUILD / f"{name}-{data}-{seed}")
+    return row_of(found, found.network(own.train.tensors[0][:2]), own.test, data)
+
+
+def asked() -> argparse.Namespace:
+    """Return what is to be made."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="digits alone, one seed")
+    parser.add_argument("--again", action="store_true", help="make rows that are there, too")
+    parser.add_argument("--systems", nargs="*", choices=names(), default=names())
+    parser.add_argument("--data", nargs="*", choices=list(DATA), default=["fashion-mnist"])
+    parser.add_argument("--seeds", nargs="*", type=int, default=list(SEEDS))
+    given = parser.parse_args()
+    if given.quick:
+        given.data, given.seeds = ["digits"], [0]
+    return given
+
+
+def known_rows() -> Iterator[Row]:
+    """Yield all rows that there are, in the order of the zoo."""
+    for name in names():
+        for file in sorted(RESULTS.glob(f"{name}-on-*.json")):
+            yield json.loads(file.read_text())
+
+
+def main() -> None:
+    """Make what is not there, row by row, and write the table."""
+    given = asked()
+    torch.set_num_threads(1)
+    RESULTS.mkdir(exist_ok=True)
+    for seed in given.seeds:
+        for data in given.data:
+            for name in given.systems:
+                file = RESULTS / f"{name}-on-{data}-{seed}.json"
+                if given.again or not file.exists():
+                    row = made(name, data, seed)
+                    write_json(file, {"command": "make bench-learn", **row})
+                    print(name, data, seed, f"{100 * row['accuracy']:.2f} %", flush=True)
+    PAGE.write_text(replaced(PAGE.read_text(), "learn", rows(HEADINGS, table(list(known_rows())))))
+
+
+if __name__ == "__main__":
+    main()

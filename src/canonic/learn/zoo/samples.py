@@ -1,0 +1,97 @@
+"""What a system of the zoo is trained and measured on, in memory, prepared as it takes it."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from jaxtyping import Shaped
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from canonic.datasets import Preprocessing, labels_of, open_data, sample
+from canonic.errors import DataError
+from canonic.learn.batches import in_memory, require_labelled
+from canonic.learn.zoo.entry import Entry
+
+TESTS = ("t10k", "test")
+"""Words that stand in the name of test data where "train" stands in that of training data."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples of a system.
+
+    Attributes:
+        train: to learn from.
+        test: to be measured on; nothing is chosen by them.
+        validate: by which the best epoch is chosen; None if the last is kept.
+        prepare: what was applied to each.
+        classes: their names, in their order; none if they are numbers.
+    """
+
+    train: TensorDataset
+    test: TensorDataset
+    validate: TensorDataset | None
+    prepare: Preprocessing
+    classes: tuple[str, ...]
+
+
+def samples_of(
+    entry: Entry,
+    train: str,
+    test: str = "",
+    validate: str = "",
+    *,
+    prepare: Preprocessing | None = None,
+    limit: int | None = None,
+) -> Samples:
+    """Read samples, by names as for ``open_data``.
+
+    Args:
+        entry: that they are for: pictures are standardised for it, with the mean and the standard deviation of those to
+            learn from, unless it takes them in [0, 1], or ``prepare`` normalises.
+        train: to learn from.
+        test: to measure on; by default the other part of data that are known to have parts, as digits.
+        validate: to choose the best epoch by; none if empty.
+        prepare: applied to each.
+        limit: learn from at most so many.
+
+    Raises:
+        DataError: if there are none, they have no labels, or nothing is said to measure on.
+    """
+    prepare = prepare or Preprocessing()
+    train, test = (train, test) if test else parts_of(train)
+    data = open_data(train, prepare)
+    require_labelled(data, train)
+    opened = [
+        in_memory(sample(data, limit)),
+        *(in_memory(open_data(name, prepare)) for name in (test, validate) if name),
+    ]
+    if entry.standardised and entry.kind == "pictures" and not prepare.mean and not prepare.std:
+        ready = standardising(opened[0].tensors[0])
+        opened = [TensorDataset(ready(part.tensors[0]), part.tensors[1]) for part in opened]
+        prepare = replace(prepare, mean=ready.mean, std=ready.std)
+    return Samples(opened[0], opened[1], opened[2] if validate else None, prepare, labels_of(data).names)
+
+
+def standardising(x: Shaped[Tensor, "samples ..."]) -> Preprocessing:
+    """Return what gives samples the mean 0 and the standard deviation 1, all channels alike."""
+    numbers = x.double()
+    return Preprocessing((round(float(numbers.mean()), 4),), (max(round(float(numbers.std()), 4), 1e-4),))
+
+
+def parts_of(data: str) -> tuple[str, str]:
+    """Return the names of training and test data, where the one tells the other.
+
+    Raises:
+        DataError: if it does not.
+
+    >>> parts_of("digits")
+    ('digits:train', 'digits:test')
+    """
+    if data in ("digits", "digits:train"):
+        return "digits:train", "digits:test"
+    path = Path(data)
+    for other in (path.with_name(path.name.replace("train", word)) for word in TESTS):
+        if other != path and other.exists():
+            return data, str(other)
+    raise DataError(f"nothing says on which data, unlike {data}, the network is measured: name them with --test")
