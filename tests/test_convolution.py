@@ -16,6 +16,7 @@ from canonic.native import build
 from canonic.network import convolution
 from canonic.network.convolution import convolved, prepared, takes
 from canonic.network.graph import Neurons, Node, Population
+from canonic.network.population import ceiling_of
 from canonic.neurons import lengthen, scan
 
 pytestmark = pytest.mark.skipif(not shutil.which(os.environ.get("CC", "cc")), reason="no C compiler: C is not tested")
@@ -30,14 +31,30 @@ def population(weight, bias, geometry, shape, vectors=None, signed=False, unit=N
         tensors |= {"unit": unit, "packed": weight}
     synapse = Node("c", "synapse", "aten.conv2d.default", ("x",), shape, geometry, tensors, "weighs")
     inputs = ("x", *(f"y{i}" for i in range(3)))
-    return Population("p", inputs, shape, {}, vectors or {}, neurons=Neurons(signed)), synapse
+    ceiling = 6.0 if "theta" in (vectors or {}) else None
+    return Population("p", inputs, shape, {}, vectors or {}, neurons=Neurons(signed, ceiling)), synapse
+
+
+@st.composite
+def ternary(draw, most_steps):
+    steps = draw(st.integers(1, most_steps))
+    return CSS(steps, draw(st.integers(0, min(2, steps - 1))), phi=draw(st.sampled_from([0.5, 0.625])))
+
+
+@st.composite
+def graded(draw):
+    """Whole radices and several levels, whose first digits add up to what 8 bits hold, and to more."""
+    beta, levels = draw(st.sampled_from([(2.0, 8), (4.0, 3), (4.0, 16), (16.0, 64), (128.0, 127)]))
+    steps = draw(st.integers(1, 4))
+    most = 0 if beta > 16 else min(1, steps - 1)  # whole membranes would saturate, which fusion.py looks for
+    return CSS(steps, draw(st.integers(0, most)), beta, levels=levels)
 
 
 @st.composite
 def cases(draw, most_steps=6, most_outputs=48):
-    """A code with beta = 2 and numbers whose sums are exact in float32."""
-    steps = draw(st.integers(1, most_steps))
-    code = CSS(steps, draw(st.integers(0, min(2, steps - 1))), phi=draw(st.sampled_from([0.5, 0.625])))
+    """A code, and numbers whose sums are exact in float32."""
+    code = draw(st.one_of(ternary(most_steps), graded()))
+    steps, levels = code.steps, code.levels
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**20)))
     kind = draw(st.sampled_from(list(KINDS)))
     channels = draw(st.sampled_from([1, 3, 4, 8, 20]))
@@ -52,7 +69,7 @@ def cases(draw, most_steps=6, most_outputs=48):
         return torch.randint(low, high + 1, shape, generator=generator).float()
 
     fires = numbers(0, 3, 1, batch, channels, *size) > 1
-    spikes = numbers(-1, 1, steps, batch, channels, *size) * fires
+    spikes = numbers(-levels, levels, steps, batch, channels, *size) * fires
     unit = numbers(0, 2, outputs).exp2() if kind == "int8" else None
     weight = numbers(-127, 127, outputs, channels, *kernel) * (1 if unit is None else unit.reshape(-1, 1, 1, 1))
     geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": 1}
@@ -66,9 +83,12 @@ def cases(draw, most_steps=6, most_outputs=48):
         vectors[f"scale {len(others)}"] = numbers(-90, 90, outputs, 1, 1)
     if draw(st.booleans()):
         vectors["start"] = numbers(-90, 90, outputs, 1, 1)
+    signed = draw(st.booleans())
+    if not signed and draw(st.booleans()):
+        vectors["theta"] = numbers(1, 12, outputs, 1, 1) / 4  # of a ceiling of 6
     # Nodes are made outside: checked types draw random numbers of their own.
     reads = draw(st.sampled_from([torch.int8, KINDS[kind]]))
-    return code, KINDS[kind], reads, spikes, others, (weight, bias, geometry, shape, vectors, draw(st.booleans()), unit)
+    return code, KINDS[kind], reads, spikes, others, (weight, bias, geometry, shape, vectors, signed, unit)
 
 
 def by_steps(code, spikes, others, node, synapse):
@@ -80,8 +100,8 @@ def by_steps(code, spikes, others, node, synapse):
         current[0] += bias
     for index, other in enumerate(others, 1):
         current += lengthen(other.double() * node.tensors.get(f"scale {index}", torch.ones(())), code.steps)
-    start, theta = node.tensors.get("start"), node.tensors["threshold"].double()
-    return scan(code, current, signed=node.neurons.signed, start=start, theta=theta)
+    start, theta, ceiling = node.tensors.get("start"), node.tensors["threshold"].double(), ceiling_of(node, code)
+    return scan(code, current, signed=node.neurons.signed, start=start, theta=theta, ceiling=ceiling)
 
 
 def check(case):
@@ -91,7 +111,7 @@ def check(case):
     weight = synapse.tensors["weight"]
     lowered = synapse.with_tensors(weight=weight.bfloat16()) if dtype == torch.bfloat16 else synapse
     laid = [x.movedim(2, -1).contiguous().movedim(-1, 2) for x in (spikes.to(reads), *others)]
-    ours = convolved(node, prepared(lowered, code), laid, code, dtype, counted=True)
+    ours = convolved(node, prepared(lowered, code, code.levels), laid, code, dtype, counted=True)
     wanted = by_steps(code, spikes, others, node, lowered)
     assert ours.spikes.dtype == dtype
     assert torch.equal(ours.spikes.double(), wanted.spikes)
@@ -153,8 +173,9 @@ def plain(**changed):
         (replace(plain(), operator="aten.conv1d.default"), CSS(4, 1)),
         (plain().with_tensors(bias=torch.ones(8, 5, 5)), CSS(4, 1)),
         (plain(), CSS(2, 2)),
+        (plain(), CSS(4, 1, levels=2, powers=True)),
     ],
-    ids=["groups", "another operator", "a bias for each place", "nothing fires"],
+    ids=["groups", "another operator", "a bias for each place", "nothing fires", "powers of two"],
 )
 def test_what_it_does_not_take(synapse, code):
     assert takes(plain(), CSS(4, 1))
@@ -163,5 +184,5 @@ def test_what_it_does_not_take(synapse, code):
 
 def test_a_stream_that_is_not_of_all_steps_is_left_to_others():
     node, synapse = population(torch.ones(8, 4, 3, 3), None, {"padding": 1}, (8, 5, 5))
-    ready, stream = prepared(synapse, CSS(4, 1)), torch.ones(1, 2, 4, 5, 5)
+    ready, stream = prepared(synapse, CSS(4, 1), 1), torch.ones(1, 2, 4, 5, 5)
     assert convolved(node, ready, [stream], CSS(4, 1), torch.float32, counted=False) is None

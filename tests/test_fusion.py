@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from canonic import CSS, convert
+from canonic.network.graph import Population
 
 
 class Branches(nn.Module):
@@ -73,3 +74,24 @@ def test_rounded_currents_are_close(name):
     ours, wanted = both(name, "bf16", CSS(6, 1))
     signal, error = wanted[-1].square().mean(), (ours[-1] - wanted[-1]).square().mean()
     assert error < 1e-2 * signal
+
+
+@pytest.mark.parametrize(
+    ("code", "precision", "fused"),
+    [
+        (CSS(3, 0, 8.0, levels=32), "fp32", 1),
+        (CSS(3, 0, 8.0, levels=32), "int8", 0),  # where most digits are events, lists of them leave nothing out
+        (CSS(2, 0, 16.0, levels=64), "fp32", 0),
+        (CSS(3, 0, levels=4, powers=True), "fp32", 0),
+        (CSS(3, 1), "int8", 1),
+    ],
+    ids=str,
+)
+def test_convolutions_are_fused_where_lists_of_events_are_faster(code, precision, fused):
+    torch.manual_seed(0)
+    model, x = chain(nn.ReLU(), nn.Conv2d(16, 16, 3), nn.ReLU()).eval(), torch.randn(4, 8, 12, 12)
+    snn = convert(model, [x], code=code, progress=False).to_precision(precision)
+    plan = snn.layerwise_plan
+    assert sum(node.convolution is not None for node in plan.graph.nodes if isinstance(node, Population)) == fused
+    ours, wanted = (snn.readout(x, scheduler=scheduler)[-1] for scheduler in ("layerwise", "clocked"))
+    torch.testing.assert_close(ours, wanted, rtol=1e-4, atol=1e-4)

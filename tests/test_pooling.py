@@ -49,6 +49,17 @@ def test_its_digits_are_those_of_the_prefixes(case):
     assert torch.equal(done.float(), code.telescope(values))
 
 
+@pytest.mark.parametrize("code", [CSS(3, 0, 4.0, levels=16), CSS(2, 0, 16.0, levels=64)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int8])
+def test_digits_of_many_levels_lie_between_those_of_two_pixels(code, dtype):
+    shape, generator = (code.steps, 2, 5, 6, 6), torch.Generator().manual_seed(0)
+    spikes = torch.randint(-code.levels, code.levels + 1, shape, generator=generator).float()
+    values = torch.stack([max_pool2d(prefix, 2) for prefix in code.prefixes(spikes)])
+    done = pooled(node((5, 3, 3), kernel_size=2), spikes.to(dtype), code)
+    assert torch.equal(done.float(), code.telescope(values))
+    assert done.float().abs().max() <= code.levels
+
+
 @pytest.mark.parametrize("beta", [2.0, 1.5])
 def test_currents_are_pooled_as_spikes_are(beta):
     code = CSS(4, beta=beta)

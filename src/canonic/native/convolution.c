@@ -124,7 +124,7 @@ INLINE Part listed(const Shape *s, const INPUT *x, int64_t images, int64_t first
 /* The weights, and where neurons find and leave all that is theirs. */
 typedef struct {
     const Sums *weight;
-    const float *unit, *bias, *const *weights, *start, *theta;
+    const float *unit, *bias, *const *weights, *start, *theta, *ceiling;
     const void *terms[TERMS];
     SPIKE *spikes;
     int32_t *events;
@@ -144,7 +144,7 @@ INLINE void neurons_of(const Shape *s, const Part *part, Place *at, Tally *tally
     }
     int32_t *events = COUNT ? at->events + pixel * s->out_channels + c : at->events;
 #define NEURONS(width, n)                                                                               \
-    neurons(CODE, at->terms, 0, at->weights, at->start, at->theta, 0, at->spikes, tally, events + m * LANES,  \
+    neurons(CODE, at->terms, 0, at->weights, at->start, at->theta, at->ceiling, at->spikes, tally, events + m * LANES, \
             s->batch * pixels * s->out_channels, i + m * LANES, c + m * LANES, ABREAST > 1 ? 0 : LANES, \
             width, n)
     for (int m = 0, width; m < VECTORS * abreast; m += width) {
@@ -159,8 +159,8 @@ INLINE void neurons_of(const Shape *s, const Part *part, Place *at, Tally *tally
 
 void convolve(const Shape *s, const INPUT *x, const Sums *weight, const float *unit, const float *bias,
               const void *const *others, const float *const *weights, const float *start, const float *theta,
-              SPIKE *spikes, int64_t *counters, int32_t *events, Row *rows, int64_t rows_each, int32_t *scratch,
-              int64_t scratch_each, int threads) {
+              const float *ceiling, SPIKE *spikes, int64_t *counters, int32_t *events, Row *rows, int64_t rows_each,
+              int32_t *scratch, int64_t scratch_each, int threads) {
     const int64_t tiles = (s->out_channels + TILE - 1) / TILE, neurons_each = s->out_height * s->out_width * s->out_channels;
     const int64_t bands = (s->out_height + s->band - 1) / s->band;
     const int64_t parts = (s->batch + s->images - 1) / s->images * bands;
@@ -169,7 +169,7 @@ void convolve(const Shape *s, const INPUT *x, const Sums *weight, const float *u
         const int64_t thread = omp_get_thread_num();
         float currents[ABREAST * DIGITS * TILE] __attribute__((aligned(64)));
         Tally tally = {0};
-        Place at = {weight, unit, bias, weights, start, theta, {0}, spikes, events, currents};
+        Place at = {weight, unit, bias, weights, start, theta, ceiling, {0}, spikes, events, currents};
         at.events += COUNT ? thread * neurons_each : 0;
         for (int i = 1; i < TERMS; i++) at.terms[i] = others[i];
 #pragma omp for schedule(dynamic)

@@ -6,7 +6,7 @@
        u[k+1] = beta^(k+1) v[0] + W (sum_{m <= k+1} beta^(k+1-m) s[m])
 
    convolution.py gives the macros CODE, KIND (0, 1, 2 for the types above), INPUT, the type of the spikes that are read,
-   and DIGITS = T - k. */
+   and DIGITS = T - k. No sum of the first digits is beyond what its type holds. */
 #define ENTRY ((DIGITS + 8) / 8 * 8)
 #define GROUP (1 << KIND)
 
@@ -17,15 +17,16 @@ INLINE Ints read_groups(const INPUT *x, int n) { return (Ints)READ(INPUT)(x, n);
 INLINE Ints amplified(Ints before, Ints now) { return (Ints)(CODE.beta * (Floats)before + (Floats)now); }
 #else
 typedef int8_t Quads __attribute__((vector_size(4 * LANES)));
-typedef int16_t Pairs __attribute__((vector_size(4 * LANES)));
 INLINE Ints read_groups(const INPUT *x, int n) {
     INPUT spikes[GROUP * LANES] = {0};
     memcpy(spikes, x, n * GROUP * sizeof *x);
     Ints groups;
 #if KIND == 1
-    if (sizeof *x == 1) { /* int8: -1 and +1 have the sign and the exponent of 1 in bfloat16 */
-        const Pairs small = (Pairs)_mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)spikes));
-        return (Ints)((small & (int16_t)0x8000) | (-(small & 1) & 0x3F80));
+    if (sizeof *x == 1) { /* whole numbers that bfloat16 holds */
+        const __m128i *halves = (const __m128i *)spikes;
+        const __m512 low = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(halves)));
+        const __m512 high = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(halves + 1)));
+        return (Ints)_mm512_cvtne2ps_pbh(high, low);
     }
 #endif
     memcpy(&groups, spikes, sizeof groups);
@@ -38,7 +39,10 @@ INLINE Ints amplified(Ints before, Ints now) {
     return ((Ints)low >> 16 & 0xFFFF) | ((Ints)high & ~0xFFFF);
 }
 #else
-INLINE Ints amplified(Ints before, Ints now) { return (Ints)((Quads)before + (Quads)before + (Quads)now); }
+INLINE Ints amplified(Ints before, Ints now) {
+    const Quads twice = (Quads)before + (Quads)before; /* no product of bytes where it can be helped */
+    return (Ints)((CODE.beta == 2 ? twice : (Quads)before * (int8_t)CODE.beta) + (Quads)now);
+}
 #endif
 #endif
 

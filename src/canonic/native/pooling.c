@@ -3,18 +3,12 @@
 
        D[m] = max P[m] - beta max P[m-1]
 
-   pooling.py gives the macros STEPS, BETA, WINDOW (pixels of a window) and STREAM, the type of the digits. */
+   each between the digits of the two pixels whose prefixes are the largest. pooling.py gives the macros STEPS, BETA,
+   WINDOW (pixels of a window) and STREAM, the type of the digits. */
 typedef struct {
     int64_t batch, height, width, channels, out_height, out_width;
     int64_t kernel[2], stride[2], padding[2], dilation[2];
 } Shape;
-
-#define WRITE_DIGITS(type) PASTE(write_digits_, type)
-
-INLINE void write_digits_float(float *p, Floats digits, int n) { memcpy(p, &digits, n * sizeof *p); }
-INLINE void write_digits_int8_t(int8_t *p, Floats digits, int n) {
-    write_int8_t(p, above(digits, (Floats){0}), above((Floats){0}, digits), n);
-}
 
 /* Where the pixels of a window lie; one that is inside stands for those that are not, which leaves the maximum. */
 INLINE void find_pixels(const Shape *s, int64_t image, int64_t y, int64_t x, int64_t *pixels) {
@@ -38,7 +32,7 @@ INLINE void maximum(const STREAM *x, STREAM *y, const int64_t *pixels, int64_t p
             prefixes[w] = BETA * prefixes[w] + READ(STREAM)(x + t * plane + pixels[w], n);
             best = w == 0 ? prefixes[0] : either(above(prefixes[w], best), prefixes[w], best);
         }
-        WRITE_DIGITS(STREAM)(y + t * size, best - BETA * before, n);
+        PUT(STREAM)(y + t * size, best - BETA * before, n);
         before = best;
     }
 }

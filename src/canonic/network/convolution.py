@@ -6,6 +6,7 @@ all steps at once, and its neurons run on the sums. The first k + 1 digits of th
 fire on part of them.
 """
 
+import logging
 from collections.abc import Sequence
 from ctypes import Array, c_int64
 from functools import cache
@@ -30,6 +31,8 @@ from canonic.network.kernels import geometry
 from canonic.network.population import in_rows, in_shape
 from canonic.neurons import Scan
 
+log = logging.getLogger("canonic")
+
 LANES = 16
 SUMS = 28
 """Vectors of sums that registers hold, beside the weights and digits that are multiplied."""
@@ -45,6 +48,8 @@ FEATURES: tuple[set[str], ...] = (
 """What a processor must have for them."""
 READS = (tuple(TYPES), (torch.int8, torch.bfloat16), (torch.int8,))
 """The types of streams that they take; what is not float32 is spikes."""
+LARGEST_DIGIT = 127
+"""What digits of the fast kinds hold, and the sum of the first k + 1 as one digit."""
 FILES = (*TSA, "events.c", "convolution.c")
 
 
@@ -52,14 +57,22 @@ def takes(node: Node, code: CSS) -> bool:
     """Whether the program can compute a convolution of spikes, for a population with this code."""
     if not node.weighted or "slides" not in node.traits or node.rounds or node.alone or code.silent >= code.steps:
         return False
+    if code.powers and code.levels > 1:
+        return False
     weight, bias = node.tensors["weight"], node.tensors.get("bias")
     plain = bias is None or bias.numel() == 1 or bias.shape[-2:] == (1, 1)
     return weight.device.type == "cpu" and plain and geometry(node)[3] == 1
 
 
-def prepared(node: Node, code: CSS) -> Node:
-    """Return the convolution with its weights as the program reads them, its bias and its units for each channel."""
-    weight, kind = node.tensors["weight"], _kind(node, code)
+def prepared(node: Node, code: CSS, levels: int) -> Node:
+    """Return the convolution with its weights as the program reads them, its bias and its units for each channel.
+
+    Args:
+        node: the convolution.
+        code: of the population behind it.
+        levels: the largest digit of the spikes that it reads.
+    """
+    weight, kind = node.tensors["weight"], _kind(node, code, levels)
     unit = node.tensors["unit"] if kind == 2 else torch.ones(1)
     tile = LANES * _width(-(-len(weight) // LANES), code.steps - code.silent)
     missing = -len(weight) % tile
@@ -71,12 +84,32 @@ def prepared(node: Node, code: CSS) -> Node:
     return node.with_tensors(program=ready, **{f"program {name}": v for name, v in whole.items()})
 
 
-def _kind(node: Node, code: CSS) -> int:
+def _kind(node: Node, code: CSS, levels: int) -> int:
     """Return the fastest kind of products for the weights; float32 holds them all."""
     weight = node.tensors["weight"]
     kind = 2 if "unit" in node.tensors else int(weight.dtype == torch.bfloat16)
-    fits = weight.shape[1] % 2**kind == 0 and code.beta == 2 and code.silent < 7  # the sum of the first digits fits
-    return kind if fits and FEATURES[kind] <= set(features().split()) else 0
+    if weight.shape[1] % 2**kind or not FEATURES[kind] <= set(features().split()):
+        return 0
+    if kind and (reason := _unfit(code, levels)) is not None:
+        _said(reason)
+        return 0
+    return kind
+
+
+def _unfit(code: CSS, levels: int) -> str | None:
+    """Return why the first digits do not add up to a digit of the fast kinds; None if they do."""
+    if code.beta % 1:
+        return f"digits of beta = {code.beta:g} add up to no whole number"
+    largest = levels * sum(code.beta**i for i in range(code.silent + 1))
+    if largest <= LARGEST_DIGIT:
+        return None
+    return f"the first {code.silent + 1} digits up to {levels} add up to {largest:.0f}, beyond {LARGEST_DIGIT}"
+
+
+@cache
+def _said(reason: str) -> None:
+    """Say once why weights are multiplied as they are."""
+    log.info("convolutions multiply in float32, with the same spikes, as %s", reason)
 
 
 def _width(vectors: int, digits: int) -> int:
@@ -121,9 +154,10 @@ def convolved(
     listed, scratch = (torch.empty(threads * rows_each * n, dtype=torch.int32) for n in (8, room))
     start = torch.zeros(node.shape[0]) if own.start is None else own.start
     terms = [None, *(x.contiguous() for x in own.terms)]
-    kept = [None if v is None else v.float().contiguous() for v in (None, *own.weights, start, own.theta)]
+    owned = None, *own.weights, start, own.theta, own.ceiling
+    kept = [None if v is None else v.float().contiguous() for v in owned]
     weights = (packed, *(convolution.tensors[name] for name in ("program unit", "program bias")))
-    read = *map(place, (pictures, *weights)), places(terms), places(kept[:-2]), *map(place, kept[-2:])
+    read = *map(place, (pictures, *weights)), places(terms), places(kept[:-3]), *map(place, kept[-3:])
     written = map(place, (spikes, counters.sums, counters.events))
     working = place(listed), c_int64(rows_each), place(scratch), c_int64(rows_each * room)
     run(shape, *read, *written, *working, threads)

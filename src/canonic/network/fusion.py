@@ -18,7 +18,7 @@ from canonic.network.grids import largest_sum
 from canonic.network.inputs import prototype
 from canonic.network.plan import Plan
 from canonic.network.pooling import poolable
-from canonic.network.population import per_channel
+from canonic.network.population import ceiling_of, per_channel
 from canonic.neurons import saturation
 
 Source = tuple[str, Node | None]
@@ -111,17 +111,28 @@ def _behind(plan: Plan, node: Population) -> Population:
         and source.inputs
         and source.inputs[0] not in plan.whole
         and takes(source, code)
+        and _worth_lists(source, code, plan.graph.levels[1])
         and _read_once(plan.graph, source.name)
     ]
-    ternary = plan.graph.levels[1] == 1  # the spikes that it reads are, too
-    if not ternary or plan.bias != "first" or not ready or not per_channel(node) or not _holds(plan.graph, node, code):
+    own = per_channel(node, ceiling_of(node, code))
+    if plan.bias != "first" or not ready or not own or not _holds(plan.graph, node, code):
         return node
     index, largest = max(ready, key=lambda found: found[1].tensors["weight"].numel())
     inputs = (largest.inputs[0], *node.inputs[:index], *node.inputs[index + 1 :])
     scales = [node.tensors.get(f"scale {old}") for old in range(len(node.inputs)) if old != index]
     moved = {f"scale {new}": scale for new, scale in enumerate(scales, 1) if scale is not None}
     others = {name: tensor for name, tensor in node.tensors.items() if not name.startswith("scale ")}
-    return replace(node, inputs=inputs, tensors=others | moved, convolution=prepared(largest, code))
+    return replace(
+        node, inputs=inputs, tensors=others | moved, convolution=prepared(largest, code, plan.graph.levels[1])
+    )
+
+
+def _worth_lists(convolution: Node, code: CSS, levels: int) -> bool:
+    """Whether lists of events are faster than dense products (measured: docs/performance.md).
+
+    Digits of many levels are often events: dense products of 8 bits win then, and all do for one or two digits.
+    """
+    return levels == 1 or ("unit" not in convolution.tensors and code.steps > 2)
 
 
 def _holds(graph: Graph, node: Population, code: CSS) -> bool:
@@ -131,7 +142,8 @@ def _holds(graph: Graph, node: Population, code: CSS) -> bool:
     start = float(node.tensors["start"].abs().max()) if "start" in node.tensors else 0.0
     scales = [node.tensors.get(f"scale {index}") for index in range(len(node.inputs))]
     reach = sum(_reach(graph, graph[name], scale) for name, scale in zip(node.inputs, scales, strict=True))
-    return bool((2**code.silent - 1) * reach + 2**code.silent * start <= saturation(code))
+    grown = sum(code.beta**step for step in range(code.silent))
+    return bool(grown * reach + code.beta**code.silent * start <= saturation(code))
 
 
 def _reach(graph: Graph, source: Node, scale: Tensor | None) -> float:
@@ -139,8 +151,9 @@ def _reach(graph: Graph, source: Node, scale: Tensor | None) -> float:
     if source.scaling == "moves":
         return max(_reach(graph, graph[name], scale) for name in source.inputs)
     factor = 1.0 if scale is None else float(scale.abs().max())
+    levels = float(graph.levels[1])
     if isinstance(source, Population):
-        return factor
+        return levels * factor
     if "unit" not in source.tensors:  # it reads no spikes
         return float("inf")
-    return largest_sum(source) * factor
+    return largest_sum(source, levels) * factor

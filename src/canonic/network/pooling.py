@@ -18,17 +18,17 @@ from canonic.network.kernels import geometry, pair
 
 LARGEST_WINDOW = 16
 """Pixels whose prefixes a program keeps at hand."""
-EXACT = {torch.float32: None, torch.int8: 2}
-"""The types of streams, and the beta that they want: for 2 alone the digits of a maximum of spikes are spikes."""
+LARGEST_PREFIX = 2.0**24
+"""A float holds whole numbers up to it exactly."""
 
 
 def pooled(node: Node, stream: Tensor, code: CSS) -> Tensor | None:
     """Return the stream of a max pooling of pictures, ``[time, batch, *shape]``; None where C cannot compute it.
 
-    Its digits are numbers of floats, and spikes of spikes.
+    Its digits are numbers of floats, and spikes of spikes: each lies between those of two pixels.
     """
-    kinds = [kind for kind, beta in EXACT.items() if beta is None or (beta == code.beta and code.levels == 1)]
-    if not poolable(node) or stream.dim() != 5 or stream.dtype not in kinds or stream.device.type != "cpu":
+    known = stream.dtype == torch.float32 or (stream.dtype == torch.int8 and _whole(code))
+    if not poolable(node) or stream.dim() != 5 or not known or stream.device.type != "cpu":
         return None
     steps, batch, channels, height, width = stream.shape
     kernel = pair(node.arguments["kernel_size"])
@@ -49,6 +49,11 @@ def pooled(node: Node, stream: Tensor, code: CSS) -> Tensor | None:
 def poolable(node: Node) -> bool:
     """Whether a node is a max pooling of pictures and nothing else."""
     return node.traits >= {"slides", "maximises"} and not node.tensors and not node.alone
+
+
+def _whole(code: CSS) -> bool:
+    """Whether prefixes are whole numbers that a float holds, in units of the last digit."""
+    return code.beta % 1 == 0 and code.largest * code.beta ** (code.steps - 1) <= LARGEST_PREFIX
 
 
 @cache
