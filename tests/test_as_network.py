@@ -7,12 +7,19 @@ import pytest
 import torch
 from torch import nn
 
-from canonic import load
+from canonic import Latency, load
+from canonic.codes import Poisson, RankOrder
+from canonic.codes.hybrid import HybridInput
 from canonic.errors import CanonicError, ConversionError, DataError, StorageError
-from canonic.learn import IF, LIF, Hold, Population, as_network, spiking, unroll
+from canonic.learn import IF, LIF, Dropout, Encode, Hold, Population, as_network, spiking, unroll
+from canonic.learn.zoo import parts
 from canonic.measure import evaluate
 from canonic.measure.facts import fingerprint
+from canonic.neurons.adaptive import ALIF
 from canonic.neurons.described import Form, parted
+from canonic.neurons.leaky import Integrator, Leaky, SingleSpike
+from canonic.neurons.parallel import MPE, PSN
+from canonic.neurons.stochastic import Stochastic
 
 RULES = {
     "leak": LIF(leak=0.7),
@@ -235,7 +242,7 @@ def test_rules_are_plain_data():
         assert own == {}
         assert Form.from_json(form.to_json()) == form
         assert rule == replace(form.rule({}), fire=rule.fire)
-    with pytest.raises(CanonicError, match="there is no rule 'lif': known are ALIF, IF, Integrator, LIF"):
+    with pytest.raises(CanonicError, match="there is no rule 'lif': known are ALIF, .*Stochastic"):
         Form.from_json({"kind": "lif"})
     with pytest.raises(CanonicError, match=r"leak of LIF must be in \(0, 1\], got 2.0"):
         Form.from_json({"kind": "LIF", "leak": 2.0}).rule({})
@@ -250,3 +257,82 @@ def test_a_rule_of_ones_own_runs_but_is_not_saved(tmp_path):
     assert snn(X).shape == (2, 3)
     with pytest.raises(StorageError, match="cannot be saved .*: the rule Own is none of LIF, IF, "):
         snn.save(tmp_path / "net.safetensors")
+
+
+def neurons_of(rule, **options):
+    return lambda: nn.Sequential(
+        nn.Linear(3, 6), Population(rule, **options), nn.Linear(6, 4), Population(LIF(leak=0.8))
+    )
+
+
+EVERY_RULE = {
+    "LIF": neurons_of(LIF(leak=0.8), trainable=("leak",), shape=(6,)),
+    "IF": neurons_of(IF(theta=0.7, at=0.5)),
+    "ALIF": neurons_of(ALIF(tau=3.0, base=0.1, beta=0.5), trainable=("tau",), shape=(6,)),
+    "Leaky": neurons_of(Leaky(leak=0.8)),
+    "SingleSpike": neurons_of(SingleSpike(leak=0.8)),
+    "Integrator": neurons_of(Integrator(leak=0.8)),
+    "Stochastic": neurons_of(Stochastic(gain=2.0)),
+    "MPE": neurons_of(MPE(tau=0.5)),
+    "PSN": neurons_of(PSN(torch.tril(torch.rand(5, 5, dtype=torch.float64)), theta=torch.full((5,), 0.5))),
+    "LIF that comes back": neurons_of(LIF(leak=0.8), recurrent=nn.Linear(6, 6)),
+    "latency": lambda: nn.Sequential(Encode(Latency(steps=5)), nn.Linear(3, 4), Population(LIF(leak=0.8))),
+    "rank order": lambda: nn.Sequential(Encode(RankOrder(steps=5)), nn.Linear(3, 4), Population(LIF(leak=0.8))),
+    "hybrid": lambda: nn.Sequential(Encode(HybridInput(steps=5)), nn.Linear(3, 4), Population(LIF(leak=0.8))),
+    "poisson": lambda: nn.Sequential(Encode(Poisson(steps=5)), Dropout(0.2), nn.Linear(3, 4), Population(LIF())),
+}
+
+
+@pytest.mark.parametrize("readout", ["mean", "last", "first"])
+@pytest.mark.parametrize("name", EVERY_RULE)
+def test_every_rule_and_readout_in_both_schedulers_and_from_a_file(name, readout, tmp_path):
+    torch.manual_seed(3)
+    net, x = EVERY_RULE[name]().double().eval(), torch.rand(9, 3, dtype=torch.float64)
+    net[-1].membrane = True
+    with torch.no_grad():
+        for linear in (module for module in net if isinstance(module, nn.Linear)):
+            linear.bias.add_(0.6)
+    seed = 5 if name in ("Stochastic", "poisson") else None
+    snn, run = as_network(net, x, 5, readout=readout, seed=seed), unroll(net, x, 5, seed=seed)
+    expected = {"mean": parts.mean, "last": parts.last, "first": parts.first}[readout](run)
+    assert run.output.count_nonzero()
+    assert torch.allclose(snn.readout(x), expected)
+    assert torch.allclose(snn(x), expected[-1])
+    if name == "PSN":
+        with pytest.raises(DataError, match="population 1 cannot run step by step, scheduler='layerwise' can: PSN"):
+            snn(x, scheduler="clocked")
+    else:
+        assert torch.allclose(snn.readout(x, scheduler="clocked"), expected)
+        assert torch.allclose(snn(x, scheduler="clocked"), expected[-1])
+    for layer, trace in snn.trace(x).items():
+        if layer in run.spikes:
+            assert torch.equal(trace.spikes, run.spikes[layer])
+    snn.save(tmp_path / "net.safetensors")
+    assert torch.equal(load(tmp_path / "net.safetensors")(x), snn(x))
+
+
+def test_an_expectation_stands_where_there_is_no_seed_and_a_seed_where_there_is_none():
+    net, x = EVERY_RULE["MPE"]().eval(), torch.rand(4, 3)
+    assert not torch.equal(
+        as_network(net, x, 5, seed=1).trace(x)["1"].spikes, as_network(net, x, 5).trace(x)["1"].spikes
+    )
+    with pytest.raises(DataError, match="population 1 is random .*: give seed="):
+        as_network(EVERY_RULE["Stochastic"](), x, 5)
+
+
+def test_membranes_that_are_sent_are_no_events():
+    net, x = EVERY_RULE["Integrator"]().eval(), torch.rand(4, 3)
+    found = evaluate(as_network(net, x, 5), [x], progress=False)
+    assert found.counts.firing["1"].spikes == 0
+    assert found.operations["2"].multiplications == 4 * 5 * 6 * 4
+    assert found.operations["2"].additions == 0
+
+
+def test_what_cannot_be_read_is_refused():
+    net, x = nn.Sequential(Population(LIF()), nn.Linear(3, 2)), torch.rand(2, 3)
+    with pytest.raises(ConversionError, match="the output 1 is no population .* that fires"):
+        as_network(net, x, 4, readout="first")
+    encoded = nn.Sequential(Encode(Latency(steps=5)), Population(LIF()))
+    with pytest.raises(DataError, match="encoder 0 has 5 steps, and unroll 4: give both the same"):
+        as_network(encoded, x, 4)
+    assert as_network(encoded, x).total_steps == 5

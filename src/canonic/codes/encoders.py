@@ -63,7 +63,7 @@ class Poisson:
         Raises:
             CanonicError: if a number is outside [-1, 1].
         """
-        _require(x, -1)
+        require_range(x, -1)
         drawn = torch.rand((self.steps, *x.shape), generator=generator, device=x.device, dtype=x.dtype)
         return (drawn < x.abs()) * x.sign()
 
@@ -174,7 +174,7 @@ class ReceptiveFields:
         Raises:
             CanonicError: if a number is outside [0, 1].
         """
-        _require(x, 0)
+        require_range(x, 0)
         distance = (x[..., None] - x.new_tensor(self.centres)) * ((self.neurons - 1) / self.width)
         return torch.exp(-distance.square() / 2)
 
@@ -201,7 +201,7 @@ class ReceptiveFields:
         return Budget(self.steps, spikes, self.bias)
 
 
-def _require(x: Tensor, least: int) -> None:
-    """Raise if a number is not within least and 1."""
+def require_range(x: Tensor, least: int) -> None:
+    """Raise a CanonicError if a number is not within least and 1."""
     if not bool(((x >= least) & (x <= 1)).all()):
         raise CanonicError(f"numbers to encode must lie in [{least}, 1], got {x.min():g} to {x.max():g}: scale them")

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from canonic.errors import CanonicError
@@ -55,6 +55,46 @@ def votes(spikes: Float[Tensor, "time batch neurons"], classes: int) -> Float[Te
         nearest = max(neurons // max(classes, 1), 1) * classes
         raise CanonicError(f"{neurons} neurons do not divide into {classes} classes: take {nearest} neurons")
     return spikes.sum(0).view(len(spikes[0]), classes, -1).sum(2)
+
+
+class Score(NamedTuple):
+    """What is read of an output in which the first event answers, after some steps.
+
+    Attributes:
+        score: of each class: its membrane, until an event; from then on that at the event, minus infinity for those
+            that did not fire with it.
+        decided: whether there was an event.
+    """
+
+    score: Float[Tensor, "batch classes"]
+    decided: Bool[Tensor, "batch 1"]
+
+
+def scored(
+    spikes: Float[Tensor, "batch classes"], membranes: Float[Tensor, "batch classes"], before: Score | None = None
+) -> Score:
+    """Return the score after a step, from that after the step before.
+
+    >>> silent = scored(torch.tensor([[0.0, 0.0]]), torch.tensor([[0.2, 0.1]]))
+    >>> fired = scored(torch.tensor([[0.0, 1.0]]), torch.tensor([[0.2, 0.0]]), silent)
+    >>> fired.score.tolist(), scored(torch.ones(1, 2), torch.ones(1, 2), fired).score.tolist()
+    ([[-inf, 0.0]], [[-inf, 0.0]])
+    """
+    fires = (spikes != 0).any(1, keepdim=True)
+    now = torch.where(fires & (spikes == 0), -torch.inf, membranes)
+    if before is None:
+        return Score(now, fires)
+    return Score(torch.where(before.decided, before.score, now), before.decided | fires)
+
+
+def scores(
+    spikes: Float[Tensor, "time batch classes"], membranes: Float[Tensor, "time batch classes"]
+) -> Float[Tensor, "time batch classes"]:
+    """Return the score after each step, where the first event answers."""
+    found: list[Score] = []
+    for fired, v in zip(spikes, membranes, strict=True):
+        found.append(scored(fired, v, found[-1] if found else None))
+    return torch.stack([each.score for each in found])
 
 
 class FirstEvent(NamedTuple):

@@ -1,7 +1,7 @@
 """From an ordinary network to one with populations, and from a trained one to a ``SpikingNetwork``."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from importlib.metadata import version
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from canonic.codes import Rate
+from canonic.codes.encoders import Poisson
 from canonic.conversion.explain import require_convertible, require_weights
 from canonic.datasets.digests import digest_of_tensors
 from canonic.errors import ConversionError
@@ -23,11 +24,12 @@ from canonic.network import SpikingNetwork
 from canonic.network.classes import require_names
 from canonic.network.graph import Graph, Neurons, Node, Slot
 from canonic.network.graph import Population as Spiking
-from canonic.network.inputs import channels_last
-from canonic.network.plan import Plan
+from canonic.network.inputs import channels_last, prototype
+from canonic.network.plan import Plan, Readout
 from canonic.network.ruled import FIELD
 from canonic.network.traits import CLIP
 from canonic.neurons.described import parted
+from canonic.neurons.encoding import Encoded, PoissonTrain
 from canonic.neurons.rules import Rule
 
 
@@ -55,18 +57,21 @@ def as_network(
     example: Float[Tensor, "..."],
     steps: int | None = None,
     *,
+    readout: Readout = "mean",
     seed: int | None = None,
     classes: Sequence[str] = (),
 ) -> SpikingNetwork:
     """Return a trained network as one that is run, measured and kept as a converted one.
 
-    Each call runs ``steps`` steps from rest, and its answer is the mean of the outputs: those of ``unroll``.
+    Each call runs ``steps`` steps from rest: those of ``unroll``.
 
     Args:
         net: with populations, as ``unroll`` takes it; it stays as it is, and is read as it computes in ``eval()``.
         example: samples ``[batch, *shape]``.
         steps: T; those of its ``Encode`` if None.
-        seed: of what is random in it.
+        readout: how its answer is read from the outputs: their "mean" so far, the "last" one, as of a membrane that
+            adds up, or the "first" event of the population that they come from.
+        seed: of what is random in it. A sample draws by its place in the batch.
         classes: names of the classes, if they are known.
 
     Raises:
@@ -88,10 +93,22 @@ def as_network(
     code = Rate(steps)
     modules = dict(net.named_modules())
     with torch.no_grad():
-        nodes = tuple(_placed(node, modules, code) for node in graph.nodes)
+        nodes = tuple(_placed(node, modules, code, prototype(graph)) for node in graph.nodes)
     graph = replace(graph, nodes=nodes).map_tensors(lambda tensor: channels_last(tensor.detach().clone()))
     require_names(graph, classes)
-    return SpikingNetwork(Plan(graph, code, seed=seed), _record(net, classes))
+    _require_readout(graph, readout)
+    return SpikingNetwork(Plan(graph, code, seed=seed, readout=readout), _record(net, classes))
+
+
+def _require_readout(graph: Graph, readout: str) -> None:
+    """Raise a ConversionError if answers cannot be read in this way."""
+    for output in map(graph.__getitem__, graph.outputs):
+        fires = isinstance(output, Spiking) and output.neurons.rule is not None and output.neurons.rule.fires
+        if readout == "first" and not (fires and len(output.shape) == 1):
+            raise ConversionError(
+                f"the output {output.name} is no population [batch, classes] that fires, whose first event could "
+                "answer: take readout='mean'"
+            )
 
 
 def _relu(module: nn.Module) -> bool:
@@ -117,25 +134,31 @@ def _captured(net: nn.Module, example: Tensor) -> Graph:
         return fold(graph)
 
 
-def _placed(node: Node, modules: dict[str, nn.Module], code: Rate) -> Node:
+def _placed(node: Node, modules: Mapping[str, nn.Module], code: Rate, like: Tensor) -> Node:
     """Return a node as it is in steps: populations with their rules, a ReLU as a function of each step."""
     if not isinstance(node, Spiking):
         return node
     if "module" not in node.arguments:
         return _function(node)
-    name = node.arguments["module"]
-    module = modules[name]
-    assert isinstance(module, Population)
-    rule, own = parted(module.rule)
-    tensors = {f"{FIELD}{field}": value for field, value in own.items()} | _recurrent(module, name)
-    theta = torch.ones([1] * len(node.shape))
-    neurons = Neurons(signed=True, code=code, rule=rule)
+    module = modules[node.arguments["module"]]
+    form, own = parted(_rule_of(module))
+    tensors = {f"{FIELD}{field}": value for field, value in own.items()} | _recurrent(module, node.name)
+    theta = like.new_ones([1] * len(node.shape))
+    neurons = Neurons(signed=True, code=code, rule=form, encodes=isinstance(module, Encode))
     return replace(node, neurons=neurons, tensors={"theta": theta, **tensors})
 
 
-def _recurrent(module: Population, name: str) -> dict[str, Tensor]:
+def _rule_of(module: nn.Module) -> Rule:
+    """Return how a population, or an encoder, moves."""
+    if isinstance(module, Encode):
+        return PoissonTrain() if isinstance(module.encoder, Poisson) else Encoded(module.encoder)
+    assert isinstance(module, Population)
+    return module.rule
+
+
+def _recurrent(module: nn.Module, name: str) -> dict[str, Tensor]:
     """Return the matrix by which the spikes of a population come back to it."""
-    recurrent = module.recurrent
+    recurrent = module.recurrent if isinstance(module, Population) else None
     if recurrent is None:
         return {}
     if not isinstance(recurrent, nn.Linear):

@@ -148,7 +148,7 @@ def fingerprint(snn: SpikingNetwork) -> str:
         neurons = node.neurons if isinstance(node, Population) else None
         seen.update(repr((node.name, node.operator, node.inputs, node.shape, neurons)).encode())
         if neurons is not None and neurons.rule:
-            seen.update(repr((neurons.rule.to_json(), snn.plan.seed)).encode())
+            seen.update(repr((neurons.rule.to_json(), snn.plan.seed, snn.plan.readout)).encode())
         for name in sorted(node.tensors):
             tensor = node.tensors[name].cpu().contiguous()
             seen.update(repr((name, tensor.dtype, tuple(tensor.shape))).encode())

@@ -15,7 +15,7 @@ from canonic.network.inputs import prototype
 from canonic.network.kernels import multiply
 from canonic.network.plan import Plan, entry, total_steps
 from canonic.network.population import ceiling_of
-from canonic.network.ruled import Ruled, ruled_step
+from canonic.network.ruled import Ruled, answered, ruled_step
 from canonic.neurons import Membrane, released, rest, step, weighted_rest, weighted_step
 
 STATE = 2**26
@@ -112,7 +112,7 @@ def tick(plan: Plan, state: State, inputs: Sequence[Shaped[Tensor, "batch ..."]]
             delayed[node.name, name] = tuple(waiting_now)
             arriving.append((pulse, silence))
         pulses[node.name], memory[node.name] = _advance(plan, node, now - begin, arriving, memory.get(node.name))
-    sums, readout = _readout(plan, state, pulses)
+    sums, readout = _readout(plan, state, pulses, memory)
     return pulses, State(now, whole, memory, delayed, sums, readout)
 
 
@@ -235,7 +235,9 @@ def _sum(before: Tensor | None, weight: float, pulse: Pulse, silence: Tensor) ->
     return weighted if before is None else before + weighted
 
 
-def _readout(plan: Plan, state: State, pulses: dict[str, Pulse]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def _readout(
+    plan: Plan, state: State, pulses: Mapping[str, Pulse], memory: Mapping[str, Memory]
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return the sums of the digits of each output, and what they stand for."""
     sums, readout = dict(state.sums), dict(state.readout)
     for name in dict.fromkeys(plan.graph.outputs):
@@ -244,7 +246,10 @@ def _readout(plan: Plan, state: State, pulses: dict[str, Pulse]) -> tuple[dict[s
         if name in plan.whole:
             readout[name] = readout[name] if pulse is None else pulse
         elif 1 <= digit <= code.steps and (pulse is not None or name in sums):
+            if plan.readout != "mean" and pulse is not None:
+                readout[name] = answered(plan, pulse, memory[name], readout.get(name), sums.get(name))
             if pulse is not None:
                 sums[name] = _sum(sums.get(name), code.weights[digit - 1], pulse, pulse)
-            readout[name] = sums[name] if code.plain else sums[name] / code.norms[digit - 1]
+            if plan.readout == "mean":
+                readout[name] = sums[name] if code.plain else sums[name] / code.norms[digit - 1]
     return sums, readout

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Shaped
@@ -14,6 +15,14 @@ from canonic.network.graph import Bias, Graph, Node, Population
 from canonic.network.inputs import analog
 
 Stream = Shaped[Tensor, "_ batch ..."]
+
+Readout = Literal["mean", "last", "first"]
+"""How an answer is read from the steps of an output:
+
+mean    of all steps so far, which for codes is what they stand for
+last    the step itself: of what adds up
+first   the membranes, until the first event, which answers: ``codes.readouts.scores``
+"""
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,7 @@ class Plan:
         compiled: whether the layerwise scheduler runs populations as compiled loops.
         follows: whether its inputs come frame by frame, as streams of changes, and not whole.
         seed: of all populations with a rule that is random; None if none draws.
+        readout: how the answer is read from the steps of its outputs, where it was trained.
     """
 
     graph: Graph
@@ -37,6 +47,7 @@ class Plan:
     compiled: bool = False
     follows: bool = False
     seed: int | None = None
+    readout: Readout = "mean"
 
     @cached_property
     def stepwise(self) -> bool:

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import linear
 
+from canonic.codes.readouts import Score, scored
 from canonic.errors import CanonicError, DataError
 from canonic.network.graph import Population
 from canonic.network.plan import Plan, Stream, entered
@@ -91,6 +92,14 @@ def ruled_membranes(plan: Plan, node: Population, stream: Stream) -> Float[Tenso
     membranes = moved(rule, state, currents, draws, recurrence_of(node), membrane=True).membranes
     assert membranes is not None
     return membranes
+
+
+def answered(plan: Plan, pulse: Tensor, memory: object, before: Tensor | None, sent: Tensor | None) -> Tensor:
+    """Return what is read of an output at a step, from what was read before, and all that it had sent."""
+    if plan.readout == "last" or not isinstance(memory, Ruled):
+        return pulse
+    known = None if before is None or sent is None else Score(before, (sent != 0).any(1, keepdim=True))
+    return scored(pulse, memory.state[0], known).score
 
 
 def _draws(

@@ -11,7 +11,7 @@ from canonic.network.graph import Bias, Constant, Graph, Kind, Node, Population,
 from canonic.network.inputs import prototype
 from canonic.network.named import operator_named, require_plain
 from canonic.network.outputs import output_names
-from canonic.network.plan import Plan
+from canonic.network.plan import Plan, Readout
 from canonic.network.ruled import ruled_scan
 
 LARGEST = 2**31
@@ -23,6 +23,8 @@ def require_sound(plan: Plan) -> None:
     graph, known = plan.graph, set[str]()
     if plan.bias not in get_args(Bias):
         raise ValueError(f"the bias {plan.bias!r} is none of {', '.join(get_args(Bias))}")
+    if plan.readout not in get_args(Readout):
+        raise ValueError(f"the readout {plan.readout!r} is none of {', '.join(get_args(Readout))}")
     require_plain(graph.form)
     for node in graph.nodes:
         if missing := [name for name in node.inputs if name not in known]:

@@ -144,7 +144,7 @@ def _writer(header: Mapping[str, str]) -> str:
 def _describe(plan: Plan) -> dict[str, Any]:
     graph = plan.graph
     return {
-        **({"seed": plan.seed} if plan.stepwise else {}),
+        **({"seed": plan.seed, "readout": plan.readout} if plan.stepwise else {}),
         "code": plan.code.to_json(),
         "bias": plan.bias,
         "inputs": graph.inputs,
@@ -179,7 +179,7 @@ def _describe_neurons(neurons: Neurons) -> dict[str, Any]:
 def _plan(data: dict[str, Any], tensors: dict[str, Tensor]) -> Plan:
     nodes = tuple(_node(described, tensors) for described in data["nodes"])
     graph = Graph(nodes, tuple(data["inputs"]), tuple(data["outputs"]), data["form"])
-    return Plan(graph, _code(data["code"]), data["bias"], seed=data.get("seed"))
+    return Plan(graph, _code(data["code"]), data["bias"], seed=data.get("seed"), readout=data.get("readout", "mean"))
 
 
 def _node(data: dict[str, Any], tensors: dict[str, Tensor]) -> Node:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from canonic.errors import CanonicError, nearest
 from canonic.neurons.adaptive import ALIF
+from canonic.neurons.encoding import Encoded, PoissonTrain, encoder_from_json, encoder_to_json
 from canonic.neurons.leaky import Integrator, Leaky, SingleSpike
 from canonic.neurons.parallel import MPE, PSN
 from canonic.neurons.rules import IF, LIF, Rule
@@ -15,7 +16,8 @@ from canonic.neurons.stochastic import Stochastic
 from canonic.neurons.surrogate import Surrogate
 
 KINDS: Mapping[str, type] = {
-    kind.__name__: kind for kind in (LIF, IF, ALIF, Leaky, SingleSpike, Integrator, Stochastic, MPE, PSN)
+    kind.__name__: kind
+    for kind in (LIF, IF, ALIF, Leaky, SingleSpike, Integrator, Stochastic, MPE, PSN, Encoded, PoissonTrain)
 }
 """All rules that a file may name."""
 
@@ -65,7 +67,8 @@ class Form:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
-        return {"kind": self.name, **self.values}
+        coded = {"encoder": encoder_to_json(self.values["encoder"])} if self.kind is Encoded else {}
+        return {"kind": self.name, **self.values, **coded}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "Form":
@@ -76,7 +79,9 @@ class Form:
         """
         if data["kind"] not in KINDS:
             raise CanonicError(f"there is no rule {data['kind']!r}: {nearest(str(data['kind']), list(KINDS))}")
-        return Form(KINDS[data["kind"]], {name: value for name, value in data.items() if name != "kind"})
+        kind, values = KINDS[data["kind"]], {name: value for name, value in data.items() if name != "kind"}
+        coded = {"encoder": encoder_from_json(values["encoder"])} if kind is Encoded else {}
+        return Form(kind, {**values, **coded})
 
 
 def parted(rule: Rule) -> tuple[Form, dict[str, Tensor]]:

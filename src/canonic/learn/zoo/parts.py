@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from canonic.codes.readouts import first_event
+from canonic.codes.readouts import first_event, scores
 from canonic.learn import losses
 from canonic.learn.schedule import Run, unroll
 from canonic.learn.system import Forward
@@ -46,15 +46,7 @@ def first(run: Run) -> Float[Tensor, "time batch classes"]:
     >>> first(Run(spikes, membranes={"last": spikes})).argmax(2).flatten().tolist()
     [0, 1, 1]
     """
-    v = list(run.membranes.values())[-1]
-    score: list[Tensor] = []
-    decided = torch.zeros_like(v[0, :, :1], dtype=torch.bool)
-    for spikes, membranes in zip(run.output, v, strict=True):
-        fires = (spikes != 0).any(1, keepdim=True)
-        now = torch.where(fires & (spikes == 0), -torch.inf, membranes)
-        score.append(torch.where(decided, score[-1], now) if score else now)
-        decided = decided | fires
-    return torch.stack(score)
+    return scores(run.output, list(run.membranes.values())[-1])
 
 
 def first_step(run: Run) -> Int[Tensor, "batch"]:
