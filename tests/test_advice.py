@@ -231,7 +231,11 @@ def test_a_conversion_says_that_overload_decides_its_error(capsys):
     sick = convert(network(), [X], code=CSS(12, 1))
     (note,) = sick.record["notes"]
     assert note.startswith("on 128 calibration samples the output is at 3")
-    assert "firing steps, 0 % with k = T; k = 2 would gain" in note
+    assert "firing steps, 0 % with k = T, which makes 100" in note
+    assert note.endswith("; snn.verify(data) tries what would help")
+    helps = sick.verify([X]).advised  # as the note says
+    assert helps.what == "silent"
+    assert helps.gain > 6
     assert note in str(sick)
     assert capsys.readouterr().err == f"{note}\n"
     healthy = convert(network(), [X], code=CSS(12, 2))
@@ -246,7 +250,7 @@ def test_a_conversion_of_less_than_20_db_says_so(capsys):
     snn = convert(network(), [X], code=CSS(3, 2))
     (note,) = snn.record["notes"]
     assert "less than 20: no layer stands out" in note
-    assert "T = 4 would gain" in note
+    assert "T = 4 would gain" in snn.verify([X]).advice  # as the note says
     assert capsys.readouterr().err == f"{note}\n"
     assert converted(CSS(4, 2)).verify([X]).snr > converted(CSS(3, 2)).verify([X]).snr + 3
 

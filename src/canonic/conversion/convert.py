@@ -172,17 +172,17 @@ def _few(given: Example) -> Example:
     return tuple(x[:3] for x in given)
 
 
-def told(snn: SpikingNetwork, seen: Calibration, *, aloud: bool, advised: bool = True) -> SpikingNetwork:
+def told(snn: SpikingNetwork, seen: Calibration, *, aloud: bool, judged: bool = False) -> SpikingNetwork:
     """Return the network with the error on its own calibration samples in the record; notes go to the log, too.
 
     Args:
         snn: that was converted.
         seen: what calibration has seen.
         aloud: write notes to the log.
-        advised: try what would help where the error is large, which takes time.
+        judged: a goal has judged its error, of which no more is said.
     """
-    figures, said = quality(snn.plan, seen.kept, snn.record["rules"], advised=advised)
-    notes = [*snn.record["notes"], *said]
+    figures, said = quality(snn.plan, seen.kept)
+    notes = [*snn.record["notes"], *([] if judged else said)]
     for note in notes if aloud else ():
         log.warning("%s", note)
     return replace(snn, record={**snn.record, "health": figures, "notes": notes})

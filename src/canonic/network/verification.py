@@ -167,11 +167,16 @@ def _dropped(layer: LayerHealth, sums: Sums) -> str:
     return f"{lost} it amplifies the errors of the layers before it"
 
 
-def _overloaded(populations: Mapping[str, Sums]) -> str:
-    """Say which layer loses most to overload, where that makes much of the noise of all layers, though none drops."""
+def made_by_overload(populations: Mapping[str, Sums]) -> float:
+    """Return the share of the noise of all layers that more silent steps would take away: noises add up."""
     own = math.fsum(sums.own / (sums.signal or 1) for sums in populations.values())
     rounding = math.fsum(sums.rounding / (sums.signal or 1) for sums in populations.values())
-    if own - rounding <= own / 4:
+    return 1 - rounding / own if own else 0.0
+
+
+def _overloaded(populations: Mapping[str, Sums]) -> str:
+    """Say which layer loses most to overload, where that makes much of the noise of all layers, though none drops."""
+    if made_by_overload(populations) <= 1 / 4:
         return ""
     name = _most(populations, lambda sums: sums.own - sums.rounding)
     share = populations[name].overloads / populations[name].firings
