@@ -77,7 +77,7 @@ def test_nothing_positive_leaves_it_empty():
     assert seen.peak.tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("name", ["css:8", "css:4,silent=0,beta=4,levels=16", "latency:8", "few-spike:4"])
+@pytest.mark.parametrize("name", ["css:8", "css:4,silent=0,beta=4,levels=16", "css:16", "latency:8", "few-spike:4"])
 def test_channels_are_thresholded_by_themselves_however_many_there_are(name):
     """Against the error written out for one channel at a time; more channels than are tried at once."""
     seen, code = histogram_of(torch.randn(TOGETHER + 3, 300) * torch.arange(1, TOGETHER + 4)[:, None]), code_of(name)

@@ -138,13 +138,9 @@ def fitted(graph: Graph, seen: Calibration, code: Weighted, settings: Settings) 
     return replace(found, plan=plan)
 
 
-def recorded(
-    found: Fitted, seen: Calibration, settings: Settings, *, notes: Sequence[str] = (), repaired: bool = True
-) -> SpikingNetwork:
-    """Return a fitted plan as a network that says how it was made; what the correction of means repaired takes time."""
-    with torch.no_grad():
-        repair = repair_report(found.plan, seen.kept) if settings.correct and repaired else {}
-    more = {"repair_db": repair, "rules": _unusual(found.rules), "notes": list(notes)}
+def recorded(found: Fitted, seen: Calibration, settings: Settings, *, notes: Sequence[str] = ()) -> SpikingNetwork:
+    """Return a fitted plan as a network that says how it was made."""
+    more = {"repair_db": {}, "rules": _unusual(found.rules), "notes": list(notes)}
     return SpikingNetwork(found.plan, {**_record(settings, seen.digest, found.dead), **more})
 
 
@@ -173,19 +169,22 @@ def _few(given: Example) -> Example:
 
 
 def told(snn: SpikingNetwork, seen: Calibration, *, aloud: bool, judged: bool = False) -> SpikingNetwork:
-    """Return the network with the error on its own calibration samples in the record; notes go to the log, too.
+    """Return the network with the errors on its own calibration samples in the record; notes go to the log, too.
 
     Args:
         snn: that was converted.
         seen: what calibration has seen.
         aloud: write notes to the log.
-        judged: a goal has judged its error, of which no more is said.
+        judged: a goal has judged its error, of which no more is said, nor of what the correction of means has repaired.
     """
-    figures, said = quality(snn.plan, seen.kept)
-    notes = [*snn.record["notes"], *([] if judged else said)]
+    found = quality(snn.plan, seen.kept)
+    notes = [*snn.record["notes"], *([] if judged else found.notes)]
     for note in notes if aloud else ():
         log.warning("%s", note)
-    return replace(snn, record={**snn.record, "health": figures, "notes": notes})
+    known = {**snn.record, "health": found.figures, "notes": notes}
+    if snn.record["settings"]["correct"] and not judged:
+        known["repair_db"] = repair_report(snn.plan, found.inputs, found.populations)
+    return replace(snn, record=known)
 
 
 def _unusual(rules: Mapping[str, Override]) -> dict[str, str]:

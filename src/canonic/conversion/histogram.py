@@ -68,12 +68,13 @@ def _with(histogram: Histogram, values: Float[Tensor, "batch ..."], axis: int | 
     scale = BINS / torch.where(span > 0, span, torch.inf)
     column = [channels if other == axis else 1 for other in range(values.dim())]
     # Bin 0 takes what is not positive and is dropped.
-    bins = (values * scale.view(column)).ceil_().clamp_(0, BINS).to(torch.int64)
+    bins = (values * scale.view(column)).ceil_().clamp_(0, BINS).to(torch.int32)
     bins += torch.arange(channels, device=bins.device).view(column) * (BINS + 1)
     # In any order: that of memory, where channels may be last, needs no copy.
     flat = bins.permute(sorted(range(bins.dim()), key=bins.stride, reverse=True)).reshape(-1)
     counts = torch.bincount(flat, minlength=channels * (BINS + 1)).view(channels, BINS + 1)[:, 1:]
-    return Histogram(_widened(histogram, span) + counts, span, peak, histogram.total + values.numel() // channels)
+    counts.add_(_widened(histogram, span))
+    return Histogram(counts, span, peak, histogram.total + values.numel() // channels)
 
 
 def merged(histogram: Histogram, workers: Workers) -> Histogram:
@@ -97,8 +98,7 @@ def _widened(histogram: Histogram, span: Float[Tensor, " channels"]) -> Int[Tens
     """Return the counts in the bins of a range that is at least as large; pairs of bins become one, and again."""
     counts, own = histogram.counts, torch.where(histogram.span > 0, histogram.span, span)
     while bool((short := own < span).any()):
-        halved = torch.zeros_like(counts)
-        halved[:, : BINS // 2] = counts.view(len(counts), -1, 2).sum(2)
-        counts = torch.where(short[:, None], halved, counts)
+        halved = counts[short].view(-1, BINS // 2, 2).sum(2)
+        counts = counts.index_put((short,), torch.nn.functional.pad(halved, (0, BINS // 2)))
         own = torch.where(short, 2 * own, own)
     return counts

@@ -1,13 +1,14 @@
 """What a conversion says of itself: the error that its own calibration samples show, and what decides it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from canonic.network.health import measure
+from canonic.network.health import Sums, measure
 from canonic.network.plan import Plan
 from canonic.network.trials import few_samples
 from canonic.network.verdict import Verification
@@ -20,17 +21,32 @@ ENOUGH = 20.0
 DECIDES = 0.75
 """Share of the noise of all layers from which on overload is said to decide the error: 6 dB, what a digit is worth."""
 
+FEWEST = 4
+"""Samples that a conversion measures itself on, at least: those of large networks have millions of neurons each."""
+
 HELP = "snn.verify(data) tries what would help"
 
 
-def quality(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> tuple[dict[str, Any], list[str]]:
-    """Return the figures of a plan on some of its calibration samples, for the record, and what must be said of them.
+@dataclass(frozen=True)
+class Quality:
+    """What some calibration samples show.
 
-    Args:
-        plan: that was converted.
-        inputs: calibration samples.
+    Attributes:
+        inputs: these samples.
+        figures: for the record.
+        notes: what must be said.
+        populations: signal, error and overload of each.
     """
-    few = [x[: few_samples(plan.graph)] for x in inputs]
+
+    inputs: Sequence[Shaped[Tensor, "batch ..."]]
+    figures: Mapping[str, Any]
+    notes: Sequence[str]
+    populations: Mapping[str, Sums]
+
+
+def quality(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> Quality:
+    """Return what some of its calibration samples show of a plan that was converted."""
+    few = [x[: few_samples(plan.graph, FEWEST)] for x in inputs]
     with torch.no_grad():
         populations, outputs = measure(plan, plan.graph, few)
     verdict = judge(plan, populations, outputs, len(few[0]))
@@ -41,7 +57,7 @@ def quality(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> tuple[
         "overload": sum(sums.overloads for sums in populations.values()) / firings,
         "overload_at_t": sum(sums.clips for sums in populations.values()) / firings,
     }
-    return figures, _notes(verdict, figures, made_by_overload(populations))
+    return Quality(few, figures, _notes(verdict, figures, made_by_overload(populations)), populations)
 
 
 def _notes(verdict: Verification, figures: Mapping[str, Any], made: float) -> list[str]:

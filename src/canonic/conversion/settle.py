@@ -23,7 +23,6 @@ from canonic.network.parts import samples_at_once
 from canonic.network.plan import Plan
 from canonic.network.redundancy import choose_levels, choose_silent
 from canonic.network.reference import activate
-from canonic.network.trials import few_samples
 
 
 def settle(
@@ -43,24 +42,24 @@ def settle(
 
 
 def repair_report(
-    plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]
+    plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]], after: Mapping[str, Sums]
 ) -> dict[str, dict[Literal["before", "after"], float]]:
     """Return the signal-to-noise ratio of each population in dB, before and after the correction of its mean.
 
-    On as many samples as trials take.
+    Args:
+        plan: that was corrected.
+        inputs: some samples.
+        after: signal and error of its populations on them.
     """
-    few = [x[: few_samples(plan.graph)] for x in inputs]
-    before, after = layer_ratios(uncorrected(plan), few), layer_ratios(plan, few)
-    return {name: {"before": round(before[name], 2), "after": round(ratio, 2)} for name, ratio in after.items()}
+    with torch.no_grad():
+        visits = lockstep(uncorrected(plan), inputs)
+        before = {visit.node.name: reduce(add, _noises(plan, visit)) for visit in visits}
+    return {name: {"before": _ratio(before[name]), "after": _ratio(sums)} for name, sums in after.items()}
 
 
-def layer_ratios(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> dict[str, float]:
-    """Return the signal-to-noise ratio of each population in dB; 999 where there is no error."""
-    ratios = {}
-    for visit in lockstep(plan, inputs):
-        sums = reduce(add, _noises(plan, visit))
-        ratios[visit.node.name] = min(999.0, decibels(sums.signal, sums.error))
-    return ratios
+def _ratio(sums: Sums) -> float:
+    """Return a signal-to-noise ratio in dB; 999 where there is no error."""
+    return round(min(999.0, decibels(sums.signal, sums.error)), 2)
 
 
 def _noises(plan: Plan, visit: Visit) -> Iterator[Sums]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from canonic.codes import Weighted
@@ -18,6 +18,13 @@ TOGETHER = 64
 
 FRACTIONS = 2.0 ** (torch.arange(16, -33, -1, dtype=torch.float64) / 8)
 """Candidates for the largest number of the code, as fractions of a channel's largest activation: 4 down to 1/16."""
+
+
+NEAR = 1.05
+"""How many times the least error, in float32, that of a candidate may be which has the least in float64."""
+
+COARSE = 2.0**-16
+"""Mean error of a number, in units of the largest, under which float32 is too coarse to tell."""
 
 
 def threshold(
@@ -77,27 +84,92 @@ def least_error(histogram: Histogram, code: Weighted) -> Float[Tensor, " channel
     """
     quantise = quantiser(code)
     parts = (histogram.part(first, first + TOGETHER) for first in range(0, len(histogram.span), TOGETHER))
-    best = torch.cat([_errors(part, code, quantise) for part in parts], 1).argmin(0).cpu()
+    best = torch.cat([_best(part, code, quantise) for part in parts]).cpu()
     return histogram.peak * FRACTIONS[best].to(histogram.peak)
 
 
-def _errors(
-    histogram: Histogram, code: Weighted, quantise: Callable[[Tensor], Tensor]
+Quantiser = Callable[[Tensor], Tensor]
+
+
+def _best(histogram: Histogram, code: Weighted, quantise: Quantiser) -> Int[Tensor, " channels"]:
+    """Return the candidate with the least E(c) on each channel, among those that are near it in float32."""
+    centres, counts, peak = histogram.centres.double(), histogram.counts.double(), histogram.peak.double()
+    start, scale, beyond = tail(histogram)
+    added = unseen(torch.maximum(peak * FRACTIONS.to(peak)[:, None], peak), start, scale, beyond)
+    near = _near(centres, counts, peak, added, code, quantise)
+    errors = torch.full_like(near, torch.inf, dtype=torch.float64)
+    for place, fraction in enumerate(FRACTIONS):
+        rows = near[place]
+        if bool(rows.any()):
+            theta = (peak[rows] * fraction / code.nominal).clamp(min=torch.finfo(torch.float64).tiny)[:, None]
+            errors[place, rows] = _seen(*_of(rows, centres, counts), theta, code, quantise) + added[place][rows]
+    return errors.argmin(0)
+
+
+def _seen(
+    centres: Float[Tensor, "channels bins"],
+    counts: Float[Tensor, "channels bins"],
+    theta: Float[Tensor, "..."],
+    code: Weighted,
+    quantise: Quantiser,
+) -> Float[Tensor, " channels"]:
+    """Return the squared error of a quantiser on what was seen."""
+    missed = (theta * quantise(centres / theta).clamp_(max=code.nominal)).sub_(centres)
+    return missed.square_().mul_(counts).sum(1)
+
+
+def _near(
+    centres: Float[Tensor, "channels bins"],
+    counts: Float[Tensor, "channels bins"],
+    peak: Float[Tensor, " channels"],
+    added: Float[Tensor, "candidates channels"],
+    code: Weighted,
+    quantise: Quantiser,
+) -> Bool[Tensor, "candidates channels"]:
+    """Return which candidates may have the least error: in float32 they are near it, or float32 is too coarse to tell.
+
+    Numbers are in units of the peak. What a candidate would clip alone rules out most of the small ones.
+    """
+    unit = peak.clamp(min=torch.finfo(torch.float64).tiny)[:, None]
+    numbers, added = centres / unit, added / unit[:, 0].square()
+    live, fine = counts.sum(1) > 0, COARSE**2 * counts.sum(1)
+    floor = torch.where(live, clipped(numbers, counts, FRACTIONS) + added, torch.inf)
+    coarse, weights = numbers.float(), counts.float()
+    errors = torch.full_like(added, torch.inf)
+    least = errors[0].clone()
+    for place in sorted(range(len(FRACTIONS)), key=lambda place: abs(float(FRACTIONS[place].log2()))):
+        rows = (floor[place] <= NEAR * least) & (least > fine) & live
+        if not bool(rows.any()):
+            continue
+        theta = torch.tensor(float(FRACTIONS[place]) / code.nominal)
+        errors[place, rows] = _seen(*_of(rows, coarse, weights), theta, code, quantise).double() + added[place, rows]
+        least = torch.minimum(least, errors[place])
+    return ((least <= fine) | (errors <= NEAR * least)) & live
+
+
+def _of(rows: Bool[Tensor, " channels"], centres: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Return some rows of both, without a copy where it is all of them."""
+    return (centres, counts) if bool(rows.all()) else (centres[rows], counts[rows])
+
+
+def clipped(
+    numbers: Float[Tensor, "channels bins"], counts: Float[Tensor, "channels bins"], tops: Float[Tensor, " candidates"]
 ) -> Float[Tensor, "candidates channels"]:
-    """Return E(c) of each candidate on each channel."""
-    centres, counts = histogram.centres.double(), histogram.counts.double()
-    peak, start, scale, beyond = histogram.peak.double(), *tail(histogram)
-    errors = []
-    for fraction in FRACTIONS:
-        largest = peak * fraction
-        theta = (largest / code.nominal).clamp(min=torch.finfo(torch.float64).tiny)[:, None]
-        missed = (theta * quantise(centres / theta).clamp_(max=code.nominal)).sub_(centres)
-        seen = missed.square_().mul_(counts).sum(1)
-        errors.append(seen + unseen(torch.maximum(largest, peak), start, scale, beyond))
-    return torch.stack(errors)
+    """Return the squared error of all numbers above each of some tops, which they are cut to; numbers are in order."""
+    below = torch.searchsorted(numbers, tops.to(numbers).expand(len(numbers), -1).contiguous(), right=True)
+    moments = counts, counts * numbers, counts * numbers.square()
+    zeroth, first, second = (_above(moment, below).T for moment in moments)
+    top = tops.to(numbers)[:, None]
+    return (second - 2 * top * first + top**2 * zeroth).clamp(min=0)
 
 
-def quantiser(code: Weighted) -> Callable[[Tensor], Tensor]:
+def _above(numbers: Float[Tensor, "channels bins"], below: Int[Tensor, "channels tops"]) -> Float[Tensor, "_ tops"]:
+    """Return the sums of all numbers of a row but for the first, so many for each top."""
+    sums = torch.nn.functional.pad(numbers.cumsum(1), (1, 0))
+    return sums[:, -1:] - sums.gather(1, below)
+
+
+def quantiser(code: Weighted) -> Quantiser:
     """Return the quantiser of a code for numbers that are not negative; where that is a simulation, a fine table."""
     if type(code).quantise is not Weighted.quantise:
         return code.quantise
@@ -124,11 +196,11 @@ def tail(
 
 
 def unseen(
-    largest: Float[Tensor, " channels"],
+    largest: Float[Tensor, "*candidates channels"],
     start: Float[Tensor, " channels"],
     scale: Float[Tensor, " channels"],
     beyond: Float[Tensor, " channels"],
-) -> Float[Tensor, " channels"]:
+) -> Float[Tensor, "*candidates channels"]:
     """Return the squared error expected from values that were not seen, and that the code would clip.
 
     Of as many values as were seen, ``beyond * exp(-(c - start) / scale)`` exceed c if the tail is exponential, by

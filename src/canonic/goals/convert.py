@@ -97,7 +97,7 @@ def _meeting(examined: Examined, goal: Goal, settings: Settings, group: Workers,
         if not best.reached and goal.demands:
             raise unreached(setup, found)
         notes = [*examined.notes, *filter(None, [note]), *([] if best.reached else [str(unreached(setup, found))])]
-        snn = recorded(found.fitted, seen, best.settings, notes=notes, repaired=False)
+        snn = recorded(found.fitted, seen, best.settings, notes=notes)
         snn = told(snn, seen, aloud=group.first, judged=True)
         chosen = {**told_of(setup, found, setup.costs(found.fitted.plan)), "why": why(setup, found)}
     return replace(snn, record={**snn.record, "goal": chosen})

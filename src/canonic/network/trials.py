@@ -126,9 +126,9 @@ def _bits(plan: Plan) -> float:
     return max(plan.codes[node.name].alphabet.bits for node in plan.graph.populations)
 
 
-def few_samples(graph: Graph) -> int:
+def few_samples(graph: Graph, fewest: int = FEWEST) -> int:
     """Return how many samples a change is tried on, at most: more in small networks."""
-    return max(FEWEST, capacity(graph, TRIED, TRIED_BYTES))
+    return max(fewest, capacity(graph, TRIED, TRIED_BYTES))
 
 
 def more_steps(bench: Bench) -> list[Trial]:
