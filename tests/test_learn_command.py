@@ -50,7 +50,8 @@ def test_a_training_goes_on_and_gives_what_it_would_have_given(command, tmp_path
 
     monkeypatch.setattr(Gradient, "step", interrupted)
     told = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", code=130).stderr
-    assert "interrupted" in told
+    assert "canonic: interrupted: 1 whole epoch kept in two.training/lif" in told
+    assert told.endswith("the same call goes on from there, with --resume\n")
     assert (tmp_path / "two.training" / "lif" / "training.safetensors").exists()
     monkeypatch.setattr(Gradient, "step", step)
     shown = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", "--resume").stdout

@@ -1,12 +1,13 @@
 """The commands of trained systems: what there is, and its training."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from canonic.cli import options as o
-from canonic.cli.group import finish, print_json
+from canonic.cli.group import INTERRUPTED, Told, finish, name_of_process, print_json
 
 
 def learn(as_json: o.Json = False) -> None:
@@ -47,6 +48,12 @@ def train(
 
     o.require_writable(out)
     asked = Asked(name, data, test, validate, limit, o.preprocessing(mean, std, size, grey))
-    row = trained(asked, out, seed=seed, epochs=epochs, resume=resume, ann=ann)
+    try:
+        row = trained(asked, out, seed=seed, epochs=epochs, resume=resume, ann=ann)
+    except KeyboardInterrupt as stop:
+        if not str(stop):
+            raise
+        print(f"{name_of_process()}: {stop}, with --resume", file=sys.stderr)
+        raise Told(INTERRUPTED) from None
     finish()
     print_json({"file": str(out), **row}) if as_json else show_row(row, out)

@@ -53,7 +53,7 @@ _MANY = Entry(
     loss=cross_entropy,
     readout=mean,
     recipe=Recipe(epochs=10, batch=128, optimiser=_ADAM, schedule=Constant()),
-    few=Recipe(epochs=30, batch=32, optimiser=_ADAM, schedule=Constant()),
+    few=Recipe(epochs=30, batch=32, optimiser=_ADAM),
 )
 
 ENTRIES = (
