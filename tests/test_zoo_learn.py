@@ -7,13 +7,17 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
+from canonic import evaluate, load
 from canonic.codes.readouts import first_event
 from canonic.datasets import open_data
 from canonic.errors import CanonicError, DataError
-from canonic.learn import Population, Recipe, fit, unroll
+from canonic.learn import Population, Recipe, unroll
 from canonic.learn.batches import taken
 from canonic.learn.zoo import Entry, entry, names
 from canonic.learn.zoo.entry import FEW
+from canonic.learn.zoo.parts import READOUTS, first_step
+from canonic.learn.zoo.training import train
+from canonic.measure.table import row_of, table
 
 COUNT = 200
 
@@ -31,19 +35,31 @@ def digits():
 
 
 @pytest.mark.parametrize("name", names())
-def test_an_entry_learns_and_so_does_the_network_of_its_shape(name, digits):
+def test_an_entry_learns_is_saved_and_gives_its_row(name, digits, tmp_path):
     known, data = entry(name), digits[entry(name).kind, entry(name).standardised]
-    recipe = replace(known.recipe_for(COUNT, seed=1), epochs=3, batch=50)
-    shape = tuple(data.tensors[0].shape[1:])
-    systems = known.system(shape, 10, recipe), known.same_shape(shape, 10, recipe)
-    if known.begin is not None:
-        known.begin(systems[0].net, systems[1].net, data.tensors[0])
-    for system in systems:
-        epochs = fit(system, data).epochs
-        assert epochs[-1].measures["loss"] < epochs[0].measures["loss"]
-        assert system.answer(data.tensors[0][:7]).shape[1:] == (7, 10)
-    again = known.system(shape, 10, recipe).net.state_dict()
-    assert all(torch.equal(t, again[n]) for n, t in known.system(shape, 10, recipe).net.state_dict().items())
+    recipe = replace(known.recipe_for(COUNT, seed=1), epochs=3, batch=20)
+    known = replace(known, ann_few=known.ann_few and recipe)
+    found = train(known, data, recipe, progress=False)
+    for history in (found.history, found.ann_history):
+        assert history.epochs[-1].measures["loss"] < history.epochs[0].measures["loss"]
+    some = TensorDataset(*(tensor[:50] for tensor in data.tensors))
+    snn = found.network(some.tensors[0][:2])
+    row = row_of(found, snn, some, "digits")
+    assert [key for key, value in row.items() if value is None] == []
+    snn.save(tmp_path / "snn.safetensors")
+    measured = evaluate(load(tmp_path / "snn.safetensors"), [some.tensors], reference=None, progress=False)
+    assert measured.accuracy == pytest.approx(row["accuracy"])
+    (cells,) = table([row])
+    assert all(cells)
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_weights_of_an_entry_follow_from_the_seed(name, digits):
+    known = entry(name)
+    shape = tuple(digits[known.kind, known.standardised].tensors[0].shape[1:])
+    one, two, other = (known.system(shape, 10, known.recipe_for(COUNT, seed)).net.state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(tensor, two[key]) for key, tensor in one.items())
+    assert not all(torch.equal(tensor, other[key]) for key, tensor in one.items())
 
 
 @pytest.mark.parametrize("name", names())
@@ -109,8 +125,8 @@ def test_the_answer_of_first_to_spike_is_the_first_event():
     known = entry("first-to-spike")
     run = known.forward(known.build((1, 8, 8), 3).eval(), torch.rand(20, 1, 8, 8), 0)
     found = first_event(run.output, run.membranes["4"])
-    assert torch.equal(known.readout(run)[-1].argmax(1), found.answer)
-    assert torch.equal(known.decided(run), found.step)
+    assert torch.equal(READOUTS[known.readout](run)[-1].argmax(1), found.answer)
+    assert torch.equal(first_step(run), found.step)
 
 
 def test_where_an_expectation_stands_for_chance_nothing_is_drawn():

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from canonic.learn.batches import in_order
 from canonic.learn.fit import accuracy
 from canonic.learn.system import Gradient
+from canonic.learn.zoo.parts import first_step
 from canonic.learn.zoo.training import Trained
 from canonic.measure.energy import ADD, MULTIPLY
 from canonic.measure.evaluation import evaluate
@@ -65,8 +66,7 @@ def mean_step(trained: Trained, test: TensorDataset) -> float:
     total = 0
     for x, _ in in_order(test, trained.system.recipe.batch):
         run = trained.system.run(x)
-        decided = trained.entry.decided
-        total += len(run.output) * len(x) if decided is None else int(decided(run).sum())
+        total += int(first_step(run).sum()) if trained.entry.readout == "first" else len(run.output) * len(x)
     return total / len(test)
 
 

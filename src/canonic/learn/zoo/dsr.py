@@ -11,7 +11,7 @@ from canonic.learn.population import Population
 from canonic.learn.recipe import Optimiser, Recipe
 from canonic.learn.zoo.bodies import cnn, relu
 from canonic.learn.zoo.entry import Entry, Shape
-from canonic.learn.zoo.parts import constant, cross_entropy, mean
+from canonic.learn.zoo.parts import constant, cross_entropy
 from canonic.neurons.rules import IF
 
 STEPS = 5
@@ -36,7 +36,7 @@ ENTRIES = (
         ann=cnn(relu),
         forward=constant(STEPS),
         loss=cross_entropy,
-        readout=mean,
+        readout="mean",
         recipe=Recipe(epochs=3, batch=128, optimiser=Optimiser("adam", lr=2e-3)),
         few=Recipe(epochs=15, batch=32, optimiser=Optimiser("adam", lr=2e-3)),
     ),

@@ -9,9 +9,8 @@ from torch import nn
 
 from canonic.learn.batches import drawn
 from canonic.learn.recipe import Recipe
-from canonic.learn.schedule import Run
-from canonic.learn.system import Forward, Gradient, Loss, Readout, once, seeded
-from canonic.learn.zoo.parts import cross_entropy
+from canonic.learn.system import Forward, Gradient, Loss, once, seeded
+from canonic.learn.zoo.parts import READOUTS, cross_entropy
 
 Shape = tuple[int, ...]
 Build = Callable[[Shape, int], nn.Module]
@@ -42,12 +41,11 @@ class Entry:
         ann: the network of the same shape without time, trained with the same budget beside it.
         forward: what the network does with a batch.
         loss: of that.
-        readout: what is decoded after each step; the answer of a sample is the last, or one for each step where steps
-            have labels.
+        readout: how an answer is read, after each step, from the outputs so far: their "mean", the "last", or those of
+            the "first" event; the answer of a sample is the last, or one for each step where steps have labels.
         recipe: for at least ``FEW`` samples.
         few: for fewer.
         standardised: whether pictures have mean 0 and standard deviation 1 for it; else they stay in [0, 1].
-        decided: the step of each answer, from 1, from what the network did; None where it is the last.
         begin: what the network takes over from the trained ``ann`` before its own training, as ``begin(net, ann, x)``
             with x some training samples; None if it begins from nothing.
         ann_recipe: of the ``ann`` where it is not that of the network, as where that begins from it.
@@ -66,12 +64,11 @@ class Entry:
     ann: Build
     forward: Forward
     loss: Loss
-    readout: Readout
+    readout: Literal["mean", "last", "first"]
     recipe: Recipe
     few: Recipe
     kind: Literal["pictures", "sequences"] = "pictures"
     standardised: bool = True
-    decided: Callable[[Run], torch.Tensor] | None = None
     begin: Callable[[nn.Module, nn.Module, torch.Tensor], None] | None = None
     ann_recipe: Recipe | None = None
     ann_few: Recipe | None = None
@@ -87,7 +84,9 @@ class Entry:
 
     def system(self, shape: Shape, classes: int, recipe: Recipe) -> Gradient:
         """Return the spiking network, ready to be trained; its weights follow from the seed of the recipe."""
-        return Gradient(built(self.build, shape, classes, recipe), self.forward, self.loss, recipe, self.readout)
+        return Gradient(
+            built(self.build, shape, classes, recipe), self.forward, self.loss, recipe, READOUTS[self.readout]
+        )
 
     def same_shape(self, shape: Shape, classes: int, recipe: Recipe) -> Gradient:
         """Return the network of the same shape without time, ready to be trained as long."""

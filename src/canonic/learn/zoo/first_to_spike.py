@@ -18,7 +18,7 @@ from canonic.learn.recipe import Optimiser, Recipe
 from canonic.learn.schedule import Run
 from canonic.learn.zoo.bodies import mlp, relu
 from canonic.learn.zoo.entry import NOT_READABLE, Entry, Shape
-from canonic.learn.zoo.parts import constant, first, first_step
+from canonic.learn.zoo.parts import constant
 from canonic.neurons.leaky import Leaky
 from canonic.neurons.rules import Rule
 from canonic.neurons.stochastic import Stochastic
@@ -69,9 +69,8 @@ _STOCHASTIC = Entry(
     ann=mlp(relu, HIDDEN),
     forward=constant(STEPS),
     loss=likelihood,
-    readout=first,
+    readout="first",
     standardised=False,
-    decided=first_step,
     recipe=Recipe(epochs=8, batch=128, optimiser=_ADAM),
     few=Recipe(epochs=30, batch=32, optimiser=_ADAM),
 )

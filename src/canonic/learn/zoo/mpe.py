@@ -17,7 +17,7 @@ from canonic.learn.recipe import Optimiser, Recipe
 from canonic.learn.schedule import Run
 from canonic.learn.zoo.bodies import cnn, relu
 from canonic.learn.zoo.entry import Entry, Shape
-from canonic.learn.zoo.parts import constant, mean
+from canonic.learn.zoo.parts import constant
 from canonic.neurons.parallel import MPE
 
 STEPS, WEIGHT = 4, 1e-2
@@ -49,7 +49,7 @@ ENTRIES = (
         ann=cnn(relu),
         forward=constant(STEPS),
         loss=partial(loss, WEIGHT),
-        readout=mean,
+        readout="mean",
         recipe=Recipe(epochs=3, batch=128, optimiser=Optimiser("adam", lr=2e-3)),
         few=Recipe(epochs=15, batch=32, optimiser=Optimiser("adam", lr=2e-3)),
     ),

@@ -49,6 +49,10 @@ def first(run: Run) -> Float[Tensor, "time batch classes"]:
     return scores(run.output, list(run.membranes.values())[-1])
 
 
+READOUTS = {"mean": mean, "last": last, "first": first}
+"""How an answer is read, by the word for it."""
+
+
 def first_step(run: Run) -> Int[Tensor, "batch"]:
     """Return the step of the first event of the outputs, from 1; T where there is none."""
     return first_event(run.output, run.output).step

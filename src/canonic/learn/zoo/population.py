@@ -13,7 +13,7 @@ from canonic.learn.population import Population
 from canonic.learn.recipe import Constant, Optimiser, Recipe
 from canonic.learn.zoo.bodies import Neurons, relu
 from canonic.learn.zoo.entry import Entry, Shape
-from canonic.learn.zoo.parts import Votes, constant, cross_entropy, mean
+from canonic.learn.zoo.parts import Votes, constant, cross_entropy
 from canonic.neurons.rules import LIF
 from canonic.neurons.surrogate import Surrogate, atan
 
@@ -51,7 +51,7 @@ _MANY = Entry(
     ann=partial(body, relu, nothing, GROUP),
     forward=constant(1),
     loss=cross_entropy,
-    readout=mean,
+    readout="mean",
     recipe=Recipe(epochs=10, batch=128, optimiser=_ADAM, schedule=Constant()),
     few=Recipe(epochs=30, batch=32, optimiser=_ADAM),
 )

@@ -19,7 +19,7 @@ from canonic.learn.population import Population
 from canonic.learn.recipe import Optimiser, Recipe
 from canonic.learn.schedule import Run
 from canonic.learn.zoo.entry import Entry, Shape
-from canonic.learn.zoo.parts import constant, last
+from canonic.learn.zoo.parts import constant
 from canonic.neurons.leaky import Integrator, SingleSpike
 from canonic.neurons.rules import LIF, Rule
 from canonic.neurons.surrogate import Surrogate, triangle
@@ -85,7 +85,7 @@ _HYBRID = Entry(
     ann=source,
     forward=constant(STEPS),
     loss=at_the_end,
-    readout=last,
+    readout="last",
     recipe=Recipe(epochs=2, batch=128, optimiser=Optimiser("adam", lr=3e-4)),
     few=Recipe(epochs=10, batch=32, optimiser=Optimiser("adam", lr=3e-4)),
     standardised=False,

@@ -49,7 +49,8 @@ class Trained:
             classes: names of the classes, if they are known.
         """
         steps = len(self.system.run(x).output)
-        snn = as_network(self.system.net, x, steps, seed=self.system.seed, classes=classes)
+        system = self.system
+        snn = as_network(system.net, x, steps, readout=self.entry.readout, seed=system.seed, classes=classes)
         return replace(snn, record={**snn.record, "training": self.history.to_json()})
 
 
