@@ -12,7 +12,7 @@ from canonic.codes.readouts import first_event
 from canonic.datasets import open_data
 from canonic.errors import CanonicError, DataError
 from canonic.learn import Population, Recipe, unroll
-from canonic.learn.batches import taken
+from canonic.learn.batches import in_order, taken
 from canonic.learn.zoo import Entry, entry, names
 from canonic.learn.zoo.entry import FEW
 from canonic.learn.zoo.parts import READOUTS, first_step
@@ -47,7 +47,8 @@ def test_an_entry_learns_is_saved_and_gives_its_row(name, digits, tmp_path):
     row = row_of(found, snn, some, "digits")
     assert [key for key, value in row.items() if value is None] == []
     snn.save(tmp_path / "snn.safetensors")
-    measured = evaluate(load(tmp_path / "snn.safetensors"), [some.tensors], reference=None, progress=False)
+    batches = list(in_order(some, recipe.batch))  # a sample draws by its place in the batch
+    measured = evaluate(load(tmp_path / "snn.safetensors"), batches, reference=None, progress=False)
     assert measured.accuracy == pytest.approx(row["accuracy"])
     (cells,) = table([row])
     assert all(cells)
