@@ -6,20 +6,36 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import TensorDataset
 
 from canonic import Latency, load
 from canonic.codes import Poisson, RankOrder
 from canonic.codes.hybrid import HybridInput
 from canonic.errors import CanonicError, ConversionError, DataError, StorageError
-from canonic.learn import IF, LIF, Dropout, Encode, Hold, Population, as_network, spiking, unroll
+from canonic.learn import (
+    IF,
+    LIF,
+    Dropout,
+    Encode,
+    Gradient,
+    Hold,
+    Population,
+    Recipe,
+    as_network,
+    fit,
+    spiking,
+    unroll,
+)
 from canonic.learn.zoo import parts
 from canonic.measure import evaluate
 from canonic.measure.facts import fingerprint
+from canonic.network import SpikingNetwork
 from canonic.neurons.adaptive import ALIF
 from canonic.neurons.described import Form, parted
 from canonic.neurons.leaky import Integrator, Leaky, SingleSpike
 from canonic.neurons.parallel import MPE, PSN
 from canonic.neurons.stochastic import Stochastic
+from canonic.report.page import report
 
 RULES = {
     "leak": LIF(leak=0.7),
@@ -336,3 +352,21 @@ def test_what_cannot_be_read_is_refused():
     with pytest.raises(DataError, match="encoder 0 has 5 steps, and unroll 4: give both the same"):
         as_network(encoded, x, 4)
     assert as_network(encoded, x).total_steps == 5
+
+
+def test_a_report_shows_the_training_and_no_errors_against_a_source():
+    torch.manual_seed(0)
+    x, y = torch.rand(20, 3), torch.randint(2, (20,))
+    net = nn.Sequential(nn.Linear(3, 4), Population(LIF()), nn.Linear(4, 2))
+    system = Gradient(net, parts.constant(3), parts.cross_entropy, Recipe(epochs=2, batch=10, seed=7))
+    history = fit(system, TensorDataset(x, y), progress=False)
+    snn = as_network(net, x, steps=3)
+    snn = SpikingNetwork(snn.plan, {**snn.record, "training": history.to_json()})
+    found = evaluate(snn, [(x[:5], y[:5]), (torch.rand(1, 3), y[:1])], progress=False)
+    assert found.calibrated == 5
+    page = report(found.to_json(), None, snn.describe())
+    assert "2 epochs of 20 samples, seed 7" in page
+    assert "chosen on nothing: it is the last" in page
+    assert "hashes" not in page
+    assert 'id="error-title"' not in page
+    assert 'id="overload-title"' not in page

@@ -103,9 +103,10 @@ def make_report(
         classes: their names; those of the data if there are none.
         batch_size: samples at once.
     """
-    verification = snn.verify(_batches(sample(data, VERIFIED), batch_size)).to_json()
+    trained = snn.plan.stepwise  # without a source network to compare its layers with
+    verification = None if trained else snn.verify(_batches(sample(data, VERIFIED), batch_size)).to_json()
     shown = sample(data, max(1, pictures))
-    samples = [shown[index] for index in range(len(shown))] if pictures else []  # type: ignore[arg-type]
+    samples = [shown[index] for index in range(len(shown))] if pictures and not trained else []  # type: ignore[arg-type]
     output = evaluation["output"]
     named = classes or _classes_of(data, outputs_named(snn, classes, output))
     classifies = evaluation["outputs"][output]["agreement"] is not None

@@ -153,7 +153,7 @@ class Counts:
         answers: where labels were given that are classes; else None.
         outputs: each output by its identifier, beside that of the source network if there is one.
         firing: of each population.
-        calibrated: samples that are known to have calibrated the network.
+        calibrated: samples that are known to have calibrated the network, or trained it.
     """
 
     samples: int

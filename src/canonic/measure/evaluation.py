@@ -33,6 +33,7 @@ from canonic.measure.tally import (
 )
 from canonic.network import SpikingNetwork
 from canonic.network.batch import described, named_in, parted, require_batches
+from canonic.network.description import known_samples
 from canonic.network.inputs import checked
 from canonic.network.outputs import Output, output_called, output_names, required_output
 from canonic.network.readout import by_step
@@ -68,9 +69,8 @@ def evaluate(
             classes beside, where -100 is not counted; or floating point, what the output should be.
         output: the one that labels are of: its identifier, place, or path; the only one, or "logits", if None.
         reference: the network to compare with: "source" is the source network, computed on the network's own graph;
-            the operations of another one are not counted. None compares with nothing: it is a pass less, and there is
-            no agreement, no error against a source and no energy of one. So it is for a network that was trained in
-            spikes, which has no source.
+            the operations of another one are not counted. None compares with nothing, as if the network was trained in
+            spikes: it is a pass less, and there is no agreement, no error against a source and no energy of one.
         energy: the models by which energy is estimated.
         baselines: about how many samples a quantised network and a rate code are measured on too, for a classifier:
             whole batches, evenly spaced. They take some 100 passes of the source network. For networks in CSS only:
@@ -169,7 +169,7 @@ def measure_batch(meter: Meter, batch: object, *, baselines: bool = False) -> Ev
         answers=answers,
         outputs=dict(zip(names, compared, strict=True)),
         firing={name: firing_of(*scan) for name, scan in seen.scans.items()},
-        calibrated=Digest.from_json(snn.record.get("calibration", {})).count(hashes),
+        calibrated=Digest.from_json(known_samples(snn.record)).count(hashes),
     )
     operations = seen.operations(meter.spiking, counts.samples)
     of_source = meter.source.count(source_activity, counts.samples) if meter.reference == "source" else {}

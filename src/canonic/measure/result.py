@@ -85,7 +85,7 @@ class Evaluation:
 
     @property
     def calibrated(self) -> int:
-        """Samples that are known to have calibrated the network, for which its thresholds were chosen."""
+        """Samples that are known to have calibrated the network, or trained it: its numbers were chosen for them."""
         return self.counts.calibrated
 
     @property

@@ -49,7 +49,7 @@ def summary(evaluation: "Evaluation") -> dict[str, Any]:
 
 
 def calibrated(data: Mapping[str, Any]) -> str:
-    """Return a warning of samples that calibrated the network, from what an evaluation says of its data; else "".
+    """Return a warning of samples that calibrated the network or trained it, from the data of an evaluation; else "".
 
     >>> calibrated({"samples": 1200, "calibrated": 1000})[:60]
     '1,000 of the 1,200 samples are known to have calibrated the '
@@ -57,8 +57,8 @@ def calibrated(data: Mapping[str, Any]) -> str:
     if not (count := data["calibrated"]):
         return ""
     return (
-        f"{count:,} of the {data['samples']:,} samples are known to have calibrated the network: measure it on others, "
-        "to know how it does on data that it has not seen"
+        f"{count:,} of the {data['samples']:,} samples are known to have calibrated the network or trained it: measure "
+        "it on others, to know how it does on data that it has not seen"
     )
 
 

@@ -14,6 +14,7 @@ from canonic.codes import Weighted
 from canonic.errors import DataError
 from canonic.native import can_compile
 from canonic.network.depth import depth
+from canonic.network.description import shown
 from canonic.network.early import Answer, answer
 from canonic.network.fusion import fuse
 from canonic.network.graph import Graph, Precision
@@ -210,7 +211,6 @@ class SpikingNetwork:
 
     def describe(self) -> dict[str, Any]:
         """Return the size, the code and the record as plain data, without the hashes of single samples."""
-        calibration = {key: value for key, value in self.record.get("calibration", {}).items() if key != "hashes"}
         return {
             "populations": len(self.graph.populations),
             "neurons": self.neurons,
@@ -218,8 +218,8 @@ class SpikingNetwork:
             "total_steps": self.total_steps,
             "code": self.code.to_json(),
             "precision": self.precision,
-            **self.record,
-            "calibration": calibration,
+            "calibration": {},
+            **shown(self.record),
         }
 
     def save(self, path: str | PathLike[str]) -> None:

@@ -13,12 +13,13 @@ from canonic.report.goals import goal
 from canonic.report.markup import Section
 from canonic.report.record import parts_of, record
 from canonic.report.shown import ExplorerData
+from canonic.report.training import training
 from canonic.words import counted
 
 
 def report(
     evaluation: Mapping[str, Any],
-    verification: Mapping[str, Any],
+    verification: Mapping[str, Any] | None,
     description: Mapping[str, Any],
     explorer: ExplorerData | None = None,
     title: str = "Spiking network",
@@ -28,7 +29,7 @@ def report(
 
     Args:
         evaluation: ``evaluate(...).to_json()``.
-        verification: ``snn.verify(...).to_json()``.
+        verification: ``snn.verify(...).to_json()``; None of a network that was trained, which has no source.
         description: ``snn.describe()``.
         explorer: of a few samples; the page has no explorer without it.
         title: the name of the network.
@@ -46,10 +47,11 @@ def report(
         *([_explorer()] if explorer is not None and explorer.samples else ()),
         sections.figures(evaluation),
         sections.steps(evaluation),
-        sections.error(verification),
+        *([training(description["training"])] if "training" in description else ()),
+        *([sections.error(verification)] if verification else ()),
         sections.spikes(evaluation),
         energies.energy(evaluation),
-        sections.overload(evaluation, verification),
+        *([sections.overload(evaluation, verification)] if verification else ()),
         *([goal(description["goal"])] if "goal" in description else ()),
         record(evaluation, verification, description, data),
     ]
