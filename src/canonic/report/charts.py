@@ -57,36 +57,6 @@ def by_step(values: Sequence[Number | None], *, source: Number | None, unit: str
     return chart(280, {"layer": layers})
 
 
-def course(series: Mapping[str, Sequence[Number]], *, unit: str) -> Chart:
-    """Return lines over the epochs of a training.
-
-    Args:
-        series: values after each epoch from 1 on, by what they are of.
-        unit: "%" of shares, or of the values as they are.
-    """
-    scale = 100 if unit == "%" else 1
-    points = [
-        {"epoch": epoch, "value": scale * value, "of": name}
-        for name, values in series.items()
-        for epoch, value in enumerate(values, 1)
-    ]
-    value: Spec = {"field": "value", "type": "quantitative", "title": unit, "scale": {"zero": False}}
-    of: Spec = {"field": "of", "type": "nominal", "title": None, "scale": {"range": [SPIKING, SOURCE]}}
-    return chart(
-        220,
-        {
-            "data": {"values": points},
-            "mark": {"type": "line", "strokeWidth": 2.5, "point": {"size": 30}},
-            "encoding": {
-                "x": {"field": "epoch", "type": "quantitative", "axis": {"tickMinStep": 1, "grid": False}},
-                "y": value,
-                "color": of,
-                "tooltip": [{"field": "of"}, {"field": "epoch"}, {"field": "value", "format": ".4g"}],
-            },
-        },
-    )
-
-
 def _waiting(steps: int, axis: Data) -> Chart:
     """Return the layer that shades the steps at which there is no answer yet."""
     return {

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from canonic.report.charts import course
+from canonic.report.charts import SOURCE, SPIKING, Spec, chart
 from canonic.report.markup import Chart, Section, figure, paragraph, table
-from canonic.words import NONE, counted, number, percent
+from canonic.words import NONE, Number, counted, number, percent
 
 Data = Mapping[str, Any]
 
@@ -30,7 +30,7 @@ def training(history: Data) -> Section:
     ):
         if values := _course(epochs, key):
             body += figure(key, title, text, "" if drawn else found)
-            drawn[key] = course(values, unit="%" if key == "accuracy" else "")
+            drawn[key] = _lines(values, unit="%" if key == "accuracy" else "")
     return Section("training", "Training", body, drawn)
 
 
@@ -49,3 +49,28 @@ def _course(epochs: Sequence[Data], key: str) -> dict[str, list[float]]:
     if key == "accuracy":
         found["validation"] = [epoch["validation"] for epoch in epochs if epoch["validation"] is not None]
     return {name: values for name, values in found.items() if values}
+
+
+def _lines(series: Mapping[str, Sequence[Number]], *, unit: str) -> Chart:
+    """Return lines over the epochs of a training, by what they are of; shares in %."""
+    scale = 100 if unit == "%" else 1
+    points = [
+        {"epoch": epoch, "value": scale * value, "of": name}
+        for name, values in series.items()
+        for epoch, value in enumerate(values, 1)
+    ]
+    value: Spec = {"field": "value", "type": "quantitative", "title": unit, "scale": {"zero": False}}
+    of: Spec = {"field": "of", "type": "nominal", "title": None, "scale": {"range": [SPIKING, SOURCE]}}
+    return chart(
+        220,
+        {
+            "data": {"values": points},
+            "mark": {"type": "line", "strokeWidth": 2.5, "point": {"size": 30}},
+            "encoding": {
+                "x": {"field": "epoch", "type": "quantitative", "axis": {"tickMinStep": 1, "grid": False}},
+                "y": value,
+                "color": of,
+                "tooltip": [{"field": "of"}, {"field": "epoch"}, {"field": "value", "format": ".4g"}],
+            },
+        },
+    )
