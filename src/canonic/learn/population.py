@@ -11,6 +11,8 @@ from torch.utils.checkpoint import checkpoint
 from canonic.errors import CanonicError, DataError, either
 from canonic.frontend.marks import marked
 from canonic.learn.schedule import Memory, Schedule, scheduled
+from canonic.native.recurrent import adaptive_run, is_matrix
+from canonic.neurons.adaptive import ALIF, Adapted
 from canonic.neurons.rules import Rule
 from canonic.neurons.running import drawn, moved
 
@@ -115,6 +117,8 @@ class Population(nn.Module):
         if schedule.before is None and self.recurrent is None and not self.membrane and hasattr(rule, "run"):
             return (rule.run(currents, draws),), Memory(())
         memory = schedule.remembered(name) or self._rest(rule, currents[0], name)
+        if schedule.before is None and schedule.segment is None and (done := self._in_c(rule, currents)) is not None:
+            return done
         parts, every = [], schedule.segment or len(currents)
         for start in range(0, len(currents), every):
             part = (memory, currents[start : start + every], None if draws is None else draws[start : start + every])
@@ -124,6 +128,22 @@ class Population(nn.Module):
                 streams, memory = self._scan(rule, *part)
             parts.append(streams)
         return (parts[0] if len(parts) == 1 else tuple(map(torch.cat, zip(*parts, strict=True)))), memory
+
+    def _in_c(self, rule: Rule, currents: Tensor) -> tuple[Streams, Memory] | None:
+        """Return what the scan gives, from a program that runs all steps from rest; None where there is none for it."""
+        if type(rule) is not ALIF or (self.recurrent is not None and rule.sends == "membrane"):
+            return None
+        if self.recurrent is None:
+            did = adaptive_run(rule, currents)
+        elif is_matrix(self.recurrent, currents):
+            did = adaptive_run(rule, currents, self.recurrent.weight)
+        else:
+            return None
+        if did is None:
+            return None
+        sent = did.s if rule.sends == "spikes" else did.u
+        last = Adapted(*(stream[-1] for stream in did))
+        return (sent, did.u)[: 1 + self.membrane], Memory(last, None if self.recurrent is None else sent[-1])
 
     def _rest(self, rule: Rule, current: Tensor, name: str) -> Memory:
         """Return what it starts from."""
