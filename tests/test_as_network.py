@@ -370,3 +370,40 @@ def test_a_report_shows_the_training_and_no_errors_against_a_source():
     assert "hashes" not in page
     assert 'id="error-title"' not in page
     assert 'id="overload-title"' not in page
+
+
+class Follower(nn.Sequential):
+    """A network of sequences: spikes come back in its first population."""
+
+    def __init__(self):
+        super().__init__(
+            nn.Linear(3, 6), Population(ALIF(tau=3.0, base=0.1), recurrent=nn.Linear(6, 6, bias=False)), nn.Linear(6, 2)
+        )
+
+
+@pytest.mark.parametrize("events", [True, False])
+def test_sequences_are_followed_frame_by_frame(events, tmp_path):
+    torch.manual_seed(4)
+    net, stream = Follower().double().eval(), torch.randn(8, 5, 3, dtype=torch.float64)
+    stream = stream.round().clamp(-1, 1) if events else stream
+    snn, run = as_network(net, stream), unroll(net, stream)
+    x, y = stream.transpose(0, 1), torch.tensor([0, 1, 0, 1, 1])
+    assert run.spikes["1"].count_nonzero()
+    snn.save(tmp_path / "net.safetensors")
+    for again in (snn, load(tmp_path / "net.safetensors")):
+        assert torch.equal(again.trace(x)["1"].spikes, run.spikes["1"])
+        for scheduler in ("layerwise", "clocked"):
+            assert torch.allclose(again.readout(x, scheduler=scheduler), parts.mean(run))
+    found = evaluate(snn, [(x, y)], progress=False)
+    assert found.accuracy_by_step[-1] == float((run.output.mean(0).argmax(-1) == y).double().mean())
+    made, arrived = found.operations["0"], 6 * int(stream.count_nonzero())
+    assert (made.additions, made.multiplications) == ((arrived, 0) if events else (0, arrived))
+    assert made.dense_additions + made.dense_multiplications == 8 * 5 * 18
+    with pytest.raises(DataError, match=r"must have the shape \[batch, 8, 3\], got \[5, 7, 3\]"):
+        snn(x[:, :7])
+
+
+def test_a_sequence_is_no_example_of_an_encoder():
+    net = nn.Sequential(nn.Linear(3, 3), Population(LIF()), Encode(Latency(steps=4)))
+    with pytest.raises(DataError, match="encoder 2 reads a stream"):
+        as_network(net, X)

@@ -67,8 +67,9 @@ def as_network(
 
     Args:
         net: with populations, as ``unroll`` takes it; it stays as it is, and is read as it computes in ``eval()``.
-        example: samples ``[batch, *shape]``.
-        steps: T; those of its ``Encode`` if None.
+        example: samples ``[batch, *shape]``; without steps a stream ``[time, batch, *shape]``. The network then takes
+            sequences, ``[batch, time, *shape]``, as long as this one.
+        steps: T; those of its ``Encode``, if it has one and this is None.
         readout: how its answer is read from the outputs: their "mean" so far, the "last" one, as of a membrane that
             adds up, or the "first" event of the population that they come from.
         seed: of what is random in it. A sample draws by its place in the batch.
@@ -85,19 +86,26 @@ def as_network(
     >>> torch.allclose(snn(x), unroll(net, x, steps=8).output.mean(0), atol=1e-6)
     True
     """
-    steps = _steps_of(net) if steps is None else steps
+    steps = _encoded(net) if steps is None else steps
+    if (follows := steps is None) and example.dim() < 3:
+        raise ConversionError(
+            f"an example without steps is a stream [time, batch, *shape], got {list(example.shape)}: give steps= for "
+            "samples that are the same at each step, say steps=4"
+        )
     with evaluating(net), torch.no_grad():
-        unroll(net, example[:2], steps, seed=seed)  # what cannot be run is said as unroll says it
+        few = example[:, :2] if follows else example[:2]
+        unroll(net, few, steps, seed=seed)  # what cannot be run is said as unroll says it
         with marking(net):
-            graph = _captured(net, example)
-    code = Rate(steps)
+            graph = _captured(net, example[0] if follows else example)
+    code = Rate(len(example) if steps is None else steps)
+    graph = _in_frames(graph, example) if follows else graph
     modules = dict(net.named_modules())
     with torch.no_grad():
         nodes = tuple(_placed(node, modules, code, prototype(graph)) for node in graph.nodes)
     graph = replace(graph, nodes=nodes).map_tensors(lambda tensor: channels_last(tensor.detach().clone()))
     require_names(graph, classes)
     _require_readout(graph, readout)
-    return SpikingNetwork(Plan(graph, code, seed=seed, readout=readout), _record(net, classes))
+    return SpikingNetwork(Plan(graph, code, follows=follows, seed=seed, readout=readout), _record(net, classes))
 
 
 def _require_readout(graph: Graph, readout: str) -> None:
@@ -115,12 +123,17 @@ def _relu(module: nn.Module) -> bool:
     return type(module) is nn.ReLU
 
 
-def _steps_of(net: nn.Module) -> int:
-    """Return the steps that the encoders of a network have."""
-    found = [module.encoder.steps for module in net.modules() if isinstance(module, Encode)]
-    if not found:
-        raise ConversionError("the network has no Encode that says how many steps it has: give steps=, say steps=4")
-    return found[0]
+def _encoded(net: nn.Module) -> int | None:
+    """Return the steps that the encoders of a network have, if it has any."""
+    return next((module.encoder.steps for module in net.modules() if isinstance(module, Encode)), None)
+
+
+def _in_frames(graph: Graph, example: Tensor) -> Graph:
+    """Return a graph whose input is a sequence; what holds -1, 0 and 1 alone is a sequence of events."""
+    events = bool((example == example.sign()).all())
+    frames = {"frames": len(example), **({"events": True} if events else {})}
+    nodes = (replace(n, arguments={**n.arguments, **frames}) if n.kind == "input" else n for n in graph.nodes)
+    return replace(graph, nodes=tuple(nodes))
 
 
 def _captured(net: nn.Module, example: Tensor) -> Graph:

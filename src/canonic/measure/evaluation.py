@@ -142,7 +142,7 @@ def measure_batch(meter: Meter, batch: object, *, baselines: bool = False) -> Ev
     snn, graph = meter.snn, meter.snn.graph
     given = parted(batch, graph.inputs, "a batch of the evaluation data")
     inputs = checked(graph, given.inputs, "the evaluation")
-    names, seen = output_names(graph), seen_of(graph.inputs, inputs)
+    names, seen = output_names(graph), seen_of(graph.inputs, [x.flatten(0, int(snn.plan.follows)) for x in inputs])
     source_activity = dict(seen.units)
     begin = time.perf_counter()
     with torch.no_grad():

@@ -74,11 +74,11 @@ class Account:
 
     @cached_property
     def lengths(self) -> Mapping[str, int]:
-        """How many digits each stream has: one behind an input, up to the first population."""
+        """How many digits each stream has: one behind an input, up to the first population, where it is no sequence."""
         known: dict[str, int] = {}
         for node in self.graph.nodes:
-            given = [known[name] for name in node.inputs]
-            known[node.name] = self._sent(node.neurons) if isinstance(node, Population) else max(given, default=1)
+            given = [known[name] for name in node.inputs] or [node.arguments.get("frames", 1)]
+            known[node.name] = self._sent(node.neurons) if isinstance(node, Population) else max(given)
         return known
 
     def _sent(self, neurons: Neurons) -> int:

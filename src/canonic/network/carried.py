@@ -9,7 +9,7 @@ Content = Literal["input", "spikes", "averages", "sums", "currents"]
 """What a stream carries:
 
 input     the input, or what maps without weights make of it: numbers that come whole, with the first digit
-spikes    -1, 0 and +1, as they leave populations, moved, or the largest of several
+spikes    -1, 0 and +1, as they leave populations or come in frames of events, moved, or the largest of several
 averages  what pooling, interpolation or a sum over elements makes of spikes, or spikes beside other numbers
 sums      spikes that are scaled, or added to others: on their way into a membrane
 currents  what weights or function units make
@@ -34,6 +34,8 @@ def content_of(node: Node, given: Sequence[Content]) -> Content:
     """Return what the stream of a node carries, from what its inputs do."""
     if isinstance(node, Population):
         return "spikes" if node.neurons.rule is None or node.neurons.rule.fires else "currents"
+    if node.arguments.get("events"):
+        return "spikes"
     if not given or "looks up" in node.traits:
         return "input"
     if node.weighted or is_function(node) or "currents" in given:

@@ -66,8 +66,8 @@ class State:
 def clocked(plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> Iterator[tuple[dict[str, Pulse], State]]:
     """Yield the pulses of all nodes and the state after each tick 1 .. total steps."""
     state = State()
-    for _ in range(total_steps(plan)):
-        pulses, state = tick(plan, state, inputs)
+    for now in range(total_steps(plan)):
+        pulses, state = tick(plan, state, [x[:, now] for x in inputs] if plan.follows else inputs)
         yield pulses, state
 
 

@@ -62,6 +62,12 @@ def known_device(device: torch.device | str) -> torch.device:
         ) from error
 
 
+def taken_shape(node: Node) -> tuple[int, ...]:
+    """Return the shape of a sample of an input: its frames first, where it is a sequence."""
+    frames = node.arguments.get("frames")
+    return node.shape if frames is None else (frames, *node.shape)
+
+
 def checked(graph: Graph, inputs: Sequence[object], where: str) -> list[Tensor]:
     """Return the inputs on the device and in the type of the graph.
 
@@ -122,7 +128,7 @@ def channels_last(tensor: Tensor) -> Tensor:
 
 
 def _checked(graph: Graph, name: str, x: object, where: str) -> Tensor:
-    shape = ", ".join(map(str, ("batch", *graph[name].shape)))
+    shape = ", ".join(map(str, ("batch", *taken_shape(graph[name]))))
     if not isinstance(x, Tensor):
         raise DataError(f"{where}: input {name} must be a tensor [{shape}], got {described(x)}: {remedy(x)}")
     kind = graph[name].arguments.get("dtype")
@@ -132,7 +138,7 @@ def _checked(graph: Graph, name: str, x: object, where: str) -> Tensor:
         )
     if kind is not None:
         x = _whole(x, kind, f"{where}: input {name}")
-    if x.dim() == 0 or tuple(x.shape[1:]) != graph[name].shape:
+    if x.dim() == 0 or tuple(x.shape[1:]) != taken_shape(graph[name]):
         raise DataError(f"{where}: input {name} must have the shape [{shape}], got {list(x.shape)}")
     if len(x) == 0:
         raise DataError(

@@ -75,8 +75,11 @@ def chunk_size(plan: Plan) -> int:
 def at_once(
     plan: Plan, inputs: Sequence[Shaped[Tensor, "batch ..."]], observe: Observer | None = None
 ) -> tuple[Shaped[Tensor, "time batch ..."], ...]:
-    """Return the stream of each output, the whole batch at once; an analog input is a stream of one step."""
-    return of_streams(plan, [x.unsqueeze(0) for x in inputs], observe)
+    """Return the stream of each output, the whole batch at once; an analog input is a stream of one step.
+
+    A sequence ``[batch, time, *shape]`` is a stream of its frames.
+    """
+    return of_streams(plan, [x.transpose(0, 1) if plan.follows else x.unsqueeze(0) for x in inputs], observe)
 
 
 def of_streams(

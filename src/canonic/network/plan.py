@@ -35,7 +35,7 @@ class Plan:
         bias: when biases are injected.
         spikes: the type of spikes between layers; that of the currents if None.
         compiled: whether the layerwise scheduler runs populations as compiled loops.
-        follows: whether its inputs come frame by frame, as streams of changes, and not whole.
+        follows: whether its inputs come frame by frame, as in sequences or in streams of changes, and not whole.
         seed: of all populations with a rule that is random; None if none draws.
         readout: how the answer is read from the steps of its outputs, where it was trained.
     """

@@ -18,7 +18,7 @@ from canonic.network.description import shown
 from canonic.network.early import Answer, answer
 from canonic.network.fusion import fuse
 from canonic.network.graph import Graph, Precision
-from canonic.network.inputs import called, channels_last, known_device, prototype
+from canonic.network.inputs import called, channels_last, known_device, prototype, taken_shape
 from canonic.network.layerwise import Observer
 from canonic.network.outputs import Output, formed
 from canonic.network.plan import Plan, total_steps
@@ -198,7 +198,7 @@ class SpikingNetwork:
         like = prototype(self.graph)
         ready = replace(self, compiled=like.is_cuda and can_compile(like.device.type))
         kinds = [self.graph[name].arguments.get("dtype", like.dtype) for name in self.graph.inputs]
-        shapes = [(2, *self.graph[name].shape) for name in self.graph.inputs]
+        shapes = [(2, *taken_shape(self.graph[name])) for name in self.graph.inputs]
         given = [torch.zeros(shape, dtype=kind) for shape, kind in zip(shapes, kinds, strict=True)]
         final(ready.clocked_plan, ready.layerwise_plan, called(self.graph, given, {}))
         return ready

@@ -28,6 +28,9 @@ FORMATS = ("canonic network 1", "canonic network 2", "canonic network 3")
 """Those that are read. In the first codes have no name, as there was CSS only; the third has rules, where the network
 was trained; others are written in the second, which older versions read too."""
 
+TIME = ("seed", "readout", "follows")
+"""What a plan says of time, where the network was trained in it."""
+
 UPDATE = "update canonic, or convert the model again with this version"
 
 
@@ -144,7 +147,7 @@ def _writer(header: Mapping[str, str]) -> str:
 def _describe(plan: Plan) -> dict[str, Any]:
     graph = plan.graph
     return {
-        **({"seed": plan.seed, "readout": plan.readout} if plan.stepwise else {}),
+        **({name: getattr(plan, name) for name in TIME} if plan.stepwise else {}),
         "code": plan.code.to_json(),
         "bias": plan.bias,
         "inputs": graph.inputs,
@@ -179,7 +182,7 @@ def _describe_neurons(neurons: Neurons) -> dict[str, Any]:
 def _plan(data: dict[str, Any], tensors: dict[str, Tensor]) -> Plan:
     nodes = tuple(_node(described, tensors) for described in data["nodes"])
     graph = Graph(nodes, tuple(data["inputs"]), tuple(data["outputs"]), data["form"])
-    return Plan(graph, _code(data["code"]), data["bias"], seed=data.get("seed"), readout=data.get("readout", "mean"))
+    return Plan(graph, _code(data["code"]), data["bias"], **{name: data[name] for name in TIME if name in data})
 
 
 def _node(data: dict[str, Any], tensors: dict[str, Tensor]) -> Node:
