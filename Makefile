@@ -81,6 +81,7 @@ bench-int8: $(VENV)/.installed  ## what whole numbers cost the networks of the o
 
 bench-learn: $(VENV)/.installed  ## trained systems beside the networks of their shapes; docs/systems.md; goes on where it was stopped; QUICK=--quick in ten minutes
 	$(BIN)/python -m benchmarks.learn $(QUICK)
+	$(BIN)/python -m benchmarks.halves
 
 bench-peers: $(VENV)/.installed $(PEERS)/.installed  ## small networks through other converters; a step of training beside SpikingJelly's
 	$(BIN)/python -m benchmarks.peers.run $(PEERS)/bin/python
