@@ -2,12 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
 from canonic import load
+from canonic.errors import DataError
 from canonic.learn import Gradient
 from canonic.learn.zoo import entry, names
+from canonic.learn.zoo.samples import parts_of
 
 
 def test_the_systems_are_listed_with_source_published_figure_and_data(command, tmp_path):
@@ -76,3 +79,33 @@ def test_a_training_goes_on_and_gives_what_it_would_have_given(command, tmp_path
 )
 def test_what_cannot_be_trained_is_said(command, tmp_path, words, code, said):
     assert said in command(tmp_path, *words, code=code).stderr
+
+
+def test_data_that_do_not_fit_are_named(command, tmp_path):
+    x, y = np.random.default_rng(0).random((20, 1, 8, 8), dtype=np.float32), np.arange(20) % 3
+    for name, arrays in {
+        "train": {"x": x, "y": y},
+        "flat": {"x": x[:, 0, 0], "y": y},
+        "bare": {"x": x},
+        "beyond": {"x": x, "y": y + 1},
+        "measured": {"x": x, "y": y.astype(np.float32)},
+    }.items():
+        np.savez(tmp_path / f"{name}.npz", **arrays)
+
+    def told(train, test):
+        options = ("--data", f"{train}.npz", "--test", f"{test}.npz", "--epochs", "1", "--no-ann")
+        return command(tmp_path, "train", "lif", *options, code=1).stderr
+
+    assert "lif is for pictures [channels, height, width], samples have the shape [8]" in told("flat", "flat")
+    assert "samples of flat.npz have the shape [8], those of train.npz [1, 8, 8]" in told("train", "flat")
+    assert "bare.npz has no labels: add the array y" in told("train", "bare")
+    assert "label 3 is none of the 3 classes" in told("train", "beyond")
+    assert "labels must be classes, whole numbers from 0" in told("measured", "train")
+
+
+def test_the_data_to_measure_on_may_stand_beside(tmp_path):
+    for name in ("train-images", "t10k-images"):
+        (tmp_path / name).touch()
+    assert parts_of(str(tmp_path / "train-images")) == tuple(str(tmp_path / f"{n}-images") for n in ("train", "t10k"))
+    with pytest.raises(DataError, match="name them with --test"):
+        parts_of(str(tmp_path / "t10k-images"))

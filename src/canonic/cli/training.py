@@ -15,6 +15,7 @@ from canonic.learn.zoo import entry
 from canonic.learn.zoo.samples import samples_of
 from canonic.learn.zoo.training import train
 from canonic.measure.table import HEADINGS, row_of, table
+from canonic.words import counted
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ def trained(asked: Asked, out: Path, *, seed: int, epochs: int | None, resume: b
     recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
     if first and not resume:
         _forget(folder, known.name)
-    say([f"{known.name}: {recipe.epochs} epochs of {len(samples.train):,} samples; checkpoints are in {folder}"])
+    size = f"{counted(recipe.epochs, 'epoch')} of {counted(len(samples.train), 'sample')}"
+    say([f"{known.name}: {size}; checkpoints are in {folder}"])
     found = train(known, samples.train, recipe, validate=samples.validate, folder=folder, ann=ann)
     snn = found.network(samples.train.tensors[0][:2], samples.classes)
     row = row_of(found, snn, samples.test, Path(asked.data).name)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from canonic.cluster import Workers, workers
-from canonic.errors import TrainingError
+from canonic.errors import DataError, TrainingError
 from canonic.learn.answers import hits, require_labels
 from canonic.learn.overflow import culprit
 from canonic.learn.population import Population
@@ -117,7 +117,7 @@ class Gradient:
         """Move the parameters by one batch; return its loss and accuracy.
 
         Raises:
-            DataError: if a label is none of the classes.
+            DataError: if a label is none of the classes, or a sample is not finite.
             TrainingError: if loss or gradient are not finite: the parameters stay as they were.
             ClusterError: if another process was lost.
         """
@@ -131,6 +131,8 @@ class Gradient:
             (loss * moment.share).backward()
         norm = self._clipped()
         if not (loss.isfinite() and norm.isfinite()):
+            if not x.isfinite().all():
+                raise DataError("a sample holds NaN or infinity: leave it out, or put a number there")
             with seeded(moment.seed, device):
                 where = culprit(self.net, lambda: self._pass.run(x, moment.seed))
             raise TrainingError(_overflow(loss.item(), norm.item(), where, self.recipe))

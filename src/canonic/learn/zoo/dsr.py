@@ -4,14 +4,16 @@ Forward integrate and fire, ``m += x``, ``s = V H(m - V / 2)``, ``m -= s``; back
 the mean current to the mean of what is sent, so that no time course is kept. V is trained, one for each layer.
 """
 
+from dataclasses import replace
+
 from torch import nn
 
 from canonic.learn.gradients import Representation
 from canonic.learn.population import Population
-from canonic.learn.recipe import Optimiser, Recipe
-from canonic.learn.zoo.bodies import cnn, relu
-from canonic.learn.zoo.entry import Entry, Shape
-from canonic.learn.zoo.parts import constant, cross_entropy
+from canonic.learn.zoo.bodies import cnn
+from canonic.learn.zoo.entry import Shape
+from canonic.learn.zoo.lif import BASELINE
+from canonic.learn.zoo.parts import constant
 from canonic.neurons.rules import IF
 
 STEPS = 5
@@ -23,21 +25,14 @@ def neurons(_shape: Shape) -> nn.Module:
 
 
 ENTRIES = (
-    Entry(
+    replace(
+        BASELINE,
         name="dsr",
         what="integrate and fire, trained by the map of mean inputs to mean outputs",
         source="arXiv 2205.00459",
         published="CIFAR-10 95.40 % (T = 20, table of a third party), about 94.45 % (T = 5, official code); ResNet-18",
-        data="Fashion-MNIST",
-        network="16C3-P2-32C3-P2",
-        codes="direct > spikes > mean",
         gradient="representation",
         build=cnn(neurons),
-        ann=cnn(relu),
         forward=constant(STEPS),
-        loss=cross_entropy,
-        readout="mean",
-        recipe=Recipe(epochs=3, batch=128, optimiser=Optimiser("adam", lr=2e-3)),
-        few=Recipe(epochs=15, batch=32, optimiser=Optimiser("adam", lr=2e-3)),
     ),
 )

@@ -1,5 +1,6 @@
 """What a system of the zoo is trained and measured on, in memory, prepared as it takes it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -60,17 +61,24 @@ def samples_of(
     """
     prepare = prepare or Preprocessing()
     train, test = (train, test) if test else parts_of(train)
-    data = open_data(train, prepare)
-    require_labelled(data, train)
-    opened = [
-        in_memory(sample(data, limit)),
-        *(in_memory(open_data(name, prepare)) for name in (test, validate) if name),
-    ]
+    data = {name: open_data(name, prepare) for name in (train, test, validate) if name}
+    for name, each in data.items():
+        require_labelled(each, name)
+    opened = [in_memory(sample(data[train], limit)), *(in_memory(data[name]) for name in (test, validate) if name)]
+    _require_alike(dict(zip((train, test, validate), opened, strict=False)))
     if entry.standardised and entry.kind == "pictures" and not prepare.mean and not prepare.std:
         ready = standardising(opened[0].tensors[0])
         opened = [TensorDataset(ready(part.tensors[0]), part.tensors[1]) for part in opened]
         prepare = replace(prepare, mean=ready.mean, std=ready.std)
-    return Samples(opened[0], opened[1], opened[2] if validate else None, prepare, labels_of(data).names)
+    return Samples(opened[0], opened[1], opened[2] if validate else None, prepare, labels_of(data[train]).names)
+
+
+def _require_alike(parts: Mapping[str, TensorDataset]) -> None:
+    shapes = {name: list(part.tensors[0].shape[1:]) for name, part in parts.items()}
+    first, *others = shapes.items()
+    for name, shape in others:
+        if shape != first[1]:
+            raise DataError(f"samples of {name} have the shape {shape}, those of {first[0]} {first[1]}: give both one")
 
 
 def standardising(x: Shaped[Tensor, "samples ..."]) -> Preprocessing:
