@@ -77,6 +77,11 @@ def once(net: nn.Module, x: Tensor, seed: int | None) -> Run:  # noqa: ARG001 - 
     return Run(net(x)[None])
 
 
+def at_each_step(net: nn.Module, x: Tensor, seed: int | None) -> Run:  # noqa: ARG001 - as of every forward
+    """Return what a network does that takes sequences ``[batch, time, channels]`` and answers at each step."""
+    return Run(net(x.to(torch.get_default_dtype())).transpose(0, 1))
+
+
 class Gradient:
     """The system of every method that has a gradient: a forward pass, a loss, and an optimiser.
 

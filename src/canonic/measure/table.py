@@ -72,7 +72,8 @@ def mean_step(trained: Trained, test: TensorDataset) -> float:
 
 def operations(snn: SpikingNetwork, test: TensorDataset, batch: int) -> dict[str, float]:
     """Return spikes a neuron, operations and microjoules of a sample, as ``evaluate`` counts them."""
-    found = evaluate(snn, list(in_order(test, batch)), reference=None, energy=("horowitz45",), progress=False).to_json()
+    samples = [(x,) for x, _ in in_order(test, batch)]
+    found = evaluate(snn, samples, reference=None, energy=("horowitz45",), progress=False).to_json()
     made = found["operations"]["spiking"]
     energy = found["energy"]["models"]["horowitz45"]["rows"][0]["total"]
     return {

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from canonic.learn.batches import drawn
-from canonic.learn.recipe import Recipe
-from canonic.learn.system import Forward, Gradient, Loss, once, seeded
+from canonic.learn.recipe import Optimiser, Recipe
+from canonic.learn.system import Forward, Gradient, Loss, at_each_step, once, seeded
 from canonic.learn.zoo.parts import READOUTS, cross_entropy
 
 Shape = tuple[int, ...]
@@ -90,7 +90,15 @@ class Entry:
 
     def same_shape(self, shape: Shape, classes: int, recipe: Recipe) -> Gradient:
         """Return the network of the same shape without time, ready to be trained as long."""
-        return Gradient(built(self.ann, shape, classes, recipe), once, cross_entropy, replace(recipe, autocast=None))
+        ann, recipe = built(self.ann, shape, classes, recipe), replace(recipe, autocast=None, optimiser=plain(recipe))
+        if self.kind == "sequences":
+            return Gradient(ann, at_each_step, self.loss, recipe)
+        return Gradient(ann, once, cross_entropy, recipe)
+
+
+def plain(recipe: Recipe) -> Optimiser:
+    """Return the optimiser of a recipe without rates for parameters by their names, which are of one network."""
+    return replace(recipe.optimiser, groups=())
 
 
 def built(build: Build, shape: Shape, classes: int, recipe: Recipe) -> nn.Module:

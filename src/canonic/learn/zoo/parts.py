@@ -1,7 +1,7 @@
 """What entries of the zoo are run and read by."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,9 +16,14 @@ def constant(steps: int) -> Forward:
     return lambda net, x, seed: unroll(net, x, steps, seed=seed)
 
 
-def stream(net: nn.Module, x: Float[Tensor, "batch time *shape"], seed: int | None) -> Run:
+def stream(net: nn.Module, x: Shaped[Tensor, "batch time *shape"], seed: int | None) -> Run:
     """Return the forward pass of sequences, a step of the network for each of theirs."""
-    return unroll(net, x.transpose(0, 1), seed=seed)
+    return unroll(net, in_time(x), seed=seed)
+
+
+def in_time(x: Shaped[Tensor, "batch time *shape"]) -> Float[Tensor, "time batch *shape"]:
+    """Return sequences as a stream of real numbers, whatever they are: events may be bytes."""
+    return x.transpose(0, 1).to(torch.get_default_dtype())
 
 
 def mean(run: Run) -> Float[Tensor, "time batch classes"]:

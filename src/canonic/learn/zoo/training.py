@@ -16,6 +16,7 @@ from canonic.learn.recipe import Recipe
 from canonic.learn.spiking import as_network
 from canonic.learn.system import Gradient
 from canonic.learn.zoo.entry import Entry
+from canonic.learn.zoo.parts import in_time
 from canonic.network import SpikingNetwork
 
 DIMENSIONS = {"pictures": (3, "[channels, height, width]"), "sequences": (2, "[time, channels]")}
@@ -48,9 +49,10 @@ class Trained:
             x: some samples.
             classes: names of the classes, if they are known.
         """
-        steps = len(self.system.run(x).output)
-        system = self.system
-        snn = as_network(system.net, x, steps, readout=self.entry.readout, seed=system.seed, classes=classes)
+        system, sequences = self.system, self.entry.kind == "sequences"
+        steps = None if sequences else len(system.run(x).output)
+        example = in_time(x) if sequences else x
+        snn = as_network(system.net, example, steps, readout=self.entry.readout, seed=system.seed, classes=classes)
         return replace(snn, record={**snn.record, "training": self.history.to_json()})
 
 
