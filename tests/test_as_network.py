@@ -407,3 +407,22 @@ def test_a_sequence_is_no_example_of_an_encoder():
     net = nn.Sequential(nn.Linear(3, 3), Population(LIF()), Encode(Latency(steps=4)))
     with pytest.raises(DataError, match="encoder 2 reads a stream"):
         as_network(net, X)
+
+
+def test_answers_at_each_step_have_labels_of_their_own():
+    torch.manual_seed(5)
+    net = nn.Sequential(Follower(), Population(ALIF(tau=5.0, sends="membrane"))).eval()
+    stream, y = torch.randn(8, 5, 3).sign(), torch.randint(2, (5, 8))
+    y[0, :4] = -100
+    snn, run = as_network(net, stream, readout="last"), unroll(net, stream)
+    found = evaluate(snn, [(stream.transpose(0, 1), y)], progress=False)
+    right = (y == run.output.argmax(-1).T)[y != -100]
+    assert found.counts.answers.labels == 36
+    assert found.accuracy == pytest.approx(float(right.double().mean()))
+    assert found.counts.firing["1"].spikes == 0
+    with pytest.raises(DataError, match="classes must be whole numbers"):
+        evaluate(snn, [(stream.transpose(0, 1), y[:, :7])], progress=False)
+
+
+def test_what_draws_nothing_has_no_seed():
+    assert as_network(nn.Sequential(nn.Linear(3, 3), Population(LIF())), X, 2, seed=3).plan.seed is None

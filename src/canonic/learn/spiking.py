@@ -103,9 +103,12 @@ def as_network(
     with torch.no_grad():
         nodes = tuple(_placed(node, modules, code, prototype(graph)) for node in graph.nodes)
     graph = replace(graph, nodes=nodes).map_tensors(lambda tensor: channels_last(tensor.detach().clone()))
+    drawn = any(node.neurons.rule and node.neurons.rule.random for node in graph.populations)
     require_names(graph, classes)
     _require_readout(graph, readout)
-    return SpikingNetwork(Plan(graph, code, follows=follows, seed=seed, readout=readout), _record(net, classes))
+    return SpikingNetwork(
+        Plan(graph, code, follows=follows, seed=seed if drawn else None, readout=readout), _record(net, classes)
+    )
 
 
 def _require_readout(graph: Graph, readout: str) -> None:

@@ -19,7 +19,7 @@ from canonic.measure.baselines import Judge, Others, measure_baselines, others_o
 from canonic.measure.counts import Compared, Counts
 from canonic.measure.energy import MODELS, Model, require_models
 from canonic.measure.facts import Facts, facts
-from canonic.measure.labels import IGNORED, Asked, Task, asked_of
+from canonic.measure.labels import IGNORED, Asked, Task, asked_of, timed
 from canonic.measure.operations import Account
 from canonic.measure.result import Evaluation
 from canonic.measure.tally import (
@@ -66,7 +66,7 @@ def evaluate(
         snn: a network; each of its outputs is compared with that of the source.
         data: batches as for ``convert``, with labels or without: (x, y), or a dict with "labels". They are classes,
             whole numbers ``[batch]`` for an output ``[batch, classes]`` and ``[batch, ...]`` for one with an axis of
-            classes beside, where -100 is not counted; or floating point, what the output should be.
+            classes beside, or a trained one's ``[batch, steps]``; -100 is not counted. Or targets in floating point.
         output: the one that labels are of: its identifier, place, or path; the only one, or "logits", if None.
         reference: the network to compare with: "source" is the source network, computed on the network's own graph;
             the operations of another one are not counted. None compares with nothing, as if the network was trained in
@@ -150,11 +150,11 @@ def measure_batch(meter: Meter, batch: object, *, baselines: bool = False) -> Ev
         readouts = by_step(snn.clocked_plan, snn.layerwise_plan, inputs, observe)
         seconds = time.perf_counter() - begin
         sources = _sources(meter, batch, inputs, value_counter(source_activity, meter.source.watched))
+    readouts = [timed(readout, given.labels) for readout in readouts] if snn.plan.stepwise else readouts
     asked = _asked(meter, given.labels, [readout[-1] for readout in readouts])
     compared = map(_compared, asked, readouts, sources)
     main = meter.output or 0
-    classes = asked[main].classes
-    answers, others = None, None
+    classes, answers, others = asked[main].classes, None, None
     if classes is not None:
         readout, theirs = classes.scores(readouts[main]), sources[main]
         source = None if theirs is None else classes.scores(theirs)

@@ -75,6 +75,19 @@ def asked_of(labels: object, output: Float[Tensor, "batch ..."]) -> Asked:
     return Asked(target=targets_of(y, output)) if y.is_floating_point() else Asked(classes_of(y, output))
 
 
+def timed(
+    readout: Float[Tensor, "steps batch classes"], labels: object
+) -> Float[Tensor, "steps batch classes"] | Float[Tensor, "1 batch steps classes"]:
+    """Return the answers after all steps as one output, where each step has a label of its own.
+
+    >>> import torch
+    >>> timed(torch.zeros(7, 2, 3), torch.zeros(2, 7, dtype=torch.int64)).shape
+    torch.Size([1, 2, 7, 3])
+    """
+    own = isinstance(labels, Tensor) and not labels.is_floating_point() and labels.shape == readout.shape[1::-1]
+    return readout.transpose(0, 1)[None] if own and readout.dim() == 3 else readout
+
+
 def required_tensor(labels: object, samples: int) -> Tensor:
     """Return the labels of a batch.
 

@@ -52,6 +52,11 @@ class Form:
         return KINDS.get(self.name) is self.kind
 
     @property
+    def random(self) -> bool:
+        """Whether it decides by chance."""
+        return bool(getattr(self.kind, "random", False))
+
+    @property
     def fires(self) -> bool:
         """Whether it sends spikes, and no membranes."""
         return self.kind is not Integrator and self.values.get("sends") != "membrane"
