@@ -11,11 +11,11 @@ from canonic import evaluate, load
 from canonic.codes.readouts import first_event
 from canonic.datasets import open_data
 from canonic.errors import CanonicError, DataError
-from canonic.learn import Population, Recipe, unroll
+from canonic.learn import LIF, Optimiser, Population, Recipe, unroll
 from canonic.learn.batches import in_order, taken
 from canonic.learn.zoo import Entry, entry, names
 from canonic.learn.zoo.entry import FEW
-from canonic.learn.zoo.parts import READOUTS, first_step
+from canonic.learn.zoo.parts import READOUTS, first_step, stream
 from canonic.learn.zoo.training import train
 from canonic.measure.table import row_of, table
 
@@ -140,3 +140,25 @@ def test_where_an_expectation_stands_for_chance_nothing_is_drawn():
     assert system.seed is None
     assert torch.equal(system.run(x).output, unroll(system.net.eval(), x, steps=4).output)
     assert entry("first-to-spike").system((1, 8, 8), 10, known.recipe_for(COUNT, 1)).seed == 1
+
+
+def of_steps(shape, classes):
+    return nn.Sequential(nn.Linear(shape[1], 16), Population(LIF()), nn.Linear(16, classes))
+
+
+def of_steps_without_spikes(shape, classes):
+    return nn.Sequential(nn.Linear(shape[1], 16), nn.ReLU(), nn.Linear(16, classes))
+
+
+def test_sequences_with_one_answer_are_trained_measured_and_kept(digits):
+    data = TensorDataset(digits["sequences", True].tensors[0], digits["pictures", True].tensors[1])
+    known = replace(entry("lif"), name="steps", kind="sequences", forward=stream)
+    known = replace(known, build=of_steps, ann=of_steps_without_spikes)
+    found = train(known, data, Recipe(4, 50, optimiser=Optimiser(lr=0.01)), progress=False)
+    for history in (found.history, found.ann_history):
+        assert history.epochs[-1].measures["loss"] < history.epochs[0].measures["loss"]
+    snn = found.network(data.tensors[0][:2])
+    assert torch.allclose(snn(data.tensors[0][:9]), found.system.answer(data.tensors[0][:9])[-1], atol=1e-5)
+    row = row_of(found, snn, data, "rows of digits")
+    assert (row["steps"], row["mean_step"]) == (8, 8)
+    assert row["ann_MACs"] == 8 * (8 * 16 + 16 * 10)

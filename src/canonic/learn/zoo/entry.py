@@ -89,10 +89,14 @@ class Entry:
         )
 
     def same_shape(self, shape: Shape, classes: int, recipe: Recipe) -> Gradient:
-        """Return the network of the same shape without time, ready to be trained as long."""
+        """Return the network of the same shape without spikes, ready to be trained.
+
+        One for pictures has no time; one for sequences, ``[batch, time, channels]`` to ``[batch, time, classes]``, is
+        read and judged as the system is.
+        """
         ann, recipe = built(self.ann, shape, classes, recipe), replace(recipe, autocast=None, optimiser=plain(recipe))
         if self.kind == "sequences":
-            return Gradient(ann, at_each_step, self.loss, recipe)
+            return Gradient(ann, at_each_step, self.loss, recipe, READOUTS[self.readout])
         return Gradient(ann, once, cross_entropy, recipe)
 
 
