@@ -229,9 +229,12 @@ WRONG = {
     "outside": (Outside, X, 4, DataError, "a Population was called that is no part of the network"),
     "recurrence": (Convolving, X, 4, ConversionError, "recurrent of neurons is a Sequential: .* nn.Linear"),
     "no population": (lambda: nn.Linear(3, 3), X, 4, DataError, "the network has no Population"),
-    "no steps": (lambda: nn.Sequential(Population(LIF())), X, None, ConversionError, "give steps="),
+    "no steps": (lambda: nn.Sequential(Population(LIF())), X, None, DataError, "give steps="),
+    "no axis": (lambda: Population(LIF()), torch.rand(2), 4, ConversionError, "has no axis but the batch"),
+    "whole numbers": (Branching, X.long(), 4, DataError, "the example must be a tensor of floating point, .* x.float"),
+    "not finite": (Branching, X / 0, 4, DataError, "the example holds NaN or infinity"),
     "steps": (lambda: nn.Sequential(Population(LIF())), X, 0, DataError, "steps must be .* got 0"),
-    "shape": (Branching, torch.rand(2, 4), 4, Exception, "mat1 and mat2 shapes cannot be multiplied"),
+    "shape": (Branching, torch.rand(2, 4), 4, ConversionError, r"an example \[2, 4\]: mat1 and mat2 shapes cannot be"),
 }
 
 

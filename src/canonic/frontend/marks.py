@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from canonic.frontend.call import Call, Rule
+from canonic.frontend.call import Call, Refusal, Rule
 from canonic.network.graph import Neurons, Node
 
 PLACE = "canonic.population.default"
@@ -31,6 +31,8 @@ def marked(currents: Float[Tensor, "batch *shape"], module: str) -> Float[Tensor
 
 def population(call: Call) -> Node:
     """A population of a trained network; its module has the rule."""
+    if not call.shape:
+        raise Refusal("its population has no axis but the batch", "keep an axis of size 1: [batch, 1]")
     made = call.population(Neurons(signed=True))
     return replace(made, arguments={"module": call.arguments["module"]})
 

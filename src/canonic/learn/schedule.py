@@ -104,7 +104,8 @@ def scheduled(module: nn.Module) -> tuple[Schedule, str]:
     schedule, kind = _CURRENT.get(), type(module).__name__
     if schedule is None:
         raise DataError(
-            f"a {kind} was called outside unroll() or tick(): it has no steps; call unroll(net, x, steps=4)"
+            f"a {kind} was called outside unroll() or tick(): it has no steps; call unroll(net, x, steps=4), or make a "
+            "spiking network of a trained one by as_network(net, x, steps=4)"
         )
     if module not in schedule.names:
         raise DataError(f"a {kind} was called that is no part of the network: assign it to an attribute of its module")

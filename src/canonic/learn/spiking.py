@@ -7,20 +7,21 @@ from dataclasses import replace
 from importlib.metadata import version
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from canonic.codes import Rate
 from canonic.codes.encoders import Poisson
 from canonic.conversion.explain import require_convertible, require_weights
 from canonic.datasets.digests import digest_of_tensors
-from canonic.errors import ConversionError
+from canonic.errors import ConversionError, DataError, first_line
 from canonic.frontend import captured, decompose_unknown, fold, import_program, require_finite, require_same
 from canonic.frontend.eager import evaluating
 from canonic.learn.modules import Encode
 from canonic.learn.population import Population
 from canonic.learn.schedule import marking, unroll
 from canonic.network import SpikingNetwork
+from canonic.network.batch import described, remedy
 from canonic.network.classes import require_names
 from canonic.network.graph import Graph, Neurons, Node, Slot
 from canonic.network.graph import Population as Spiking
@@ -54,7 +55,7 @@ def spiking(ann: nn.Module, rule: Rule) -> nn.Module:
 
 def as_network(
     net: nn.Module,
-    example: Float[Tensor, "..."],
+    example: Shaped[Tensor, "..."],
     steps: int | None = None,
     *,
     readout: Readout = "mean",
@@ -87,14 +88,10 @@ def as_network(
     True
     """
     steps = _encoded(net) if steps is None else steps
-    if (follows := steps is None) and example.dim() < 3:
-        raise ConversionError(
-            f"an example without steps is a stream [time, batch, *shape], got {list(example.shape)}: give steps= for "
-            "samples that are the same at each step, say steps=4"
-        )
+    follows = steps is None
+    _require_example(example, follows=follows)
     with evaluating(net), torch.no_grad():
-        few = example[:, :2] if follows else example[:2]
-        unroll(net, few, steps, seed=seed)  # what cannot be run is said as unroll says it
+        _require_run(net, example[:, :2] if follows else example[:2], steps, seed)
         with marking(net):
             graph = _captured(net, example[0] if follows else example)
     code = Rate(len(example) if steps is None else steps)
@@ -109,6 +106,31 @@ def as_network(
     return SpikingNetwork(
         Plan(graph, code, follows=follows, seed=seed if drawn else None, readout=readout), _record(net, classes)
     )
+
+
+def _require_example(example: object, *, follows: bool) -> None:
+    """Raise a DataError unless an example holds numbers, of each step where there are no steps else."""
+    if not isinstance(example, Tensor) or not example.is_floating_point():
+        advice = "convert it, x.float()" if isinstance(example, Tensor) else remedy(example)
+        raise DataError(f"the example must be a tensor of floating point, got {described(example)}: {advice}")
+    if follows and example.dim() < 3:
+        raise DataError(
+            f"an example without steps is a stream [time, batch, *shape], got {list(example.shape)}: give steps= for "
+            "samples that are the same at each step, say steps=4"
+        )
+    if not bool(example.isfinite().all()):
+        raise DataError("the example holds NaN or infinity: clean the data first (torch.isfinite finds them)")
+
+
+def _require_run(net: nn.Module, few: Tensor, steps: int | None, seed: int | None) -> None:
+    """Raise unless a network runs, with what ``unroll`` says of it."""
+    try:
+        unroll(net, few, steps, seed=seed)
+    except (RuntimeError, TypeError, IndexError) as error:
+        raise ConversionError(
+            f"the network cannot be run on an example {list(few.shape)}: {first_line(error)}; give samples as in "
+            "its training"
+        ) from error
 
 
 def _require_readout(graph: Graph, readout: str) -> None:
