@@ -38,6 +38,12 @@ def test_every_task_can_be_done_as_its_page_says(page, ten_minutes, tmp_path, mo
     follow(page, tmp_path, monkeypatch)
 
 
+def test_a_network_is_trained_as_the_page_says(tmp_path, monkeypatch):
+    follow("docs/learn.md", tmp_path, monkeypatch, leave_out=("canonic learn", "canonic evaluate"))  # other tests
+    assert (tmp_path / "own.safetensors").exists()
+    assert (tmp_path / "lif.html").exists()
+
+
 def test_the_notebook_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
