@@ -15,7 +15,7 @@ import torch
 from benchmarks.tables import replaced, rows
 from canonic.learn.zoo import Entry, entry, names
 from canonic.learn.zoo.samples import Samples, samples_of
-from canonic.learn.zoo.training import train
+from canonic.learn.zoo.training import begin_again, train
 from canonic.measure.table import HEADINGS, Row, row_of, table
 from canonic.network.storage import write_json
 
@@ -25,24 +25,27 @@ RESULTS, BUILD, PAGE = ROOT / "benchmarks" / "results" / "learn", ROOT / "build"
 SEEDS = (0, 1, 2)
 
 DATA = {
-    "digits": "digits",
-    "fashion-mnist": str(SHARED / "fashion-mnist" / "train-images-idx3-ubyte.gz"),
-    "mnist": str(SHARED / "mnist" / "train-images-idx3-ubyte.gz"),
+    "digits": ("pictures", "digits"),
+    "fashion-mnist": ("pictures", str(SHARED / "fashion-mnist" / "train-images-idx3-ubyte.gz")),
+    "mnist": ("pictures", str(SHARED / "mnist" / "train-images-idx3-ubyte.gz")),
+    "ecg-qtdb": ("sequences", str(SHARED / "ecg-qtdb" / "qtdb-srnn.npz")),
 }
-"""Samples to learn from, by what they are called; those to measure on are beside them."""
+"""Kind of samples and what to learn from, by what they are called; those to measure on are beside them."""
 
 
 def samples(known: Entry, data: str) -> Samples:
     """Return the samples of a row."""
-    return samples_of(known, DATA[data])
+    return samples_of(known, DATA[data][1])
 
 
-def made(name: str, data: str, seed: int) -> Row:
+def made(name: str, data: str, seed: int, again: bool) -> Row:
     """Return the row of a system on some data with a seed."""
-    known = entry(name)
+    known, folder = entry(name), BUILD / f"{name}-{data}-{seed}"
+    if again:
+        begin_again(known, folder)
     own = samples(known, data)
     recipe = known.recipe_for(len(own.train), seed)
-    found = train(known, own.train, recipe, folder=BUILD / f"{name}-{data}-{seed}")
+    found = train(known, own.train, recipe, folder=folder)
     return row_of(found, found.network(own.train.tensors[0][:2]), own.test, data)
 
 
@@ -52,7 +55,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="digits alone, one seed")
     parser.add_argument("--again", action="store_true", help="make rows that are there, too")
     parser.add_argument("--systems", nargs="*", choices=names(), default=names())
-    parser.add_argument("--data", nargs="*", choices=list(DATA), default=["fashion-mnist"])
+    parser.add_argument("--data", nargs="*", choices=list(DATA), default=["fashion-mnist", "ecg-qtdb"])
     parser.add_argument("--seeds", nargs="*", type=int, default=list(SEEDS))
     given = parser.parse_args()
     if given.quick:
@@ -76,8 +79,8 @@ def main() -> None:
         for data in given.data:
             for name in given.systems:
                 file = RESULTS / f"{name}-on-{data}-{seed}.json"
-                if given.again or not file.exists():
-                    row = made(name, data, seed)
+                if DATA[data][0] == entry(name).kind and (given.again or not file.exists()):
+                    row = made(name, data, seed, given.again)
                     write_json(file, {"command": "make bench-learn", **row})
                     print(name, data, seed, f"{100 * row['accuracy']:.2f} %", flush=True)
     PAGE.write_text(replaced(PAGE.read_text(), "learn", rows(HEADINGS, table(list(known_rows())))))

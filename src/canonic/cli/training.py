@@ -10,10 +10,9 @@ from canonic.cli.provenance import made
 from canonic.cli.terminal import columns, tell
 from canonic.cluster import workers
 from canonic.datasets import Preprocessing
-from canonic.learn.checkpoint import forget
 from canonic.learn.zoo import entry
 from canonic.learn.zoo.samples import samples_of
-from canonic.learn.zoo.training import train
+from canonic.learn.zoo.training import begin_again, train
 from canonic.measure.table import HEADINGS, row_of, table
 from canonic.words import counted
 
@@ -40,7 +39,7 @@ def trained(asked: Asked, out: Path, *, seed: int, epochs: int | None, resume: b
     recipe = known.recipe_for(len(samples.train), seed)
     recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
     if first and not resume:
-        _forget(folder, known.name)
+        begin_again(known, folder)
     size = f"{counted(recipe.epochs, 'epoch')} of {counted(len(samples.train), 'sample')}"
     say([f"{known.name}: {size}; checkpoints are in {folder}"])
     found = train(known, samples.train, recipe, validate=samples.validate, folder=folder, ann=ann)
@@ -49,7 +48,7 @@ def trained(asked: Asked, out: Path, *, seed: int, epochs: int | None, resume: b
     if first:
         told = {"preprocessing": asdict(samples.prepare), "made": made(asked.data)}
         replace(snn, record={**snn.record, **told, "row": row}).save(out)
-        _forget(folder, known.name)
+        begin_again(known, folder)
     return row
 
 
@@ -58,8 +57,3 @@ def show_row(row: Mapping[str, Any], out: Path) -> None:
     (cells,) = table([row])
     tell(columns(("", ""), zip(HEADINGS, cells, strict=True)))
     tell(f"saved in {out}; measure it: canonic evaluate {out} --data ...")
-
-
-def _forget(folder: Path, name: str) -> None:
-    for place in (folder / name, folder / "ann", folder):
-        forget(place)

@@ -10,6 +10,7 @@ from torch.utils.data import TensorDataset
 
 from canonic.errors import DataError
 from canonic.learn.answers import NO_LABEL
+from canonic.learn.checkpoint import forget
 from canonic.learn.fit import fit
 from canonic.learn.history import History
 from canonic.learn.recipe import Recipe
@@ -94,6 +95,12 @@ def train(
         entry.begin(system.net, twin.net, x[:BEGUN])
     history = fit(system, data, validate=validate, folder=folder and folder / entry.name, progress=progress)
     return Trained(entry, system, history, twin, how)
+
+
+def begin_again(entry: Entry, folder: Path) -> None:
+    """Remove what a training of an entry would go on from."""
+    for place in (folder / entry.name, folder / "ann", folder):
+        forget(place)
 
 
 def count_classes(y: Shaped[Tensor, "samples *time"]) -> int:
