@@ -18,6 +18,8 @@ def test_what_the_graph_of_a_surrogate_keeps_grows_with_the_steps():
     x, y = torch.randn(8, 6), torch.zeros(8, dtype=torch.long)
     few, many = (saved_bytes(system(steps, None), x, y) for steps in (4, 16))
     assert many - few >= 12 * 8 * 32 * 4  # a membrane at each step
+    whole = torch.randn(5000, 6)
+    assert saved_bytes(system(4, None), whole[:8], y) < whole.nbytes  # a part of all samples is as large as it is
     step = 8 * 32 * 4  # the spikes, which the layer behind reads
     few, many = (saved_bytes(system(steps, Representation()), x, y) for steps in (4, 16))
     assert many - few <= 12 * (step + 8 * 3 * 4)

@@ -104,7 +104,7 @@ def saved_bytes(system: Gradient, x: Shaped[Tensor, "batch ..."], y: Shaped[Tens
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = system.loss(x, y)
+        loss = system.loss(x.clone(), y)
     del loss
     return sum(kept.values())
 
