@@ -1,10 +1,13 @@
 """Trained networks as spiking networks: what ``unroll`` gives is what is run, measured and kept."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import nn
 from torch.utils.data import TensorDataset
 
@@ -429,3 +432,52 @@ def test_answers_at_each_step_have_labels_of_their_own():
 
 def test_what_draws_nothing_has_no_seed():
     assert as_network(nn.Sequential(nn.Linear(3, 3), Population(LIF())), X, 2, seed=3).plan.seed is None
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The file of a trained network: its header and its tensors."""
+    path = tmp_path_factory.mktemp("trained") / "net.safetensors"
+    torch.manual_seed(0)
+    as_network(Follower(), torch.randn(8, 5, 3)).save(path)
+    with safe_open(path, "pt") as file:
+        return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def rule_in(found):
+    return next(node for node in found["nodes"] if node["kind"] == "population")["neurons"]["rule"]
+
+
+def with_beta(found, own, beta):
+    del rule_in(found)["beta"]
+    own["1/rule beta"] = beta
+
+
+CHANGED = {
+    "a rule": (lambda found, _: rule_in(found).update(kind="Magic"), "there is no rule 'Magic'"),
+    "a range": (lambda found, _: rule_in(found).update(base=-1.0), "base of ALIF must be above 0, got -1"),
+    "a field": (lambda found, _: rule_in(found).update(charge=1), "'charge'"),
+    "a word": (lambda found, _: rule_in(found).update(sends="letters"), "ALIF sends spikes or its membrane"),
+    "no rule": (lambda found, _: rule_in(found).clear(), "'kind'"),
+    "an encoder": (lambda found, _: rule_in(found).update(kind="Encoded"), "encoder"),
+    "a number twice": (lambda _, own: own.update({"1/rule beta": torch.ones(6)}), "multiple values .* 'beta'"),
+    "a tensor": (lambda found, own: with_beta(found, own, torch.ones(5)), "the rule of 1 does not run"),
+    "more neurons": (lambda found, own: with_beta(found, own, torch.ones(8, 1, 6)), "the rule of 1 sends|TypeCheck"),
+    "a matrix": (lambda _, own: own.update({"1/recurrent": torch.ones(6, 5)}), "the rule of 1 does not run"),
+    "frames": (
+        lambda found, _: found["nodes"][0]["arguments"].update(frames=7),
+        "have 7 frames, the network 8 steps",
+    ),
+    "no frames": (lambda found, _: found.update(follows=False), "have 8 frames"),
+    "a readout": (lambda found, _: found.update(readout="votes"), "the readout 'votes' is none|TypeCheck"),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGED)
+def test_files_that_are_no_trained_network(kind, written, tmp_path):
+    (header, tensors), (change, message) = written, CHANGED[kind]
+    found, own = json.loads(header["network"]), dict(tensors)
+    change(found, own)
+    save_file(own, tmp_path / "evil.safetensors", {**header, "network": json.dumps(found)})
+    with pytest.raises(StorageError, match=f"evil.safetensors .*({message})"):
+        load(tmp_path / "evil.safetensors")

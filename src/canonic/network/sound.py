@@ -12,7 +12,10 @@ from canonic.network.inputs import prototype
 from canonic.network.named import operator_named, require_plain
 from canonic.network.outputs import output_names
 from canonic.network.plan import Plan, Readout
-from canonic.network.ruled import ruled_scan
+from canonic.network.ruled import rule_of, ruled_scan
+
+TRIED = 2**24
+"""Neurons times steps up to which a rule is run to see whether it does."""
 
 LARGEST = 2**31
 """Elements of one sample of a node: more is no network, and would take all memory."""
@@ -35,9 +38,8 @@ def require_sound(plan: Plan) -> None:
         _require_kind(node)
         _require_parts(node)
     _require_ends(graph)
-    for node in graph.populations:
-        if node.neurons.rule:
-            _require_rule(plan, node)
+    if plan.stepwise:
+        _require_steps(plan)
 
 
 def _require_kind(node: Node) -> None:
@@ -64,8 +66,22 @@ def _require_parts(node: Node) -> None:
         raise ValueError(f"{node.name} lacks its {', '.join(missing)}")
 
 
+def _require_steps(plan: Plan) -> None:
+    """Raise unless all populations of a trained network have rules, and its inputs as many frames as it has steps."""
+    frames = {plan.graph[name].arguments.get("frames") for name in plan.graph.inputs}
+    if frames != {plan.code.steps if plan.follows else None}:
+        raise ValueError(f"its inputs have {', '.join(map(str, frames))} frames, the network {plan.code.steps} steps")
+    for node in plan.graph.populations:
+        if node.neurons.rule is None or node.neurons.code != plan.code:
+            raise ValueError(f"{node.name} has no rule of this network's steps, and others have")
+        _require_rule(plan, node)
+
+
 def _require_rule(plan: Plan, node: Population) -> None:
-    """Raise unless the rule of a population runs, and sends what its neurons do."""
+    """Raise unless the rule of a population can be, runs, and sends what its neurons do; many of them are not run."""
+    rule_of(node)
+    if plan.code.steps * node.size > TRIED:
+        return
     nothing = torch.zeros(plan.code.steps, 1, *node.shape, dtype=prototype(plan.graph).dtype)
     try:
         sent = ruled_scan(plan, node, nothing).spikes
