@@ -24,21 +24,21 @@ def test_the_systems_are_listed_with_source_published_figure_and_data(command, t
         assert (one["published"], one["data"], one["kind"]) == (known.published, known.data, known.kind)
 
 
-SHORT = ("train", "lif", "--data", "digits", "--limit", "200", "--epochs", "2")
+SHORT = ("train", "population", "--data", "digits", "--limit", "200", "--epochs", "2")
 
 
 def test_a_system_is_trained_measured_and_saved(command, tmp_path):
-    row = json.loads(command(tmp_path, *SHORT, "--out", "lif.safetensors", "--seed", "1", "--json").stdout)
-    snn = load(tmp_path / "lif.safetensors")
+    row = json.loads(command(tmp_path, *SHORT, "--out", "own.safetensors", "--seed", "1", "--json").stdout)
+    snn = load(tmp_path / "own.safetensors")
     assert snn.record["row"] == {key: value for key, value in row.items() if key != "file"}
-    assert [row[key] for key in ("system", "data", "seed", "epochs", "samples")] == ["lif", "digits", 1, 2, 445]
-    assert row["recipe"] == {**entry("lif").recipe_for(200, 1).to_json(), "epochs": 2}
+    assert [row[key] for key in ("system", "data", "seed", "epochs", "samples")] == ["population", "digits", 1, 2, 445]
+    assert row["recipe"] == {**entry("population").recipe_for(200, 1).to_json(), "epochs": 2}
     assert row["trained_on"]["samples"] == 200
     assert all(value is not None for value in row.values())
     assert len(snn.record["training"]["epochs"]) == 2
     assert snn.record["preprocessing"]["mean"] == [pytest.approx(0.3, abs=0.05)]
-    assert [path.name for path in tmp_path.iterdir()] == ["lif.safetensors"]
-    measured = command(tmp_path, "evaluate", "lif.safetensors", "--data", "digits:test", "--no-source", "--json").stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["own.safetensors"]
+    measured = command(tmp_path, "evaluate", "own.safetensors", "--data", "digits:test", "--no-source", "--json").stdout
     assert json.loads(measured)["accuracy"]["network"] == pytest.approx(row["accuracy"])
 
 
@@ -53,9 +53,9 @@ def test_a_training_goes_on_and_gives_what_it_would_have_given(command, tmp_path
 
     monkeypatch.setattr(Gradient, "step", interrupted)
     told = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", code=130).stderr
-    assert "canonic: interrupted: 1 whole epoch kept in two.training/lif" in told
+    assert "canonic: interrupted: 1 whole epoch kept in two.training/population" in told
     assert told.endswith("the same call goes on from there, with --resume\n")
-    assert (tmp_path / "two.training" / "lif" / "training.safetensors").exists()
+    assert (tmp_path / "two.training" / "population" / "training.safetensors").exists()
     monkeypatch.setattr(Gradient, "step", step)
     shown = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", "--resume").stdout
     assert "saved in two.safetensors" in shown
