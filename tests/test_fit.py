@@ -139,6 +139,18 @@ def test_ctrl_c_leaves_the_network_of_the_last_whole_epoch():
     assert same(cut, two)
 
 
+def test_an_error_of_the_users_own_is_raised_as_it_is_and_the_last_whole_epoch_stays():
+    def fails():
+        raise ZeroDivisionError("mine")
+
+    cut, two = Stops(spiking(), 8, fails), Stops(spiking(), 8, interrupt)
+    with pytest.raises(ZeroDivisionError, match="^mine$"):
+        fit(cut, samples())
+    with pytest.raises(KeyboardInterrupt):
+        fit(two, samples())
+    assert same(cut, two)
+
+
 def killed(group, folder):
     fit(Stops(spiking(), 8, lambda: os.kill(os.getpid(), signal.SIGKILL)), samples(), folder=folder)
 

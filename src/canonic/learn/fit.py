@@ -97,7 +97,9 @@ class _Course:
                     last = self.after(number, last, advance)
         except BaseException as error:
             restore(self.system, last)
-            raise self.told(error, last) from error
+            if isinstance(error, KeyboardInterrupt | CanonicError):
+                raise self.told(error, last) from error
+            raise
         self.system.net.load_state_dict(dict(last.best))
         return last.history
 
@@ -178,13 +180,13 @@ class _Course:
             self.group.together(lambda: write(folder, checkpoint) if self.group.first else None)
         return checkpoint
 
-    def told(self, error: BaseException, last: Checkpoint) -> BaseException:
-        """Return an error that says how much is kept."""
+    def told(self, error: KeyboardInterrupt | CanonicError, last: Checkpoint) -> BaseException:
+        """Return the error of its kind that says how much is kept."""
         place = "in the network" if self.folder is None else f"in {self.folder}; the same call goes on from there"
         rest = f"{counted(len(last.history.epochs), 'whole epoch')} kept {place}"
         if isinstance(error, KeyboardInterrupt):
             return KeyboardInterrupt(f"interrupted: {rest}")
-        return type(error)(f"{error}; {rest}") if isinstance(error, CanonicError) else error
+        return type(error)(f"{error}; {rest}")
 
 
 def accuracy(system: System, data: Data, group: Workers = ALONE) -> float:
@@ -193,14 +195,14 @@ def accuracy(system: System, data: Data, group: Workers = ALONE) -> float:
     Raises:
         DataError: if a label is no class.
     """
-    right = counted = 0
+    right = labels = 0
     for x, y in in_order(data, system.recipe.batch, group.rank, group.world):
         readout = system.answer(x)
         require_labels(y, readout.shape[-1])
         hit, known = hits(readout, y.to(readout.device))
-        right, counted = right + hit, counted + known
-    right, counted = group.summed(torch.tensor([right, counted])).tolist()
-    return float(right / max(counted, 1))
+        right, labels = right + hit, labels + known
+    right, labels = group.summed(torch.tensor([right, labels])).tolist()
+    return float(right / max(labels, 1))
 
 
 def _means(sums: Counter[str]) -> dict[str, float]:
