@@ -39,6 +39,7 @@ from canonic.neurons.leaky import Integrator, Leaky, SingleSpike
 from canonic.neurons.parallel import MPE, PSN
 from canonic.neurons.stochastic import Stochastic
 from canonic.report.page import report
+from tests.lambdas import Lambda
 
 RULES = {
     "leak": LIF(leak=0.7),
@@ -323,14 +324,13 @@ def test_every_rule_and_readout_in_both_schedulers_and_from_a_file(name, tmp_pat
         snn, expected = replace(captured, plan=replace(captured.plan, readout=readout)), read(run)
         assert torch.allclose(snn.readout(x), expected)
         assert torch.allclose(snn(x), expected[-1])
-        snn.save(tmp_path / "net.safetensors")
-        assert torch.equal(load(tmp_path / "net.safetensors")(x), snn(x))
         if name == "PSN":
             with pytest.raises(DataError, match="population 1 cannot run step by step, scheduler='layerwise' can: PSN"):
                 snn(x, scheduler="clocked")
         else:
             assert torch.allclose(snn.readout(x, scheduler="clocked"), expected)
-            assert torch.allclose(snn(x, scheduler="clocked"), expected[-1])
+    snn.save(tmp_path / "net.safetensors")
+    assert torch.equal(load(tmp_path / "net.safetensors")(x), snn(x))
 
 
 def test_an_expectation_stands_where_there_is_no_seed_and_a_seed_where_there_is_none():
@@ -481,3 +481,31 @@ def test_files_that_are_no_trained_network(kind, written, tmp_path):
     save_file(own, tmp_path / "evil.safetensors", {**header, "network": json.dumps(found)})
     with pytest.raises(StorageError, match=f"evil.safetensors .*({message})"):
         load(tmp_path / "evil.safetensors")
+
+
+def attending(net, x):
+    x = net.one(net.a(x))
+    weights = torch.softmax(net.b(x) @ net.c(x).transpose(1, 2), -1)
+    return net.last(net.two(weights @ x)).mean(1)
+
+
+FUNCTIONS = {
+    "attention": attending,
+    "a gate": lambda net, x: net.last(net.one(net.a(x)) * torch.sigmoid(net.hold(net.b(x)))).mean(1),
+    "joined with a constant": lambda net, x: net.last(torch.cat([net.one(net.a(x)), net.hold(x)], 1)).sum(1),
+    "less than one": lambda net, x: net.last(1 - net.one(net.a(x)) * net.two(net.b(x))).amax(1),
+    "norms": lambda net, x: net.last(nn.functional.gelu(net.norm(net.two(net.b(net.one(net.a(x))))))).mean(1),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_is_no_population_is_a_function_of_each_step(name):
+    torch.manual_seed(6)
+    parts = {letter: nn.Linear(6, 6) for letter in ("a", "b", "c")}
+    neurons = {place: Population(LIF(leak=0.6, theta=0.4)) for place in ("one", "two")}
+    net = Lambda(FUNCTIONS[name], **parts, **neurons, hold=Hold(), norm=nn.LayerNorm(6), last=nn.Linear(6, 3))
+    net, x = net.double().eval(), 2 * torch.rand(5, 4, 6, dtype=torch.float64)
+    snn, output = as_network(net, x, steps=6), unroll(net, x, steps=6).output
+    assert torch.allclose(snn(x), output.mean(0), atol=1e-12)
+    assert torch.allclose(snn(x, scheduler="clocked"), output.mean(0), atol=1e-12)
+    assert evaluate(snn, [x], progress=False).to_json()["task"] == "activity"
