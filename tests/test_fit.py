@@ -325,11 +325,11 @@ def test_a_sample_that_is_not_finite_is_said_and_the_network_stays(wrong):
 
 
 def test_steps_without_a_label_count_for_nothing():
-    y = torch.tensor([[0, 255, 1], [2, 0, 255]])
+    y = torch.tensor([[0, -100, 1], [2, 0, -100]])
     data = TensorDataset(torch.randn(2, 3, 5), y)
 
     def each_step(run, y):
-        return nn.functional.cross_entropy(run.output.flatten(0, 1), y.T.flatten(), ignore_index=255)
+        return nn.functional.cross_entropy(run.output.flatten(0, 1), y.T.flatten(), ignore_index=-100)
 
     net = nn.Sequential(nn.Linear(5, 8), Population(LIF()), nn.Linear(8, 3))
     system = Gradient(net, lambda net, x, seed: unroll(net, x.transpose(0, 1)), each_step, RECIPE)

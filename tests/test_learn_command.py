@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from canonic import load
+from canonic.datasets.parts import train_and_test
 from canonic.errors import DataError
 from canonic.learn import Gradient
 from canonic.learn.zoo import entry, names
-from canonic.learn.zoo.samples import parts_of
 
 
 def test_the_systems_are_listed_with_source_published_figure_and_data(command, tmp_path):
@@ -106,6 +106,8 @@ def test_data_that_do_not_fit_are_named(command, tmp_path):
 def test_the_data_to_measure_on_may_stand_beside(tmp_path):
     for name in ("train-images", "t10k-images"):
         (tmp_path / name).touch()
-    assert parts_of(str(tmp_path / "train-images")) == tuple(str(tmp_path / f"{n}-images") for n in ("train", "t10k"))
+    assert train_and_test(str(tmp_path / "train-images")) == tuple(
+        str(tmp_path / f"{n}-images") for n in ("train", "t10k")
+    )
     with pytest.raises(DataError, match="name them with --test"):
-        parts_of(str(tmp_path / "t10k-images"))
+        train_and_test(str(tmp_path / "t10k-images"))

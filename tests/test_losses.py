@@ -56,9 +56,9 @@ def test_only_the_step_of_the_first_event_gets_a_gradient():
 
 
 def test_each_step_counts_with_its_label_and_those_without_do_not():
-    output, y = numbers(6, 2, 3), torch.tensor([[0, 1, 2, 255, 1, 255], [2, 2, 255, 0, 0, 1]])
+    output, y = numbers(6, 2, 3), torch.tensor([[0, 1, 2, -100, 1, -100], [2, 2, -100, 0, 0, 1]])
     log = output.numpy() - np.log(np.exp(output.numpy()).sum(2, keepdims=True))
-    wanted = [log[t, b, y[b, t]] for b in range(2) for t in range(1, 6) if y[b, t] != 255]
+    wanted = [log[t, b, y[b, t]] for b in range(2) for t in range(1, 6) if y[b, t] != -100]
     assert losses.cross_entropy_each(output, y, first=2).item() == pytest.approx(-np.mean(wanted))
 
 

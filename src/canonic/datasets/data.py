@@ -27,6 +27,7 @@ class Preprocessing:
         std: divides each channel; none if empty.
         size: height and width in pixels; as they are if None.
         grey: turn three channels into one (luma of ITU-R BT.601).
+        frames: steps that a recording of events is cut into, all of one length; 10 if None.
 
     >>> Preprocessing(mean=(0.5,), std=(0.25,))(torch.ones(1, 2, 2)).unique().tolist()
     [2.0]
@@ -36,12 +37,15 @@ class Preprocessing:
     std: Sequence[float] = ()
     size: int | None = None
     grey: bool = False
+    frames: int | None = None
 
     def __post_init__(self) -> None:
         if any(s <= 0 for s in self.std):
             raise DataError(f"std must be positive, got {tuple(self.std)}")
         if self.size is not None and self.size < 1:
             raise DataError(f"size must be at least 1 pixel, got {self.size}")
+        if self.frames is not None and self.frames < 1:
+            raise DataError(f"a recording has at least 1 frame, got {self.frames}")
 
     def __call__(self, x: Float[Tensor, "_ *_"]) -> Float[Tensor, "_ *_"]:
         """Return one sample as the network expects it.

@@ -2,13 +2,11 @@
 
 import numpy as np
 
-from canonic.datasets.arrays import Array, Arrays
+from canonic.datasets.arrays import Arrays
 from canonic.datasets.data import Preprocessing
 from canonic.datasets.labels import Labels
+from canonic.datasets.parts import drawn_part, parted
 from canonic.errors import DataError, nearest
-
-EVERY = 4
-"""Of each class, every fourth digit in the order of the file is for the test."""
 
 PARTS = ("digits", "digits:train", "digits:test")
 
@@ -32,13 +30,5 @@ def digits(name: str, prepare: Preprocessing) -> Arrays:
         raise DataError(f"the digits have no part {name!r}: {nearest(name, PARTS)}")
     bunch = load_digits()
     x, y = (bunch.images / 16).astype(np.float32)[:, None], bunch.target
-    chosen = np.ones(len(y), bool) if name == "digits" else _tested(y) == (name == "digits:test")
+    chosen = drawn_part(parted(name)[1], y)
     return Arrays([x[chosen]], Labels(values=y[chosen]), prepare)
-
-
-def _tested(y: Array) -> Array:
-    """Return for each digit whether it is for the test."""
-    tested = np.zeros(len(y), bool)
-    for digit in range(10):
-        tested[np.flatnonzero(y == digit)[EVERY - 1 :: EVERY]] = True
-    return tested

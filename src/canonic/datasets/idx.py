@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from canonic.datasets.arrays import Arrays
 from canonic.datasets.data import Preprocessing
 from canonic.datasets.labels import Labels
+from canonic.datasets.parts import TESTS, require_part
 from canonic.errors import DataError
 
 UINT8 = 8
@@ -45,6 +46,22 @@ def pictures_in_idx(path: Path, prepare: Preprocessing) -> Arrays:
             "put the two files of one data set side by side"
         )
     return Arrays([x], Labels(values=y), prepare)
+
+
+def pictures_of_part(folder: Path, part: str, prepare: Preprocessing) -> Arrays:
+    """Return the pictures of a part of the IDX files in a folder, such as train-images and t10k-images.
+
+    Raises:
+        DataError: if it is not said which part, there is none, or it is damaged.
+    """
+    require_part(folder, part)
+    heads = ("train",) if part == "train" else TESTS
+    found = [
+        path for path in folder.iterdir() if is_idx(path) and "images" in path.name and path.name.startswith(heads)
+    ]
+    if not found:
+        raise DataError(f"{folder} lacks the pictures of {part}: a file {heads[0]}-images-idx3-ubyte(.gz)")
+    return pictures_in_idx(min(found), prepare)
 
 
 def _labels_beside(path: Path) -> tuple[Path, Path]:

@@ -18,6 +18,9 @@ Sample = tuple[Any, ...]
 class, an int; or whole numbers ``[height, width]``, a class for each pixel; or floating point of any shape, the output
 that there should be."""
 
+NO_LABEL = -100
+"""What stands where there is no label, as a step of a sequence may have none: CrossEntropyLoss leaves it out."""
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -27,7 +30,8 @@ class Labels:
         named: the class of each sample, by name.
         values: ``[samples, ...]``: classes as whole numbers, or outputs in floating point.
         advice: how to add labels, for errors.
-        numbers: of the classes that have names: in alphabetical order, but for names that are numbers themselves.
+        numbers: of the classes that have names: in alphabetical order, but for names that are numbers themselves; with
+            ``values``, the names of these.
 
     >>> labels = Labels(["dog", "cat", "dog"])
     >>> labels[0], labels.names, Labels(["10", "9"])[0], Labels()[0]
@@ -63,6 +67,17 @@ class Labels:
     def names(self) -> tuple[str, ...]:
         """The names of the classes that there are, in the order of their numbers; none if they are numbers."""
         return () if _are_numbers(list(self.numbers)) else tuple(sorted(self.numbers, key=self.numbers.__getitem__))
+
+    @property
+    def classes(self) -> Sequence[object]:
+        """The class of each sample, a name or a number; none where they have other labels."""
+        y = self.values
+        return self.named if y is None or y.ndim > 1 or y.dtype.kind == "f" else y.tolist()
+
+    def at(self, places: NDArray[np.intp]) -> "Labels":
+        """Return the labels of some of the samples."""
+        values = None if self.values is None else self.values[places]
+        return replace(self, named=[self.named[place] for place in places] if self.named else (), values=values)
 
     @property
     def only(self) -> str:

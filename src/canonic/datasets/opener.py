@@ -5,10 +5,14 @@ from pathlib import Path
 
 from canonic.datasets.data import Data, Preprocessing
 from canonic.datasets.digits import digits
-from canonic.datasets.idx import is_idx, pictures_in_idx
-from canonic.datasets.npz import arrays_in_file
+from canonic.datasets.events import is_of_events, recordings_in
+from canonic.datasets.idx import is_idx, pictures_in_idx, pictures_of_part
+from canonic.datasets.npz import arrays_in_file, part_of, read
+from canonic.datasets.parts import PARTS, parted
 from canonic.datasets.pictures import pictures_in_folder, pictures_in_zip
-from canonic.errors import DataError
+from canonic.datasets.sheets import is_of_sheets, pictures_on_sheets
+from canonic.datasets.sound import is_of_sound, sound_in
+from canonic.errors import DataError, nearest
 
 KINDS = (
     "a folder, a .zip, an .npz file, an images-idx3-ubyte(.gz) file, or the word digits (or digits:train, digits:test)"
@@ -18,10 +22,14 @@ KINDS = (
 def open_data(name: str, prepare: Preprocessing | None = None, inputs: Sequence[str] = ()) -> Data:
     """Return a data set.
 
+    A name may end in ``:train`` or ``:test`` for a part of it: a folder or arrays of that name, and, of an .npz file
+    without parts, a fourth for the test, always the same.
+
     Args:
         name: "digits", "digits:train" or "digits:test"; a folder of class/picture.jpg, or of pictures without labels;
-            a .zip of either; an .npz file with x (x2, ..., or the names of the network's inputs), and y for labels; or
-            the pictures of an IDX data set such as MNIST (t10k-images-idx3-ubyte.gz, its labels beside it).
+            a .zip of either; an .npz file with x (x2, ..., or the names of the network's inputs), and y for labels,
+            with events (x, y, p, t, offset, label), or with sound (audio, offset, label); a folder of IDX files such as
+            MNIST, or its pictures (t10k-images-idx3-ubyte.gz, its labels beside it); or a folder of sheets of pictures.
         prepare: applied to every sample.
         inputs: the names of the network's, if they are known: arrays that have them are given by name.
 
@@ -35,15 +43,49 @@ def open_data(name: str, prepare: Preprocessing | None = None, inputs: Sequence[
     prepare = prepare or Preprocessing()
     if name.partition(":")[0] == "digits":
         return digits(name, prepare)
-    path = Path(name)
+    whole, part = parted(name)
+    path = Path(whole)
     if path.is_dir():
-        return pictures_in_folder(path, prepare)
+        return _in_folder(path, part, prepare)
     if not path.exists():
-        raise DataError(f"there is no data {name!r}: give {KINDS}")
+        raise DataError(f"there is no data {name!r}: {_advice(name)}")
     if path.suffix == ".npz":
-        return arrays_in_file(path, prepare, inputs)
+        return _in_arrays(path, part, prepare, inputs)
+    if part:
+        raise DataError(f"{path} has no part {part}: only folders and .npz files have parts; give it without :{part}")
     if path.suffix == ".zip":
         return pictures_in_zip(path, prepare)
     if is_idx(path):
         return pictures_in_idx(path, prepare)
     raise DataError(f"{name} is of no known kind: give {KINDS}")
+
+
+def _advice(name: str) -> str:
+    whole, _, part = name.rpartition(":")
+    if not whole or not Path(whole).exists():
+        return f"give {KINDS}"
+    return f"{whole} is there, but has no part {part!r}: {nearest(part, PARTS)}"
+
+
+def _in_folder(folder: Path, part: str, prepare: Preprocessing) -> Data:
+    """Return the data in a folder, which has parts as its subfolders, its files, or its sheets."""
+    if is_of_sheets(folder):
+        return pictures_on_sheets(folder, part, prepare)
+    if any(map(is_idx, folder.iterdir())):
+        return pictures_of_part(folder, part, prepare)
+    if not part:
+        return pictures_in_folder(folder, prepare)
+    if not (folder / part).is_dir():
+        raise DataError(f"{folder} has no part {part}: put its pictures into the folder {folder / part}, by class")
+    return pictures_in_folder(folder / part, prepare)
+
+
+def _in_arrays(path: Path, part: str, prepare: Preprocessing, inputs: Sequence[str]) -> Data:
+    """Return the data in an .npz file."""
+    whole = read(path)
+    arrays, drawn = part_of(path, whole, part)
+    if is_of_events(arrays):
+        return recordings_in(path, arrays, whole, drawn, prepare)
+    if is_of_sound(arrays):
+        return sound_in(path, arrays, drawn, prepare)
+    return arrays_in_file(path, arrays, drawn, prepare, inputs)

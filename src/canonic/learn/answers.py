@@ -4,10 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from canonic.datasets.labels import NO_LABEL
 from canonic.learn.losses import labelled
-
-NO_LABEL = 255
-"""What stands for a step without a label, where steps have labels."""
 
 
 def hits(readout: Float[Tensor, "time batch classes"], y: Int[Tensor, "batch *time"]) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from canonic.codes.readouts import first_event
+from canonic.datasets.labels import NO_LABEL
 from canonic.errors import DataError
 
 
@@ -41,7 +42,11 @@ def cross_entropy(output: Float[Tensor, "time batch classes"], y: Int[Tensor, "b
 
 
 def cross_entropy_each(
-    output: Float[Tensor, "time batch classes"], y: Int[Tensor, "batch time"], *, without: int = 255, first: int = 1
+    output: Float[Tensor, "time batch classes"],
+    y: Int[Tensor, "batch time"],
+    *,
+    without: int = NO_LABEL,
+    first: int = 1,
 ) -> Float[Tensor, ""]:
     """Return the mean cross entropy of the steps that have a label, each with its own.
 
@@ -51,7 +56,7 @@ def cross_entropy_each(
         without: what stands where there is none.
         first: the step, from 1, at which they begin to count.
 
-    >>> cross_entropy_each(torch.zeros(2, 1, 4), torch.tensor([[255, 3]])).exp().item()
+    >>> cross_entropy_each(torch.zeros(2, 1, 4), torch.tensor([[-100, 3]])).exp().item()
     4.0
     """
     wanted = labelled(y, output.shape[2], without=without).T[first - 1 :]

@@ -2,19 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from jaxtyping import Shaped
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from canonic.datasets import Preprocessing, labels_of, open_data, sample
+from canonic.datasets.parts import train_and_test
 from canonic.errors import DataError
 from canonic.learn.batches import in_memory, require_labelled
 from canonic.learn.zoo.entry import Entry
-
-TESTS = ("t10k", "test")
-"""Words that stand in the name of test data where "train" stands in that of training data."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ def samples_of(
         DataError: if there are none, they have no labels, or nothing is said to measure on.
     """
     prepare = prepare or Preprocessing()
-    train, test = (train, test) if test else parts_of(train)
+    train, test = (train, test) if test else train_and_test(train)
     data = {name: open_data(name, prepare) for name in (train, test, validate) if name}
     for name, each in data.items():
         require_labelled(each, name)
@@ -85,21 +82,3 @@ def standardising(x: Shaped[Tensor, "samples ..."]) -> Preprocessing:
     """Return what gives samples the mean 0 and the standard deviation 1, all channels alike."""
     numbers = x.double()
     return Preprocessing((round(float(numbers.mean()), 4),), (max(round(float(numbers.std()), 4), 1e-4),))
-
-
-def parts_of(data: str) -> tuple[str, str]:
-    """Return the names of training and test data, where the one tells the other.
-
-    Raises:
-        DataError: if it does not.
-
-    >>> parts_of("digits")
-    ('digits:train', 'digits:test')
-    """
-    if data in ("digits", "digits:train"):
-        return "digits:train", "digits:test"
-    path = Path(data)
-    for other in (path.with_name(path.name.replace("train", word)) for word in TESTS):
-        if other != path and other.exists():
-            return data, str(other)
-    raise DataError(f"nothing says on which data, unlike {data}, the network is measured: name them with --test")

@@ -8,8 +8,8 @@ from jaxtyping import Shaped
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
+from canonic.datasets.labels import NO_LABEL
 from canonic.errors import DataError
-from canonic.learn.answers import NO_LABEL
 from canonic.learn.checkpoint import forget
 from canonic.learn.fit import fit
 from canonic.learn.history import History
