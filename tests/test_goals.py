@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import mse_loss
 
 from canonic import CSS, ConversionError, DataError, Goal, Override, Settings, convert, load
 from canonic.datasets.digests import digest_of
 from canonic.goals.candidates import ladders
 from canonic.goals.demanded import needed
-from canonic.goals.demands import Likeness, Right
+from canonic.goals.demands import Likeness, Losing, Right
 from canonic.goals.heldout import Halved, spaced
+from canonic.goals.search import TRIED
 from canonic.goals.written import goal_of
 from canonic.network.graph import Graph, Node
 from canonic.report.page import report
@@ -71,7 +73,7 @@ def test_an_agreement_holds_on_samples_that_conversion_has_not_seen(model, agree
 
 
 def test_it_is_hardly_larger_than_it_needs_to_be(model, agreeing, known, unseen):
-    smaller = convert(model, known, code=CSS(agreeing.code.steps - 2, agreeing.code.silent))
+    smaller = convert(model, known, code=CSS(agreeing.code.steps - 3, agreeing.code.silent))
     with torch.no_grad():
         same = (smaller(unseen).argmax(1) == model(unseen).argmax(1)).double().mean()
     assert same < 0.99
@@ -106,6 +108,8 @@ def test_the_record_says_what_was_seen_and_why(agreeing, tmp_path):
     noises = [point["noise_db"] for point in told["front"]]
     assert noises == sorted(noises, reverse=True)
     assert len(noises) > 3
+    assert len(told["probes"]) + len(told["seen"]) <= TRIED
+    assert {row["code"] for row in told["seen"]} <= {row["code"] for row in told["probes"]}
     agreeing.save(tmp_path / "kept")
     assert load(tmp_path / "kept").record["goal"] == told
 
@@ -127,6 +131,17 @@ def test_every_demand_has_its_distance():
     rooms = [right.room([source + scale * error]) for scale in (0.02, 0.04, 0.2)]
     assert rooms[0] - rooms[1] == pytest.approx(6.02, abs=0.1)
     assert rooms[1] > 0 > rooms[2]
+
+
+def test_some_of_the_samples_tell_about_the_same_room():
+    generator = torch.Generator().manual_seed(0)
+    source, error = (torch.randn(800, 5, generator=generator) for _ in range(2))
+    outputs = [source[:400] + 0.02 * error[:400]]
+    held, more = source[:400], Right("agreement", 0.95, 40, 0, source, source.argmax(1), 0.05)
+    for demand in (more, Likeness("SNR", 20.0, 1, [held]), Losing("loss", 0.5, 1, 0, held, held, mse_loss)):
+        thinned = demand.thinned(400, 4)
+        assert thinned.value([outputs[0][::4]]) == pytest.approx(demand.value(outputs), rel=0.02)
+        assert thinned.room([outputs[0][::4]]) == pytest.approx(demand.room(outputs), abs=1)
 
 
 def test_what_is_expected_of_an_agreement_is_what_is_counted_on_many_samples():

@@ -7,7 +7,7 @@ depend on the sample, whereas the few samples that happen to be nearly tied deci
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import sqrt
 
@@ -22,8 +22,11 @@ from canonic.words import percent
 ROLLS = 16
 """Errors that are laid on each sample."""
 
-CERTAIN = 0.6
+SPREAD = 0.6
 """The standard error of a share of answers with errors laid on, over that of counting: seen on parts of 250 samples."""
+
+SURE = 1.6
+"""Standard errors that are left off: chance adds more to one share in twenty."""
 
 WIDEST = 40.0
 """Decibels within which a distance is looked for."""
@@ -59,6 +62,10 @@ class Demand(ABC):
     @abstractmethod
     def expected(self, outputs: Outputs, scale: float) -> float:
         """Return what is to be expected of a network whose errors are so many times those of these outputs."""
+
+    @abstractmethod
+    def thinned(self, held: int, stride: int) -> "Demand":
+        """Return what must hold on every so manieth of the samples that are held out."""
 
     def met(self, value: float) -> bool:
         """Tell whether a value is as it must be."""
@@ -113,10 +120,15 @@ class Right(Demand):
         lost = _mean(rank == 0) - sum(shares) / len(shares)
         return _mean(rank[: len(own)] == 0) - lost - self.chance
 
+    def thinned(self, held: int, stride: int) -> "Right":
+        """Return what must hold on every so manieth of the samples that are held out; the others stay."""
+        scores, right = (torch.cat([x[:held:stride], x[held:]]) for x in (self.scores, self.right))
+        return replace(self, scores=scores, right=right)
+
     @property
     def chance(self) -> float:
-        """What the choice of the samples may add to a share: about its standard error, if what is allowed is missed."""
-        return CERTAIN * min(self.allowed / 2, sqrt(self.allowed / len(self.scores)))
+        """What the choice of the samples may add to a share, if what is allowed is missed."""
+        return SURE * SPREAD * min(self.allowed / 2, sqrt(self.allowed / len(self.scores)))
 
     @cached_property
     def _ranks(self) -> tuple[Int[Tensor, "samples classes"], Int[Tensor, " samples"]]:
@@ -142,6 +154,10 @@ class Likeness(Demand):
     def expected(self, outputs: Outputs, scale: float) -> float:
         """Return what is to be expected of errors so many times as large."""
         return self.value(_scaled(self.sources, outputs, scale))
+
+    def thinned(self, held: int, stride: int) -> "Likeness":  # noqa: ARG002
+        """Return what must hold on every so manieth of the samples that are held out."""
+        return replace(self, sources=[x[::stride] for x in self.sources])
 
     def said(self, value: float) -> str:
         """Return a value as people write it."""
@@ -172,6 +188,10 @@ class Losing(Demand):
         """Return what is to be expected of errors so many times as large."""
         (scaled,) = _scaled([self.source], [outputs[self.place]], scale)
         return float(self.loss(scaled, self.target))
+
+    def thinned(self, held: int, stride: int) -> "Losing":  # noqa: ARG002
+        """Return what must hold on every so manieth of the samples that are held out."""
+        return replace(self, source=self.source[::stride], target=self.target[::stride])
 
     def met(self, value: float) -> bool:
         """Tell whether a value is as it must be: no larger."""

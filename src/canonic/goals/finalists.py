@@ -24,7 +24,7 @@ from canonic.network.graph import Graph
 from canonic.network.plan import Plan
 from canonic.network.readout import final
 
-FITTED = 128
+FITTED = 64
 """Samples that whole networks are settled on."""
 
 COUNTED = 32
@@ -61,6 +61,23 @@ class Finalist:
 
 
 @dataclass(frozen=True)
+class Made:
+    """A candidate as a whole network.
+
+    Attributes:
+        candidate: that it was made of.
+        settings: of the conversion, with the members of single populations.
+        code: of most populations.
+        fitted: its plan.
+    """
+
+    candidate: Candidate
+    settings: Settings
+    code: CSS
+    fitted: Fitted
+
+
+@dataclass(frozen=True)
 class Setup:
     """What finalists are made of and judged by.
 
@@ -71,6 +88,7 @@ class Setup:
         goal: of the user.
         held: samples.
         demands: on them.
+        samples: that networks are settled on, at most.
     """
 
     graph: Graph
@@ -79,17 +97,28 @@ class Setup:
     goal: Goal
     held: Held
     demands: Sequence[Demand]
+    samples: int = FITTED
 
-    def judged(self, candidate: Candidate) -> tuple[Finalist, Fitted]:
-        """Return how a candidate does as a whole network, and its plan."""
+    def thinned(self, most: int) -> "Setup":
+        """Return what settles and judges on fewer samples, evenly spaced."""
+        held, stride = self.held, -(-len(self.held) // most)
+        few = replace(held, inputs=[x[::stride] for x in held.inputs], outputs=[x[::stride] for x in held.outputs])
+        demands = [demand.thinned(len(held), stride) for demand in self.demands]
+        return replace(self, held=few, demands=demands, samples=most)
+
+    def made(self, candidate: Candidate) -> Made:
+        """Return a candidate as a whole network."""
         code, settings = written(candidate, self.settings, self.graph)
         rules = resolve(settings, [node.name for node in self.graph.populations])
-        few = replace(self.seen, kept=spaced(self.seen.kept, FITTED))
-        found = fitted(set_codes(self.graph, code, rules), few, code, settings)
-        outputs = answers(found.plan, self.held)
+        few = replace(self.seen, kept=spaced(self.seen.kept, self.samples))
+        return Made(candidate, settings, code, fitted(set_codes(self.graph, code, rules), few, code, settings))
+
+    def judged(self, made: Made) -> Finalist:
+        """Return how a network does."""
+        outputs = answers(made.fitted.plan, self.held)
         values = [demand.value(outputs) for demand in self.demands]
         room = min(demand.room(outputs) for demand in self.demands)
-        return Finalist(candidate, settings, code, values, room), found
+        return Finalist(made.candidate, made.settings, made.code, values, room)
 
     def costs(self, plan: Plan) -> Mapping[str, float]:
         """Return events, their sizes added up, and microjoules of a sample, on some of those that were held out."""

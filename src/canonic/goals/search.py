@@ -2,7 +2,8 @@
 
 What a candidate is expected to lose follows from the screening, up to a factor that every finalist tells: its errors
 could grow by ``room`` decibels, so candidates whose screened noise lies less than that above its own should do. The
-cheapest of them is tried next, until none is cheaper than one that has met the goal.
+cheapest of them is tried next, until none is cheaper than one that has met the goal. Some of the samples tell the room
+of most networks; only where it is small, or nothing is left that is cheaper, a network is judged on all of them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,11 +16,17 @@ from canonic.goals.finalists import Finalist, Setup
 from canonic.goals.goal import Goal
 from canonic.goals.screening import screen
 
-FINALISTS = 5
-"""Whole networks that are fitted and judged, at most."""
+TRIED = 10
+"""Times that a network is judged, at most."""
 
 FIRST = 8, 1
 """Digits and silent steps of what is tried first, or what is nearest to it in noise."""
+
+PROBED = 32
+"""Samples that a network is first judged on, at most."""
+
+CLEAR = -1.5, 4.0
+"""Decibels of room below and above which these samples tell enough for other candidates to be tried next."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +34,14 @@ class Found:
     """What a search came to.
 
     Attributes:
-        seen: the finalists, in the order in which they were tried.
-        best: the cheapest that meets the goal, or the one that comes nearest.
+        probes: networks that were judged on some of the samples, in the order in which they were tried.
+        seen: the finalists, that were judged on all of them, likewise.
+        best: the cheapest of these that meets the goal, or the one that comes nearest.
         fitted: its plan; those of the others are not kept.
         screened: all candidates.
     """
 
+    probes: Sequence[Finalist]
     seen: Sequence[Finalist]
     best: Finalist
     fitted: Fitted
@@ -41,19 +50,32 @@ class Found:
 
 def search(setup: Setup) -> Found:
     """Return the cheapest member that was seen to meet the goal, or the one that came nearest."""
-    known, seen = considered(setup), list[Finalist]()
-    for given, candidate in _following(setup, known, seen):
-        finalist, plan = given.judged(candidate)
-        seen.append(finalist)
-        if _best(setup.goal, seen) is finalist:
-            fitted = plan
-    return Found(seen, _best(setup.goal, seen), fitted, known)
+    known, thin = considered(setup), setup.thinned(PROBED)
+    probes, seen = [thin.judged(thin.made(min(known, key=_unusual)))], list[Finalist]()
+    aside, hope = list[Finalist](), None
+    for given, candidate in _following(setup, known, probes, seen):
+        again = hope if hope and hope.candidate is candidate and given is setup else None
+        made = again or given.made(candidate)
+        if candidate not in [probe.candidate for probe in probes]:
+            probes.append(thin.judged(made))
+            if not CLEAR[0] <= probes[-1].room <= CLEAR[1]:
+                aside.append(probes[-1])
+                hope = made if _best(setup.goal, aside) is aside[-1] else hope
+                continue
+        seen.append(given.judged(made))
+        if _best(setup.goal, seen) is seen[-1]:
+            fitted = made.fitted
+    return Found(probes, seen, _best(setup.goal, seen), fitted, known)
 
 
-def _following(setup: Setup, known: Sequence[Candidate], seen: Sequence[Finalist]) -> Iterator[tuple[Setup, Candidate]]:
+def _following(
+    setup: Setup, known: Sequence[Candidate], probes: Sequence[Finalist], seen: Sequence[Finalist]
+) -> Iterator[tuple[Setup, Candidate]]:
     """Yield what to try next, as long as it promises something after what has been seen meanwhile."""
-    while len(seen) < FINALISTS and (candidate := _next(setup.goal, known, seen)):
+    while len(probes) + len(seen) < TRIED and (candidate := _next(setup.goal, known, probes, seen)):
         yield setup, candidate
+    if not seen:
+        yield setup, _best(setup.goal, probes).candidate
     best = _best(setup.goal, seen)
     if not best.reached and setup.settings.threshold == "mse":  # the largest values, which are rare, may be clipped
         yield replace(setup, settings=replace(setup.settings, threshold="max")), best.candidate
@@ -75,18 +97,20 @@ def considered(setup: Setup) -> Sequence[Candidate]:
     return candidates(setup.graph, screens)
 
 
-def _next(goal: Goal, known: Sequence[Candidate], seen: Sequence[Finalist]) -> Candidate | None:
+def _next(
+    goal: Goal, known: Sequence[Candidate], probes: Sequence[Finalist], seen: Sequence[Finalist]
+) -> Candidate | None:
     """Return the cheapest candidate that should meet the goal and that would be the cheapest to do so; None if none."""
-    tried = [finalist.candidate for finalist in seen]
+    tried, told = [finalist.candidate for finalist in seen], [*seen, *probes]
     left = [candidate for candidate in known if candidate not in tried]
-    if not seen or not left:
-        return min(left, key=_unusual, default=None)
+    if not left:
+        return None
     met = [price(goal, finalist.candidate) for finalist in seen if finalist.reached]
     cheaper = [candidate for candidate in left if not met or price(goal, candidate) < min(met)]
-    promising = [candidate for candidate in cheaper if _expected(candidate, seen) >= 0]
+    promising = [candidate for candidate in cheaper if _expected(candidate, told) >= 0]
     if promising:
         return min(promising, key=lambda candidate: price(goal, candidate))
-    return None if met else max(left, key=lambda candidate: _expected(candidate, seen))
+    return None if met else max(left, key=lambda candidate: _expected(candidate, told))
 
 
 def _expected(candidate: Candidate, seen: Sequence[Finalist]) -> float:

@@ -99,7 +99,12 @@ def remedy(trials: Sequence[Trial], samples: int) -> str:
     """Return what to change, in words, as trials judged on some samples have shown."""
     helps, graded = best(trials), instead(trials)
     if helps is None:
-        said = ", ".join(f"{trial} {trial.gain:+.1f} dB" for trial in trials) or "no setting is left that could help"
+        if not trials:
+            return (
+                "no change of its steps, silent steps, levels or thresholds is left to try; another code may help: "
+                "canonic.compare"
+            )
+        said = ", ".join(f"{trial} {trial.gain:+.1f} dB" for trial in trials)
         return f"nothing that was tried on {samples} samples gains 1 dB: {said}"
     told = f"{helps} would gain {helps.gain:.1f} dB, tried on {samples} samples{_how(helps)}"
     if graded is None:
