@@ -13,10 +13,11 @@ from torch.nn.functional import conv2d
 from canonic import CSS
 from canonic.measure.tally import counted
 from canonic.native import build
-from canonic.network import convolution
-from canonic.network.convolution import convolved, prepared, takes
+from canonic.network import convolution, products
+from canonic.network.convolution import convolved, takes
 from canonic.network.graph import Neurons, Node, Population
 from canonic.network.population import ceiling_of
+from canonic.network.products import prepared
 from canonic.neurons import lengthen, scan
 
 pytestmark = pytest.mark.skipif(not shutil.which(os.environ.get("CC", "cc")), reason="no C compiler: C is not tested")
@@ -51,18 +52,19 @@ def graded(draw):
 
 
 @st.composite
-def cases(draw, most_steps=6, most_outputs=48):
-    """A code, and numbers whose sums are exact in float32."""
+def cases(draw, most_steps=6, most_outputs=48, kinds=tuple(KINDS)):
+    """A code, and numbers whose sums are exact in float32; some rows are wider than what is computed at once."""
     code = draw(st.one_of(ternary(most_steps), graded()))
     steps, levels = code.steps, code.levels
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**20)))
-    kind = draw(st.sampled_from(list(KINDS)))
+    kind = draw(st.sampled_from(kinds))
     channels = draw(st.sampled_from([1, 3, 4, 8, 20]))
     outputs = draw(st.sampled_from([n for n in (1, 5, 16, 32, 40, 48) if n <= most_outputs]))
     kernel = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     stride, dilation = draw(st.integers(1, 2)), draw(st.integers(1, 2))
     padding = [draw(st.integers(0, (k - 1) * dilation)) for k in kernel]
-    size = [(k - 1) * dilation + draw(st.integers(1, 4)) for k in kernel]
+    more = draw(st.integers(1, 4)), draw(st.sampled_from([1, 2, 3, 4, 19, 37]))
+    size = [(k - 1) * dilation + n for k, n in zip(kernel, more, strict=True)]
     batch = draw(st.integers(1, 3))
 
     def numbers(low, high, *shape):
@@ -129,6 +131,32 @@ def test_it_fires_as_step_by_step(case):
     check(case)
 
 
+@settings(max_examples=5)
+@given(case=cases(most_steps=3, kinds=("int8",)))
+def test_it_fires_as_step_by_step_without_tiles(case):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(products, "_allowed", lambda: False)
+        convolution._program.cache_clear()
+        check(case)
+    convolution._program.cache_clear()
+
+
+def test_dense_products_are_for_many_levels_few_outputs_and_tiles():
+    few, many = (
+        Node("c", "synapse", "", ("x",), (), {}, {"weight": torch.ones(n, 4, 3, 3), "unit": torch.ones(n)})
+        for n in (32, 33)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(products, "features", lambda: " ".join(set().union(*products.FEATURES, products.TILES)))
+        patch.setattr(products, "_allowed", lambda: True)
+        assert products.kind_of(many, CSS(8, 1), 1) == products.DENSE
+        patch.setattr(products, "_allowed", lambda: False)
+        assert [products.kind_of(node, CSS(8, 1), 1) for node in (few, many)] == [products.DENSE, 2]
+        assert products.kind_of(many, CSS(4, 0, 4.0, levels=16), 16) == products.DENSE
+        patch.setattr(products, "features", lambda: "none")
+        assert products.kind_of(few, CSS(8, 1), 1) == 0
+
+
 @settings(max_examples=6)
 @given(case=cases(most_steps=3, most_outputs=32))
 def test_it_fires_as_step_by_step_on_any_processor(case):
@@ -139,7 +167,7 @@ def test_it_fires_as_step_by_step_on_any_processor(case):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "CHOICES", (("-fopenmp",),))
         patch.setattr(build, "features", lambda: "none")
-        patch.setattr(convolution, "features", lambda: "none")
+        patch.setattr(products, "features", lambda: "none")
         build.program.cache_clear()
         convolution._program.cache_clear()
         check(case)

@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 from canonic import CSS, convert
+from canonic.native.build import features
+from canonic.network import products
 from canonic.network.graph import Population
 
 
@@ -77,17 +79,22 @@ def test_rounded_currents_are_close(name):
 
 
 @pytest.mark.parametrize(
-    ("code", "precision", "fused"),
+    ("code", "precision", "dense", "fused"),
     [
-        (CSS(3, 0, 8.0, levels=32), "fp32", 1),
-        (CSS(3, 0, 8.0, levels=32), "int8", 0),  # where most digits are events, lists of them leave nothing out
-        (CSS(2, 0, 16.0, levels=64), "fp32", 0),
-        (CSS(3, 0, levels=4, powers=True), "fp32", 0),
-        (CSS(3, 1), "int8", 1),
+        (CSS(3, 0, 8.0, levels=32), "fp32", True, 1),
+        (CSS(3, 0, 8.0, levels=32), "int8", True, 1),
+        (CSS(3, 0, 8.0, levels=32), "int8", False, 0),  # most digits are events: lists of them leave nothing out
+        (CSS(2, 0, 16.0, levels=64), "fp32", True, 0),
+        (CSS(3, 0, levels=4, powers=True), "fp32", True, 0),
+        (CSS(3, 1), "int8", True, 1),
     ],
     ids=str,
 )
-def test_convolutions_are_fused_where_lists_of_events_are_faster(code, precision, fused):
+def test_convolutions_are_fused_where_that_is_faster(code, precision, dense, fused, monkeypatch):
+    if not dense:
+        monkeypatch.setattr(products, "features", lambda: "none")
+    elif precision == "int8" and not products.FEATURES[products.DENSE] <= set(features().split()):
+        pytest.skip("the processor has no products of 8 bits")
     torch.manual_seed(0)
     model, x = chain(nn.ReLU(), nn.Conv2d(16, 16, 3), nn.ReLU()).eval(), torch.randn(4, 8, 12, 12)
     snn = convert(model, [x], code=code, progress=False).to_precision(precision)

@@ -1,12 +1,7 @@
-/* The events of an image: for each pixel the groups of channels of which any fires at any step, after vectors.c and population.c.
+/* The events of an image: for each pixel the groups of channels of which any fires at any step, after shape.c.
 
    A group is as many channels as one product takes in: 1 in float32, 2 in bfloat16, 4 in int8. Its digits, 32 bits each,
-   are what the products read. Nothing fires before step k + 1, so that the first k + 1 digits only count together:
-
-       u[k+1] = beta^(k+1) v[0] + W (sum_{m <= k+1} beta^(k+1-m) s[m])
-
-   convolution.py gives the macros CODE, KIND (0, 1, 2 for the types above), INPUT, the type of the spikes that are read,
-   and DIGITS = T - k. No sum of the first digits is beyond what its type holds. */
+   are what the products read. convolution.py gives the macro KIND (0, 1, 2 for the types above). */
 #define ENTRY ((DIGITS + 8) / 8 * 8)
 #define GROUP (1 << KIND)
 

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from canonic.codes import CSS
-from canonic.network.convolution import prepared, takes
+from canonic.network.convolution import takes
 from canonic.network.graph import Graph, Node, Population
 from canonic.network.grids import largest_sum
 from canonic.network.inputs import prototype
 from canonic.network.plan import Plan
 from canonic.network.pooling import poolable
 from canonic.network.population import ceiling_of, per_channel
+from canonic.network.products import DENSE, kind_of, prepared
 from canonic.neurons import saturation
 
 Source = tuple[str, Node | None]
@@ -111,7 +112,7 @@ def _behind(plan: Plan, node: Population) -> Population:
         and source.inputs
         and source.inputs[0] not in plan.whole
         and takes(source, code)
-        and _worth_lists(source, code, plan.graph.levels[1])
+        and _worth_it(source, code, plan.graph.levels[1])
         and _read_once(plan.graph, source.name)
     ]
     own = per_channel(node, ceiling_of(node, code))
@@ -127,12 +128,14 @@ def _behind(plan: Plan, node: Population) -> Population:
     )
 
 
-def _worth_lists(convolution: Node, code: CSS, levels: int) -> bool:
-    """Whether lists of events are faster than dense products (measured: docs/performance.md).
+def _worth_it(convolution: Node, code: CSS, levels: int) -> bool:
+    """Whether one program is faster than products of torch's and a population's (measured: docs/performance.md).
 
-    Digits of many levels are often events: dense products of 8 bits win then, and all do for one or two digits.
+    Digits of many levels are often events: lists gain little then, and nothing for one or two digits.
     """
-    return levels == 1 or ("unit" not in convolution.tensors and code.steps > 2)
+    if levels == 1 or kind_of(convolution, code, levels) == DENSE:
+        return True
+    return "unit" not in convolution.tensors and code.steps > 2
 
 
 def _holds(graph: Graph, node: Population, code: CSS) -> bool:

@@ -1,0 +1,136 @@
+"""How convolutions of spikes multiply: the kinds of products, which a processor has, and weights as they read them."""
+
+import ctypes
+import logging
+import platform
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from canonic.codes import CSS
+from canonic.native.build import features
+from canonic.network.graph import Node
+from canonic.network.kernels import geometry
+
+log = logging.getLogger("canonic")
+
+LANES = 16
+SUMS = 28
+"""Vectors of sums that registers hold, beside the weights and digits that are multiplied."""
+DENSE = 3
+"""The kind of dense products of 8 bits (dense.c); those before go by lists (lists.c)."""
+WEIGHTS = (torch.float32, torch.bfloat16, torch.uint8, torch.int8)
+"""What weights are held in, by the kind of products."""
+FEATURES: tuple[set[str], ...] = (
+    set(),
+    {"avx512_bf16", "avx512bw", "avx512vl"},
+    {"avx512_vnni", "avx512bw", "avx512vl"},
+    {"avx512_vnni", "avx512bw", "avx512vl"},
+)
+"""What a processor must have for them."""
+TILES = {"amx_tile", "amx_int8"}
+"""What it has that multiplies whole tiles of 8 bits."""
+NARROW = 32
+"""Outputs up to which products without tiles are faster of all ternary digits than by lists (measured)."""
+LARGEST_DIGIT = 127
+"""What digits of the fast kinds hold, and the sum of the first k + 1 as one digit."""
+
+
+def prepared(node: Node, code: CSS, levels: int) -> Node:
+    """Return the convolution with its weights as the program reads them, its bias and its units for each channel.
+
+    Args:
+        node: the convolution.
+        code: of the population behind it.
+        levels: the largest digit of the spikes that it reads.
+    """
+    weight, kind = node.tensors["weight"], kind_of(node, code, levels)
+    unit = node.tensors["unit"] if kind >= 2 else torch.ones(1)
+    tile = LANES * _width(-(-len(weight) // LANES), code.steps - code.silent, kind)
+    missing = -len(weight) % tile
+    bias = node.tensors.get("bias", torch.zeros(1)) * code.beta**code.silent
+    whole = {name: v.float().reshape(-1).expand(len(weight)) for name, v in {"unit": unit, "bias": bias}.items()}
+    whole = {name: pad(v, (0, missing)) for name, v in whole.items()}
+    numbers = pad((weight / unit.reshape(-1, 1, 1, 1)).round() if kind >= 2 else weight, (0, 0, 0, 0, 0, 0, 0, missing))
+    ready = (
+        _in_runs(numbers, tile, together=geometry(node)[2][1] == 1) if kind == DENSE else _packed(numbers, kind, tile)
+    )
+    return node.with_tensors(program=ready, **{f"program {name}": v for name, v in whole.items()})
+
+
+def kind_of(node: Node, code: CSS, levels: int) -> int:
+    """Return the fastest kind of products for the weights; float32 holds them all."""
+    weight, known = node.tensors["weight"], set(features().split())
+    kind = 2 if "unit" in node.tensors else int(weight.dtype == torch.bfloat16)
+    if weight.shape[1] % 2**kind or not FEATURES[kind] <= known:
+        return 0
+    if kind and (reason := _unfit(code, levels)) is not None:
+        _said(reason)
+        return 0
+    return DENSE if kind == 2 and (levels > 1 or len(weight) <= NARROW or tiles()) else kind
+
+
+def tiles() -> bool:
+    """Whether the processor multiplies tiles, and Linux lets this process."""
+    return set(features().split()) >= TILES and _allowed()
+
+
+@cache
+def _allowed() -> bool:
+    """Ask Linux for the registers of tiles, which are too large for a process that has not."""
+    request, tile_data = 0x1023, 18  # ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+    if platform.system() != "Linux" or platform.machine() != "x86_64":
+        return False
+    return bool(ctypes.CDLL(None).syscall(158, request, tile_data) == 0)  # arch_prctl
+
+
+def _unfit(code: CSS, levels: int) -> str | None:
+    """Return why the first digits do not add up to a digit of the fast kinds; None if they do."""
+    if code.beta % 1:
+        return f"digits of beta = {code.beta:g} add up to no whole number"
+    largest = levels * sum(code.beta**i for i in range(code.silent + 1))
+    if largest <= LARGEST_DIGIT:
+        return None
+    return f"the first {code.silent + 1} digits up to {levels} add up to {largest:.0f}, beyond {LARGEST_DIGIT}"
+
+
+@cache
+def _said(reason: str) -> None:
+    """Say once why weights are multiplied as they are."""
+    log.info("convolutions multiply in float32, with the same spikes, as %s", reason)
+
+
+def _width(vectors: int, digits: int, kind: int) -> int:
+    """Return how many vectors of output channels are computed at once: a divisor of their number.
+
+    Dense products take them one after the other; two are for the neurons, which hide each other's latency.
+    """
+    if kind == DENSE:
+        return 2 - vectors % 2
+    return max(n for n in (1, 2, 3, 4) if vectors % n == 0 and (n == 1 or n * digits <= SUMS))
+
+
+def _packed(weight: Tensor, kind: int, tile: int) -> Tensor:
+    """Return weights as ``[tiles, taps, groups, tile, group]``, those of int8 with 128 added."""
+    group, (outputs, channels) = 2**kind, weight.shape[:2]
+    shifted = weight + 128 if kind == 2 else weight
+    taps = shifted.movedim((0, 1), (3, 2)).reshape(-1, channels // group, group, outputs // tile, tile)
+    return taps.permute(3, 0, 1, 4, 2).contiguous().to(WEIGHTS[kind])
+
+
+def _in_runs(weight: Tensor, tile: int, *, together: bool) -> Tensor:
+    """Return whole weights as ``[tiles, vectors, 1 + quads, LANES, 4]`` of dense.c.
+
+    Args:
+        weight: of the convolution.
+        tile: outputs of a tile.
+        together: whether the taps of a row of the kernel are neighbours: they are one run then, each its own if not.
+    """
+    outputs, _, height, width = weight.shape
+    vectors, runs = outputs // LANES, height if together else height * width
+    begin = (-128 * weight.long().sum((1, 2, 3))).int().view(torch.int8).view(vectors, 1, LANES, 4)
+    rows = weight.permute(0, 2, 3, 1).reshape(vectors, LANES, runs, -1)
+    rows = pad(rows, (0, -rows.shape[-1] % 64)).reshape(vectors, LANES, -1, 4).transpose(1, 2)
+    return torch.cat([begin, rows.to(torch.int8)], 1).view(-1, tile // LANES, 1 + rows.shape[1], LANES, 4).contiguous()
