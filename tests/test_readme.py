@@ -20,14 +20,20 @@ def test_the_five_minute_path_works_in_an_empty_folder(tmp_path, monkeypatch):
     torch.save(scope["make"]().state_dict(), "weights.pt")
     listed = [words for language, _, content in README if language == "sh" for words in commands(content)]
     ours = [words for words in listed if words[0] == "canonic"]
-    assert [words[1] for words in ours] == ["explain", "convert", "evaluate", "verify", "report"]
-    first, *others = ours
+    path, training = ours[:5], ours[5:]
+    assert [words[1] for words in path] == ["explain", "convert", "evaluate", "verify", "report"]
+    first, *others = path
     program = [sys.executable, "-c", "from canonic.cli.main import main; main()", *first[1:]]
     subprocess.run(program, check=True, capture_output=True)  # once as it is typed; the others need no new Python
     for words in others:
         run(words, monkeypatch)
     assert (tmp_path / "snn.safetensors").exists()
     assert (tmp_path / "report.html").exists()
+    page = [
+        words for language, _, content in blocks("docs/learn.md") if language == "sh" for words in commands(content)
+    ]
+    known = [" ".join(words).replace(" --limit 100", "") for words in page]  # tests/test_docs.py follows that page
+    assert [line for words in training if (line := " ".join(words).replace(" --limit 100", "")) not in known] == []
 
 
 def test_the_python_snippet_works(tmp_path, monkeypatch):
