@@ -151,7 +151,8 @@ def of_steps_without_spikes(shape, classes):
 
 
 def test_sequences_with_one_answer_are_trained_measured_and_kept(digits):
-    data = TensorDataset(digits["sequences", True].tensors[0], digits["pictures", True].tensors[1])
+    events = (digits["sequences", True].tensors[0] > 0.5).to(torch.int8)  # bytes, as files of events have them
+    data = TensorDataset(events, digits["pictures", True].tensors[1])
     known = replace(entry("lif"), name="steps", kind="sequences", forward=stream)
     known = replace(known, build=of_steps, ann=of_steps_without_spikes)
     found = train(known, data, Recipe(4, 50, optimiser=Optimiser(lr=0.01)), progress=False)

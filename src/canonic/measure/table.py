@@ -87,7 +87,7 @@ def operations(snn: SpikingNetwork, test: TensorDataset, batch: int) -> dict[str
 def dense(net: nn.Module, x: Shaped[Tensor, "1 ..."]) -> dict[str, float]:
     """Return multiplications and microjoules of a sample in a network without time, no number being zero."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        net.eval()(x)
+        net.eval()(x.to(torch.get_default_dtype()))
     products = counter.get_total_flops() / 2
     return {"ann_MACs": products, "ann_energy": 1e-6 * products * (ADD["fp32"] + MULTIPLY["fp32"])}
 

@@ -132,6 +132,8 @@ def _checked(graph: Graph, name: str, x: object, where: str) -> Tensor:
     if not isinstance(x, Tensor):
         raise DataError(f"{where}: input {name} must be a tensor [{shape}], got {described(x)}: {remedy(x)}")
     kind = graph[name].arguments.get("dtype")
+    if "frames" in graph[name].arguments and not x.is_complex():
+        x = x.to(torch.get_default_dtype())  # events may be bytes
     if kind is None and not x.is_floating_point():
         raise DataError(
             f"{where}: input {name} must be floating point, got {x.dtype}: scale it as in training, x.float()"
