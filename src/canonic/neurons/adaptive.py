@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from canonic.errors import CanonicError
-from canonic.neurons.rules import POSITIVE, Fire, State, admit
+from canonic.neurons.rules import POSITIVE, Fire, Resting, State, StateType
 from canonic.neurons.surrogate import Surrogate, gaussian
 
 
@@ -30,7 +30,7 @@ def decay(tau: Float[Tensor, "..."] | float, like: Tensor) -> Float[Tensor, "...
 
 
 @dataclass(frozen=True)
-class ALIF:
+class ALIF(Resting):
     """The adaptive leaky neuron (Yin, Corradi and Bohte, arXiv 2005.11633)::
 
         b[t] = rho b[t-1] + (1 - rho) s[t-1]                                rho = e^(-1 / tau_adaptation)
@@ -61,16 +61,12 @@ class ALIF:
     fire: Fire = field(default_factory=lambda: Surrogate(gaussian()))
     sends: str = "spikes"
 
-    random: ClassVar[bool] = False
+    rests: ClassVar[StateType] = Adapted
 
     def __post_init__(self) -> None:
         if self.sends not in ("spikes", "membrane"):
             raise CanonicError(f"ALIF sends spikes or its membrane, got {self.sends!r}: spikes go between layers")
-        admit(self)
-
-    def rest(self, like: Float[Tensor, "batch *shape"]) -> Adapted:
-        """Return empty membranes at the threshold of rest."""
-        return Adapted(torch.zeros_like(like), torch.zeros_like(like), torch.zeros_like(like))
+        super().__post_init__()
 
     def step(
         self, state: State, current: Float[Tensor, "batch *shape"], _draw: Float[Tensor, "batch *shape"] | None = None

@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from canonic.neurons.rules import POSITIVE, UNIT, Fire, Potential, State, admit
+from canonic.neurons.rules import POSITIVE, UNIT, Fire, Potential, Resting, State, StateType
 from canonic.neurons.surrogate import Surrogate, atan, triangle
 
 
@@ -18,13 +17,8 @@ class Fired(NamedTuple):
     fired: Float[Tensor, "batch *shape"]
 
 
-def silent(like: Float[Tensor, "batch *shape"]) -> Fired:
-    """Return empty membranes that have not fired."""
-    return Fired(torch.zeros_like(like), torch.zeros_like(like))
-
-
 @dataclass(frozen=True)
-class Leaky:
+class Leaky(Resting):
     """The neuron of snnTorch: ``u = leak u + I - theta s[t-1]; s = H(u - theta)``.
 
     Its reset comes with the next step, and does not leak (Eshraghian et al., arXiv 2109.12894).
@@ -48,14 +42,7 @@ class Leaky:
     theta: float | Tensor = field(default=1.0, metadata=POSITIVE)
     fire: Fire = field(default_factory=lambda: Surrogate(atan()))
 
-    random: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        admit(self)
-
-    def rest(self, like: Float[Tensor, "batch *shape"]) -> Fired:
-        """Return empty membranes."""
-        return silent(like)
+    rests: ClassVar[StateType] = Fired
 
     def step(
         self, state: State, current: Float[Tensor, "batch *shape"], _draw: Float[Tensor, "batch *shape"] | None = None
@@ -67,7 +54,7 @@ class Leaky:
 
 
 @dataclass(frozen=True)
-class SingleSpike:
+class SingleSpike(Resting):
     """A neuron that fires at most once: ``u = leak u + I; s = H(u - theta) (1 - fired); u -= theta s``.
 
     (Datta, Kundu and Beerel, arXiv 2107.12374; the details are derived, docs/systems.md says how.)
@@ -92,14 +79,7 @@ class SingleSpike:
     theta: float | Tensor = field(default=1.0, metadata=POSITIVE)
     fire: Fire = field(default_factory=lambda: Surrogate(triangle(gamma=0.3)))
 
-    random: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        admit(self)
-
-    def rest(self, like: Float[Tensor, "batch *shape"]) -> Fired:
-        """Return empty membranes that have not fired."""
-        return silent(like)
+    rests: ClassVar[StateType] = Fired
 
     def step(
         self, state: State, current: Float[Tensor, "batch *shape"], _draw: Float[Tensor, "batch *shape"] | None = None
@@ -111,7 +91,7 @@ class SingleSpike:
 
 
 @dataclass(frozen=True)
-class Integrator:
+class Integrator(Resting):
     """A neuron that never fires, and sends its membrane: ``u = leak u + I``. An output that is read as a number.
 
     Args:
@@ -127,15 +107,6 @@ class Integrator:
     """
 
     leak: float | Tensor = field(default=1.0, metadata=UNIT)
-
-    random: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        admit(self)
-
-    def rest(self, like: Float[Tensor, "batch *shape"]) -> Potential:
-        """Return empty membranes."""
-        return Potential(torch.zeros_like(like))
 
     def step(
         self, state: State, current: Float[Tensor, "batch *shape"], _draw: Float[Tensor, "batch *shape"] | None = None

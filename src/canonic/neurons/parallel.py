@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from canonic.errors import CanonicError
-from canonic.neurons.rules import OF_STEPS, POSITIVE, UNIT, Fire, State, admit
+from canonic.neurons.rules import OF_STEPS, POSITIVE, UNIT, Fire, Resting, State, StateType, admit
 from canonic.neurons.surrogate import Surrogate
 
 
@@ -19,7 +19,7 @@ class Estimate(NamedTuple):
 
 
 @dataclass(frozen=True)
-class MPE:
+class MPE(Resting):
     """The membrane potential estimation neuron (arXiv 2409.04978)::
 
         B[t] ~ Bernoulli(sigmoid(I[t]));    m[t] = (1 - B[t]) I[t],  m[0] = 0
@@ -46,15 +46,9 @@ class MPE:
     share: Tensor | None = field(default=None, metadata=OF_STEPS)
     fire: Fire = field(default_factory=Surrogate)
 
+    rests: ClassVar[StateType] = Estimate
     random: ClassVar[bool] = True
     expectation: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        admit(self)
-
-    def rest(self, like: Float[Tensor, "batch *shape"]) -> Estimate:
-        """Return empty membranes."""
-        return Estimate(torch.zeros_like(like))
 
     def step(
         self, state: State, current: Float[Tensor, "batch *shape"], draw: Float[Tensor, "batch *shape"] | None = None

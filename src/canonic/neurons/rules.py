@@ -27,6 +27,8 @@ _BOUNDS = {"unit": (1.0, "in (0, 1]"), "positive": (math.inf, "above 0")}
 State = tuple[Tensor, ...]
 """A NamedTuple of tensors ``[batch, *shape]``, by which a population continues where it was."""
 
+StateType = type[State]
+
 
 @runtime_checkable
 class Rule(Protocol):
@@ -84,8 +86,27 @@ def _within(name: str, value: object, highest: float, words: str) -> None:
         raise CanonicError(f"{name} must be {words}, got {value}")
 
 
+class Resting:
+    """What most rules are: fields that are checked, and a state that is 0 at rest.
+
+    Attributes:
+        random: whether a step needs a draw.
+        rests: the state, a NamedTuple of tensors.
+    """
+
+    random: ClassVar[bool] = False
+    rests: ClassVar[StateType] = Potential
+
+    def __post_init__(self) -> None:
+        admit(self)
+
+    def rest(self, like: Float[Tensor, "batch *shape"], /) -> State:
+        """Return the state before the first step."""
+        return self.rests(*(torch.zeros_like(like) for _ in self.rests.__annotations__))
+
+
 @dataclass(frozen=True)
-class LIF:
+class LIF(Resting):
     """The leaky integrate-and-fire neuron: ``u = leak u + I; s = H(u - theta)``; ``u -= theta s``, or ``u (1 - s)``.
 
     A leak of 1 is a neuron that does not leak (Gerstner et al., Neuronal dynamics, 2014, chapter 1, in steps).
@@ -114,16 +135,10 @@ class LIF:
     fire: Fire = field(default_factory=Surrogate)
     detach_reset: bool = False
 
-    random: ClassVar[bool] = False
-
     def __post_init__(self) -> None:
         if self.reset not in ("soft", "hard"):
             raise CanonicError(f"reset of LIF must be soft or hard, got {self.reset!r}: soft keeps what is above theta")
-        admit(self)
-
-    def rest(self, like: Float[Tensor, "batch *shape"]) -> Potential:
-        """Return empty membranes."""
-        return Potential(torch.zeros_like(like))
+        super().__post_init__()
 
     def step(
         self, state: State, current: Float[Tensor, "batch *shape"], _draw: Float[Tensor, "batch *shape"] | None = None
@@ -143,7 +158,7 @@ class LIF:
 
 
 @dataclass(frozen=True)
-class IF:
+class IF(Resting):
     """Integrate and fire, a spike being worth theta: ``u += I; s = H(u - at theta); u -= theta s``; sends ``theta s``.
 
     So ``sum of what it sent = sum of I - u[T]``, and with ``at = 1/2`` the mean that it sends is nearest to the mean of
@@ -166,15 +181,6 @@ class IF:
     theta: float | Tensor = field(default=1.0, metadata=POSITIVE)
     at: float = field(default=1.0, metadata=UNIT)
     fire: Fire = field(default_factory=Surrogate)
-
-    random: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        admit(self)
-
-    def rest(self, like: Float[Tensor, "batch *shape"]) -> Potential:
-        """Return empty membranes."""
-        return Potential(torch.zeros_like(like))
 
     def step(
         self, state: State, current: Float[Tensor, "batch *shape"], _draw: Float[Tensor, "batch *shape"] | None = None

@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from canonic.errors import CanonicError
-from canonic.neurons.rules import POSITIVE, UNIT, Potential, State, admit
+from canonic.neurons.rules import POSITIVE, UNIT, Potential, Resting, State
 
 
 @dataclass(frozen=True)
-class Stochastic:
+class Stochastic(Resting):
     """``V = leak V + gain I; p = 1 / (1 + e^-V); s ~ Bernoulli(p)`` (arXiv 2404.17719); with a soft reset, ``V -= s``.
 
     Its gradient is straight through the draw: ``ds/dp = 1``, ``dp/dV = p (1 - p)``.
@@ -40,11 +40,7 @@ class Stochastic:
     def __post_init__(self) -> None:
         if self.reset not in ("none", "soft"):
             raise CanonicError(f"reset of Stochastic must be none or soft, got {self.reset!r}: as published, none")
-        admit(self)
-
-    def rest(self, like: Float[Tensor, "batch *shape"]) -> Potential:
-        """Return empty membranes."""
-        return Potential(torch.zeros_like(like))
+        super().__post_init__()
 
     def step(
         self, state: State, current: Float[Tensor, "batch *shape"], draw: Float[Tensor, "batch *shape"] | None = None
