@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from canonic import CSS, compare, convert, evaluate
+from canonic.learn import IF, LIF, Population, as_network
 from canonic.report.codespage import comparison_page
 from canonic.report.explorer import explore
 from canonic.report.page import report
@@ -245,6 +246,22 @@ def test_values_of_vectors_and_an_evaluation_that_was_interrupted(opened, tmp_pa
     assert "Largest difference to the source network" in page.locator("#says").inner_text()
     assert "no picture: values of an input of shape 6" in page.locator("#input-note").inner_text()
     page.screenshot(path=SHOTS / "report-regression.png", full_page=True)
+
+
+def test_a_trained_network_is_explored_without_a_source(opened, tmp_path):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 8), Population(LIF(leak=0.5)), nn.Linear(8, 3), Population(IF(theta=0.5)))
+    snn, x, y = as_network(net, torch.rand(2, 6), 4, readout="first"), 3 * torch.rand(30, 6), torch.arange(30) % 3
+    explorer = explore(snn, zip(x[:2], y[:2], strict=True), ("a", "b", "c"))
+    assert [layer.code for layer in explorer.layers] == ["LIF", "IF"]
+    assert any(None in row for sample in explorer.samples for row in sample.readout)
+    text = report(evaluate(snn, [(x, y)]).to_json(), None, snn.describe(), explorer)
+    (tmp_path / "report.html").write_text(text, encoding="utf-8")
+    page = opened((tmp_path / "report.html").as_uri())
+    page.get_by_role("slider", name="Step").fill("4")
+    assert "The answer now: " in page.locator("#says").inner_text()
+    assert "source" not in page.locator("#explorer").inner_text()
+    assert page.locator("#readout-bars canvas, #readout-bars svg").count()
 
 
 def painted(page, index):

@@ -106,10 +106,10 @@ def make_report(
     trained = snn.plan.stepwise  # without a source network to compare its layers with
     verification = None if trained else snn.verify(_batches(sample(data, VERIFIED), batch_size)).to_json()
     shown = sample(data, max(1, pictures))
-    samples = [shown[index] for index in range(len(shown))] if pictures and not trained else []  # type: ignore[arg-type]
+    samples = [shown[index] for index in range(len(shown))] if pictures else []  # type: ignore[arg-type]
     output = evaluation["output"]
     named = classes or _classes_of(data, outputs_named(snn, classes, output))
-    classifies = evaluation["outputs"][output]["agreement"] is not None
+    classifies = evaluation["outputs"][output]["agreement"] is not None or (trained and bool(evaluation["accuracy"]))
     explorer = explore(snn, samples, named, output=output, classifies=classifies) if samples else None
     return report(evaluation, verification, snn.describe(), explorer, title, origins)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from math import isfinite
 
 import torch
 from torch import Tensor
@@ -88,7 +89,7 @@ def _layer(snn: SpikingNetwork, node: Population, limit: int) -> Layer:
     code = snn.plan.codes[node.name]
     return Layer(
         name=node.name,
-        code=text_of(code),
+        code=node.neurons.rule.name if node.neurons.rule else text_of(code),
         first=snn.graph.first_steps[node.name],
         silent=node.silent,
         weights=code.weights,
@@ -111,19 +112,20 @@ def _shown(snn: SpikingNetwork, layers: Sequence[Layer], place: int, sample: obj
 
     def keep(node: Node, given: Sequence[Tensor], result: Scan | Tensor) -> None:
         if isinstance(node, Population) and isinstance(result, Scan):
-            events[node.name] = result.spikes[:, 0].cpu()
-            few[node.name] = watched(snn.layerwise_plan, node, given, result.spikes, activations[node.name])
+            events[node.name] = _events(node, result.spikes[:, 0].cpu())
+            few[node.name] = watched(snn.layerwise_plan, node, given, result.spikes, activations.get(node.name))
 
     given = parted(sample, snn.graph.inputs, "a sample")
     alone = [x[None] if isinstance(x, Tensor) else x for x in given.inputs]
     inputs = checked(snn.graph, alone, "a sample")
     with torch.no_grad():
-        source = reference(snn.graph, inputs, keep_source)[place].cpu().flatten()
+        source = None if snn.plan.stepwise else reference(snn.graph, inputs, keep_source)[place].cpu().flatten()
         readout = by_step(snn.clocked_plan, snn.layerwise_plan, inputs, keep)[place].cpu()
     steps = readout.reshape(len(readout), -1)[_first_answer(snn, place) - 1 :]
     label = _label(given.labels)
     answers = tuple(int(step.argmax()) for step in steps)
-    outputs = _most_telling(steps[-1], [*([] if label is None else [label]), int(source.argmax()), *reversed(answers)])
+    told = None if source is None else int(source.argmax())
+    outputs = _most_telling(steps[-1], [*(one for one in (label, told) if one is not None), *reversed(answers)])
     return Shown(
         label=label,
         picture=_picture(snn, inputs),
@@ -133,10 +135,16 @@ def _shown(snn: SpikingNetwork, layers: Sequence[Layer], place: int, sample: obj
         negative=tuple(_counted(events[layer.name] < 0) for layer in layers),
         outputs=outputs,
         readout=tuple(_rounded(step[list(outputs)]) for step in steps),
-        source=_rounded(source[list(outputs)]),
+        source=None if source is None else _rounded(source[list(outputs)]),
         answers=answers,
-        source_answer=int(source.argmax()),
+        source_answer=told,
     )
+
+
+def _events(node: Population, spikes: Tensor) -> Tensor:
+    """Return the digits of a population as events of its alphabet; by a rule all are alike, and membranes none."""
+    rule = node.neurons.rule
+    return spikes if rule is None else spikes.sign() if rule.fires else torch.zeros_like(spikes)
 
 
 def _packed(layers: Sequence[Layer], events: Mapping[str, Tensor]) -> str:
@@ -177,6 +185,6 @@ def _counted(spikes: Tensor) -> tuple[int, ...]:
     return tuple(spikes.flatten(1).sum(1).tolist())
 
 
-def _rounded(values: Tensor) -> tuple[float, ...]:
-    """Return numbers with five digits, which is what a chart can show."""
-    return tuple(float(f"{value:.5g}") for value in values.tolist())
+def _rounded(values: Tensor) -> tuple[float | None, ...]:
+    """Return numbers with five digits, which is what a chart can show; None is none that is finite."""
+    return tuple(float(f"{value:.5g}") if isfinite(value) else None for value in values.tolist())

@@ -49,8 +49,9 @@ class Shown:
         positive: events above zero of each layer (all neurons) at each digit.
         negative: those below zero likewise.
         outputs: which elements of the output are shown.
-        readout: those after each step from the first answer on: ``[steps, outputs]``.
-        source: those of the source network.
+        readout: those after each step from the first answer on: ``[steps, outputs]``; None where they are not finite,
+            as of classes that did not fire when another one answered.
+        source: those of the source network; None where there is none.
         answers: index of the largest of all outputs after each step, likewise ``[steps]``.
         source_answer: that of the source network.
     """
@@ -62,10 +63,10 @@ class Shown:
     positive: tuple[tuple[int, ...], ...]
     negative: tuple[tuple[int, ...], ...]
     outputs: tuple[int, ...]
-    readout: tuple[tuple[float, ...], ...]
-    source: tuple[float, ...]
+    readout: tuple[tuple[float | None, ...], ...]
+    source: tuple[float | None, ...] | None
     answers: tuple[int, ...]
-    source_answer: int
+    source_answer: int | None
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,8 @@ def _lines(series: Mapping[str, Sequence[Number]], *, unit: str) -> Chart:
         for name, values in series.items()
         for epoch, value in enumerate(values, 1)
     ]
+    epochs = max(map(len, series.values()))
+    ticks = list(range(1, epochs + 1, -(-epochs // 12)))
     value: Spec = {"field": "value", "type": "quantitative", "title": unit, "scale": {"zero": False}}
     of: Spec = {"field": "of", "type": "nominal", "title": None, "scale": {"range": [SPIKING, SOURCE]}}
     return chart(
@@ -67,7 +69,7 @@ def _lines(series: Mapping[str, Sequence[Number]], *, unit: str) -> Chart:
             "data": {"values": points},
             "mark": {"type": "line", "strokeWidth": 2.5, "point": {"size": 30}},
             "encoding": {
-                "x": {"field": "epoch", "type": "quantitative", "axis": {"tickMinStep": 1, "grid": False}},
+                "x": {"field": "epoch", "type": "quantitative", "axis": {"values": ticks, "grid": False}},
                 "y": value,
                 "color": of,
                 "tooltip": [{"field": "of"}, {"field": "epoch"}, {"field": "value", "format": ".4g"}],

@@ -25,13 +25,13 @@ class Neuron:
         place: in the layer.
         events: its T digits.
         membranes: after each of its T + k steps, in units of theta.
-        source: its activation in the source network, in units of theta.
+        source: its activation in the source network, in units of theta; None where there is none.
     """
 
     place: tuple[int, ...]
     events: tuple[float, ...]
     membranes: tuple[float, ...]
-    source: float
+    source: float | None
 
 
 def watched(
@@ -39,7 +39,7 @@ def watched(
     node: Population,
     given: Sequence[Tensor],
     spikes: Shaped[Tensor, "time 1 *shape"],
-    source: Float[Tensor, "1 *shape"],
+    source: Float[Tensor, "1 *shape"] | None,
 ) -> tuple[Neuron, ...]:
     """Return a few neurons of a population, from the one that sends the largest number to the least that sends one.
 
@@ -48,7 +48,7 @@ def watched(
         node: the population.
         given: the streams that it reads.
         spikes: its digits.
-        source: its activation in the source network, in units of theta.
+        source: its activation in the source network, in units of theta; None where there is none.
     """
     values = plan.codes[node.name].decode(spikes).flatten()
     order = values.abs().argsort(descending=True, stable=True)
@@ -59,11 +59,11 @@ def watched(
         chosen.tolist(),
         spikes.flatten(1)[:, chosen].float().T.tolist(),
         found.membranes.flatten(1)[:, chosen].float().T.tolist(),
-        source.flatten()[chosen].tolist(),
+        [None] * len(chosen) if source is None else source.flatten()[chosen].tolist(),
         strict=True,
     )
     return tuple(
-        Neuron(_place(index, node.shape), _rounded(events), _rounded(membranes), float(f"{activation:.5g}"))
+        Neuron(_place(index, node.shape), _rounded(events), _rounded(membranes), _five(activation))
         for index, events, membranes, activation in trains
     )
 
@@ -75,3 +75,7 @@ def _place(index: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 def _rounded(values: Sequence[float]) -> tuple[float, ...]:
     """Return numbers with five digits, which is what a page shows."""
     return tuple(float(f"{value:.5g}") for value in values)
+
+
+def _five(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.5g}")

@@ -143,7 +143,7 @@ function showNeuron(picture, layer, neuron) {
 
 function neuronCard(layer, { place, events, membranes, source }) {
   const values = prefixes(layer, events), first = layer.first - layer.silent;
-  const name = `Neuron ${place.join(", ")}: ${plain(values.at(-1))}, source ${plain(source)}`;
+  const name = `Neuron ${place.join(", ")}: ${plain(values.at(-1))}${source === null ? "" : `, source ${plain(source)}`}`;
   const rows = membranes.map((held, step) => {
     const m = step - layer.silent;
     return m < 0 ? [first + step + 1, "listens", "", plain(held), ""] : [first + step + 1, trimmed(events[m]), trimmed(layer.weights[m]), plain(held), plain(values[m])];
@@ -184,7 +184,7 @@ function rowsNow(sample) {
   const answer = values && data.classifies ? sample.answers[state.step - data.first_answer] : null;
   return sample.outputs.map((output, index) => ({
     name: named(output) + (output === sample.label ? " (label)" : ""),
-    value: values ? values[index] : 0, source: sample.source[index],
+    value: values ? values[index] : 0, source: sample.source && sample.source[index],
     kind: output === answer || !data.classifies ? "answer" : "other",
   }));
 }
@@ -193,15 +193,15 @@ const KINDS = { domain: ["answer", "other"], range: ["var(--spiking)", "var(--va
 const FIT = { width: "container", autosize: { type: "fit", contains: "padding" } };
 
 function barsSpec(sample) {
-  const all = [0, ...sample.source, ...sample.readout.flat()];
+  const all = [0, ...(sample.source ?? []), ...sample.readout.flat()];
   const y = { field: "name", type: "nominal", sort: null, title: null, axis: { ticks: false, domain: false, labelLimit: 130 } };
   const scale = { domain: [Math.min(...all), Math.max(...all)], nice: true };
-  const shared = { y, tooltip: [{ field: "name" }, { field: "value", title: "now" }, { field: "source" }] };
+  const shared = { y, tooltip: [{ field: "name" }, { field: "value", title: "now" }, ...(sample.source ? [{ field: "source" }] : [])] };
   return {
     ...FIT, height: 50 + 22 * sample.outputs.length, data: { name: "now", values: rowsNow(sample) },
     layer: [
       { mark: { type: "bar", height: { band: 0.66 } }, encoding: { ...shared, x: { field: "value", type: "quantitative", scale, title: "readout", axis: { tickCount: 5 } }, color: { field: "kind", type: "nominal", scale: KINDS, legend: null } } },
-      { mark: { type: "tick", color: "var(--source)", thickness: 2, size: 16 }, encoding: { ...shared, x: { field: "source", type: "quantitative", scale } } },
+      ...(sample.source ? [{ mark: { type: "tick", color: "var(--source)", thickness: 2, size: 16 }, encoding: { ...shared, x: { field: "source", type: "quantitative", scale } } }] : []),
     ],
   };
 }
@@ -227,13 +227,15 @@ function linesSpec(sample) {
 function says(sample) {
   const values = readoutAt(sample, state.step);
   if (!values) return `No digit of the answer yet: the first comes with step ${data.first_answer}.`;
+  if (!data.classifies && !sample.source) return "";
   if (!data.classifies) {
     const off = Math.max(...values.map((value, index) => Math.abs(value - sample.source[index])));
     return `Largest difference to the source network: ${off.toPrecision(3)}.`;
   }
   const answer = sample.answers[state.step - data.first_answer];
   const right = sample.label === null ? "" : answer === sample.label ? ", right" : `, wrong (label: ${named(sample.label)})`;
-  return `The answer now: ${named(answer)}${right}. The source network says ${named(sample.source_answer)}.`;
+  const source = sample.source ? ` The source network says ${named(sample.source_answer)}.` : "";
+  return `The answer now: ${named(answer)}${right}.${source}`;
 }
 
 function show() {
@@ -313,6 +315,7 @@ async function start() {
   find("layer").append(...data.layers.map((layer, index) => new Option(layer.name, index)));
   find("layer").addEventListener("change", (event) => watch(Number(event.target.value)));
   find("watch").hidden = !data.layers.length;
+  for (const text of document.querySelectorAll(".of-source")) text.hidden = data.samples[0].source === null;
   window.addEventListener("resize", show);
   find("explorer").addEventListener("keydown", (event) => {
     if (event.key !== " " || event.target.closest("button, summary, select")) return;

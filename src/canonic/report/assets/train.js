@@ -50,7 +50,7 @@ function* courseOf(values, goal, full, from, column, base, end) {
   const zero = goal < 0 ? base - VALUE : base;
   const y = (value) => Math.max(base - 1.1 * VALUE, Math.min(base + 0.1 * VALUE, zero - (VALUE * value) / full));
   yield svg("line", { class: "base", x1: GUTTER, x2: end, y1: zero, y2: zero });
-  yield svg("line", { class: "goal", x1: GUTTER, x2: end, y1: y(goal), y2: y(goal) });
+  if (goal !== null) yield svg("line", { class: "goal", x1: GUTTER, x2: end, y1: y(goal), y2: y(goal) });
   const path = values.map((value, m) => `V${y(value)}H${from + (m + 1) * column}`).join("");
   yield svg("path", { class: "value", d: `M${from} ${zero}${path}` });
 }
