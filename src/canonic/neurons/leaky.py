@@ -31,6 +31,7 @@ class Leaky(Resting):
     Raises:
         CanonicError: if one is out of range.
 
+    >>> import torch
     >>> rule, state = Leaky(leak=0.5), Leaky().rest(torch.zeros(1))
     >>> for current in (1.5, 0.25):
     ...     state, spikes = rule.step(state, torch.tensor([current]))
@@ -67,6 +68,7 @@ class SingleSpike(Resting):
     Raises:
         CanonicError: if one is out of range.
 
+    >>> import torch
     >>> rule, state, train = SingleSpike(leak=1.0), SingleSpike().rest(torch.zeros(1)), []
     >>> for _ in range(4):
     ...     state, spikes = rule.step(state, torch.tensor([0.5]))
@@ -100,8 +102,10 @@ class Integrator(Resting):
     Raises:
         CanonicError: if it is out of range.
 
+    >>> import torch
     >>> rule = Integrator(leak=0.5)
     >>> state, sent = rule.step(rule.rest(torch.zeros(1)), torch.ones(1))
+    >>> import torch
     >>> rule.step(state, torch.ones(1))[1].tolist()
     [1.5]
     """
