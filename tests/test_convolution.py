@@ -146,12 +146,14 @@ def test_dense_products_are_for_many_levels_few_outputs_and_tiles():
         Node("c", "synapse", "", ("x",), (), {}, {"weight": torch.ones(n, 4, 3, 3), "unit": torch.ones(n)})
         for n in (32, 33)
     )
+    floats = plain().with_tensors(weight=torch.ones(8, 4, 3, 3, dtype=torch.bfloat16))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(products, "features", lambda: " ".join(set().union(*products.FEATURES, products.TILES)))
         patch.setattr(products, "_allowed", lambda: True)
         assert products.kind_of(many, CSS(8, 1), 1) == products.DENSE
+        assert products.kind_of(floats, CSS(8, 1), 1) == products.HALF
         patch.setattr(products, "_allowed", lambda: False)
-        assert [products.kind_of(node, CSS(8, 1), 1) for node in (few, many)] == [products.DENSE, 2]
+        assert [products.kind_of(node, CSS(8, 1), 1) for node in (few, many, floats)] == [products.DENSE, 2, 1]
         assert products.kind_of(many, CSS(4, 0, 4.0, levels=16), 16) == products.DENSE
         patch.setattr(products, "features", lambda: "none")
         assert products.kind_of(few, CSS(8, 1), 1) == 0

@@ -1,36 +1,67 @@
-/* The currents of a convolution by products of all digits, 8 bits each, after shape.c: for digits that fire often, and for
-   processors that multiply whole tiles (AMX).
+/* The currents of a convolution by products of all digits, after shape.c: for digits that fire often, and for processors
+   that multiply whole tiles (AMX).
 
-   Digits are laid out with 128 added and the padding around them, [row, digit, pixel, channel]. What one row of the kernel
-   reads then lies in one piece where its taps are neighbours: a run. Products take four numbers of a run at a time. For LANES
-   output channels: weights [1 + runs x room, LANES, 4], where room is a multiple of 16 and 0 beyond a run; ahead of them
-   the LANES numbers of 32 bits that sums begin with:
+   Digits are laid out with the padding around them, [row, digit, pixel, channel], of 8 bits with 128 added, or if HALF of
+   bfloat16. What one row of the kernel reads then lies in one piece where its taps are neighbours: a run. Products take 32
+   bits of a run at a time. For LANES output channels: weights [1 + runs x room, LANES, 32 bits], where room is a multiple of
+   16 and 0 beyond a run; ahead of them the LANES numbers of 32 bits that sums begin with:
 
        sum W s = -128 sum W + sum W (s + 128)
 
-   convolution.py gives TILES: whether to multiply in tiles, of BLOCK neighbours by 64 numbers of a run by LANES channels. */
+   convolution.py gives TILES: whether to multiply in tiles, of BLOCK neighbours by 64 bytes of a run by LANES channels. */
+#define HALF (KIND == 4)
 #define QUAD (4 * LANES)
 
+#if HALF
+typedef uint16_t Number;
+typedef float Digit;
+typedef Floats Sums;
+#define EMPTY 0
+INLINE Digit read_digit(INPUT x) {
+    const uint32_t bits = (uint32_t)(uint16_t)x << 16;
+    float digit;
+    memcpy(&digit, &bits, sizeof digit);
+    return sizeof x == 1 ? (float)x : digit;
+}
+INLINE Number laid(Digit digit) {
+    uint32_t bits;
+    memcpy(&bits, &digit, sizeof bits);
+    return bits >> 16;
+}
+#else
+typedef uint8_t Number;
+typedef int Digit;
+typedef Ints Sums;
+#define EMPTY 128
+INLINE Digit read_digit(INPUT x) { return x; }
+INLINE Number laid(Digit digit) { return digit + EMPTY; }
+#endif
 typedef int8_t Weight;
 typedef struct { int32_t unused; } Row; /* lists have some */
 
 /* The part of the input that a thread works on: its rows of each image, from those of the output row `first` on, and how
-   far rows and digits lie apart. */
+   many bytes rows and digits lie apart. */
 typedef struct { const uint8_t *rows; int64_t first, height, row, digit; } Part;
 
-INLINE int64_t quads_of(const Shape *s) { return (s->dilation[1] == 1 ? s->kernel[1] : 1) * s->channels / 4; }
+INLINE int64_t pixel_of(const Shape *s) { return s->channels * sizeof(Number); }
+INLINE int64_t quads_of(const Shape *s) { return (s->dilation[1] == 1 ? s->kernel[1] : 1) * pixel_of(s) / 4; }
 INLINE int64_t runs_of(const Shape *s) { return s->kernel[0] * (s->dilation[1] == 1 ? 1 : s->kernel[1]); }
 INLINE int64_t weights_each(const Shape *s) { return (1 + runs_of(s) * ((quads_of(s) + 15) / 16 * 16)) * QUAD; }
 INLINE int64_t weights_of(const Shape *s) { return VECTORS * weights_each(s); }
 
 INLINE const uint8_t *run_at(const Shape *s, const Part *part, const uint8_t *from, int64_t run) {
     const int64_t each = s->dilation[1] == 1 ? 1 : s->kernel[1];
-    return from + run / each * s->dilation[0] * part->row + run % each * s->dilation[1] * s->channels;
+    return from + run / each * s->dilation[0] * part->row + run % each * s->dilation[1] * pixel_of(s);
 }
 
 #if TILES
 #define SUMS ((DIGITS + 5) / 6) /* times that the weights are read: six tiles hold sums, one digits, one weights */
 #define AT_ONCE ((DIGITS + SUMS - 1) / SUMS)
+#if HALF
+#define MULTIPLY_TILES _tile_dpbf16ps
+#else
+#define MULTIPLY_TILES _tile_dpbusd
+#endif
 #define EACH_TILE(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5)
 
 INLINE void begin_work(const Shape *s) {
@@ -44,7 +75,7 @@ INLINE void end_work(void) { _tile_release(); }
 /* The sums of neighbours that read from `from` on, [digit, pixel, lane]. */
 static __attribute__((noinline)) void sums_from(const Shape *s, const Part *part, const uint8_t *from, int n,
                                                 const Weight *weight, int32_t *sums) {
-    const int64_t apart = s->stride[1] * s->channels, runs = runs_of(s), quads = quads_of(s);
+    const int64_t apart = s->stride[1] * pixel_of(s), runs = runs_of(s), quads = quads_of(s);
     for (int t = 0; t < DIGITS; t += AT_ONCE) {
         const int digits = DIGITS - t < AT_ONCE ? DIGITS - t : AT_ONCE;
         const Weight *w = weight + QUAD;
@@ -54,7 +85,7 @@ static __attribute__((noinline)) void sums_from(const Shape *s, const Part *part
             const uint8_t *x = run_at(s, part, from, run) + t * part->digit;
             for (int64_t q = 0; q < quads; q += 16, w += 16 * QUAD) {
                 _tile_loadd(7, w, QUAD);
-#define MULTIPLY(j) if (j < digits) { _tile_loadd(6, x + j * part->digit + 4 * q, apart); _tile_dpbusd(j, 6, 7); }
+#define MULTIPLY(j) if (j < digits) { _tile_loadd(6, x + j * part->digit + 4 * q, apart); MULTIPLY_TILES(j, 6, 7); }
                 EACH_TILE(MULTIPLY)
             }
         }
@@ -70,7 +101,7 @@ INLINE void end_work(void) {}
 
 INLINE void sums_abreast(const Shape *s, const Part *part, const uint8_t *from, int pixels, const Weight *weight,
                          int32_t *sums) {
-    const int64_t apart = s->stride[1] * s->channels, runs = runs_of(s), quads = quads_of(s);
+    const int64_t apart = s->stride[1] * pixel_of(s), runs = runs_of(s), quads = quads_of(s);
     __m512i sum[ABREAST][DIGITS];
     UNROLLED for (int p = 0; p < pixels; p++)
         UNROLLED for (int t = 0; t < DIGITS; t++) sum[p][t] = _mm512_loadu_si512(weight);
@@ -95,7 +126,7 @@ INLINE void sums_abreast(const Shape *s, const Part *part, const uint8_t *from, 
 /* The sums of n neighbours that read from `from` on, [digit, pixel, lane]. */
 static __attribute__((noinline)) void sums_from(const Shape *s, const Part *part, const uint8_t *from, int n,
                                                 const Weight *weight, int32_t *sums) {
-    const int64_t apart = s->stride[1] * s->channels;
+    const int64_t apart = s->stride[1] * pixel_of(s);
     int p = 0;
     for (; p + ABREAST <= n; p += ABREAST)
         sums_abreast(s, part, from + p * apart, ABREAST, weight, sums + p * PIXEL_STEP);
@@ -108,14 +139,14 @@ INLINE const float *currents_of(const Shape *s, const Part *part, Pixel at, int 
                                 const float *unit, const float *bias, float *currents) {
     const int full = !TILES ? n : s->out_width < BLOCK ? (int)s->out_width : BLOCK;
     const uint8_t *from = part->rows + (at.image * part->height + (at.y - part->first) * s->stride[0]) * part->row +
-                          (at.x + n - full) * s->stride[1] * s->channels;
+                          (at.x + n - full) * s->stride[1] * pixel_of(s);
     int32_t sums[DIGITS * DIGIT_STEP] __attribute__((aligned(64)));
     for (int m = 0; m < VECTORS; m++) {
         const Floats units = read_float(unit + m * LANES, LANES), biases = read_float(bias + m * LANES, LANES);
         sums_from(s, part, from, full, weight + m * weights_each(s), sums);
         UNROLLED for (int t = 0; t < DIGITS; t++)
             for (int p = full - n; p < full; p++) {
-                Ints sum;
+                Sums sum;
                 memcpy(&sum, sums + t * DIGIT_STEP + p * PIXEL_STEP, sizeof sum);
                 const Floats current = __builtin_convertvector(sum, Floats) * units + (t ? (Floats){0} : biases);
                 memcpy(currents + m * VECTOR_STEP + t * DIGIT_STEP + p * PIXEL_STEP, &current, sizeof current);
@@ -125,14 +156,15 @@ INLINE const float *currents_of(const Shape *s, const Part *part, Pixel at, int 
 }
 
 /* Lay out the digits of a row of n numbers, of steps `plane` apart. */
-INLINE void lay(const INPUT *restrict x, int64_t plane, int64_t n, uint8_t *restrict to, int64_t digit) {
+INLINE void lay(const INPUT *restrict x, int64_t plane, int64_t n, Number *restrict to, int64_t digit) {
     for (int64_t j = 0; j < n; j++) {
-        int first = 0;
-        UNROLLED for (int t = 0; t <= CODE.silent; t++) first = first * (int)CODE.beta + x[t * plane + j];
-        to[j] = (uint8_t)(first + 128);
+        Digit first = 0;
+        UNROLLED for (int t = 0; t <= CODE.silent; t++)
+            first = first * (Digit)CODE.beta + read_digit(x[t * plane + j]);
+        to[j] = laid(first);
     }
     for (int t = 1; t < DIGITS; t++)
-        for (int64_t j = 0; j < n; j++) to[t * digit + j] = (uint8_t)(x[(t + CODE.silent) * plane + j] + 128);
+        for (int64_t j = 0; j < n; j++) to[t * digit + j] = laid(read_digit(x[(t + CODE.silent) * plane + j]));
 }
 
 /* Lay out the rows that a band reads; x is where its first image begins. */
@@ -140,14 +172,15 @@ INLINE Part part_of(const Shape *s, const INPUT *x, Band band, Row *unused, int3
     const int64_t n = s->width * s->channels, pad = s->padding[1] * s->channels, digit = n + 2 * pad;
     const int64_t from = band.first * s->stride[0] - s->padding[0];
     const int64_t height = (band.last - 1 - band.first) * s->stride[0] + (s->kernel[0] - 1) * s->dilation[0] + 1;
-    uint8_t *rows = (uint8_t *)scratch;
     for (int64_t r = 0; r < band.images * height; r++) {
         const int64_t y = from + r % height;
-        uint8_t *to = rows + r * DIGITS * digit;
-        memset(to, 128, DIGITS * digit);
+        Number *to = (Number *)scratch + r * DIGITS * digit;
+        memset(to, EMPTY, DIGITS * digit * sizeof *to);
         if (y >= 0 && y < s->height)
             lay(x + (r / height * s->height + y) * n, s->batch * s->height * n, n, to + pad, digit);
     }
+    memset((Number *)scratch + band.images * height * DIGITS * digit, 0, 64); /* tiles end there: 0 x NaN is no 0 */
     __asm__ volatile("" ::: "memory"); /* tiles are read behind the compiler's back */
-    return (Part){rows, band.first, height, DIGITS * digit, digit};
+    const int64_t each = digit * sizeof(Number);
+    return (Part){(const uint8_t *)scratch, band.first, height, DIGITS * each, each};
 }

@@ -32,7 +32,7 @@ from canonic.neurons import Scan
 
 SCRATCH = 2**19
 """Bytes of what products read that each thread keeps at hand, about: they stay in the second cache."""
-READS = (tuple(TYPES), (torch.int8, torch.bfloat16), (torch.int8,), (torch.int8,))
+READS = (tuple(TYPES), (torch.int8, torch.bfloat16), (torch.int8,), (torch.int8,), (torch.int8, torch.bfloat16))
 """The types of streams that the kinds of products take; what is not float32 is spikes."""
 NEURONS = ("vectors.c", "population.c", "shape.c", "tsa.c")
 BY_LISTS = (*NEURONS, "events.c", "lists.c", "convolution.c")
@@ -78,7 +78,8 @@ def convolved(
     shape, rows_each, room, threads = _shape(node, convolution, given)
     pictures, spikes = given.movedim(2, -1).contiguous(), _like(node, given, spike)
     counters = Counters(code.steps, threads, own.neurons)
-    listed, scratch = (torch.empty(threads * rows_each * n + LANES, dtype=torch.int32) for n in (8, room))
+    each = rows_each * room + LANES  # what tiles take in beyond the last row
+    listed, scratch = (torch.empty(threads * n, dtype=torch.int32) for n in (8 * rows_each, each))
     start = torch.zeros(node.shape[0]) if own.start is None else own.start
     terms = [None, *(x.contiguous() for x in own.terms)]
     owned = None, *own.weights, start, own.theta, own.ceiling
@@ -86,7 +87,7 @@ def convolved(
     weights = (packed, *(convolution.tensors[name] for name in ("program unit", "program bias")))
     read = *map(place, (pictures, *weights)), places(terms), places(kept[:-3]), *map(place, kept[-3:])
     written = map(place, (spikes, counters.sums, counters.events))
-    working = place(listed), c_int64(rows_each), place(scratch), c_int64(rows_each * room)
+    working = place(listed), c_int64(rows_each), place(scratch), c_int64(each)
     run(shape, *read, *written, *working, threads)
     return in_shape(counters.scan(spikes), node, given)
 
@@ -99,7 +100,7 @@ def _like(node: Population, given: Tensor, spike: torch.dtype) -> Tensor:
 def _layout(packed: Tensor, channels: int) -> tuple[int, int, bool, bool]:
     """Return the kind of products, the vectors of a tile, whether one is all channels, and whether all are full."""
     kind = WEIGHTS.index(packed.dtype)
-    vectors = packed.shape[1] if kind == DENSE else packed.shape[3] // LANES
+    vectors = packed.shape[1] if kind >= DENSE else packed.shape[3] // LANES
     return kind, vectors, channels == LANES, channels % LANES == 0
 
 
@@ -111,8 +112,8 @@ def _shape(node: Population, convolution: Node, given: Tensor) -> tuple["Array[c
     threads = min(torch.get_num_threads(), 1 + batch * node.size // 4096)
     packed, reach = convolution.tensors["program"], (kernel[0] - 1) * dilation[0] + 1
     read = (node.shape[1] - 1) * stride[0] + reach
-    if packed.dtype == WEIGHTS[DENSE]:  # digits, and the padding around them
-        room = steps * (width + 2 * padding[1]) * channels // 4
+    if packed.dtype in WEIGHTS[DENSE:]:  # digits, and the padding around them
+        room = steps * (width + 2 * padding[1]) * channels * packed.itemsize // 4
     else:
         entry, read = -(-(steps + 1) // 8) * 8, min(height, read)
         room = width * (packed.shape[2] * entry + entry + 1) + 1
@@ -157,8 +158,8 @@ def _program(
         "ALL_STEPS=UNROLLED",
         f"DIGITS={code.steps - code.silent}",
         f"KIND={kind}",
-        f"BLOCK={NEIGHBOURS if kind == DENSE else 1 + narrow}",
-        f"TILES={kind == DENSE and tiles():d}",
+        f"BLOCK={NEIGHBOURS if kind >= DENSE else 1 + narrow}",
+        f"TILES={kind >= DENSE and tiles():d}",
         f"INPUT={TYPES[given]}",
         f"VECTORS={vectors}",
         f"NARROW={narrow:d}",
@@ -167,5 +168,5 @@ def _program(
         "CURRENT=(const float *)terms[0] + m * (NARROW ? PIXEL_STEP : VECTOR_STEP) + (t - CODE.silent) * DIGIT_STEP",
         f"ADD_TERMS={own} {' '.join(terms)}",
     )
-    files = IN_FULL if kind == DENSE else BY_LISTS
+    files = IN_FULL if kind >= DENSE else BY_LISTS
     return program(files, "convolve", (*macros, *further), ("-ffp-contract=fast",) if kind == 0 else ())

@@ -133,7 +133,7 @@ def _worth_it(convolution: Node, code: CSS, levels: int) -> bool:
 
     Digits of many levels are often events: lists gain little then, and nothing for one or two digits.
     """
-    if levels == 1 or kind_of(convolution, code, levels) == DENSE:
+    if levels == 1 or kind_of(convolution, code, levels) >= DENSE:
         return True
     return "unit" not in convolution.tensors and code.steps > 2
 

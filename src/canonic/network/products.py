@@ -19,10 +19,10 @@ log = logging.getLogger("canonic")
 LANES = 16
 SUMS = 28
 """Vectors of sums that registers hold, beside the weights and digits that are multiplied."""
-DENSE = 3
-"""The kind of dense products of 8 bits (dense.c); those before go by lists (lists.c)."""
-WEIGHTS = (torch.float32, torch.bfloat16, torch.uint8, torch.int8)
-"""What weights are held in, by the kind of products."""
+DENSE, HALF = 3, 4
+"""The kinds of dense products, of 8 bits and of bfloat16 (dense.c); those before go by lists (lists.c)."""
+WEIGHTS = (torch.float32, torch.bfloat16, torch.uint8, torch.int8, torch.int16)
+"""What weights are held in, by the kind of products: the last are the bits of bfloat16."""
 FEATURES: tuple[set[str], ...] = (
     set(),
     {"avx512_bf16", "avx512bw", "avx512vl"},
@@ -30,8 +30,8 @@ FEATURES: tuple[set[str], ...] = (
     {"avx512_vnni", "avx512bw", "avx512vl"},
 )
 """What a processor must have for them."""
-TILES = {"amx_tile", "amx_int8"}
-"""What it has that multiplies whole tiles of 8 bits."""
+TILES = {"amx_tile", "amx_int8", "amx_bf16"}
+"""What it has that multiplies whole tiles."""
 NARROW = 32
 """Outputs up to which products without tiles are faster of all ternary digits than by lists (measured)."""
 LARGEST_DIGIT = 127
@@ -47,16 +47,16 @@ def prepared(node: Node, code: CSS, levels: int) -> Node:
         levels: the largest digit of the spikes that it reads.
     """
     weight, kind = node.tensors["weight"], kind_of(node, code, levels)
-    unit = node.tensors["unit"] if kind >= 2 else torch.ones(1)
+    integers = kind in (2, DENSE)
+    unit = node.tensors["unit"] if integers else torch.ones(1)
     tile = LANES * _width(-(-len(weight) // LANES), code.steps - code.silent, kind)
     missing = -len(weight) % tile
     bias = node.tensors.get("bias", torch.zeros(1)) * code.beta**code.silent
     whole = {name: v.float().reshape(-1).expand(len(weight)) for name, v in {"unit": unit, "bias": bias}.items()}
     whole = {name: pad(v, (0, missing)) for name, v in whole.items()}
-    numbers = pad((weight / unit.reshape(-1, 1, 1, 1)).round() if kind >= 2 else weight, (0, 0, 0, 0, 0, 0, 0, missing))
-    ready = (
-        _in_runs(numbers, tile, together=geometry(node)[2][1] == 1) if kind == DENSE else _packed(numbers, kind, tile)
-    )
+    numbers = (weight / unit.reshape(-1, 1, 1, 1)).round() if integers else weight
+    numbers, neighbours = pad(numbers, (0, 0, 0, 0, 0, 0, 0, missing)), geometry(node)[2][1] == 1
+    ready = _in_runs(numbers, kind, tile, together=neighbours) if kind >= DENSE else _packed(numbers, kind, tile)
     return node.with_tensors(program=ready, **{f"program {name}": v for name, v in whole.items()})
 
 
@@ -69,7 +69,9 @@ def kind_of(node: Node, code: CSS, levels: int) -> int:
     if kind and (reason := _unfit(code, levels)) is not None:
         _said(reason)
         return 0
-    return DENSE if kind == 2 and (levels > 1 or len(weight) <= NARROW or tiles()) else kind
+    if kind and tiles():
+        return HALF if kind == 1 else DENSE
+    return DENSE if kind == 2 and (levels > 1 or len(weight) <= NARROW) else kind
 
 
 def tiles() -> bool:
@@ -107,7 +109,7 @@ def _width(vectors: int, digits: int, kind: int) -> int:
 
     Dense products take them one after the other; two are for the neurons, which hide each other's latency.
     """
-    if kind == DENSE:
+    if kind >= DENSE:
         return 2 - vectors % 2
     return max(n for n in (1, 2, 3, 4) if vectors % n == 0 and (n == 1 or n * digits <= SUMS))
 
@@ -120,17 +122,21 @@ def _packed(weight: Tensor, kind: int, tile: int) -> Tensor:
     return taps.permute(3, 0, 1, 4, 2).contiguous().to(WEIGHTS[kind])
 
 
-def _in_runs(weight: Tensor, tile: int, *, together: bool) -> Tensor:
-    """Return whole weights as ``[tiles, vectors, 1 + quads, LANES, 4]`` of dense.c.
+def _in_runs(weight: Tensor, kind: int, tile: int, *, together: bool) -> Tensor:
+    """Return weights as ``[tiles, vectors, 1 + runs, LANES, 32 bits]`` of dense.c.
 
     Args:
         weight: of the convolution.
+        kind: of the products.
         tile: outputs of a tile.
         together: whether the taps of a row of the kernel are neighbours: they are one run then, each its own if not.
     """
     outputs, _, height, width = weight.shape
-    vectors, runs = outputs // LANES, height if together else height * width
-    begin = (-128 * weight.long().sum((1, 2, 3))).int().view(torch.int8).view(vectors, 1, LANES, 4)
-    rows = weight.permute(0, 2, 3, 1).reshape(vectors, LANES, runs, -1)
-    rows = pad(rows, (0, -rows.shape[-1] % 64)).reshape(vectors, LANES, -1, 4).transpose(1, 2)
-    return torch.cat([begin, rows.to(torch.int8)], 1).view(-1, tile // LANES, 1 + rows.shape[1], LANES, 4).contiguous()
+    vectors, runs, half = outputs // LANES, height if together else height * width, kind == HALF
+    numbers = weight.bfloat16().view(torch.int16) if half else weight.to(torch.int8)
+    begin = torch.zeros(outputs, dtype=torch.int32) if half else (-128 * weight.long().sum((1, 2, 3))).int()
+    group = 4 // numbers.itemsize
+    rows = numbers.permute(0, 2, 3, 1).reshape(vectors, LANES, runs, -1)
+    rows = pad(rows, (0, -rows.shape[-1] % (16 * group))).reshape(vectors, LANES, -1, group).transpose(1, 2)
+    whole = torch.cat([begin.view(numbers.dtype).view(vectors, 1, LANES, group), rows], 1)
+    return whole.reshape(-1, tile // LANES, *whole.shape[1:]).contiguous()
