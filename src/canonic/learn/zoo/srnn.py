@@ -62,7 +62,7 @@ def loss(run: Run, y: Int[Tensor, "batch *time"]) -> Float[Tensor, ""]:
     return cross_entropy_each(run.output, y, first=FIRST if len(run.output) > FIRST else 1)
 
 
-_ADAM = Optimiser("adam", lr=1e-2, groups=(("*.trained.*", 0.5),))
+_ADAM = Optimiser("adam", lr=2e-2, groups=(("*.trained.*", 2.0),))
 _LEAKY = Entry(
     name="srnn",
     what="recurrent neurons, an answer at each step; the output adapts its thresholds, time constants are trained",
@@ -77,8 +77,8 @@ _LEAKY = Entry(
     forward=stream,
     loss=loss,
     readout="last",
-    recipe=Recipe(epochs=150, batch=64, clip=1.0, optimiser=_ADAM),
-    few=Recipe(epochs=150, batch=64, clip=1.0, optimiser=_ADAM),
+    recipe=Recipe(epochs=250, batch=64, clip=1.0, optimiser=_ADAM),
+    few=Recipe(epochs=250, batch=64, clip=1.0, optimiser=_ADAM),
     kind="sequences",
 )
 
