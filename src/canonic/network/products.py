@@ -32,7 +32,7 @@ FEATURES: tuple[set[str], ...] = (
 """What a processor must have for them."""
 TILES = {"amx_tile", "amx_int8", "amx_bf16"}
 """What it has that multiplies whole tiles."""
-NARROW = 32
+NARROW = 16
 """Outputs up to which products without tiles are faster of all ternary digits than by lists (measured)."""
 LARGEST_DIGIT = 127
 """What digits of the fast kinds hold, and the sum of the first k + 1 as one digit."""
