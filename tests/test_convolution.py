@@ -144,7 +144,7 @@ def test_it_fires_as_step_by_step_without_tiles(case):
 def test_dense_products_are_for_many_levels_few_outputs_and_tiles():
     few, many = (
         Node("c", "synapse", "", ("x",), (), {}, {"weight": torch.ones(n, 4, 3, 3), "unit": torch.ones(n)})
-        for n in (32, 33)
+        for n in (products.NARROW, products.NARROW + 1)
     )
     floats = plain().with_tensors(weight=torch.ones(8, 4, 3, 3, dtype=torch.bfloat16))
     with pytest.MonkeyPatch.context() as patch:
