@@ -195,6 +195,37 @@ def test_relus_become_populations_of_a_copy():
         spiking(nn.Linear(2, 2), LIF())
 
 
+def test_a_relu_in_two_places_becomes_two_populations():
+    torch.manual_seed(7)
+    relu, x = nn.ReLU(), 2 * torch.rand(4, 3)
+    net = spiking(nn.Sequential(nn.Linear(3, 5), relu, nn.Linear(5, 5), relu), LIF(leak=0.5))
+    assert net[1] is not net[3]
+    run = unroll(net, x, steps=4)
+    assert run.spikes.keys() == {"1", "3"}
+    assert torch.allclose(as_network(net, x, steps=4)(x), run.output.mean(0))
+
+
+class Named(nn.Module):
+    """Modules that stand in a container and under names of their own."""
+
+    def __init__(self):
+        super().__init__()
+        self.pool, self.hold, self.neurons = nn.AvgPool1d(2), Hold(), Population(LIF(leak=0.6))
+        self.body = nn.Sequential(nn.Linear(8, 8), self.neurons, self.pool, nn.Linear(4, 4), self.pool, self.hold)
+
+    def forward(self, x):
+        return self.body(x)
+
+
+def test_modules_may_have_several_names():
+    torch.manual_seed(8)
+    net, x = Named().double().eval(), 2 * torch.rand(3, 2, 8, dtype=torch.float64)
+    snn, run = as_network(net, x, steps=5), unroll(net, x, steps=5)
+    assert run.spikes["neurons"].count_nonzero()
+    assert torch.equal(snn.trace(x)["neurons"].spikes, run.spikes["neurons"])
+    assert torch.allclose(snn(x), run.output.mean(0))
+
+
 class Branching(nn.Module):
     def __init__(self):
         super().__init__()

@@ -42,7 +42,7 @@ class Schedule:
     Attributes:
         steps: that the rows hold: T, or 1 in a tick.
         batch: samples.
-        names: of all modules.
+        names: of all modules, by what ``identity`` gives.
         before: what modules remember of the step before; None where all steps are run at once, from rest.
         seed: of all random modules, each with a generator of its own; None draws from torch's.
         segment: steps between the states that are kept for the backward pass; None keeps all.
@@ -55,7 +55,7 @@ class Schedule:
 
     steps: int
     batch: int
-    names: Mapping[nn.Module, str]
+    names: Mapping[int, str]
     before: Mapping[str, Memory] | None = None
     seed: int | None = None
     segment: int | None = None
@@ -95,6 +95,14 @@ class Schedule:
 _CURRENT: ContextVar[Schedule | None] = ContextVar("canonic.learn.schedule", default=None)
 
 
+def identity(module: nn.Module) -> int:
+    """Return what tells a module from all others, and is the same of what ``torch.export`` calls in its place.
+
+    Where a network has a module at two places, that is a stand-in for each module, which shares its attributes.
+    """
+    return id(vars(module))
+
+
 def scheduled(module: nn.Module) -> tuple[Schedule, str]:
     """Return the schedule of the pass that a module is called in, and its name there.
 
@@ -107,9 +115,9 @@ def scheduled(module: nn.Module) -> tuple[Schedule, str]:
             f"a {kind} was called outside unroll() or tick(): it has no steps; call unroll(net, x, steps=4), or make a "
             "spiking network of a trained one by as_network(net, x, steps=4)"
         )
-    if module not in schedule.names:
+    if identity(module) not in schedule.names:
         raise DataError(f"a {kind} was called that is no part of the network: assign it to an attribute of its module")
-    name = schedule.names[module]
+    name = schedule.names[identity(module)]
     if name in schedule.after:
         raise DataError(f"{kind} {name} was called twice in one pass: its state belongs to one place; make another one")
     return schedule, name
@@ -222,8 +230,8 @@ def tick(
     return schedule.after, output[0]
 
 
-def _names(net: nn.Module) -> Mapping[nn.Module, str]:
-    return {module: name for name, module in net.named_modules()}
+def _names(net: nn.Module) -> Mapping[int, str]:
+    return {identity(module): name for name, module in net.named_modules()}
 
 
 def _passed(net: nn.Module, rows: Tensor, schedule: Schedule) -> Float[Tensor, "time batch *shape"]:

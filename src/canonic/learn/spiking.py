@@ -45,11 +45,11 @@ def spiking(ann: nn.Module, rule: Rule) -> nn.Module:
     0.5
     """
     copied = deepcopy(ann)
-    places = [(module, name) for module in copied.modules() for name, child in module.named_children() if _relu(child)]
+    places = [path for path, module in copied.named_modules(remove_duplicate=False) if path and _relu(module)]
     if not places:
         raise ConversionError("the network has no nn.ReLU that a Population could replace: make its ReLUs modules")
-    for module, name in places:
-        setattr(module, name, Population(rule))
+    for path in places:
+        copied.set_submodule(path, Population(rule))
     return copied
 
 
