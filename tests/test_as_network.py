@@ -29,6 +29,7 @@ from canonic.learn import (
     spiking,
     unroll,
 )
+from canonic.learn.spiking import _require_readout
 from canonic.learn.zoo import parts
 from canonic.measure import evaluate
 from canonic.measure.facts import fingerprint
@@ -385,6 +386,8 @@ def test_what_cannot_be_read_is_refused():
     net, x = nn.Sequential(Population(LIF()), nn.Linear(3, 2)), torch.rand(2, 3)
     with pytest.raises(ConversionError, match="the output 1 is no population .* that fires"):
         as_network(net, x, 4, readout="first")
+    with pytest.raises(ConversionError, match="readout must be one of mean, last, first, got 'votes'"):
+        _require_readout(as_network(net, x, 4).graph, "votes")
     encoded = nn.Sequential(Encode(Latency(steps=5)), Population(LIF()))
     with pytest.raises(DataError, match="encoder 0 has 5 steps, and unroll 4: give both the same"):
         as_network(encoded, x, 4)
@@ -438,6 +441,13 @@ def test_sequences_are_followed_frame_by_frame(events, tmp_path):
     assert made.dense_additions + made.dense_multiplications == 8 * 5 * 18
     with pytest.raises(DataError, match=r"must have the shape \[batch, 8, 3\], got \[5, 7, 3\]"):
         snn(x[:, :7])
+
+
+def test_a_silent_example_tells_nothing_of_events():
+    torch.manual_seed(9)
+    net, x = Follower().eval(), torch.randn(5, 8, 3)
+    made = evaluate(as_network(net, torch.zeros(8, 2, 3)), [x], progress=False).operations["0"]
+    assert (made.additions, made.multiplications) == (0, 5 * 8 * 18)
 
 
 def test_a_sequence_is_no_example_of_an_encoder():

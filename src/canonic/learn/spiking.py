@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from importlib.metadata import version
+from typing import get_args
 
 import torch
 from jaxtyping import Shaped
@@ -135,6 +136,8 @@ def _require_run(net: nn.Module, few: Tensor, steps: int | None, seed: int | Non
 
 def _require_readout(graph: Graph, readout: str) -> None:
     """Raise a ConversionError if answers cannot be read in this way."""
+    if readout not in get_args(Readout):
+        raise ConversionError(f"readout must be one of {', '.join(get_args(Readout))}, got {readout!r}")
     for output in map(graph.__getitem__, graph.outputs):
         fires = isinstance(output, Spiking) and output.neurons.rule is not None and output.neurons.rule.fires
         if readout == "first" and not (fires and len(output.shape) == 1):
@@ -154,8 +157,8 @@ def _encoded(net: nn.Module) -> int | None:
 
 
 def _in_frames(graph: Graph, example: Tensor) -> Graph:
-    """Return a graph whose input is a sequence; what holds -1, 0 and 1 alone is a sequence of events."""
-    events = bool((example == example.sign()).all())
+    """Return a graph whose input is a sequence; what holds events, -1 and 1, and 0 alone is one of events."""
+    events = bool((example == example.sign()).all() and example.any())
     frames = {"frames": len(example), **({"events": True} if events else {})}
     nodes = (replace(n, arguments={**n.arguments, **frames}) if n.kind == "input" else n for n in graph.nodes)
     return replace(graph, nodes=tuple(nodes))
