@@ -103,6 +103,20 @@ def test_data_that_do_not_fit_are_named(command, tmp_path):
     assert "labels must be classes, whole numbers from 0" in told("measured", "train")
 
 
+def test_sequences_train_once_they_are_no_bytes_and_their_parts_are_told(command, tmp_path):
+    x, y = np.random.default_rng(0).integers(0, 2, (12, 6, 4), dtype=np.uint8), np.arange(12) % 2
+    np.savez(tmp_path / "bytes.npz", x=x, y=y)
+    np.savez(tmp_path / "floats.npz", x=x.astype(np.float32), y=y)
+    words = ("train", "srnn", "--epochs", "1", "--no-ann", "--data")
+    assert (
+        "the shape [1, 6, 4]: of bytes make other numbers, x.astype"
+        in command(tmp_path, *words, "bytes.npz", code=1).stderr
+    )
+    assert (
+        "floats.npz has no parts: 2 of 12 samples are its part test" in command(tmp_path, *words, "floats.npz").stderr
+    )
+
+
 def test_the_data_to_measure_on_may_stand_beside(tmp_path):
     for name in ("train-images", "t10k-images"):
         (tmp_path / name).touch()

@@ -62,6 +62,14 @@ def test_each_step_counts_with_its_label_and_those_without_do_not():
     assert losses.cross_entropy_each(output, y, first=2).item() == pytest.approx(-np.mean(wanted))
 
 
+@pytest.mark.parametrize("shape", [(2, 5), (6, 2), (2,)])
+def test_labels_that_are_not_of_each_step_are_refused(shape):
+    with pytest.raises(
+        DataError, match=r"labels of steps have the shape .*, the output has 6 steps of 2 samples: give"
+    ):
+        losses.cross_entropy_each(numbers(6, 2, 3), torch.zeros(shape, dtype=torch.int64))
+
+
 def test_tet_is_the_mean_over_steps():
     output, y = numbers(4, 2, 3), torch.tensor([2, 0])
     each = [torch.nn.functional.cross_entropy(part, y).item() for part in output]

@@ -110,6 +110,44 @@ def test_sound_becomes_the_loudness_of_bands(tmp_path):
         open_data(saved(tmp_path, audio=np.zeros((2, 3), np.int16), offset=np.array([0, 6])))
 
 
+def spoken(**changes):
+    return {"audio": np.zeros(40, np.int16), "offset": np.arange(5) * 10, "label": np.arange(4) % 2} | changes
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (spoken(rate=np.array(0)), "rate must be samples of a second, at least 2000, got 0"),
+        (spoken(rate=np.array([8000, 1])), r"rate must be samples of a second, at least 2000, got \[8000, 1\]"),
+        (spoken(audio=np.full(40, np.nan)), r"audio holds NaN or infinity: clean the data first \(numpy.isfinite"),
+        (spoken(offset=np.arange(5) * 10.0), r"offset must be whole numbers in a row, got float64 \(5,\)"),
+        (spoken(speaker=np.array([1])), r"speaker must be a whole number for each of 4 recordings, got int64 \(1,\)"),
+        (spoken(index=np.zeros(4)), r"index must be a whole number for each of 4 recordings, got float64 \(4,\)"),
+        (
+            spoken(index=np.array([7, 8, 9, 7])),
+            "of 4 samples none is drawn for the part test, which takes 4 of a class",
+        ),
+        ({"x": np.zeros((2, 3)), "y": np.arange(2)}, "of 2 samples none is drawn for the part test.* as train_x, trai"),
+        (
+            {"x": np.zeros((4, 3, 1)), "y": np.zeros((4, 3), int), "no_label": np.array([8, 9])},
+            r"no_label must be one whole number, which is no label, got \[8, 9\]",
+        ),
+        (
+            {"x": np.zeros((4, 3)), "y": np.arange(4), "classes": np.array(["a", "b"])},
+            "y holds the class 2, but classes names 2, numbered from 0",
+        ),
+    ],
+)
+def test_sound_and_sequences_that_are_none_are_refused(tmp_path, arrays, message):
+    with pytest.raises(DataError, match=message):
+        open_data(saved(tmp_path, **arrays) + ":test")
+
+
+def test_the_advice_about_parts_is_right(tmp_path):
+    x, y = np.zeros((2, 3)), np.arange(2)
+    assert len(open_data(saved(tmp_path, train_x=x, train_y=y, test_x=x, test_y=y) + ":test")) == 2
+
+
 def test_sheets_are_cut_into_their_pictures(tmp_path):
     pictures = np.random.default_rng(0).integers(0, 255, (6, 4, 4, 3), dtype=np.uint8)
     sheet = pictures.reshape(2, 3, 4, 4, 3).transpose(0, 2, 1, 3, 4).reshape(8, 12, 3)

@@ -41,7 +41,7 @@ def trained(asked: Asked, out: Path, *, seed: int, epochs: int | None, resume: b
     if first and not resume:
         begin_again(known, folder)
     size = f"{counted(recipe.epochs, 'epoch')} of {counted(len(samples.train), 'sample')}"
-    say([f"{known.name}: {size}; checkpoints are in {folder}"])
+    say([*samples.notes, f"{known.name}: {size}; checkpoints are in {folder}"])
     found = train(known, samples.train, recipe, validate=samples.validate, folder=folder, ann=ann)
     snn = found.network(samples.train.tensors[0][:2], samples.classes)
     row = row_of(found, snn, samples.test, Path(asked.data).name)

@@ -53,19 +53,26 @@ def labels_in_file(
         return Labels(values=y.argmax(1)), [f"{name} of {path} is one-hot {list(y.shape)}: taken as classes"]
     if y.dtype.kind != "f" and y.shape[1:] == (1,):
         return Labels(values=y[:, 0]), [f"{name} of {path} is a column {list(y.shape)}: taken as classes"]
-    y, notes = _without(y, name, arrays)
+    y, notes = _without(y, name, _unknown(path, arrays))
     return Labels(values=y, numbers=_numbers(path, name, y, arrays)), notes
 
 
-def _without(y: Array, name: str, arrays: Mapping[str, Array]) -> tuple[Array, list[str]]:
+def _unknown(path: Path, arrays: Mapping[str, Array]) -> int | None:
+    """Return the number that a file says is no label; None if it says nothing."""
+    said = arrays.get("no_label")
+    if said is None:
+        return None
+    if said.size != 1 or said.dtype.kind not in "iu":
+        raise DataError(f"{path}: no_label must be one whole number, which is no label, got {said.tolist()!r}")
+    return int(said.item())
+
+
+def _without(y: Array, name: str, said: int | None) -> tuple[Array, list[str]]:
     """Return labels in which ``NO_LABEL`` stands where there is none, and what was taken for that."""
-    none = int(arrays["no_label"]) if "no_label" in arrays else UNKNOWN
-    if y.dtype.kind not in "iu" or ("no_label" not in arrays and (y.dtype != np.uint8 or y.ndim < 2)):
+    none = UNKNOWN if said is None and y.dtype == np.uint8 and y.ndim > 1 else said
+    if none is None or y.dtype.kind not in "iu" or not (y == none).any():
         return y, []
-    unknown = y == none
-    if not unknown.any():
-        return y, []
-    return np.where(unknown, NO_LABEL, y.astype(np.int64)), [f"{none} in {name} is no label"]
+    return np.where(y == none, NO_LABEL, y.astype(np.int64)), [f"{none} in {name} is no label"]
 
 
 def _numbers(path: Path, name: str, y: Array, arrays: Mapping[str, Array]) -> dict[str, int]:

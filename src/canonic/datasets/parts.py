@@ -53,11 +53,6 @@ def require_part(name: object, part: str) -> None:
         raise DataError(f"{name} holds the parts train and test: name one, as {name}:test")
 
 
-def no_parts(path: Path, advice: str) -> DataError:
-    """Return what is said of data without parts."""
-    return DataError(f"{path} has no parts train and test: {advice}")
-
-
 def said_of_part(name: object, part: str, samples: int, of: int) -> str:
     """Return what is said of a part that was drawn."""
     return f"{name} has no parts: {samples:,} of {of:,} samples are its part {part}, always the same"
@@ -74,6 +69,9 @@ def drawn_part(
         groups: of each sample, by number, as the speakers of recordings: every fourth is for the test, so that none is
             in both parts. 0 is no group.
 
+    Raises:
+        DataError: if nothing is left for the part.
+
     >>> drawn_part("test", list("aaaabbbb")).tolist()
     [3, 7]
     >>> drawn_part("test", list("aaaa"), np.array([3, 4, 1, 4])).tolist()
@@ -85,4 +83,15 @@ def drawn_part(
     tested = ~alone & (groups % EVERY == 0)
     for kind in range(len(found)):
         tested[np.flatnonzero(alone & (kinds == kind))[EVERY - 1 :: EVERY]] = True
-    return np.flatnonzero(tested == (part == "test")) if part else np.arange(len(kinds))
+    return chosen(part, tested) if part else np.arange(len(kinds))
+
+
+def chosen(part: str, tested: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return the places of the samples of a part; raise a DataError if there are none."""
+    places = np.flatnonzero(tested == (part == "test"))
+    if not len(places):
+        raise DataError(
+            f"of {len(tested)} samples none is drawn for the part {part}, which takes {EVERY} of a class: name the "
+            "arrays of both parts, as train_x, train_y, test_x and test_y"
+        )
+    return places

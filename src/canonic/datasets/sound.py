@@ -14,7 +14,7 @@ from canonic.datasets.arrays import Array, Arrays
 from canonic.datasets.data import Preprocessing
 from canonic.datasets.filelabels import labels_in_file
 from canonic.datasets.labels import Labels
-from canonic.datasets.parts import drawn_part, said_of_part
+from canonic.datasets.parts import chosen, drawn_part, said_of_part
 from canonic.errors import DataError
 
 Whole = NDArray[np.integer[Any]]
@@ -29,6 +29,9 @@ WINDOW, HOP, BANDS, LOWEST = 0.04, 0.02, 40, 20.0
 
 RATE = 8000
 """Samples of a second, where a file does not say ``rate``: of spoken digits."""
+
+LOWEST_RATE = 2000
+"""In Hz: below, some of the bands lie between two frequencies of a window."""
 
 TESTED = 5
 """Recordings of a speaker and digit whose ``index`` is below are for the test, as is usual for spoken digits."""
@@ -60,16 +63,26 @@ def sound_in(path: Path, arrays: Mapping[str, Array], part: str, prepare: Prepro
     x = _spectra(path, arrays)
     label = next((name for name in LABELS if name in arrays), "")
     labels, notes = labels_in_file(path, label, arrays, len(x)) if label else (Labels(advice=ADVICE), [])
-    places = _places(arrays, labels, part, len(x))
+    places = _places(path, arrays, labels, part, len(x))
     notes += [said_of_part(path, part, len(places), len(x))] if part else []
     return Arrays([x[places]], labels.at(places), prepare, notes)
 
 
-def _places(arrays: Mapping[str, Array], labels: Labels, part: str, count: int) -> NDArray[np.intp]:
-    index, speaker = (cast("Whole | None", arrays.get(name)) for name in ("index", "speaker"))
+def _places(path: Path, arrays: Mapping[str, Array], labels: Labels, part: str, count: int) -> NDArray[np.intp]:
+    index, speaker = (_numbered(path, arrays, name, count) for name in ("index", "speaker"))
     if part and index is not None:
-        return np.flatnonzero((index < TESTED) == (part == "test"))
+        return chosen(part, index < TESTED)
     return drawn_part(part, labels.classes or np.zeros(count), speaker)
+
+
+def _numbered(path: Path, arrays: Mapping[str, Array], name: str, count: int) -> Whole | None:
+    """Return what numbers the recordings by speaker, or those of one; None if the file does not."""
+    numbers = arrays.get(name)
+    if numbers is not None and (numbers.shape != (count,) or numbers.dtype.kind not in "iu"):
+        raise DataError(
+            f"{path}: {name} must be a whole number for each of {count} recordings, got {numbers.dtype} {numbers.shape}"
+        )
+    return cast("Whole | None", numbers)
 
 
 def _spectra(path: Path, arrays: Mapping[str, Array]) -> Float[NDArray[np.float32], "recordings time bands"]:
@@ -82,20 +95,37 @@ def _spectra(path: Path, arrays: Mapping[str, Array]) -> Float[NDArray[np.float3
             )
         bytes_in_one = np.float32(255)
         return logmel.astype(np.float32) / bytes_in_one
-    audio, offset, rate = arrays["audio"], arrays["offset"], int(arrays.get("rate", RATE))
-    if audio.ndim != 1 or audio.dtype.kind not in "if":
-        raise DataError(
-            f"{path}: audio must be one row of signed whole numbers or floating point, got {audio.dtype} {audio.shape}"
-        )
-    if offset.ndim != 1 or len(offset) < 2 or offset[0] != 0 or offset[-1] != len(audio) or (np.diff(offset) < 0).any():
-        raise DataError(
-            f"{path} is truncated: offset must rise from 0 to the {len(audio)} samples of audio, it ends with "
-            f"{offset.flatten()[-1:].tolist()}"
-        )
+    audio, offset, rate = arrays["audio"], arrays["offset"], _rate(path, arrays)
+    _require_audio(path, audio, offset)
     scale = 1.0 if audio.dtype.kind == "f" else 1.0 / (1 << (8 * audio.dtype.itemsize - 1))
     bands = mel(rate)
     parts = (audio[begin : min(end, begin + rate)] for begin, end in pairwise(offset))
     return np.stack([spectrum(one.astype(np.float64) * scale, rate, bands) for one in parts])
+
+
+def _rate(path: Path, arrays: Mapping[str, Array]) -> int:
+    """Return the samples of a second."""
+    said = arrays.get("rate", np.array(RATE))
+    if said.size != 1 or said.dtype.kind not in "iu" or said.item() < LOWEST_RATE:
+        raise DataError(f"{path}: rate must be samples of a second, at least {LOWEST_RATE}, got {said.tolist()!r}")
+    return int(said.item())
+
+
+def _require_audio(path: Path, audio: Array, offset: Array) -> None:
+    if audio.ndim != 1 or audio.dtype.kind not in "if":
+        raise DataError(
+            f"{path}: audio must be one row of signed whole numbers or floating point, got {audio.dtype} {audio.shape}"
+        )
+    if not np.isfinite(audio).all():
+        raise DataError(f"{path}: audio holds NaN or infinity: clean the data first (numpy.isfinite finds them)")
+    if offset.ndim != 1 or offset.dtype.kind not in "iu" or len(offset) < 2:
+        raise DataError(f"{path}: offset must be whole numbers in a row, got {offset.dtype} {offset.shape}")
+    whole = cast("Whole", offset)
+    if whole[0] != 0 or whole[-1] != len(audio) or (whole[1:] < whole[:-1]).any():
+        raise DataError(
+            f"{path} is truncated: offset must rise from 0 to the {len(audio)} samples of audio, it ends with "
+            f"{offset[-1:].tolist()}"
+        )
 
 
 def spectrum(

@@ -43,7 +43,7 @@ def cross_entropy(output: Float[Tensor, "time batch classes"], y: Int[Tensor, "b
 
 def cross_entropy_each(
     output: Float[Tensor, "time batch classes"],
-    y: Int[Tensor, "batch time"],
+    y: Int[Tensor, "*labels"],
     *,
     without: int = NO_LABEL,
     first: int = 1,
@@ -52,13 +52,21 @@ def cross_entropy_each(
 
     Args:
         output: at each step.
-        y: labels of each step.
+        y: labels of each step, ``[batch, time]``.
         without: what stands where there is none.
         first: the step, from 1, at which they begin to count.
+
+    Raises:
+        DataError: if there is no label for each step, or one is no class.
 
     >>> cross_entropy_each(torch.zeros(2, 1, 4), torch.tensor([[-100, 3]])).exp().item()
     4.0
     """
+    if tuple(y.shape) != (output.shape[1], output.shape[0]):
+        raise DataError(
+            f"labels of steps have the shape {list(y.shape)}, the output has {output.shape[0]} steps of "
+            f"{output.shape[1]} samples: give a class for each step, [batch, time]"
+        )
     wanted = labelled(y, output.shape[2], without=without).T[first - 1 :]
     return F.cross_entropy(output[first - 1 :].flatten(0, 1), wanted.flatten(), ignore_index=without)
 

@@ -24,6 +24,7 @@ class Samples:
         validate: by which the best epoch is chosen; None if the last is kept.
         prepare: what was applied to each.
         classes: their names, in their order; none if they are numbers.
+        notes: what was made of the data that the user did not ask for.
     """
 
     train: TensorDataset
@@ -31,6 +32,7 @@ class Samples:
     validate: TensorDataset | None
     prepare: Preprocessing
     classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def samples_of(
@@ -67,7 +69,9 @@ def samples_of(
         ready = standardising(opened[0].tensors[0])
         opened = [TensorDataset(ready(part.tensors[0]), part.tensors[1]) for part in opened]
         prepare = replace(prepare, mean=ready.mean, std=ready.std)
-    return Samples(opened[0], opened[1], opened[2] if validate else None, prepare, labels_of(data[train]).names)
+    notes = tuple(dict.fromkeys(note for each in data.values() for note in getattr(each, "notes", ())))
+    chosen = opened[2] if validate else None
+    return Samples(opened[0], opened[1], chosen, prepare, labels_of(data[train]).names, notes)
 
 
 def _require_alike(parts: Mapping[str, TensorDataset]) -> None:

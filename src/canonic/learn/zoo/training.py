@@ -20,7 +20,10 @@ from canonic.learn.zoo.entry import Entry
 from canonic.learn.zoo.parts import in_time
 from canonic.network import SpikingNetwork
 
-DIMENSIONS = {"pictures": (3, "[channels, height, width]"), "sequences": (2, "[time, channels]")}
+DIMENSIONS = {
+    "pictures": (3, "[channels, height, width]", "canonic learn --json tells the kind of each system"),
+    "sequences": (2, "[time, channels]", "of bytes make other numbers, x.astype(numpy.float32), or they are pictures"),
+}
 BEGUN = 1000
 """Training samples that a network which begins from another one sees for it."""
 
@@ -84,9 +87,9 @@ def train(
     """
     x, y = data.tensors
     shape, classes = tuple(x.shape[1:]), count_classes(y)
-    dimensions, written = DIMENSIONS[entry.kind]
+    dimensions, written, remedy = DIMENSIONS[entry.kind]
     if len(shape) != dimensions:
-        raise DataError(f"{entry.name} is for {entry.kind} {written}, samples have the shape {list(shape)}")
+        raise DataError(f"{entry.name} is for {entry.kind} {written}, samples have the shape {list(shape)}: {remedy}")
     system, twin, how = entry.system(shape, classes, recipe), None, None
     if ann or entry.begin is not None:
         twin = entry.same_shape(shape, classes, entry.ann_recipe_for(len(x), recipe))
