@@ -18,6 +18,7 @@ from benchmarks.trained import pictures
 from canonic import CSS, SpikingNetwork
 from canonic.conversion import convert
 from canonic.datasets import sample
+from canonic.errors import ConversionError
 from canonic.network.graph import Precision
 
 MEMBERS = CSS(8, 1), CSS(4, 0, 4.0, levels=16), CSS(2, 0, 16.0, levels=64)
@@ -76,13 +77,20 @@ def members() -> list[dict[str, Any]]:
         for code in MEMBERS:
             snn = convert(model, timed.calibration(), code=code, progress=False)
             for precision in PRECISIONS:
-                ready = snn.to_precision(precision).compile()
-                ratios = {f"batch {len(given)}": ratio(model, ready, given) for given in (x, x[:1])}
-                agree = None if timed.random else agreement(model, ready, timed.answered())
-                kept = {"network": name, "code": code.to_json(), "precision": precision, "agreement": agree}
-                rows.append(kept | {"batch": len(x), "ratio": ratios[f"batch {len(x)}"], "alone": ratios["batch 1"]})
+                kept = {"network": name, "code": code.to_json(), "precision": precision, "batch": len(x)}
+                rows.append(kept | figures(model, snn, precision, x, timed))
                 print(rows[-1], flush=True)
     return rows
+
+
+def figures(model: nn.Module, snn: SpikingNetwork, precision: Precision, x: Tensor, timed: Timed) -> dict[str, Any]:
+    """Return the times of a batch and of one sample, and the agreement; why there are none, where it is refused."""
+    try:
+        ready = snn.to_precision(precision).compile()
+        both = {"ratio": ratio(model, ready, x), "alone": ratio(model, ready, x[:1])}
+    except ConversionError as error:
+        return {"ratio": None, "alone": None, "agreement": None, "refused": str(error)}
+    return both | {"agreement": None if timed.random else agreement(model, ready, timed.answered())}
 
 
 def ratio(model: nn.Module, snn: SpikingNetwork, x: Tensor) -> float:

@@ -11,6 +11,7 @@ from benchmarks.peers.run import ROOT
 from benchmarks.speed.run import RESULTS, TARGETS
 from benchmarks.tables import replaced, rows
 from canonic.codes import from_json, text_of
+from canonic.words import NONE
 
 PAGE, PICTURE = ROOT / "docs" / "performance.md", ROOT / "docs" / "images" / "speed.png"
 
@@ -44,8 +45,8 @@ def members(found: list[dict[str, Any]]) -> Iterator[str]:
     cells = []
     for name, batch, code in kinds:
         each = [known[name, code, precision] for precision in TARGETS]
-        agree = "random weights" if each[-1]["agreement"] is None else f"{each[-1]['agreement']:.1f}"
-        times = (f"{r[which]:.2f}" for which in ("ratio", "alone") for r in each)
+        agree = NONE if each[-1]["agreement"] is None else f"{each[-1]['agreement']:.1f}"
+        times = (NONE if r[which] is None else f"{r[which]:.2f}" for which in ("ratio", "alone") for r in each)
         cells.append((name, batch, f"`{code}`", *times, agree))
     alone = (f"{precision}, 1 sample" for precision in TARGETS)
     yield from rows(("network", "batch", "code", *TARGETS, *alone, "int8 agrees %"), cells)
