@@ -8,7 +8,7 @@ import json
 import time
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch.utils.data import TensorDataset
@@ -30,7 +30,8 @@ def trained() -> tuple[Gradient, TensorDataset]:
     known = entry(NAME)
     own = samples(known, DATA)
     recipe = known.recipe_for(len(own.train), 0)
-    return train(known, own.train, recipe, folder=BUILD / f"{NAME}-{DATA}-0").system, own.test
+    found = train(known, own.train, recipe, folder=BUILD / f"{NAME}-{DATA}-0")
+    return cast(Gradient, found.system), own.test
 
 
 def agreement(system: Gradient, test: TensorDataset) -> dict[str, Any]:

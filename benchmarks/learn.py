@@ -46,7 +46,7 @@ def made(name: str, data: str, seed: int, again: bool) -> Row:
     own = samples(known, data)
     recipe = known.recipe_for(len(own.train), seed)
     found = train(known, own.train, recipe, folder=folder)
-    return row_of(found, found.network(own.train.tensors[0][:2]), own.test, data)
+    return row_of(found, found.measurable(own.train), own.test, data)
 
 
 def asked() -> argparse.Namespace:

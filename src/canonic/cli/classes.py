@@ -5,6 +5,7 @@ from pathlib import Path
 from canonic.cli.data import say
 from canonic.datasets import Data, labels_of
 from canonic.errors import DataError
+from canonic.learn.zoo.trial import ZooTrial
 from canonic.network import SpikingNetwork
 from canonic.network.classes import count_classes, require_names
 
@@ -24,17 +25,21 @@ def class_names(text: str) -> tuple[str, ...]:
         raise DataError(f"cannot read the names of the classes in {path} ({error}): write one a line") from None
 
 
-def names_of(snn: SpikingNetwork, text: str, output: str | None) -> tuple[str, ...]:
+def names_of(snn: SpikingNetwork | ZooTrial, text: str, output: str | None) -> tuple[str, ...]:
     """Return the names of the classes of an output: those that the user gives, else those that were kept with it.
 
     Raises:
         DataError: if the user gives more or fewer.
     """
     kept = tuple(snn.record.get("classes", ()))
-    if not text and len(kept) == count_classes(snn.graph, output):
+    outputs = snn.classes if isinstance(snn, ZooTrial) else count_classes(snn.graph, output)
+    if not text and len(kept) == outputs:
         return kept
     names = class_names(text)
-    require_names(snn.graph, names, output)
+    if isinstance(snn, SpikingNetwork):
+        require_names(snn.graph, names, output)
+    elif names and len(names) != outputs:
+        raise DataError(f"the system tells {outputs} classes apart, got {len(names)} names: give one for each")
     return names
 
 

@@ -24,13 +24,14 @@ from canonic.datasets import (
 )
 from canonic.errors import DataError
 from canonic.frontend import Example, arguments
+from canonic.learn.zoo.trial import ZooTrial
 from canonic.network import SpikingNetwork
 from canonic.network.classes import count_classes
 from canonic.network.outputs import named_outputs, place_called
 
 VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
-Network = SpikingNetwork | nn.Module | ExportedProgram
+Network = SpikingNetwork | ZooTrial | nn.Module | ExportedProgram
 
 
 def samples_of(network: Network, name: str, prepare: Preprocessing, limit: int | None) -> Data:
@@ -103,6 +104,8 @@ def _inputs(network: Network) -> tuple[Sequence[str], Sequence[str]]:
     """Return the names of what a network takes, and of what it may take beside."""
     if isinstance(network, SpikingNetwork):
         return network.graph.inputs, ()
+    if isinstance(network, ZooTrial):
+        return ("x",), ()
     if isinstance(network, ExportedProgram):
         return [str(name) for name in network.graph_signature.user_inputs], ()
     parameters = [p for p in inspect.signature(network.forward).parameters.values() if p.kind not in VARIABLE]
@@ -114,6 +117,8 @@ def _outputs(network: Network, data: Data, output: str | None) -> int | None:
     """Return how many classes a network tells apart; None if its output is no ``[batch, classes]``."""
     if isinstance(network, SpikingNetwork):
         return count_classes(network.graph, output)
+    if isinstance(network, ZooTrial):
+        return network.classes
     *inputs, _ = collate([data[0], data[0]])
     run = network if isinstance(network, nn.Module) else network.module()
     try:

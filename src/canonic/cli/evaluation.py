@@ -92,16 +92,14 @@ def _decibels(ratio: float | None) -> str:
 
 def _sentences(evaluation: Evaluation, found: Mapping[str, Any]) -> list[str]:
     network, spikes, operations = evaluation.network, found["spikes"], found["operations"]
-    worst = max(evaluation.overload_rate.items(), key=lambda item: item[1])
     made, latency = operations["spiking"], found["latency"]
     return [
         f"{counted(evaluation.samples, 'sample')}; T = {network.steps}, k = {spread(*network.silent)}, "
         f"depth {network.depth}: {counted(network.total_steps, 'total step')}, first answer at step "
-        f"{latency['first_answer']}, a new sample every {counted(latency['between_samples'], 'step')}",
+        f"{latency['first_answer']}, {_pace(latency)}",
         _quality(found),
         f"{spikes['per_neuron']:.2f} spikes per neuron{_levels(found)}, "
-        f"{100 * spikes['silent_neurons']:.1f} % of the neurons silent; "
-        f"most overloaded: layer {worst[0]}, {100 * worst[1]:.2f} % of its firing steps",
+        f"{100 * spikes['silent_neurons']:.1f} % of the neurons silent{_worst(evaluation)}",
         f"{short(made['ACs'])} additions{_additions(made)} and {short(made['MACs'])} multiplications of synapses a "
         f"sample, {short(float(made['membrane_updates']))} membrane updates"
         + (
@@ -110,6 +108,21 @@ def _sentences(evaluation: Evaluation, found: Mapping[str, Any]) -> list[str]:
             else ""
         ),
     ]
+
+
+def _pace(latency: Mapping[str, Any]) -> str:
+    """Return how soon answers come: on average, where each sample has its own step, or in a pipeline."""
+    if "mean_step" in latency:
+        return f"answers at step {latency['mean_step']:.2f} on average"
+    return f"a new sample every {counted(latency['between_samples'], 'step')}"
+
+
+def _worst(evaluation: Evaluation) -> str:
+    """Return which layer is most overloaded; "" of what has no digits to overload."""
+    if not evaluation.network.codes:
+        return ""
+    name, rate = max(evaluation.overload_rate.items(), key=lambda item: item[1])
+    return f"; most overloaded: layer {name}, {100 * rate:.2f} % of its firing steps"
 
 
 def _levels(found: Mapping[str, Any]) -> str:

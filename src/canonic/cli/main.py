@@ -115,11 +115,11 @@ def evaluate(
     from canonic.cli import data as d
     from canonic.cli.classes import names_of
     from canonic.cli.evaluation import show_evaluation, to_the_end
+    from canonic.cli.opened import open_network
     from canonic.cli.provenance import made, told
     from canonic.measure import evaluate as measure
-    from canonic.network import load
 
-    snn = load(network)
+    snn = open_network(network)
     prepare = o.remembered(snn, mean, std, size, grey)
     samples = d.labelled_samples(snn, data, prepare, limit, names_of(snn, classes, output), output)
     batches = to_the_end(d.batches(samples, batch_size))
@@ -185,12 +185,12 @@ def report(
     """Write a page with all figures, charts, and an explorer of spikes: one HTML file. Needs vl-convert-python."""
     from canonic.cli import data as d
     from canonic.cli.classes import names_of
+    from canonic.cli.opened import open_network
     from canonic.cli.provenance import made
     from canonic.cli.report import make_report, measured, origins, read_evaluation, write
-    from canonic.network import load
 
     o.require_writable(out)
-    snn = load(network)
+    snn = open_network(network)
     names, prepare = names_of(snn, classes, output), o.remembered(snn, mean, std, size, grey)
     samples = d.labelled_samples(snn, data, prepare, limit, names, output)
     if evaluation:

@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from canonic.codes import CSS, Weighted
     from canonic.datasets import Preprocessing
+    from canonic.learn.zoo.trial import ZooTrial
     from canonic.network import SpikingNetwork
 
 Model = Annotated[str, typer.Argument(help="file.pt2, or package.module:function that returns the network.")]
@@ -92,7 +93,7 @@ def preprocessing(mean: str, std: str, size: int | None, grey: bool) -> "Preproc
         return Preprocessing(numbers(mean), numbers(std), size, grey)
 
 
-def remembered(snn: "SpikingNetwork", mean: str, std: str, size: int | None, grey: bool) -> "Preprocessing":
+def remembered(snn: "SpikingNetwork | ZooTrial", mean: str, std: str, size: int | None, grey: bool) -> "Preprocessing":
     """Return the preprocessing that a network was calibrated with, but for what the options say."""
     from canonic.datasets import Preprocessing
 

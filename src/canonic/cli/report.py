@@ -11,9 +11,11 @@ from torch.utils.data import DataLoader
 from canonic.cluster import workers
 from canonic.datasets import Data, collate, labels_of, sample
 from canonic.errors import DataError
+from canonic.learn.zoo.trial import ZooTrial
 from canonic.measure import evaluate
 from canonic.measure.facts import fingerprint
 from canonic.measure.tally import digest
+from canonic.measure.trial import trial_facts
 from canonic.network import SpikingNetwork
 from canonic.network.batch import parted
 from canonic.network.inputs import checked
@@ -28,13 +30,15 @@ VERIFIED = 100
 """Samples on which the layers are compared with the source network."""
 
 
-def measured(snn: SpikingNetwork, data: Data, batch_size: int, baselines: int, output: str | None) -> Mapping[str, Any]:
+def measured(
+    snn: SpikingNetwork | ZooTrial, data: Data, batch_size: int, baselines: int, output: str | None
+) -> Mapping[str, Any]:
     """Return the evaluation that a report is made of."""
     bundle()  # what is not installed is said before minutes of measuring
     return evaluate(snn, _batches(data, batch_size), output=output, baselines=baselines).to_json()
 
 
-def read_evaluation(path: Path, snn: SpikingNetwork) -> Mapping[str, Any]:
+def read_evaluation(path: Path, snn: SpikingNetwork | ZooTrial) -> Mapping[str, Any]:
     """Return an evaluation that ``canonic evaluate --json`` printed into a file.
 
     Raises:
@@ -47,7 +51,7 @@ def read_evaluation(path: Path, snn: SpikingNetwork) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise DataError(f"{path} holds no evaluation: write it with canonic evaluate --json > {path}")
     require_form(found, str(path), f"write it again with canonic evaluate --json > {path}")
-    theirs, ours = found["network"]["fingerprint"], fingerprint(snn)
+    theirs, ours = found["network"]["fingerprint"], fingerprint_of(snn)
     if theirs != ours:
         raise DataError(
             f"{path} is of another network: its fingerprint is {theirs[:12]}, that of this one {ours[:12]}; evaluate "
@@ -57,7 +61,12 @@ def read_evaluation(path: Path, snn: SpikingNetwork) -> Mapping[str, Any]:
 
 
 def origins(
-    evaluation: Mapping[str, Any], file: Path | None, snn: SpikingNetwork, data: Data, name: str, batch_size: int
+    evaluation: Mapping[str, Any],
+    file: Path | None,
+    snn: SpikingNetwork | ZooTrial,
+    data: Data,
+    name: str,
+    batch_size: int,
 ) -> dict[str, str]:
     """Return the name of the data of each part; for the figures the file, if it is not known to be of this data.
 
@@ -70,7 +79,7 @@ def origins(
         return parts
     if theirs["samples"] != count:
         return {**parts, "figures": f"{file.name}, not as many as those of {name}"}
-    if len(data[0]) <= len(snn.graph.inputs):
+    if len(data[0]) <= len(inputs_of(snn)):
         return {**parts, "figures": f"{file.name}, not compared with {name}, which has no labels"}
     if theirs["sha256"] != (ours := _hash(snn, data, batch_size)):
         raise DataError(
@@ -81,7 +90,7 @@ def origins(
 
 
 def make_report(
-    snn: SpikingNetwork,
+    snn: SpikingNetwork | ZooTrial,
     data: Data,
     evaluation: Mapping[str, Any],
     *,
@@ -103,6 +112,8 @@ def make_report(
         classes: their names; those of the data if there are none.
         batch_size: samples at once.
     """
+    if isinstance(snn, ZooTrial):
+        return report(evaluation, None, snn.describe(), None, title, origins)
     trained = snn.plan.stepwise  # without a source network to compare its layers with
     verification = None if trained else snn.verify(_batches(sample(data, VERIFIED), batch_size)).to_json()
     shown = sample(data, max(1, pictures))
@@ -120,13 +131,24 @@ def write(out: Path, page: bytes) -> None:
         write_whole(out, page)
 
 
-def _hash(snn: SpikingNetwork, data: Data, batch_size: int) -> str:
+def inputs_of(snn: SpikingNetwork | ZooTrial) -> Sequence[str]:
+    """Return the names of what a network takes."""
+    return snn.graph.inputs if isinstance(snn, SpikingNetwork) else ("x",)
+
+
+def fingerprint_of(snn: SpikingNetwork | ZooTrial) -> str:
+    """Return the hash of what determines what a network computes."""
+    return fingerprint(snn) if isinstance(snn, SpikingNetwork) else trial_facts(snn).fingerprint
+
+
+def _hash(snn: SpikingNetwork | ZooTrial, data: Data, batch_size: int) -> str:
     """Return the hash of the samples, as in an evaluation."""
     total = 0
     for batch in track(_batches(data, batch_size), "compare the data"):
-        given = parted(batch, snn.graph.inputs, "a batch of the data")
+        given = parted(batch, inputs_of(snn), "a batch of the data")
         labels = [y for y in (given.labels,) if isinstance(y, Tensor)]
-        total += digest([*checked(snn.graph, given.inputs, "the data"), *labels])
+        inputs = checked(snn.graph, given.inputs, "the data") if isinstance(snn, SpikingNetwork) else given.inputs
+        total += digest([*inputs, *labels])
     return f"{total % 2**256:064x}"
 
 

@@ -43,7 +43,7 @@ def trained(asked: Asked, out: Path, *, seed: int, epochs: int | None, resume: b
     size = f"{counted(recipe.epochs, 'epoch')} of {counted(len(samples.train), 'sample')}"
     say([*samples.notes, f"{known.name}: {size}; checkpoints are in {folder}"])
     found = train(known, samples.train, recipe, validate=samples.validate, folder=folder, ann=ann)
-    snn = found.network(samples.train.tensors[0][:2], samples.classes)
+    snn = found.measurable(samples.train, samples.classes)
     row = row_of(found, snn, samples.test, Path(asked.data).name)
     if first:
         told = {"preprocessing": asdict(samples.prepare), "made": made(asked.data)}

@@ -154,6 +154,7 @@ class Counts:
         outputs: each output by its identifier, beside that of the source network if there is one.
         firing: of each population.
         calibrated: samples that are known to have calibrated the network, or trained it.
+        decided: the steps at which samples were answered, added up; None if all are answered at the last.
     """
 
     samples: int
@@ -162,6 +163,7 @@ class Counts:
     outputs: Mapping[str, Compared]
     firing: Mapping[str, Firing]
     calibrated: int = 0
+    decided: int | None = None
 
 
 def merged(a: T, b: T) -> T:

@@ -1,10 +1,9 @@
 """One pass over labelled data: how good, how sparse, how healthy a network is, at every step of its answer."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial, reduce
-from operator import add
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import torch
@@ -14,13 +13,15 @@ from torch.utils import _pytree as pytree
 from canonic.cluster import Workers, workers
 from canonic.codes import CSS
 from canonic.datasets.digests import Digest, hashed
-from canonic.errors import DataError, first_line
+from canonic.errors import DataError
+from canonic.learn.outcome import Trial
 from canonic.measure.baselines import Judge, Others, measure_baselines, others_of
 from canonic.measure.counts import Compared, Counts
 from canonic.measure.energy import MODELS, Model, require_models
 from canonic.measure.facts import Facts, facts
-from canonic.measure.labels import IGNORED, Asked, Task, asked_of, timed
+from canonic.measure.labels import Asked, Task, asked_of, timed
 from canonic.measure.operations import Account
+from canonic.measure.passes import pass_over, stride_of
 from canonic.measure.result import Evaluation
 from canonic.measure.tally import (
     compare_answers,
@@ -31,6 +32,7 @@ from canonic.measure.tally import (
     seen_of,
     value_counter,
 )
+from canonic.measure.trial import measure_trial_batch, trial_facts
 from canonic.network import SpikingNetwork
 from canonic.network.batch import described, named_in, parted, require_batches
 from canonic.network.description import known_samples
@@ -39,15 +41,13 @@ from canonic.network.outputs import Output, output_called, output_names, require
 from canonic.network.readout import by_step
 from canonic.network.reference import ValueObserver
 from canonic.network.reference import reference as reference_outputs
-from canonic.progress import track
-from canonic.words import counted
 
 Reference = Callable[..., Any] | Literal["source"]
 """A network that takes what the spiking network takes; "source" is the source network, on the network's own graph."""
 
 
 def evaluate(
-    snn: SpikingNetwork,
+    snn: SpikingNetwork | Trial,
     data: Iterable[object],
     *,
     output: Output | None = None,
@@ -63,7 +63,8 @@ def evaluate(
     was seen so far is returned, and marked: ``evaluation.gap`` then says why it is not all.
 
     Args:
-        snn: a network; each of its outputs is compared with that of the source.
+        snn: a network; each of its outputs is compared with that of the source. Or a ``Trial``, what was trained and
+            has no steps: it is compared with nothing but labels, and its energy is that of its arithmetic alone.
         data: batches as for ``convert``, with labels or without: (x, y), or a dict with "labels". They are classes,
             whole numbers ``[batch]`` for an output ``[batch, classes]`` and ``[batch, ...]`` for one with an axis of
             classes beside, or a trained one's ``[batch, steps]``; -100 is not counted. Or targets in floating point.
@@ -82,7 +83,7 @@ def evaluate(
         DataError: if there is no data, or the network or a label does not fit.
         ClusterError: if another process was lost.
     """
-    if not isinstance(snn, SpikingNetwork):
+    if not isinstance(snn, SpikingNetwork | Trial):
         raise DataError(f"snn must be a SpikingNetwork, got {type(snn).__name__}: convert the model first")
     if isinstance(reference, nn.Module) and reference.training:
         raise DataError("the reference is in training mode, where its answers depend on the batch: reference.eval()")
@@ -91,16 +92,13 @@ def evaluate(
     if baselines and reference is None:
         raise DataError("baselines are judged beside the source network: leave them out, or compare with it")
     require_batches(data, "the evaluation data")
-    models, group, meter = require_models(energy), group or workers(), meter_of(snn, reference, output)
-    stride = _stride(data, baselines if isinstance(snn.code, CSS) else 0, snn.graph.inputs)
-    parts = group.together(partial(_measured, meter, group, group.share(data), stride, progress=progress))
-    found = [part for part in parts if part is not None]
-    if not found:
-        raise DataError("the evaluation data is empty: pass at least one batch, (x, y) or (x,)")
-    total = reduce(add, found)
-    if total.counts.answers and not total.counts.answers.labels:
-        raise DataError(f"all labels of the data are {IGNORED}, which is not counted: give classes from 0 on")
-    return replace(total, models=models)
+    models, group = require_models(energy), group or workers()
+    if not isinstance(snn, SpikingNetwork):
+        found = pass_over(partial(measure_trial_batch, snn, trial_facts(snn)), group, data, progress=progress)
+        return replace(found, models=tuple(model for model in models if model in found.models))
+    meter = meter_of(snn, reference, output)
+    stride = stride_of(data, baselines if isinstance(snn.code, CSS) else 0, snn.graph.inputs)
+    return replace(pass_over(partial(measure_batch, meter), group, data, stride, progress=progress), models=models)
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,7 @@ def meter_of(snn: SpikingNetwork, reference: Reference | None = "source", output
     return Meter(snn, facts(snn), place, reference, spiking, Account(snn.graph))
 
 
-def measure_batch(meter: Meter, batch: object, *, baselines: bool = False) -> Evaluation:
+def measure_batch(meter: Meter, batch: object, baselines: bool = False) -> Evaluation:
     """Return the measures of one batch.
 
     Raises:
@@ -216,45 +214,3 @@ def _sources(
         shapes, seen = ", ".join(map(str, wanted)), ", ".join(map(described, found))
         raise DataError(f"the reference must return what the network returns, {shapes}, got {seen}")
     return outputs
-
-
-def _measured(
-    meter: Meter, group: Workers, data: Iterable[object], stride: int, *, progress: bool
-) -> Evaluation | None:
-    """Return the measures of this process's batches; None if it has none."""
-    total: Evaluation | None = None
-    count, gap = 0, ""
-    try:
-        for batch in _read(track(data, "evaluate", shown=progress and group.first)):
-            chosen = stride > 0 and (count * group.world + group.rank) % stride == 0
-            part = measure_batch(meter, batch, baselines=chosen)
-            total, count = part if total is None else total + part, count + 1
-    except (KeyboardInterrupt, _Unreadable) as error:
-        if total is None:
-            raise error.__cause__ or error from None
-        gap = f"{str(error) or 'interrupted'} after {counted(total.samples, 'sample')}"
-    if total is not None and not gap and isinstance(data, Sized) and count < len(data):
-        gap = f"the data ended after {count} of {counted(len(data), 'batch', 'batches')}"
-    return None if total is None else replace(total, gap=gap)
-
-
-class _Unreadable(Exception):
-    """Raised when the data fails, not the measuring."""
-
-
-def _read(batches: Iterable[object]) -> Iterator[object]:
-    try:
-        yield from batches
-    except Exception as error:
-        raise _Unreadable(f"the data failed ({type(error).__name__}: {first_line(error)})") from error
-
-
-def _stride(data: object, samples: int, names: Sequence[str]) -> int:
-    """Return the distance between the batches on which baselines are measured; 0 for none, 1 if lengths are unknown."""
-    if samples < 1 or not isinstance(data, Sized):
-        return int(samples > 0)
-    size = getattr(data, "batch_size", None) or 1
-    if isinstance(data, list | tuple) and data:
-        first = parted(data[0], names, "a batch of the evaluation data").inputs[0]
-        size = len(first) if isinstance(first, Tensor) and first.dim() else 1
-    return max(1, len(data) // -(-samples // size))

@@ -109,6 +109,12 @@ class Evaluation:
         return self.network.starts[self.output] + 1
 
     @property
+    def mean_step(self) -> float:
+        """The step of the answer, from 1, on average over the samples."""
+        decided = self.counts.decided
+        return float(self.network.total_steps) if decided is None else decided / self.samples
+
+    @property
     def source_accuracy(self) -> float:
         """Accuracy of the source network, 0 to 1; NaN without it, or without classes as labels."""
         answers = self.counts.answers
@@ -152,13 +158,13 @@ class Evaluation:
 
     @property
     def spikes_per_neuron(self) -> float:
-        """Spikes of either sign of one neuron for one sample, on average over all populations."""
-        return sum(firing.spikes for firing in self.counts.firing.values()) / (self.samples * self.neurons)
+        """Spikes of either sign of one neuron for one sample, on average over all populations; 0 if nothing spikes."""
+        return _share(sum(firing.spikes for firing in self.counts.firing.values()), self.samples * self.neurons)
 
     @property
     def units_per_neuron(self) -> float:
         """Sizes of the spikes of one neuron for one sample, added up: unary events, as additions and energy count."""
-        return sum(firing.units for firing in self.counts.firing.values()) / (self.samples * self.neurons)
+        return _share(sum(firing.units for firing in self.counts.firing.values()), self.samples * self.neurons)
 
     @property
     def neurons(self) -> int:
@@ -186,4 +192,4 @@ class Evaluation:
 
 
 def _share(count: int, of: int) -> float:
-    return count / of
+    return count / of if of else 0.0

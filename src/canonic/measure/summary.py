@@ -150,7 +150,7 @@ def _spikes(evaluation: "Evaluation") -> dict[str, Any]:
     return {
         "per_neuron": evaluation.spikes_per_neuron,
         "units_per_neuron": evaluation.units_per_neuron,
-        "silent_neurons": silent / (samples * evaluation.neurons),
+        "silent_neurons": silent / (samples * evaluation.neurons) if layers else 0.0,
         "layers": {name: _layer(evaluation, name, firing) for name, firing in layers.items()},
     }
 
@@ -185,6 +185,7 @@ def _latency(evaluation: "Evaluation") -> dict[str, Any]:
         "total_steps": facts.total_steps,
         "first_answer": evaluation.first_answer,
         "between_samples": facts.between_samples,
+        **({} if evaluation.counts.decided is None else {"mean_step": evaluation.mean_step}),
         "wall": {
             "seconds": evaluation.seconds,
             "samples_per_second": evaluation.samples / evaluation.seconds if evaluation.seconds else None,

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from canonic.learn.batches import in_order
 from canonic.learn.fit import accuracy
+from canonic.learn.outcome import Trial
 from canonic.learn.system import Gradient
 from canonic.learn.zoo.parts import first_step
 from canonic.learn.zoo.training import Trained
@@ -23,12 +24,12 @@ from canonic.words import NONE, microjoules, number, whole
 Row = Mapping[str, Any]
 
 
-def row_of(trained: Trained, snn: SpikingNetwork, test: TensorDataset, data: str) -> Row:
+def row_of(trained: Trained, snn: SpikingNetwork | Trial, test: TensorDataset, data: str) -> Row:
     """Return what is known of a trained system, on samples that it did not learn from and nothing was chosen by.
 
     Args:
         trained: the system, and the network of its shape without time where that was trained too.
-        snn: the same system as a network that ``evaluate`` measures.
+        snn: the same system as ``evaluate`` measures it.
         test: samples, prepared as the system takes them.
         data: what they are called.
     """
@@ -44,14 +45,14 @@ def row_of(trained: Trained, snn: SpikingNetwork, test: TensorDataset, data: str
         "gradient": entry.gradient,
         "accuracy": accuracy(system, test),
         "ann_accuracy": None if ann is None else accuracy(ann, test),
-        "steps": len(system.run(few[0]).output),
+        "steps": len(system.answer(few[0])),
         "mean_step": mean_step(trained, test),
         **operations(snn, test, system.recipe.batch),
         **({"ann_MACs": None, "ann_energy": None} if ann is None else dense(ann.net, few[0][:1])),
         "epochs": len(trained.history.epochs),
         "cpu_minutes": trained.history.seconds / 60,
         "ann_cpu_minutes": None if past is None else past.seconds / 60,
-        "saved_bytes": saved_bytes(system, few[0], few[1]),
+        "saved_bytes": saved_bytes(system, few[0], few[1]) if isinstance(system, Gradient) else 0,
         "published": entry.published,
         "source": entry.source,
         "seed": system.recipe.seed,
@@ -62,21 +63,28 @@ def row_of(trained: Trained, snn: SpikingNetwork, test: TensorDataset, data: str
 
 
 def mean_step(trained: Trained, test: TensorDataset) -> float:
-    """Return the step, from 1, at which answers are known, on average."""
-    total = 0
-    for x, _ in in_order(test, trained.system.recipe.batch):
-        run = trained.system.run(x)
-        total += int(first_step(run).sum()) if trained.entry.readout == "first" else len(run.output) * len(x)
+    """Return the step, from 1, at which answers of a network of steps are known, on average."""
+    system, total = trained.system, 0
+    for x, _ in in_order(test, system.recipe.batch):
+        if trained.entry.readout == "first" and isinstance(system, Gradient):
+            total += int(first_step(system.run(x)).sum())
+        else:
+            total += len(system.answer(x)) * len(x)
     return total / len(test)
 
 
-def operations(snn: SpikingNetwork, test: TensorDataset, batch: int) -> dict[str, float]:
-    """Return spikes a neuron, operations and microjoules of a sample, as ``evaluate`` counts them."""
+def operations(snn: SpikingNetwork | Trial, test: TensorDataset, batch: int) -> dict[str, float]:
+    """Return spikes a neuron, operations and microjoules of a sample, as ``evaluate`` counts them.
+
+    Of a ``Trial`` also the step of the answer, which it knows itself.
+    """
     samples = [(x,) for x, _ in in_order(test, batch)]
     found = evaluate(snn, samples, reference=None, energy=("horowitz45",), progress=False).to_json()
     made = found["operations"]["spiking"]
     energy = found["energy"]["models"]["horowitz45"]["rows"][0]["total"]
+    own = {"mean_step": found["latency"]["mean_step"]} if "mean_step" in found["latency"] else {}
     return {
+        **own,
         "spikes_per_neuron": found["spikes"]["per_neuron"],
         "ACs": made["ACs"],
         "MACs": made["MACs"],

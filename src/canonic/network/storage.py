@@ -28,6 +28,9 @@ FORMATS = ("canonic network 1", "canonic network 2", "canonic network 3")
 """Those that are read. In the first codes have no name, as there was CSS only; the third has rules, where the network
 was trained; others are written in the second, which older versions read too."""
 
+TRIAL = "canonic trial 1"
+"""That of a trained system which is no network of steps: ``canonic.learn.zoo.trial`` reads it."""
+
 TIME = ("seed", "readout", "follows")
 """What a plan says of time, where the network was trained in it."""
 
@@ -123,6 +126,10 @@ def _require_format(path: str | PathLike[str], found: str) -> None:
         read = ", ".join(map(repr, FORMATS))
         raise StorageError(
             f"{path} is of the format {found!r}, and canonic {version('canonic')} reads {read}: {UPDATE}"
+        )
+    if found == TRIAL:
+        raise StorageError(
+            f"{path} holds a trained system that is no network of steps: canonic evaluate and canonic report open it"
         )
     raise StorageError(f"{path} holds no network, but {found or 'tensors alone'}: make one with canonic convert")
 

@@ -70,6 +70,8 @@ def _explorer() -> Section:
 
 
 def _subtitle(network: Mapping[str, Any], description: Mapping[str, Any]) -> str:
+    if not network["codes"]:
+        return f"A trained system, {description['codes']}: {counted(network['neurons'], 'neuron')}"
     k = network["k"]
     silent = f"{k[0]} to {k[1]}" if isinstance(k, Sequence) else str(k)
     css = network["codes"] == ["css"]

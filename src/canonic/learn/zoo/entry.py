@@ -7,9 +7,12 @@ from typing import Literal
 import torch
 from torch import nn
 
+from canonic.errors import TrainingError
 from canonic.learn.batches import drawn
+from canonic.learn.outcome import Trial
 from canonic.learn.recipe import Optimiser, Recipe
-from canonic.learn.system import Forward, Gradient, Loss, at_each_step, once, seeded
+from canonic.learn.schedule import Run
+from canonic.learn.system import Forward, Gradient, Loss, System, at_each_step, once, seeded
 from canonic.learn.zoo.parts import READOUTS, cross_entropy
 
 Shape = tuple[int, ...]
@@ -50,6 +53,8 @@ class Entry:
             with x some training samples; None if it begins from nothing.
         ann_recipe: of the ``ann`` where it is not that of the network, as where that begins from it.
         ann_few: likewise, for few samples.
+        make: the system, where it is not the ``Gradient`` of ``forward`` and ``loss``, which are not read then.
+        trial: what measures the system, where it is no network of populations in steps; else None.
     """
 
     name: str
@@ -72,6 +77,8 @@ class Entry:
     begin: Callable[[nn.Module, nn.Module, torch.Tensor], None] | None = None
     ann_recipe: Recipe | None = None
     ann_few: Recipe | None = None
+    make: "Callable[[Entry, Shape, int, Recipe], System] | None" = None
+    trial: Callable[[System], Trial] | None = None
 
     def recipe_for(self, samples: int, seed: int) -> Recipe:
         """Return how it is trained on so many samples."""
@@ -82,8 +89,10 @@ class Entry:
         own = self.ann_recipe if samples >= FEW else self.ann_few
         return recipe if own is None else replace(own, seed=recipe.seed)
 
-    def system(self, shape: Shape, classes: int, recipe: Recipe) -> Gradient:
+    def system(self, shape: Shape, classes: int, recipe: Recipe) -> System:
         """Return the spiking network, ready to be trained; its weights follow from the seed of the recipe."""
+        if self.make is not None:
+            return self.make(self, shape, classes, recipe)
         return Gradient(
             built(self.build, shape, classes, recipe), self.forward, self.loss, recipe, READOUTS[self.readout]
         )
@@ -98,6 +107,11 @@ class Entry:
         if self.kind == "sequences":
             return Gradient(ann, at_each_step, self.loss, recipe, READOUTS[self.readout])
         return Gradient(ann, once, cross_entropy, recipe)
+
+
+def unread(*_: object) -> Run:
+    """Stand for the ``forward`` or ``loss`` of an entry that makes a system of its own."""
+    raise TrainingError("this entry makes a system of its own: it has no forward pass or loss beside")
 
 
 def plain(recipe: Recipe) -> Optimiser:

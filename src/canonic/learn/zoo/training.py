@@ -15,9 +15,10 @@ from canonic.learn.fit import fit
 from canonic.learn.history import History
 from canonic.learn.recipe import Recipe
 from canonic.learn.spiking import as_network
-from canonic.learn.system import Gradient
+from canonic.learn.system import Gradient, System
 from canonic.learn.zoo.entry import Entry
 from canonic.learn.zoo.parts import in_time
+from canonic.learn.zoo.trial import ZooTrial, trial_of
 from canonic.network import SpikingNetwork
 
 DIMENSIONS = {
@@ -41,7 +42,7 @@ class Trained:
     """
 
     entry: Entry
-    system: Gradient
+    system: System
     history: History
     ann: Gradient | None = None
     ann_history: History | None = None
@@ -54,10 +55,23 @@ class Trained:
             classes: names of the classes, if they are known.
         """
         system, sequences = self.system, self.entry.kind == "sequences"
-        steps = None if sequences else len(system.run(x).output)
-        example = in_time(x) if sequences else x
-        snn = as_network(system.net, example, steps, readout=self.entry.readout, seed=system.seed, classes=classes)
+        steps, example = (None, in_time(x)) if sequences else (len(system.answer(x)), x)
+        seed = system.seed if isinstance(system, Gradient) else system.recipe.seed
+        snn = as_network(system.net, example, steps, readout=self.entry.readout, seed=seed, classes=classes)
         return replace(snn, record={**snn.record, "training": self.history.to_json()})
+
+    def measurable(self, data: TensorDataset, classes: Sequence[str] = ()) -> SpikingNetwork | ZooTrial:
+        """Return the system as what ``evaluate`` measures, and a file keeps.
+
+        Args:
+            data: that it was trained on.
+            classes: names of the classes, if they are known.
+        """
+        x, y = data.tensors
+        if self.entry.trial is None:
+            return self.network(x[:2], classes)
+        record = {"training": self.history.to_json(), **({"classes": list(classes)} if classes else {})}
+        return trial_of(self.entry, self.system, tuple(x.shape[1:]), count_classes(y), record)
 
 
 def train(
