@@ -7,8 +7,13 @@ import sys
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import TensorDataset
 
 from canonic import CSS, convert, load
+from canonic.datasets import open_data
+from canonic.learn import LIF, Gradient, Optimiser, Population, Recipe, accuracy, as_network, fit, unroll
+from canonic.learn.batches import taken
+from canonic.learn.zoo.parts import constant, cross_entropy
 from tests.lambdas import conv
 from tests.pretended import pretended
 
@@ -126,3 +131,46 @@ def test_a_compiled_network_fires_the_same_spikes(snn, device, tmp_path):
     files = [str(tmp_path / name) for name in ("net.safetensors", "x.pt")]
     done = subprocess.run([sys.executable, "-c", COMPILED, *files, device], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(device == "cuda"), "True"]
+
+
+def trainable():
+    torch.manual_seed(0)
+    layers = conv(1, 6), nn.BatchNorm2d(6), Population(LIF(leak=0.5), trainable=("leak",)), nn.Flatten()
+    return nn.Sequential(*layers, nn.Linear(6 * 64, 10), Population(LIF()), nn.Linear(10, 10))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    x, y = taken(open_data("digits:train"), range(64))
+    return TensorDataset(x, y)
+
+
+def system(net, **options):
+    recipe = Recipe(epochs=3, batch=16, seed=1, optimiser=Optimiser("adam", lr=0.01), **options)
+    return Gradient(net, constant(3), cross_entropy, recipe)
+
+
+@pytest.mark.parametrize("autocast", [None, "bf16"])
+def test_a_network_is_trained_where_it_lies(device, digits, autocast):
+    there = system(trainable().to(device), autocast=autocast)
+    epochs = fit(there, digits, progress=False).epochs
+    assert epochs[-1].measures["loss"] < epochs[0].measures["loss"]
+    assert {p.device.type for p in there.net.parameters()} == {device}
+    assert 0 <= accuracy(there, digits) <= 1
+
+
+def test_training_is_the_same_on_a_device_up_to_rounding(device, digits):
+    x = TensorDataset(digits.tensors[0].double(), digits.tensors[1])
+    losses = []
+    for place in ("cpu", device):
+        here = system(trainable().double().to(place))
+        losses.append([epoch.measures["loss"] for epoch in fit(here, x, progress=False).epochs])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_a_trained_network_answers_alike_there(device, digits):
+    net, x = trainable().double().eval(), digits.tensors[0].double()
+    snn = as_network(net, x[:4], steps=3)
+    assert torch.allclose(snn.to(device)(x.to(device)).cpu(), snn(x), rtol=1e-9, atol=1e-12)
+    ran = unroll(net.to(device), x.to(device), steps=3)
+    assert torch.allclose(ran.output.mean(0).cpu(), snn(x), rtol=1e-9, atol=1e-12)

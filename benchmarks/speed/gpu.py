@@ -1,0 +1,186 @@
+"""On a GPU: T digits over T passes of the source in bfloat16, a step of training, a parallel neuron and a serial one.
+
+``python -m benchmarks.speed.gpu`` needs one. What is compared runs in turns in one process, after rounds that compile.
+Each part is written as soon as it is measured.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from benchmarks import cifar
+from benchmarks.speed import networks
+from benchmarks.speed.run import calibration, machine, share, shown
+from benchmarks.speed.turns import Run, medians
+from canonic import CSS, SpikingNetwork, convert
+from canonic.datasets import sample
+from canonic.learn import LIF, MPE, Population, Rule, unroll
+
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "gpu.json"
+TARGET = 1.1
+"""T = 8 over T passes of the source, both in bfloat16."""
+
+MEMBERS = {"css:8, k = 1": CSS(8, 1), "css:2, beta 16, 64 levels, k = 0": CSS(2, 0, 16.0, levels=64)}
+Timed = Mapping[str, float]
+
+
+def waiting(run: Run) -> Run:
+    """Return a call that ends when the GPU has."""
+
+    def call() -> None:
+        run()
+        torch.cuda.current_stream().synchronize()
+
+    return call
+
+
+def inference() -> list[dict[str, Any]]:
+    """Return the time of networks at T = 8, k = 1 over T passes of their sources, eager and compiled."""
+    rows = []
+    trained = networks.with_modules(cifar.trained("resnet20"))
+    pictures = next(iter(DataLoader(sample(cifar.test_pictures(), 512), batch_size=512)))[0]
+    for name, model, data, x in (
+        ("resnet20", trained, calibration(), pictures.repeat(2, 1, 1, 1)),
+        ("resnet20", trained, calibration(), pictures[:64]),
+        ("vgg16-bn", networks.vgg16(), [networks.pictures(64)], networks.pictures(512)),
+    ):
+        snns = {label: convert(model, data, code=code, progress=False) for label, code in MEMBERS.items()}
+        rows += [shown({"network": name, "batch": len(x), **row}) for row in _timed(model, snns, x.cuda())]
+    return rows
+
+
+def _timed(model: nn.Module, snns: Mapping[str, SpikingNetwork], x: Tensor) -> list[dict[str, Any]]:
+    """Return the rows of one batch, one for each member."""
+    half = x.bfloat16().contiguous(memory_format=torch.channels_last)
+    there = model.cuda().to(torch.bfloat16, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    faster = torch.compile(there)
+    runs: dict[str, Run] = {"eager": lambda: there(half), "compiled": lambda: faster(half)}
+    for label, snn in snns.items():
+        ready = snn.to("cuda").to_precision("bf16").compile()
+        runs[label] = lambda ready=ready: ready(x)  # type: ignore[misc]
+    with torch.inference_mode():
+        seconds = medians({name: waiting(run) for name, run in runs.items()}, rounds=15)
+    model.float().cpu()
+    return [_row(seconds, label, snn.code.steps) for label, snn in snns.items()]
+
+
+def _row(seconds: Timed, label: str, steps: int) -> dict[str, Any]:
+    passes = {f"passes of the {how} source": seconds[label] / seconds[how] for how in ("eager", "compiled")}
+    over = {f"over T passes, {how}": seconds[label] / seconds[how] / steps for how in ("eager", "compiled")}
+    return {"member": label, "ms": 1e3 * seconds[label], "source ms": 1e3 * seconds["eager"], **passes, **over}
+
+
+def answers() -> list[dict[str, Any]]:
+    """Return accuracy and agreement of resnet20 on the GPU at each precision, and int8 beside that on the CPU."""
+    model = cifar.trained("resnet20")
+    snn = convert(model, calibration(), code=CSS(8, 1), progress=False)
+    x, y = (torch.cat(parts) for parts in zip(*DataLoader(sample(cifar.test_pictures(), 2000), 500), strict=True))
+    with torch.no_grad():
+        wanted = model(x).argmax(-1)
+        here = snn.to_precision("int8").compile()(x[:500])
+    rows = []
+    for precision in ("fp32", "bf16", "int8"):
+        ready = snn.to("cuda").to_precision(precision).compile()
+        found = torch.cat([ready(part.cuda()).cpu() for part in torch.split(x, 500)])
+        row: dict[str, Any] = {"precision": precision, "accuracy": share(found.argmax(-1) == y)}
+        row |= {"agreement": share(found.argmax(-1) == wanted), "source accuracy": share(wanted == y)}
+        if precision == "int8":
+            row["largest difference from the CPU"] = float((found[:500] - here).abs().max())
+        rows.append(shown(row))
+    return rows
+
+
+def body() -> nn.Module:
+    """Return two convolutions with LIF neurons, as the baseline of the zoo has them."""
+
+    def neurons() -> nn.Module:
+        return Population(LIF(leak=0.5, reset="hard", detach_reset=True))
+
+    first = (nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), neurons(), nn.AvgPool2d(2))
+    second = (nn.Conv2d(16, 32, 3, padding=1, bias=False), nn.BatchNorm2d(32), neurons(), nn.AvgPool2d(2))
+    return nn.Sequential(*first, *second, nn.Flatten(), nn.Linear(1568, 10)).cuda()
+
+
+def training() -> list[dict[str, Any]]:
+    """Return the time and the memory of a step of training, in float32 and under autocast to bfloat16."""
+    rows = []
+    for batch, steps in ((128, 4), (128, 16), (2048, 4), (2048, 16)):
+        x = torch.rand(batch, 1, 28, 28, device="cuda")
+        y = torch.randint(10, (batch,), device="cuda")
+        nets = {"fp32": body(), "bf16": body()}
+        runs = {name: waiting(_step(net, x, y, steps, halved=name == "bf16")) for name, net in nets.items()}
+        peaks = {name: _peak(run) for name, run in runs.items()}
+        with torch.inference_mode(False):
+            seconds = medians(runs, rounds=9)
+        told = {f"{name} ms": 1e3 * value for name, value in seconds.items()}
+        rows.append(shown({"batch": batch, "T": steps, **told, **{f"{k} MB": v for k, v in peaks.items()}}))
+    return rows
+
+
+def _step(net: nn.Module, x: Tensor, y: Tensor, steps: int, *, halved: bool) -> Run:
+    def run() -> None:
+        with torch.inference_mode(False), torch.enable_grad():
+            with torch.autocast("cuda", torch.bfloat16, enabled=halved):
+                out = unroll(net, x, steps=steps).output
+            loss = nn.functional.cross_entropy(out.float().mean(0), y)
+            torch.autograd.backward(loss)
+
+    return run
+
+
+def _peak(run: Callable[[], Any]) -> float:
+    """Return the most megabytes that a call holds."""
+    run()
+    torch.cuda.reset_peak_memory_stats()
+    run()
+    return torch.cuda.max_memory_allocated() / 1e6
+
+
+def parallel() -> list[dict[str, Any]]:
+    """Return the forward pass of MPE, all steps at once, beside that of serial LIF neurons: the figure of the paper."""
+    rows = []
+    for neurons in (2**10, 2**13, 2**16, 2**20):
+        for steps in (4, 16, 64):
+            x = torch.randn(steps, 1, neurons, device="cuda")
+            runs = {"LIF": _forward(LIF(leak=0.5), x), "MPE": _forward(MPE(), x)}
+            seconds = medians({name: waiting(run) for name, run in runs.items()}, rounds=21)
+            told = {f"{name} ms": 1e3 * value for name, value in seconds.items()}
+            rows.append(shown({"neurons": neurons, "T": steps, **told, "times": seconds["LIF"] / seconds["MPE"]}))
+    return rows
+
+
+def _forward(rule: Rule, x: Tensor) -> Run:
+    net = nn.Sequential(Population(rule)).cuda().eval()
+    return lambda: unroll(net, x)
+
+
+PARTS: dict[str, Callable[[], Any]] = {
+    "answers": answers,
+    "inference": inference,
+    "training": training,
+    "parallel": parallel,
+}
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    found = json.loads(given.out.read_text()) if given.out.exists() else {}
+    here = {**machine(), "gpu": torch.cuda.get_device_name()}
+    found |= {"command": "python -m benchmarks.speed.gpu", "machine": here}
+    for part in given.parts:
+        found[part] = PARTS[part]()
+        given.out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
