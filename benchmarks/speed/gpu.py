@@ -35,7 +35,7 @@ def waiting(run: Run) -> Run:
 
     def call() -> None:
         run()
-        torch.cuda.current_stream().synchronize()
+        torch.cuda.synchronize()
 
     return call
 
