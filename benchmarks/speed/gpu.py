@@ -58,7 +58,8 @@ def inference() -> list[dict[str, Any]]:
 def _timed(model: nn.Module, snns: Mapping[str, SpikingNetwork], x: Tensor) -> list[dict[str, Any]]:
     """Return the rows of one batch, one for each member."""
     half = x.bfloat16().contiguous(memory_format=torch.channels_last)
-    there = model.cuda().to(torch.bfloat16, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    there = model.to("cuda", torch.bfloat16)
+    there = there.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     faster = torch.compile(there)
     runs: dict[str, Run] = {"eager": lambda: there(half), "compiled": lambda: faster(half)}
     for label, snn in snns.items():
