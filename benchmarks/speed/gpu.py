@@ -7,6 +7,7 @@ Each part is written as soon as it is measured.
 import argparse
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ def _timed(model: nn.Module, snns: Mapping[str, SpikingNetwork], x: Tensor) -> l
     half = x.bfloat16().contiguous(memory_format=torch.channels_last)
     there = model.to("cuda", torch.bfloat16)
     there = there.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    faster = torch.compile(there)
-    runs: dict[str, Run] = {"eager": lambda: there(half), "compiled": lambda: faster(half)}
+    faster: Callable[[Tensor], Tensor] = torch.compile(there)
+    runs: dict[str, Run] = {"eager": partial(there, half), "compiled": partial(faster, half)}
     for label, snn in snns.items():
         ready = snn.to("cuda").to_precision("bf16").compile()
         runs[label] = lambda ready=ready: ready(x)  # type: ignore[misc]
