@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32, Float64
 from numpy.typing import NDArray
 
 from canonic.datasets.arrays import Array, Arrays
@@ -85,7 +85,7 @@ def _numbered(path: Path, arrays: Mapping[str, Array], name: str, count: int) ->
     return cast("Whole | None", numbers)
 
 
-def _spectra(path: Path, arrays: Mapping[str, Array]) -> Float[NDArray[np.float32], "recordings time bands"]:
+def _spectra(path: Path, arrays: Mapping[str, Array]) -> Float32[np.ndarray, "recordings time bands"]:
     if "logmel" in arrays:
         logmel = arrays["logmel"]
         if logmel.dtype != np.uint8 or logmel.ndim != 3:
@@ -129,8 +129,8 @@ def _require_audio(path: Path, audio: Array, offset: Array) -> None:
 
 
 def spectrum(
-    sound: Float[NDArray[np.floating], "samples"], rate: int, bands: Float[NDArray[np.floating], "frequencies bands"]
-) -> Float[NDArray[np.float32], "time bands"]:
+    sound: Float[np.ndarray, "samples"], rate: int, bands: Float[np.ndarray, "frequencies bands"]
+) -> Float32[np.ndarray, "time bands"]:
     """Return the loudness of one second of sound in each band, 0 for -110 dB and 1 for 17.5 dB."""
     window, hop = int(WINDOW * rate), int(HOP * rate)
     padded = np.zeros(rate)
@@ -142,7 +142,7 @@ def spectrum(
     return loudness
 
 
-def mel(rate: int) -> Float[NDArray[np.float64], "frequencies bands"]:
+def mel(rate: int) -> Float64[np.ndarray, "frequencies bands"]:
     """Return triangles that stand evenly on the mel scale, ``2595 log10(1 + f / 700)`` (O'Shaughnessy, 1987)."""
     low_end, high_end = (2595 * math.log10(1 + f / 700) for f in (LOWEST, 0.95 * rate / 2))
     corners = 700 * (10 ** (np.linspace(low_end, high_end, BANDS + 2) / 2595) - 1)
