@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Callable, Hashable
 from functools import cache, reduce
+from types import FunctionType
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -49,16 +51,16 @@ def can_compile(device: str) -> bool:
 def _compiled(code: CSS, signed: bool, variant: Hashable) -> Loop:  # noqa: ARG001
     """Return the loop of one code for one kind of arguments.
 
-    torch keeps at most eight programs for a function, whose arguments differ in more than their sizes; so each variant
-    is a function of its own.
+    torch keeps at most eight programs for the code of a function, for arguments that differ in more than their sizes;
+    so each variant has code of its own.
     """
-    built: Loop = torch.compile(  # type: ignore[call-overload]
-        loop(code, signed), fullgraph=True, dynamic=True, isolate_recompiles=True
-    )
+    run = loop(code, signed)
+    own = FunctionType(run.__code__.replace(), run.__globals__, closure=run.__closure__)
+    built: Loop = torch.compile(own, fullgraph=True, dynamic=True)
     return built
 
 
-def loop(code: CSS, signed: bool) -> Loop:
+def loop(code: CSS, signed: bool) -> FunctionType:
     """Return the loop of a population over its T + k steps, as plain operators."""
 
     def run(terms: list[Term], start: Tensor | None, theta: Tensor | None, spikes: list[Tensor]) -> None:
@@ -76,7 +78,7 @@ def loop(code: CSS, signed: bool) -> Loop:
                 u = u - top * s
             v = u if theta is None else u.clamp(-saturation(code), saturation(code))
 
-    return run
+    return cast(FunctionType, run)
 
 
 def _membrane(beta: float, v: Tensor | None, terms: list[Term]) -> Tensor:
