@@ -1,5 +1,7 @@
 """Spiking networks that are trained: an ordinary module with a ``Population`` where a ReLU would stand."""
 
+from canonic.learn.equilibrium import Loop as Loop
+from canonic.learn.feedback import Feedback as Feedback
 from canonic.learn.fit import accuracy as accuracy
 from canonic.learn.fit import fit as fit
 from canonic.learn.gradients import Equilibrium as Equilibrium

@@ -14,7 +14,8 @@ from torch.autograd.function import FunctionCtx
 
 from canonic.checks import real, whole
 from canonic.codes.readouts import weighted_mean
-from canonic.errors import CanonicError
+from canonic.errors import CanonicError, TrainingError
+from canonic.learn.feedback import Feedback
 from canonic.neurons.rules import Rule
 
 
@@ -39,7 +40,7 @@ class Representation:
         """
         if recurrent is not None:
             raise CanonicError("Representation is for populations without recurrence: take Equilibrium")
-        return _standing_for(spikes, _response(rule)(currents.mean(0)))
+        return standing_for(spikes, response_of(rule)(currents.mean(0)))
 
 
 @dataclass(frozen=True)
@@ -75,21 +76,45 @@ class Equilibrium:
         """Return the spikes, with this gradient.
 
         Raises:
-            CanonicError: if the population is not recurrent, or its rule has no response.
+            CanonicError: if the population is not recurrent, its rule has no response, or its feedback may be as large
+                as its threshold.
+            TrainingError: in the backward pass, if the iteration does not settle.
         """
         if recurrent is None:
             raise CanonicError("Equilibrium is for populations with recurrent=: take Representation")
+        require_bound(recurrent, rule)
         a = weighted_mean(spikes, getattr(rule, "leak", 1.0)).detach().requires_grad_()
-        z = _response(rule)(recurrent(a) + currents.mean(0))
+        z = response_of(rule)(recurrent(a) + currents.mean(0))
+        return standing_for(spikes, self.solved(z, a))
+
+    def solved(
+        self, z: Float[Tensor, "batch *shape"], a: Float[Tensor, "batch *shape"]
+    ) -> Float[Tensor, "batch *shape"]:
+        """Return the same z, whose gradient is that of the fixed point ``a = z(a)``, a being without one.
+
+        Raises:
+            TrainingError: in the backward pass, if the iteration does not settle.
+        """
 
         def solve(grad: Tensor) -> Tensor:
-            adjoint = grad
+            adjoint = left = grad
             for _ in range(self.iterations):
                 (back,) = torch.autograd.grad(z, a, adjoint, retain_graph=True)
-                adjoint = (1 - self.damping) * adjoint + self.damping * (grad + back)
+                left = grad + back - adjoint
+                adjoint = adjoint + self.damping * left
+            self._require_settled(float(left.norm()), float(grad.norm()))
             return adjoint
 
-        return _standing_for(spikes, _Solved.apply(z, solve))  # type: ignore[no-untyped-call]
+        return _Solved.apply(z, solve)  # type: ignore[no-untyped-call,no-any-return]
+
+    def _require_settled(self, left: float, first: float) -> None:
+        """Raise a TrainingError if the iteration has not come nearer to its solution than it was when it began."""
+        if left >= first > 0:
+            raise TrainingError(
+                f"the gradient of an equilibrium did not settle in {self.iterations} iterations, {left / first:.2g} of "
+                "it is left: there may be no equilibrium; bring the spikes back by Feedback, whose norm stays below "
+                "the threshold, or take a smaller learning rate"
+            )
 
 
 class _Solved(torch.autograd.Function):
@@ -105,7 +130,18 @@ class _Solved(torch.autograd.Function):
         return ctx.solve(grads[0]), None  # type: ignore[attr-defined]
 
 
-def _response(rule: Rule) -> Callable[[Tensor], Tensor]:
+def require_bound(back: nn.Module, rule: Rule) -> None:
+    """Raise a CanonicError if a feedback may be as large as the threshold: there may be no equilibrium then."""
+    theta = float(torch.as_tensor(getattr(rule, "theta", 1.0)).min())
+    for each in back.modules():
+        if isinstance(each, Feedback) and each.bound >= theta:
+            raise CanonicError(
+                f"a Feedback of norm {each.bound:g} comes back to neurons of threshold {theta:g}, which may have no "
+                f"equilibrium: take a bound below the threshold, as {theta / 2:g}"
+            )
+
+
+def response_of(rule: Rule) -> Callable[[Tensor], Tensor]:
     """Return the mean that a rule sends as a function of the mean that it gets."""
     response = getattr(rule, "response", None)
     if response is None:
@@ -115,6 +151,6 @@ def _response(rule: Rule) -> Callable[[Tensor], Tensor]:
     return cast("Callable[[Tensor], Tensor]", response)
 
 
-def _standing_for(spikes: Tensor, number: Tensor) -> Float[Tensor, "time batch *shape"]:
+def standing_for(spikes: Tensor, number: Tensor) -> Float[Tensor, "time batch *shape"]:
     """Return the spikes, each with the gradient of the number that they stand for."""
     return spikes + (number - number.detach())

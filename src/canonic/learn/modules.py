@@ -88,6 +88,8 @@ class Encode(nn.Module):
 class Dropout(nn.Module):
     """Dropout with one mask a sample, the same at every step (Rathi et al., arXiv 2005.01807).
 
+    It may stand behind what brings spikes back to a population, too.
+
     Args:
         p: the part that is dropped, in [0, 1).
     """
@@ -104,13 +106,12 @@ class Dropout(nn.Module):
         Raises:
             DataError: outside a schedule.
         """
-        schedule, name = scheduled(self)
+        schedule, name = scheduled(self, again=True)
         if schedule.marks:
             return rows
         ones = torch.ones_like(rows[: schedule.batch])
-        memory = schedule.remembered(name) or Memory((nn.functional.dropout(ones, self.p, self.training),))
-        schedule.after[name] = memory
-        return rows * memory.state[0].repeat(len(rows) // schedule.batch, *[1] * (rows.dim() - 1))
+        (mask,) = schedule.held(name, lambda: (nn.functional.dropout(ones, self.p, self.training),))
+        return rows * mask.repeat(len(rows) // schedule.batch, *[1] * (rows.dim() - 1))
 
     def extra_repr(self) -> str:
         """Return what it drops."""

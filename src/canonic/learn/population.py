@@ -1,7 +1,9 @@
 """The module that stands where a ReLU would stand: neurons of one rule, with one gradient."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, replace
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -10,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from canonic.errors import CanonicError, DataError, either
 from canonic.frontend.marks import marked
-from canonic.learn.schedule import Memory, Schedule, scheduled
+from canonic.learn.schedule import Memory, Schedule, passing, scheduled
 from canonic.native.recurrent import adaptive_run, is_matrix
 from canonic.neurons.adaptive import ALIF, Adapted
 from canonic.neurons.rules import Rule
@@ -120,10 +122,11 @@ class Population(nn.Module):
         if schedule.before is None and schedule.segment is None and (done := self._in_c(rule, currents)) is not None:
             return done
         parts, every = [], schedule.segment or len(currents)
+        again = partial(_passing_again, schedule)
         for start in range(0, len(currents), every):
             part = (memory, currents[start : start + every], None if draws is None else draws[start : start + every])
             if schedule.segment and torch.is_grad_enabled():
-                streams, memory = checkpoint(self._scan, rule, *part, use_reentrant=False)
+                streams, memory = checkpoint(self._scan, rule, *part, use_reentrant=False, context_fn=again)
             else:
                 streams, memory = self._scan(rule, *part)
             parts.append(streams)
@@ -167,6 +170,11 @@ class Population(nn.Module):
     def extra_repr(self) -> str:
         """Return its rule."""
         return f"{self.base}"
+
+
+def _passing_again(schedule: Schedule) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """Return what stands around a part of a scan, and around that part when the backward pass runs it again."""
+    return nullcontext(), passing(schedule)
 
 
 def _values(rule: Rule) -> Mapping[str, object]:

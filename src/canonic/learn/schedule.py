@@ -5,7 +5,7 @@ runs all layers one step, its state passed and returned. Both are one pass of th
 its populations how many steps the rows hold; nothing outlives the call.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -84,6 +84,12 @@ class Schedule:
         """Return what a module left after the step before."""
         return None if self.before is None else self.before.get(name)
 
+    def held(self, name: str, first: Callable[[], State]) -> State:
+        """Return what a module holds over all steps: that of its first call, for all that follow."""
+        memory = self.after.get(name) or self.remembered(name) or Memory(first())
+        self.after[name] = memory
+        return memory.state
+
     def generator(self, name: str, like: Tensor) -> torch.Generator | None:
         """Return the generator of a module where it was left; None where torch's is meant."""
         if self.seed is None:
@@ -103,8 +109,12 @@ def identity(module: nn.Module) -> int:
     return id(vars(module))
 
 
-def scheduled(module: nn.Module) -> tuple[Schedule, str]:
+def scheduled(module: nn.Module, *, again: bool = False) -> tuple[Schedule, str]:
     """Return the schedule of the pass that a module is called in, and its name there.
+
+    Args:
+        module: of the network.
+        again: whether it may be called several times in a pass, as what brings spikes back is at each step.
 
     Raises:
         DataError: if there is none.
@@ -118,13 +128,13 @@ def scheduled(module: nn.Module) -> tuple[Schedule, str]:
     if identity(module) not in schedule.names:
         raise DataError(f"a {kind} was called that is no part of the network: assign it to an attribute of its module")
     name = schedule.names[identity(module)]
-    if name in schedule.after:
+    if name in schedule.after and not again:
         raise DataError(f"{kind} {name} was called twice in one pass: its state belongs to one place; make another one")
     return schedule, name
 
 
 @contextmanager
-def _passing(schedule: Schedule) -> Iterator[None]:
+def passing(schedule: Schedule) -> Iterator[None]:
     """Make a schedule that of the modules which are called inside."""
     token = _CURRENT.set(schedule)
     try:
@@ -146,7 +156,7 @@ def marking(net: nn.Module) -> Iterator[None]:
 
     A graph that is captured then has one call of ``canonic::population`` for each, and the rest of the network.
     """
-    with _passing(Schedule(1, 1, _names(net), marks=True)):
+    with passing(Schedule(1, 1, _names(net), marks=True)):
         yield
 
 
@@ -236,7 +246,7 @@ def _names(net: nn.Module) -> Mapping[int, str]:
 
 def _passed(net: nn.Module, rows: Tensor, schedule: Schedule) -> Float[Tensor, "time batch *shape"]:
     """Return the output of one pass of a network."""
-    with _passing(schedule):
+    with passing(schedule):
         output = net(rows)
     if not schedule.spikes:
         raise DataError("the network has no Population: put one where a ReLU stands")

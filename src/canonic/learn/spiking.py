@@ -18,7 +18,8 @@ from canonic.datasets.digests import digest_of_tensors
 from canonic.errors import ConversionError, DataError, first_line
 from canonic.frontend import captured, decompose_unknown, fold, import_program, require_finite, require_same
 from canonic.frontend.eager import evaluating
-from canonic.learn.modules import Encode
+from canonic.learn.feedback import Feedback
+from canonic.learn.modules import Dropout, Encode
 from canonic.learn.population import Population
 from canonic.learn.schedule import marking, unroll
 from canonic.network import SpikingNetwork
@@ -202,10 +203,13 @@ def _recurrent(module: nn.Module, name: str) -> dict[str, Tensor]:
     recurrent = module.recurrent if isinstance(module, Population) else None
     if recurrent is None:
         return {}
-    if not isinstance(recurrent, nn.Linear):
-        raise ConversionError(f"recurrent of {name} is a {type(recurrent).__name__}: a network takes nn.Linear there")
-    bias = {} if recurrent.bias is None else {"recurrent bias": recurrent.bias}
-    return {"recurrent": recurrent.weight, **bias}
+    chain = recurrent if isinstance(recurrent, nn.Sequential) else [recurrent]
+    parts = [part for part in chain if not isinstance(part, Dropout)]
+    if len(parts) != 1 or not isinstance(matrix := parts[0], nn.Linear | Feedback):
+        kind = type(recurrent).__name__
+        raise ConversionError(f"recurrent of {name} is a {kind}: a network takes nn.Linear or Feedback there")
+    bias = getattr(matrix, "bias", None)
+    return {"recurrent": matrix.weight, **({} if bias is None else {"recurrent bias": bias})}
 
 
 def _function(node: Spiking) -> Node:
