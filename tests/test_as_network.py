@@ -252,7 +252,7 @@ class Convolving(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.neurons = Population(LIF(), recurrent=nn.Sequential(nn.Linear(3, 3)))
+        self.neurons = Population(LIF(), recurrent=nn.Sequential(nn.Linear(3, 3), nn.Tanh()))
 
     def forward(self, x):
         return self.neurons(x)
