@@ -1,12 +1,13 @@
 """On a GPU: T digits over T passes of the source in bfloat16, a step of training, a parallel neuron and a serial one.
 
 ``python -m benchmarks.speed.gpu`` needs one. What is compared runs in turns in one process, after rounds that compile.
-Each part is written as soon as it is measured.
+Each row is written as soon as it is measured.
 """
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,25 +42,24 @@ def waiting(run: Run) -> Run:
     return call
 
 
-def inference() -> list[dict[str, Any]]:
+def inference() -> Iterator[dict[str, Any]]:
     """Return the time of networks at T = 8, k = 1 over T passes of their sources, eager and compiled."""
-    rows = []
     trained = networks.with_modules(cifar.trained("resnet20"))
     pictures = next(iter(DataLoader(sample(cifar.test_pictures(), 512), batch_size=512)))[0]
     for name, model, data, x in (
         ("resnet20", trained, calibration(), pictures.repeat(2, 1, 1, 1)),
-        ("resnet20", trained, calibration(), pictures[:64]),
         ("vgg16-bn", networks.vgg16(), [networks.pictures(64)], networks.pictures(512)),
+        ("resnet20", trained, calibration(), pictures[:64]),
     ):
         snns = {label: convert(model, data, code=code, progress=False) for label, code in MEMBERS.items()}
-        rows += [shown({"network": name, "batch": len(x), **row}) for row in _timed(model, snns, x.cuda())]
-    return rows
+        for row in _timed(model, snns, x.cuda()):
+            yield {"network": name, "batch": len(x), **row}
 
 
-def _timed(model: nn.Module, snns: Mapping[str, SpikingNetwork], x: Tensor) -> list[dict[str, Any]]:
+def _timed(model: nn.Module, snns: Mapping[str, SpikingNetwork], x: Tensor) -> Iterator[dict[str, Any]]:
     """Return the rows of one batch, one for each member."""
     half = x.bfloat16().contiguous(memory_format=torch.channels_last)
-    there = model.to("cuda", torch.bfloat16)
+    there = deepcopy(model).to("cuda", torch.bfloat16)
     there = there.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     faster: Callable[[Tensor], Tensor] = torch.compile(there)
     runs: dict[str, Run] = {"eager": partial(there, half), "compiled": partial(faster, half)}
@@ -68,8 +68,8 @@ def _timed(model: nn.Module, snns: Mapping[str, SpikingNetwork], x: Tensor) -> l
         runs[label] = lambda ready=ready: ready(x)  # type: ignore[misc]
     with torch.inference_mode():
         seconds = medians({name: waiting(run) for name, run in runs.items()}, rounds=15)
-    model.float().cpu()
-    return [_row(seconds, label, snn.code.steps) for label, snn in snns.items()]
+    for label, snn in snns.items():
+        yield _row(seconds, label, snn.code.steps)
 
 
 def _row(seconds: Timed, label: str, steps: int) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def _row(seconds: Timed, label: str, steps: int) -> dict[str, Any]:
     return {"member": label, "ms": 1e3 * seconds[label], "source ms": 1e3 * seconds["eager"], **passes, **over}
 
 
-def answers() -> list[dict[str, Any]]:
+def answers() -> Iterator[dict[str, Any]]:
     """Return accuracy and agreement of resnet20 on the GPU at each precision, and int8 beside that on the CPU."""
     model = cifar.trained("resnet20")
     snn = convert(model, calibration(), code=CSS(8, 1), progress=False)
@@ -86,16 +86,14 @@ def answers() -> list[dict[str, Any]]:
     with torch.no_grad():
         wanted = model(x).argmax(-1)
         here = snn.to_precision("int8").compile()(x[:500])
-    rows = []
-    for precision in ("fp32", "bf16", "int8"):
+    for precision in ("bf16", "int8", "fp32"):
         ready = snn.to("cuda").to_precision(precision).compile()
         found = torch.cat([ready(part.cuda()).cpu() for part in torch.split(x, 500)])
         row: dict[str, Any] = {"precision": precision, "accuracy": share(found.argmax(-1) == y)}
         row |= {"agreement": share(found.argmax(-1) == wanted), "source accuracy": share(wanted == y)}
         if precision == "int8":
             row["largest difference from the CPU"] = float((found[:500] - here).abs().max())
-        rows.append(shown(row))
-    return rows
+        yield row
 
 
 def body() -> nn.Module:
@@ -109,9 +107,8 @@ def body() -> nn.Module:
     return nn.Sequential(*first, *second, nn.Flatten(), nn.Linear(1568, 10)).cuda()
 
 
-def training() -> list[dict[str, Any]]:
+def training() -> Iterator[dict[str, Any]]:
     """Return the time and the memory of a step of training, in float32 and under autocast to bfloat16."""
-    rows = []
     for batch, steps in ((128, 4), (128, 16), (2048, 4), (2048, 16)):
         x = torch.rand(batch, 1, 28, 28, device="cuda")
         y = torch.randint(10, (batch,), device="cuda")
@@ -121,8 +118,7 @@ def training() -> list[dict[str, Any]]:
         with torch.inference_mode(False):
             seconds = medians(runs, rounds=9)
         told = {f"{name} ms": 1e3 * value for name, value in seconds.items()}
-        rows.append(shown({"batch": batch, "T": steps, **told, **{f"{k} MB": v for k, v in peaks.items()}}))
-    return rows
+        yield {"batch": batch, "T": steps, **told, **{f"{k} MB": v for k, v in peaks.items()}}
 
 
 def _step(net: nn.Module, x: Tensor, y: Tensor, steps: int, *, halved: bool) -> Run:
@@ -144,17 +140,15 @@ def _peak(run: Callable[[], Any]) -> float:
     return torch.cuda.max_memory_allocated() / 1e6
 
 
-def parallel() -> list[dict[str, Any]]:
+def parallel() -> Iterator[dict[str, Any]]:
     """Return the forward pass of MPE, all steps at once, beside that of serial LIF neurons: the figure of the paper."""
-    rows = []
     for neurons in (2**10, 2**13, 2**16, 2**20):
         for steps in (4, 16, 64):
             x = torch.randn(steps, 1, neurons, device="cuda")
             runs = {"LIF": _forward(LIF(leak=0.5), x), "MPE": _forward(MPE(), x)}
             seconds = medians({name: waiting(run) for name, run in runs.items()}, rounds=21)
             told = {f"{name} ms": 1e3 * value for name, value in seconds.items()}
-            rows.append(shown({"neurons": neurons, "T": steps, **told, "times": seconds["LIF"] / seconds["MPE"]}))
-    return rows
+            yield {"neurons": neurons, "T": steps, **told, "times": seconds["LIF"] / seconds["MPE"]}
 
 
 def _forward(rule: Rule, x: Tensor) -> Run:
@@ -162,7 +156,7 @@ def _forward(rule: Rule, x: Tensor) -> Run:
     return lambda: unroll(net, x)
 
 
-PARTS: dict[str, Callable[[], Any]] = {
+PARTS: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
     "answers": answers,
     "inference": inference,
     "training": training,
@@ -176,12 +170,15 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
+    torch.backends.cudnn.benchmark = True
     found = json.loads(given.out.read_text()) if given.out.exists() else {}
     here = {**machine(), "gpu": torch.cuda.get_device_name()}
     found |= {"command": "python -m benchmarks.speed.gpu", "machine": here}
     for part in given.parts:
-        found[part] = PARTS[part]()
-        given.out.write_text(json.dumps(found, indent=1) + "\n")
+        found[part] = []
+        for row in PARTS[part]():
+            found[part].append(shown(row))
+            given.out.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

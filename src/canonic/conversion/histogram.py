@@ -56,7 +56,7 @@ def update(histogram: Histogram, values: Float[Tensor, "batch ..."], axis: int |
         values: of some samples.
         axis: of a sample along which the channels lie; None where all values are of one.
     """
-    for part in torch.split(values, samples_at_once(values[:1].nbytes)):
+    for part in torch.split(values, samples_at_once(values[:1].nbytes, values.device)):
         histogram = _with(histogram, part, None if axis is None else axis + 1)
     return histogram
 

@@ -64,7 +64,7 @@ def _ratio(sums: Sums) -> float:
 
 def _noises(plan: Plan, visit: Visit) -> Iterator[Sums]:
     """Yield signal and error of a population, few samples at a time."""
-    samples = samples_at_once(visit.value[:1].nbytes * len(visit.stream))
+    samples = samples_at_once(visit.value[:1].nbytes * len(visit.stream), visit.value.device)
     for value, stream in zip(torch.split(visit.value, samples), torch.split(visit.stream, samples, 1), strict=True):
         yield noise(visit.node.tensors["theta"], value, plan.value(visit.node.name, stream.to(value.dtype)))
 

@@ -29,7 +29,7 @@ def css_scan(code: CSS, given: Given, *, compiled: bool = False) -> Scan:
     done = None if unsuited else native_scan(amplifying(code, given), given)
     if done is not None:
         return done
-    if compiled and code.levels == 1:
+    if compiled and given.ceiling is None and not code.powers:
         return compiled_scan(code, given)
     _said(unsuited)
     did = scan(code, given.current, signed=given.signed, start=given.start, theta=given.theta, ceiling=given.ceiling)

@@ -63,22 +63,33 @@ def _compiled(code: CSS, signed: bool, variant: Hashable) -> Loop:  # noqa: ARG0
 def loop(code: CSS, signed: bool) -> FunctionType:
     """Return the loop of a population over its T + k steps, as plain operators."""
 
+    emit = _ternary if code.levels == 1 else _graded
+
     def run(terms: list[Term], start: Tensor | None, theta: Tensor | None, spikes: list[Tensor]) -> None:
         top = code.beta**code.silent if theta is None else code.beta**code.silent * theta
-        v, closed = start, None
+        v, gate = start, None
         for t in range(1, code.steps + code.silent + 1):
             u = _membrane(code.beta, v, [(x[t - 1], w) for x, w in terms if t <= len(x)])
             if t > code.silent:
-                bar = code.fraction(t - code.silent) * top
-                closed = torch.full_like(u, torch.inf) if closed is None else closed
-                up, down = u >= bar, u <= (-bar if signed else -bar - closed)
-                s = torch.where(up, 1.0, torch.where(down, -1.0, 0.0))
-                closed = torch.where(up, 0.0, closed)
+                gate = torch.full_like(u, torch.inf if signed else 0.0) if gate is None else gate
+                s, gate = emit(code, u, code.fraction(t - code.silent) * top, top, gate)
                 spikes[t - code.silent - 1].copy_(s)
                 u = u - top * s
             v = u if theta is None else u.clamp(-saturation(code), saturation(code))
 
     return cast(FunctionType, run)
+
+
+def _ternary(_: CSS, u: Tensor, bar: Tensor | float, __: Tensor | float, gate: Tensor) -> tuple[Tensor, Tensor]:
+    """Return digits of one level, and the gate after them: above zero once a spike is out that may be taken back."""
+    up, down = u >= bar, (u <= -bar) & (gate > 0)
+    return torch.where(up, 1.0, torch.where(down, -1.0, 0.0)), torch.where(up, 1.0, gate)
+
+
+def _graded(code: CSS, u: Tensor, _: Tensor | float, top: Tensor | float, gate: Tensor) -> tuple[Tensor, Tensor]:
+    """Return digits of several levels, and the gate after them: what has been sent, in the next digit."""
+    digits = torch.maximum(code.nearest(u / top), -code.below(gate))
+    return digits, code.beta * (gate + digits)
 
 
 def _membrane(beta: float, v: Tensor | None, terms: list[Term]) -> Tensor:

@@ -54,7 +54,9 @@ def _in_float32(node: Node) -> Node:
 
 
 def _in_pieces(rows: Tensor, kind: torch.dtype, product: Callable[[Tensor], Tensor]) -> Tensor:
-    """Apply a product to rows in another type, some at a time."""
+    """Apply a product to rows in another type, on a processor some at a time."""
+    if rows.device.type != "cpu":
+        return product(rows.to(kind))
     size = max(1, PIECE // (kind.itemsize * rows[0].numel()))
     parts = [product(piece.to(kind)) for piece in torch.split(rows, size)]
     return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -64,12 +64,13 @@ def _lacks_memory(error: Exception) -> bool:
 
 def chunk_size(plan: Plan) -> int:
     """Return how many samples are simulated at once: the largest stream is near CHUNK bytes."""
-    kind, steps = prototype(plan.graph).dtype, plan.longest
+    like, steps = prototype(plan.graph), plan.longest
+    kind = like.dtype
     largest, whole = 1, plan.whole  # those are streams of one step
     for node in plan.graph.nodes:
         number = _spike_type(plan, node) if isinstance(node, Population) else kind
         largest = max(largest, node.size * number.itemsize * (1 if node.name in whole else steps))
-    return samples_at_once(largest)
+    return samples_at_once(largest, like.device)
 
 
 def at_once(
@@ -143,8 +144,12 @@ def stream_of(plan: Plan, node: Node, inputs: Sequence[Shaped[Tensor, "_ batch .
 
 
 def _spike_type(plan: Plan, node: Population) -> torch.dtype:
-    """Return what the spikes of a population leave as."""
-    return torch.int8 if node.small else plan.spikes or prototype(plan.graph).dtype
+    """Return what the spikes of a population leave as: what reads them on a GPU takes no others than its weights."""
+    like = prototype(plan.graph)
+    if not node.small:
+        return plan.spikes or like.dtype
+    read = {reader.tensors["weight"].dtype for reader in plan.graph.consumers[node.name] if reader.weighted}
+    return torch.bfloat16 if like.device.type != "cpu" and torch.bfloat16 in read else torch.int8
 
 
 def _population(plan: Plan, node: Population, inputs: Sequence[Tensor], code: CSS, *, counted: bool) -> Scan:

@@ -6,8 +6,12 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
+CPU = torch.device("cpu")
 CHUNK = 2**23
 """Bytes of the largest tensor that is computed at once: larger ones leave the cache and fault in new pages."""
+
+ROOM = 2**30
+"""Likewise on a device that has no such cache, and wants few large kernels."""
 
 Run = Callable[[Sequence[Shaped[Tensor, "part ..."]]], Sequence[Shaped[Tensor, "part ..."]]]
 """Returns what comes of some samples, each tensor with one entry for each of them."""
@@ -33,9 +37,9 @@ def in_parts(run: Run, inputs: Sequence[Shaped[Tensor, "batch ..."]], size: int)
     return whole
 
 
-def samples_at_once(size: int) -> int:
+def samples_at_once(size: int, device: torch.device = CPU) -> int:
     """Return how many samples are computed at once, from the bytes of the largest tensor of one."""
-    return max(1, CHUNK // max(1, size))
+    return max(1, (CHUNK if device.type == "cpu" else ROOM) // max(1, size))
 
 
 def _room(part: Tensor, batch: int) -> Tensor:

@@ -73,7 +73,7 @@ def _losses(
     node: Population, code: CSS, currents: Float[Tensor, "time batch ..."], wanted: Float[Tensor, "batch ..."]
 ) -> tuple[float, float]:
     """Return the share of firing steps at which a neuron was overloaded, and the squared error, summed."""
-    samples, overloads, error = samples_at_once(currents[:, 0].nbytes), 0, 0.0
+    samples, overloads, error = samples_at_once(currents[:, 0].nbytes, currents.device), 0, 0.0
     for part, target in zip(torch.split(currents, samples, 1), torch.split(wanted, samples), strict=True):
         did = population_scan(node, [part], code)
         overloads += int(did.overloads.sum())
