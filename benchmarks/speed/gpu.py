@@ -20,13 +20,15 @@ from benchmarks import cifar
 from benchmarks.speed import networks
 from benchmarks.speed.run import calibration, machine, share, shown
 from benchmarks.speed.turns import Run, medians
+from benchmarks.tables import replaced, rows
 from canonic import CSS, SpikingNetwork, convert
 from canonic.datasets import sample
 from canonic.learn import LIF, MPE, Population, Rule, unroll
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "gpu.json"
-TARGET = 1.1
-"""T = 8 over T passes of the source, both in bfloat16."""
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
+STEP = ("fp32 ms", "bf16 ms", "fp32 MB", "bf16 MB")
+SCAN = ("LIF ms", "MPE ms", "times")
 
 MEMBERS = {"css:8, k = 1": CSS(8, 1), "css:2, beta 16, 64 levels, k = 0": CSS(2, 0, 16.0, levels=64)}
 Timed = Mapping[str, float]
@@ -164,6 +166,19 @@ PARTS: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
 }
 
 
+def page(found: Mapping[str, Any]) -> str:
+    """Return the page with the tables of what was measured."""
+    text, heads = PAGE.read_text(), ("passes of the eager source", "passes of the compiled source")
+    over = ("over T passes, eager", "over T passes, compiled")
+    first = ("network", "batch", "member")
+    cells = [[*(r[key] for key in first), *(f"{r[key]:.2f}" for key in (*heads, *over))] for r in found["inference"]]
+    text = replaced(text, "gpu", rows((*first, *heads, *over), cells))
+    cells = [[str(r["batch"]), str(r["T"]), *(f"{r[key]:.1f}" for key in STEP)] for r in found["training"]]
+    text = replaced(text, "gpu training", rows(("batch", "T", *STEP), cells))
+    cells = [[f"{r['neurons']:,}", str(r["T"]), *(f"{r[key]:.2f}" for key in SCAN)] for r in found["parallel"]]
+    return replaced(text, "gpu neurons", rows(("neurons", "T", *SCAN), cells))
+
+
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -179,6 +194,8 @@ def main() -> None:
         for row in PARTS[part]():
             found[part].append(shown(row))
             given.out.write_text(json.dumps(found, indent=1) + "\n")
+    if found.keys() >= PARTS.keys():
+        PAGE.write_text(page(found))
 
 
 if __name__ == "__main__":
