@@ -1,6 +1,11 @@
 """Spiking networks that are trained: an ordinary module with a ``Population`` where a ReLU would stand."""
 
 from canonic.learn.equilibrium import Loop as Loop
+from canonic.learn.events import EventConv2d as EventConv2d
+from canonic.learn.events import EventInput as EventInput
+from canonic.learn.events import EventLinear as EventLinear
+from canonic.learn.events import EventPool as EventPool
+from canonic.learn.events import fire as fire
 from canonic.learn.feedback import Feedback as Feedback
 from canonic.learn.fit import accuracy as accuracy
 from canonic.learn.fit import fit as fit

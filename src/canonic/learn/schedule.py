@@ -133,6 +133,11 @@ def scheduled(module: nn.Module, *, again: bool = False) -> tuple[Schedule, str]
     return schedule, name
 
 
+def in_steps() -> bool:
+    """Tell whether a pass of steps is running."""
+    return _CURRENT.get() is not None
+
+
 @contextmanager
 def passing(schedule: Schedule) -> Iterator[None]:
     """Make a schedule that of the modules which are called inside."""

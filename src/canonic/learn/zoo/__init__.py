@@ -1,10 +1,10 @@
 """Published systems, one file each: what they are as plain data, with the constants of their papers."""
 
 from canonic.errors import CanonicError, nearest
-from canonic.learn.zoo import dsr, first_to_spike, ide, lif, mpe, population, single_spike, srnn
+from canonic.learn.zoo import dsr, first_to_spike, ide, lif, mpe, population, relpsp, single_spike, spike_time, srnn
 from canonic.learn.zoo.entry import Entry as Entry
 
-_FILES = (lif, mpe, first_to_spike, population, dsr, single_spike, srnn, ide)
+_FILES = (lif, mpe, first_to_spike, spike_time, population, dsr, ide, single_spike, srnn, relpsp)
 _ENTRIES: dict[str, Entry] = {entry.name: entry for file in _FILES for entry in file.ENTRIES}
 
 

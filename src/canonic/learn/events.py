@@ -1,0 +1,249 @@
+"""Networks of spike times: a neuron fires when a closed form says, and no steps are computed.
+
+Between layers go times ``[batch, spikes, *shape]`` in the e of their neuron (``neurons/quotient.py``: t itself, or
+``exp(t / tau)``), infinity where no spike comes. Each layer is differentiable in its weights and in the times it reads.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from canonic.errors import DataError
+from canonic.learn.schedule import in_steps
+from canonic.native.quotient import fast_spike_times
+from canonic.neurons.quotient import Quotient
+
+Times = Float[Tensor, "batch spikes *shape"]
+
+
+class EventInput(nn.Module):
+    """Lets each number x in [0, 1] fire once, at ``t = 1 - x``; small ones never do.
+
+    Args:
+        shape: of a sample.
+        tau: of the currents that follow, where ``e = exp(t / tau)``; None where e = t.
+        least: numbers up to this one do not fire.
+
+    >>> EventInput((3,))(torch.tensor([[1.0, 0.25, 0.0]]))
+    tensor([[[0.0000, 0.7500,    inf]]])
+    """
+
+    def __init__(self, shape: Sequence[int], tau: float | None = None, least: float = 0.0) -> None:
+        super().__init__()
+        self.shape, self.tau, self.least = tuple(shape), tau, least
+
+    def forward(self, x: Float[Tensor, "batch *shape"]) -> Times:
+        """Return the times of numbers.
+
+        Raises:
+            DataError: in a schedule of steps, if samples have another shape, or a number is outside [0, 1].
+        """
+        refuse_steps(self)
+        if tuple(x.shape[1:]) != self.shape:
+            raise DataError(f"samples have the shape {list(self.shape)} here, got {list(x.shape[1:])}")
+        if not bool(((x >= 0) & (x <= 1)).all()):
+            low, high = float(x.min()), float(x.max())
+            raise DataError(f"times of spikes are made of numbers in [0, 1], got {low:.3g} to {high:.3g}: scale them")
+        t = 1 - x.to(torch.get_default_dtype())
+        e = t if self.tau is None else (t / self.tau).exp()
+        return torch.where(x > self.least, e, torch.inf)[:, None]
+
+
+class _Fires(nn.Module):
+    """What layers of neurons share: the events that each neuron reads, as rows, and its weights."""
+
+    def __init__(self, neuron: Quotient, weight: Tensor, mean: float) -> None:
+        super().__init__()
+        inputs = weight[0].numel()
+        self.neuron = neuron
+        self.weight = nn.Parameter(nn.init.normal_(weight, mean / inputs, sqrt(2 / inputs)))
+
+    def rows(self, e: Times) -> Float[Tensor, "rows events"]:
+        """Return the events that each place reads; those of the first spikes of all inputs come first."""
+        raise NotImplementedError
+
+    def placed(self, rows: Float[Tensor, "rows *given"], e: Times) -> Float[Tensor, "batch *shaped"]:
+        """Return what was found for each row in the shape of the layer."""
+        raise NotImplementedError
+
+    def forward(self, e: Times) -> Times:
+        """Return when the neurons fire, infinity where they do not.
+
+        Raises:
+            DataError: in a schedule of steps, or if these are no times of so many inputs.
+        """
+        return self.placed(fast_spike_times(self.neuron, self._read(e), self._weights(e)), e)
+
+    def drive(self, e: Times) -> Float[Tensor, "batch *shaped"]:
+        """Return of each neuron the sum of the weights of what fires: without enough of it it never does."""
+        came = self._read(e).isfinite().to(self.weight.dtype)
+        return self.placed((came @ self._weights(e).t())[:, None], e)[:, 0]
+
+    def additions(self, e: Times) -> int:
+        """Return the additions of weights: each event is one for each neuron that reads it."""
+        return int(self._read(e).isfinite().sum()) * len(self.weight)
+
+    def _read(self, e: Times) -> Float[Tensor, "rows events"]:
+        refuse_steps(self)
+        return self.rows(e)
+
+    def _weights(self, e: Times) -> Float[Tensor, "outputs events"]:
+        return self.weight.flatten(1).repeat(1, e.shape[1])
+
+
+class EventLinear(_Fires):
+    """Neurons that read the events of all inputs; weights begin as ``N(mean / inputs, 2 / inputs)``.
+
+    Args:
+        inputs: elements of a sample that it reads, of whatever shape.
+        outputs: neurons.
+        neuron: their kind.
+        mean: sum of the weights of a neuron at the beginning: enough that it fires.
+
+    >>> layer = EventLinear(2, 1, Quotient.ramp())
+    >>> _ = nn.init.ones_(layer.weight)
+    >>> layer(torch.tensor([[[0.0, 0.25]]])).item()
+    0.625
+    """
+
+    def __init__(self, inputs: int, outputs: int, neuron: Quotient, mean: float = 3.0) -> None:
+        super().__init__(neuron, torch.empty(outputs, inputs), mean)
+
+    def rows(self, e: Times) -> Float[Tensor, "rows events"]:
+        """Return the events of each sample."""
+        if e.dim() < 3 or e[0, 0].numel() != self.weight.shape[1]:
+            raise DataError(
+                f"this layer reads times [batch, spikes, *shape] of {self.weight.shape[1]} inputs, got {list(e.shape)}"
+            )
+        return e.flatten(1)
+
+    def placed(self, rows: Float[Tensor, "rows *given"], e: Times) -> Float[Tensor, "batch *shaped"]:  # noqa: ARG002
+        """Return them: a row is a sample."""
+        return rows
+
+
+class EventConv2d(_Fires):
+    """Neurons that read the events of a patch each, with the same weights.
+
+    Args:
+        channels: that it reads.
+        outputs: channels of its own.
+        kernel: rows and columns of a patch.
+        neuron: their kind.
+        mean: as of ``EventLinear``.
+        padding: of places where nothing ever fires.
+    """
+
+    def __init__(
+        self, channels: int, outputs: int, kernel: int, neuron: Quotient, mean: float = 3.0, padding: int = 0
+    ) -> None:
+        super().__init__(neuron, torch.empty(outputs, channels, kernel, kernel), mean)
+        self.padding = padding
+
+    def rows(self, e: Times) -> Float[Tensor, "rows events"]:
+        """Return the events of each patch."""
+        if e.dim() != 5 or e.shape[2] != self.weight.shape[1]:
+            raise DataError(
+                f"this layer reads times [batch, spikes, channels, height, width] of {self.weight.shape[1]} channels, "
+                f"got {list(e.shape)}"
+            )
+        padded = F.pad(e.flatten(1, 2), [self.padding] * 4, value=torch.inf)
+        return F.unfold(padded, self.weight.shape[2:]).transpose(1, 2).flatten(0, 1)
+
+    def placed(self, rows: Float[Tensor, "rows *given"], e: Times) -> Float[Tensor, "batch *shaped"]:
+        """Return them as maps: a row is a place."""
+        margin = 2 * self.padding - self.weight.shape[2] + 1
+        height, width = (size + margin for size in e.shape[3:])
+        return rows.view(len(e), height, width, *rows.shape[1:]).permute(0, 3, 4, 1, 2)
+
+
+class EventPool(nn.Module):
+    """Passes on the earliest events of each window, as many as a neuron may send: the largest value fires first.
+
+    >>> EventPool(2)(torch.tensor([[[[[0.5, 0.25], [float("inf"), 0.75]]]]])).item()
+    0.25
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, e: Times) -> Times:
+        """Return the events of the windows.
+
+        Raises:
+            DataError: in a schedule of steps, or if these are no times of pictures.
+        """
+        refuse_steps(self)
+        if e.dim() != 5 or min(e.shape[3:]) < self.size:
+            raise DataError(
+                f"pooling takes times [batch, spikes, channels, height, width] of at least {self.size} x {self.size}, "
+                f"got {list(e.shape)}"
+            )
+        windows = e.unfold(3, self.size, self.size).unfold(4, self.size, self.size)
+        return windows.movedim(1, -3).flatten(-3).sort(-1).values[..., : e.shape[1]].movedim(-1, 1)
+
+
+def refuse_steps(module: nn.Module) -> None:
+    """Check that what maps times of spikes is not called in a pass of steps.
+
+    Raises:
+        DataError: if it is.
+    """
+    if in_steps():
+        raise DataError(
+            f"a {type(module).__name__} was called in unroll() or tick(): it reads times of spikes, no steps; call "
+            "canonic.learn.fire(net, x)"
+        )
+
+
+Layer = EventLinear | EventConv2d
+
+
+@dataclass(frozen=True)
+class Events:
+    """What a network of spike times did.
+
+    Attributes:
+        output: the times of the last layer, ``[batch, spikes, *shape]``.
+        times: likewise of each layer of neurons, by its name; the last is the output.
+        silence: how much weight a neuron lacks to be sure to fire, on average, added up over layers.
+        additions: of weights.
+    """
+
+    output: Times
+    times: Mapping[str, Times]
+    silence: Float[Tensor, ""]
+    additions: int
+
+
+def fire(net: nn.Sequential, x: Float[Tensor, "batch *shape"], enough: float = 0.0) -> Events:
+    """Return what a network of spike times does with numbers.
+
+    Args:
+        net: an ``EventInput``, and then layers of events.
+        x: numbers in [0, 1].
+        enough: a neuron lacks what the weights of its events, added up, are below this.
+
+    Raises:
+        DataError: if a layer is none of events, or gets what it cannot read.
+    """
+    e, times, silence, additions = x, dict[str, Tensor](), x.new_zeros(()), 0
+    for name, layer in net.named_children():
+        if isinstance(layer, Layer):
+            silence = silence + (enough - layer.drive(e)).relu().mean()
+            additions += layer.additions(e)
+            e = times[name] = layer(e)
+        elif isinstance(layer, EventInput | EventPool):
+            e = layer(e)
+        else:
+            raise DataError(
+                f"layer {name} is a {type(layer).__name__}: a network of spike times has EventInput, EventLinear, "
+                "EventConv2d and EventPool"
+            )
+    return Events(e, times, silence, additions)
