@@ -31,7 +31,7 @@ class Loop(nn.Module):
 
     >>> from canonic.learn import unroll
     >>> from canonic.learn.feedback import Feedback
-    >>> loop = Loop(LIF(leak=1.0), [nn.Linear(3, 2)], Feedback(3, 2)).eval()
+    >>> loop = Loop(LIF(leak=1.0), [nn.Linear(3, 2)], Feedback(3, 2, bound=0.5)).eval()
     >>> unroll(loop, torch.rand(5, 3), steps=4).output.shape
     torch.Size([4, 5, 2])
     """

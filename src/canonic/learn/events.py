@@ -18,7 +18,8 @@ from canonic.learn.schedule import in_steps
 from canonic.native.quotient import fast_spike_times
 from canonic.neurons.quotient import Quotient
 
-Times = Float[Tensor, "batch spikes *shape"]
+Times = Float[Tensor, "batch _ ..."]
+"""``[batch, spikes, *shape]``."""
 
 
 class EventInput(nn.Module):

@@ -1,10 +1,22 @@
 """Published systems, one file each: what they are as plain data, with the constants of their papers."""
 
 from canonic.errors import CanonicError, nearest
-from canonic.learn.zoo import dsr, first_to_spike, ide, lif, mpe, population, relpsp, single_spike, spike_time, srnn
+from canonic.learn.zoo import (
+    dsr,
+    first_to_spike,
+    ide,
+    lif,
+    mpe,
+    population,
+    relpsp,
+    single_spike,
+    spike_time,
+    srnn,
+    windowed,
+)
 from canonic.learn.zoo.entry import Entry as Entry
 
-_FILES = (lif, mpe, first_to_spike, spike_time, population, dsr, ide, single_spike, srnn, relpsp)
+_FILES = (lif, mpe, first_to_spike, spike_time, population, dsr, ide, single_spike, srnn, relpsp, windowed)
 _ENTRIES: dict[str, Entry] = {entry.name: entry for file in _FILES for entry in file.ENTRIES}
 
 

@@ -1,7 +1,8 @@
 """Times of many spikes a neuron, with exact gradients (Yang, Zhang and Li, arXiv 2211.16113).
 
 ``dI/dt = -I/tau + sum w delta(t - t[i])``, ``dv/dt = I``; at v = theta a spike takes theta away. The k-th comes, with
-``e = exp(t / tau)``, at ``e = sum w e[i] / (sum w - k theta / tau)`` over what came before. Loss and encoding are derived.
+``e = exp(t / tau)``, at ``e = sum w e[i] / (sum w - k theta / tau)`` over what came before.
+Loss and encoding are derived.
 """
 
 from dataclasses import replace
