@@ -20,6 +20,10 @@ class StorageError(CanonicError):
     """A file of weights or of a network that cannot be read or written."""
 
 
+class ExportError(CanonicError):
+    """A network that a format of others cannot hold, or a file of that format that cannot be read."""
+
+
 class TrainingError(CanonicError):
     """A training that cannot begin as it is asked, or cannot go on."""
 

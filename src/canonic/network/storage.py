@@ -11,7 +11,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, get_args
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -19,7 +18,8 @@ from torch import Tensor
 from canonic.codes import CSS, Weighted, from_json
 from canonic.errors import CanonicError, StorageError
 from canonic.network.finite import not_finite
-from canonic.network.graph import Constant, Graph, Neurons, Node, Origin, Population, Precision, Rows, Slot
+from canonic.network.graph import Graph, Neurons, Node, Origin, Population, Precision
+from canonic.network.plain import from_plain, to_plain
 from canonic.network.plan import Plan
 from canonic.network.sound import require_sound
 from canonic.neurons.described import KINDS, Form
@@ -54,7 +54,7 @@ def save_plan(path: str | PathLike[str], plan: Plan, record: Mapping[str, Any]) 
     tensors = {
         f"{n.name}/{key}": t.cpu().contiguous().clone() for n in plan.graph.nodes for key, t in n.tensors.items()
     }
-    described = {**_describe(plan), "record": dict(record)}
+    described = {**described_plan(plan), "record": dict(record)}
     write_whole(
         Path(path), save(tensors, {"format": FORMATS[2 if plan.stepwise else 1], "network": json.dumps(described)})
     )
@@ -106,8 +106,17 @@ def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
             "convert"
         ) from None
     _require_format(path, header.get("format", ""))
+    return restored(path, header.get("network", ""), tensors)
+
+
+def restored(path: str | PathLike[str], network: str, tensors: Mapping[str, Tensor]) -> tuple[Plan, dict[str, Any]]:
+    """Return a network and its record from the JSON of ``described_plan``, with the record, and tensors by name.
+
+    Raises:
+        StorageError: if they do not fit, or are of another version; the message names the file.
+    """
     try:
-        described = json.loads(header["network"])
+        described = json.loads(network)
         plan, record = _plan(described, tensors), described["record"]
         require_sound(plan)
         if record.get("precision", "fp32") not in get_args(Precision):
@@ -115,7 +124,7 @@ def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
         if wrong := not_finite(plan.graph):
             raise ValueError(wrong)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise _unreadable(path, header, error) from None
+        raise _unreadable(path, network, error) from None
     return plan, record
 
 
@@ -134,24 +143,25 @@ def _require_format(path: str | PathLike[str], found: str) -> None:
     raise StorageError(f"{path} holds no network, but {found or 'tensors alone'}: make one with canonic convert")
 
 
-def _unreadable(path: str | PathLike[str], header: Mapping[str, str], error: Exception) -> StorageError:
+def _unreadable(path: str | PathLike[str], network: str, error: Exception) -> StorageError:
     """Return what to say of a file that another version wrote, or has a code that this one lacks; or is damaged."""
-    here, wrote = version("canonic"), _writer(header)
+    here, wrote = version("canonic"), _writer(network)
     if wrote in ("", here) and not isinstance(error, CanonicError):
         return StorageError(f"{path} is damaged ({type(error).__name__}: {error}): save the network again")
     by = "a newer version" if wrote in ("", here) else f"canonic {wrote}"
     return StorageError(f"{path} was written by {by}, and canonic {here} cannot read it ({error}): {UPDATE}")
 
 
-def _writer(header: Mapping[str, str]) -> str:
+def _writer(network: str) -> str:
     """Return the version of canonic that converted a network; "" if its file does not say."""
     try:
-        return str(json.loads(header["network"])["record"]["versions"]["canonic"])
+        return str(json.loads(network)["record"]["versions"]["canonic"])
     except (KeyError, TypeError, ValueError, RecursionError):
         return ""
 
 
-def _describe(plan: Plan) -> dict[str, Any]:
+def described_plan(plan: Plan) -> dict[str, Any]:
+    """Return a plan as plain data, without its tensors."""
     graph = plan.graph
     return {
         **({name: getattr(plan, name) for name in TIME} if plan.stepwise else {}),
@@ -171,7 +181,7 @@ def _describe_node(node: Node) -> dict[str, Any]:
         "operator": node.operator,
         "inputs": node.inputs,
         "shape": node.shape,
-        "arguments": _to_json(dict(node.arguments)),
+        "arguments": to_plain(dict(node.arguments)),
         "scaling": node.scaling,
         "alone": node.alone,
         "neurons": _describe_neurons(node.neurons) if isinstance(node, Population) else None,
@@ -186,19 +196,19 @@ def _describe_neurons(neurons: Neurons) -> dict[str, Any]:
     return {**plain, "code": neurons.code and neurons.code.to_json(), **rule}
 
 
-def _plan(data: dict[str, Any], tensors: dict[str, Tensor]) -> Plan:
+def _plan(data: dict[str, Any], tensors: Mapping[str, Tensor]) -> Plan:
     nodes = tuple(_node(described, tensors) for described in data["nodes"])
     graph = Graph(nodes, tuple(data["inputs"]), tuple(data["outputs"]), data["form"])
     return Plan(graph, _code(data["code"]), data["bias"], **{name: data[name] for name in TIME if name in data})
 
 
-def _node(data: dict[str, Any], tensors: dict[str, Tensor]) -> Node:
+def _node(data: dict[str, Any], tensors: Mapping[str, Tensor]) -> Node:
     own = {name.rpartition("/")[2]: t for name, t in tensors.items() if name.rpartition("/")[0] == data["name"]}
     given = {
         **{name: value for name, value in data.items() if name != "neurons"},
         "inputs": tuple(data["inputs"]),
         "shape": tuple(data["shape"]),
-        "arguments": _from_json(data["arguments"]),
+        "arguments": from_plain(data["arguments"]),
         "tensors": own,
         "origin": Origin(**data["origin"]),
     }
@@ -213,45 +223,3 @@ def _neurons(data: dict[str, Any]) -> Neurons:
 
 def _code(data: dict[str, Any]) -> Weighted:
     return from_json({"name": CSS.name, **data})
-
-
-def _to_json(value: Any) -> Any:
-    """Return an argument as plain data; what stands for something else becomes {"$...": ...}."""
-    match value:
-        case Slot(index):
-            return {"$": index}
-        case Rows():
-            return {"$": "rows"}
-        case Constant(name):
-            return {"$constant": name}
-        case torch.dtype():
-            return {"$type": str(value).removeprefix("torch.")}
-        case list():
-            return [_to_json(item) for item in value]
-        case dict():
-            return {name: _to_json(item) for name, item in value.items()}
-    return value
-
-
-def _type_named(name: str) -> torch.dtype:
-    kind = getattr(torch, name, None)
-    if not isinstance(kind, torch.dtype):
-        raise ValueError(f"{name!r} is no type of numbers")
-    return kind
-
-
-def _from_json(value: Any) -> Any:
-    match value:
-        case {"$": "rows"}:
-            return Rows()
-        case {"$constant": name}:
-            return Constant(name)
-        case {"$type": name}:
-            return _type_named(name)
-        case {"$": index}:
-            return Slot(index)
-        case list():
-            return [_from_json(item) for item in value]
-        case dict():
-            return {name: _from_json(item) for name, item in value.items()}
-    return value

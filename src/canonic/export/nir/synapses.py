@@ -1,0 +1,168 @@
+"""Maps without memory as nodes of NIR: each as the chain of nodes that is exactly it, or none.
+
+What has weights is told by its operator and its numbers. What only moves or averages elements is tried: a window, a
+stride or a flattening that gives the same of a sample of numbers that all differ is the same map, as it is linear.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from canonic.export.nir.key import full, noted, numbers, require_package
+from canonic.network.apply import through
+from canonic.network.carried import takes_maxima
+from canonic.network.graph import Node
+from canonic.network.kernels import geometry, pair
+
+Chain = list[Any]
+"""Nodes of NIR, each of which reads the one before."""
+
+Shape = tuple[int, ...]
+
+
+def chain_of(node: Node, shape: Shape, bias: Tensor | None) -> Chain | None:
+    """Return the nodes of NIR that are a node without memory, which reads samples of a shape; None if there are none.
+
+    Args:
+        node: a synapse, structure, or a maximum, whose window is that of a sum: its metadata say that it is a maximum.
+        shape: of what it reads.
+        bias: what its weights add at every step; where the node has another it is left to its caller.
+    """
+    if node.alone or node.rounds or len(node.inputs) != 1:
+        return None
+    if node.is_scale:
+        return [require_package().Scale(full(node.tensors["weight"], node.shape, node.tensors["weight"]))]
+    if node.weighted:
+        return _weighted(node, shape, bias)
+    if takes_maxima(node) or "averages" in node.traits:
+        return _pooled(node, shape)
+    return _moved(node, shape) if node.scaling == "moves" or "bias" in node.tensors else None
+
+
+def _weighted(node: Node, shape: Shape, bias: Tensor | None) -> Chain | None:
+    nir, weight = require_package(), node.tensors["weight"]
+    if "maps rows" in node.traits and len(shape) == 1:
+        given = numbers(weight)
+        return [nir.Linear(given) if bias is None else nir.Affine(given, numbers(bias.expand(node.shape)))]
+    if weight.dim() != len(shape) + 1 or len(shape) not in (2, 3) or not _slides(node, shape):
+        return None
+    added = weight.new_zeros(node.shape[0]) if bias is None else bias.reshape(-1)
+    if len(added) != node.shape[0]:
+        return None
+    given, kind = _sliding(node, shape), nir.Conv1d if len(shape) == 2 else nir.Conv2d
+    stride, padding, dilation, groups = given
+    if len(shape) == 2:
+        return [kind(shape[1], numbers(weight), stride[0], padding[0], dilation[0], groups, numbers(added))]
+    return [kind(shape[1:], numbers(weight), *map(tuple, given[:3]), groups, numbers(added))]
+
+
+def _slides(node: Node, shape: Shape) -> bool:
+    """Tell whether a node is a convolution that NIR has, by what it makes of one sample."""
+    if "transposes" in node.traits or node.arguments.get("transposed"):
+        return False
+    weight, groups = node.tensors["weight"], int(node.arguments.get("groups", 1))
+    if "padding" not in node.arguments or weight.shape[1] * groups != shape[0]:
+        return False
+    x = _differing(shape).to(weight)
+    stride, padding, dilation, groups = _sliding(node, shape)
+    convolve = F.conv1d if len(shape) == 2 else F.conv2d
+    given = convolve(x.unsqueeze(0), weight, None, stride, padding, dilation, groups)[0]
+    return given.shape == node.shape and torch.allclose(given, through(node, [x]), rtol=1e-3, atol=1e-3)
+
+
+def _sliding(node: Node, shape: Shape) -> tuple[list[int], list[int], list[int], int]:
+    """Return stride, padding, dilation and groups, one number for each axis; "same" as the numbers that it stands for.
+
+    The padding of a kernel of even size would be another on each side: it is no number.
+    """
+    axes, padding = len(shape) - 1, node.arguments.get("padding", 0)
+    plain = node.arguments if not isinstance(padding, str) else {**node.arguments, "padding": 0}
+    given = {name: list(pair(plain.get(name) or standard))[:axes] for name, standard in _STANDARD.items()}
+    if padding == "same":
+        kernel = node.tensors["weight"].shape[2:]
+        given["padding"] = [d * (k - 1) // 2 for d, k in zip(given["dilation"], kernel, strict=True)]
+    return given["stride"], given["padding"], given["dilation"], int(plain.get("groups", 1))
+
+
+_STANDARD = {"stride": 1, "padding": 0, "dilation": 1}
+
+
+def _pooled(node: Node, shape: Shape) -> Chain | None:
+    """Return the window of a mean or a maximum of pictures, flattened where it leaves no picture."""
+    if len(shape) != 3:
+        return None
+    nir, largest = require_package(), takes_maxima(node)
+    x = _differing(shape)
+    wanted = through(node, [x]).to(x)
+    for kernel, stride, padding in _windows(node, shape):
+        made = (F.max_pool2d if largest else F.avg_pool2d)(x, kernel, stride, padding)
+        if made.numel() == wanted.numel() and torch.allclose(made.flatten(), wanted.flatten(), rtol=1e-5):
+            sizes = (torch.tensor(size).numpy() for size in (kernel, stride, padding))
+            return [(nir.SumPool2d if largest else nir.AvgPool2d)(*sizes), *_flattened(tuple(made.shape), node.shape)]
+    return None
+
+
+def _windows(node: Node, shape: Shape) -> list[tuple[list[int], list[int], list[int]]]:
+    """Return the windows that a pooling may be: that of its arguments, and the one that tiles its input."""
+    tiles = [shape[axis] // (node.shape[axis] if len(node.shape) == 3 else 1) for axis in (1, 2)]
+    windows = [(tiles, tiles, [0, 0])]
+    if kernel := node.arguments.get("kernel_size"):
+        stride, padding, _, _ = geometry(node, kernel)
+        if all(2 * p <= k for p, k in zip(padding, pair(kernel), strict=True)):
+            windows.insert(0, (pair(kernel), stride, padding))
+    return windows
+
+
+def _moved(node: Node, shape: Shape) -> Chain | None:
+    """Return what moves elements: a flattening, or a convolution that takes each element from its place."""
+    x = torch.arange(1.0, 1 + torch.Size(shape).numel(), dtype=torch.float64).reshape(shape)
+    places = through(node, [x]).to(x)
+    if torch.equal(places.flatten(), x.flatten()):
+        return _flattened(shape, node.shape) or _same(node, shape)
+    return _taken(places, x) if len(shape) == len(node.shape) == 3 else None
+
+
+def _same(node: Node, shape: Shape) -> Chain | None:
+    """Return what changes nothing, where its shape stays."""
+    return [require_package().Scale(full(1.0, shape, torch.ones(1)))] if node.shape == shape else None
+
+
+def _flattened(shape: Shape, wanted: Shape) -> Chain:
+    """Return what makes one axis of all, where that is wanted."""
+    if len(shape) == 1 or len(wanted) != 1:
+        return []
+    return [require_package().Flatten({"input": torch.tensor(shape).numpy()}, 0, -1)]
+
+
+def _taken(places: Tensor, x: Tensor) -> Chain | None:
+    """Return the convolution by one pixel that takes every element from its place, with a stride or a margin."""
+    sizes = list(zip(x.shape[1:], places.shape[1:], strict=True))
+    stride = [max(1, -(-there // here)) for there, here in sizes]
+    padding = [max(0, here - there) // 2 for there, here in sizes]
+    weight = x.new_zeros(len(places), len(x), 1, 1)
+    for channel, own in enumerate(places.flatten(1).max(1).values.tolist()):
+        if own:
+            weight[channel, int(own - 1) // x[0].numel()] = 1
+    made = F.conv2d(x.unsqueeze(0), weight, None, stride, padding)[0]
+    if made.shape != places.shape or not torch.equal(made, places):
+        return None
+    numbers_of = numbers(weight.float())
+    zeros = numbers(weight.new_zeros(len(places)).float())
+    return [
+        require_package().Conv2d(tuple(x.shape[1:]), numbers_of, tuple(stride), tuple(padding), (1, 1), 1, zeros)
+    ]
+
+
+def _differing(shape: Shape) -> Tensor:
+    """Return a sample of numbers of either sign, in no order, that all differ."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def marked(chain: Sequence[Any], data: dict[str, Any]) -> Chain:
+    """Return a chain whose first node says what it is."""
+    chain[0].metadata = noted(data)
+    return list(chain)
