@@ -13,11 +13,13 @@ class Network:
         with h5py.File(path) as file:
             root = file["node"]
             self.about = json.loads(root["metadata/canonic"][()])
-            self.nodes = {name: {key: content(item) for key, item in node.items()} for name, node in root["nodes"].items()}
+            self.nodes = {
+                name: {key: content(item) for key, item in node.items()} for name, node in root["nodes"].items()
+            }
             edges = [(a.decode(), b.decode()) for a, b in root["edges"][()]]
         self.sources = {name: [a for a, b in edges if b == name] for name in self.nodes}
         self.kinds = {name: node["type"].decode() for name, node in self.nodes.items()}
-        self.order = ordered(self.sources, {n for n in self.nodes if n.endswith(".recurrent")})
+        self.order = ordered(self.sources, {n for n in self.nodes if n.endswith(":recurrent")})
 
     def run(self, *inputs):
         """Return the answer after each step and what every node sent: ``[steps, batch, *shape]``."""

@@ -21,6 +21,7 @@ LAYERS = [
     "report",
     "sweep",
     "goals",
+    "export",
     "measure",
     "learn",
     "conversion",
@@ -130,7 +131,7 @@ def test_traits_are_words_of_their_list_and_those_of_operators_that_are_known():
 def test_what_is_imported_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    declared = [*project["dependencies"], *extras["zoo"], *extras["report"]]
+    declared = [*project["dependencies"], *extras["zoo"], *extras["report"], *extras["nir"], *extras["onnx"]]
     names = {d.split(">")[0] for d in declared} | {"PIL", "sklearn", "vl_convert", "canonic"}
     names.add("torchvision")  # brought by timm
     used = {name.split(".")[0] for path in FILES for name in imports(path)}

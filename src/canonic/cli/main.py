@@ -10,6 +10,7 @@ from canonic.cli import options as o
 from canonic.cli.codes import list_codes
 from canonic.cli.compare import compare
 from canonic.cli.convert import convert
+from canonic.cli.export import export
 from canonic.cli.group import INTERRUPTED, Told, finish, print_json, run
 from canonic.cli.learn import learn, train
 from canonic.cli.sweep import sweep
@@ -156,6 +157,7 @@ def verify(
     print_json(found.to_json()) if as_json else show_verification(found)
 
 
+app.command()(export)
 app.command()(sweep)
 app.command()(compare)
 app.command(name="codes")(list_codes)

@@ -4,7 +4,8 @@ What NIR has a node for is that node. What it has none for, populations in codes
 an answer is read, stands in the metadata of the nodes under one key, which docs/tasks/export.md defines.
 """
 
-from canonic.export.nir.file import save_nir
+from canonic.export.nir.file import load_nir, save_nir
+from canonic.export.nir.foreign import from_nir
 from canonic.export.nir.graph import to_nir
 
-__all__ = ["save_nir", "to_nir"]
+__all__ = ["from_nir", "load_nir", "save_nir", "to_nir"]

@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped
 from torch import Tensor
 
 from canonic.errors import ExportError
+
+Array = Shaped[np.ndarray, "..."]
 
 KEY = "canonic"
 FORMAT = "canonic nir 1"
@@ -23,12 +26,12 @@ def noted(data: Mapping[str, Any], arrays: Mapping[str, Tensor] | None = None) -
     return {KEY: json.dumps(dict(data)), **own}
 
 
-def numbers(tensor: Tensor) -> np.ndarray[Any, Any]:
+def numbers(tensor: Tensor) -> Array:
     """Return a tensor as an array of its own."""
     return np.array(tensor.detach().cpu().contiguous().numpy())
 
 
-def full(value: Tensor | float, shape: tuple[int, ...], like: Tensor) -> np.ndarray[Any, Any]:
+def full(value: Tensor | float, shape: tuple[int, ...], like: Tensor) -> Array:
     """Return a value for each element of a sample, in the type of the weights."""
     tensor = value.to(like) if isinstance(value, Tensor) else like.new_tensor(value)
     return numbers(tensor.expand(shape))

@@ -118,7 +118,9 @@ def _ruled(node: Population) -> list[Any]:
     ones, bar = full(1.0, node.shape, like), full(theta, node.shape, like)
     leaks = full(leak, node.shape, like)
     if form.name == "Integrator":
-        return [nir.I(ones, metadata=metadata) if _whole(leaks) else nir.LI(*_leaking(leaks), 0 * ones, metadata=metadata)]
+        return [
+            nir.I(ones, metadata=metadata) if _whole(leaks) else nir.LI(*_leaking(leaks), 0 * ones, metadata=metadata)
+        ]
     if form.name == "IF":
         return [nir.IF(ones, bar, 0 * ones, metadata=metadata), nir.Scale(bar)]
     if _whole(leaks):

@@ -45,8 +45,8 @@ def chain_of(node: Node, shape: Shape, bias: Tensor | None) -> Chain | None:
 def _weighted(node: Node, shape: Shape, bias: Tensor | None) -> Chain | None:
     nir, weight = require_package(), node.tensors["weight"]
     if "maps rows" in node.traits and len(shape) == 1:
-        given = numbers(weight)
-        return [nir.Linear(given) if bias is None else nir.Affine(given, numbers(bias.expand(node.shape)))]
+        matrix = numbers(weight)
+        return [nir.Linear(matrix) if bias is None else nir.Affine(matrix, numbers(bias.expand(node.shape)))]
     if weight.dim() != len(shape) + 1 or len(shape) not in (2, 3) or not _slides(node, shape):
         return None
     added = weight.new_zeros(node.shape[0]) if bias is None else bias.reshape(-1)
@@ -151,9 +151,7 @@ def _taken(places: Tensor, x: Tensor) -> Chain | None:
         return None
     numbers_of = numbers(weight.float())
     zeros = numbers(weight.new_zeros(len(places)).float())
-    return [
-        require_package().Conv2d(tuple(x.shape[1:]), numbers_of, tuple(stride), tuple(padding), (1, 1), 1, zeros)
-    ]
+    return [require_package().Conv2d(tuple(x.shape[1:]), numbers_of, tuple(stride), tuple(padding), (1, 1), 1, zeros)]
 
 
 def _differing(shape: Shape) -> Tensor:
