@@ -12,6 +12,7 @@ from canonic.datasets.parts import PARTS, parted
 from canonic.datasets.pictures import pictures_in_folder, pictures_in_zip
 from canonic.datasets.sheets import is_of_sheets, pictures_on_sheets
 from canonic.datasets.sound import is_of_sound, sound_in
+from canonic.datasets.spotting import spotting
 from canonic.errors import DataError, nearest
 
 KINDS = (
@@ -26,7 +27,8 @@ def open_data(name: str, prepare: Preprocessing | None = None, inputs: Sequence[
     without parts, a fourth for the test, always the same.
 
     Args:
-        name: "digits", "digits:train" or "digits:test"; a folder of class/picture.jpg, or of pictures without labels;
+        name: "digits", "digits:train" or "digits:test"; "spotting:train" or "spotting:test", sequences that are made;
+            a folder of class/picture.jpg, or of pictures without labels;
             a .zip of either; an .npz file with x (x2, ..., or the names of the network's inputs), and y for labels,
             with events (x, y, p, t, offset, label), or with sound (audio, offset, label); a folder of IDX files such as
             MNIST, or its pictures (t10k-images-idx3-ubyte.gz, its labels beside it); or a folder of sheets of pictures.
@@ -43,6 +45,8 @@ def open_data(name: str, prepare: Preprocessing | None = None, inputs: Sequence[
     prepare = prepare or Preprocessing()
     if name.partition(":")[0] == "digits":
         return digits(name, prepare)
+    if name.partition(":")[0] == "spotting":
+        return spotting(name, prepare)
     whole, part = parted(name)
     path = Path(whole)
     if path.is_dir():

@@ -42,7 +42,7 @@ def train_and_test(name: str) -> tuple[str, str]:
     for other in (path.with_name(path.name.replace("train", word)) for word in TESTS):
         if not part and other != path and other.exists():
             return name, str(other)
-    if part != "test" and (whole == "digits" or path.is_dir() or path.suffix == ".npz"):
+    if part != "test" and (whole in ("digits", "spotting") or path.is_dir() or path.suffix == ".npz"):
         return f"{whole}:train", f"{whole}:test"
     raise DataError(f"nothing says on which data, unlike {name}, the network is measured: name them with --test")
 

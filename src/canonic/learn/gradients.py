@@ -51,8 +51,8 @@ class Equilibrium:
     ``lambda <- (1 - damping) lambda + damping (g + J^T lambda)`` (Xiao et al., arXiv 2109.14247).
 
     Args:
-        iterations: of the solver.
-        damping: in (0, 1].
+        iterations: of the solver, at most: it stops where rounding is all that is left.
+        damping: in (0, 1]; 1 is fastest where the feedback is bounded.
 
     Raises:
         CanonicError: if one is out of range.
@@ -97,12 +97,14 @@ class Equilibrium:
         """
 
         def solve(grad: Tensor) -> Tensor:
-            adjoint = left = grad
+            adjoint, first, left = grad, float(grad.norm()), 0.0
             for _ in range(self.iterations):
                 (back,) = torch.autograd.grad(z, a, adjoint, retain_graph=True)
-                left = grad + back - adjoint
-                adjoint = adjoint + self.damping * left
-            self._require_settled(float(left.norm()), float(grad.norm()))
+                change = grad + back - adjoint
+                adjoint, left = adjoint + self.damping * change, float(change.norm())
+                if left <= torch.finfo(grad.dtype).eps * first:
+                    break
+            self._require_settled(left, first)
             return adjoint
 
         return _Solved.apply(z, solve)  # type: ignore[no-untyped-call,no-any-return]

@@ -8,6 +8,7 @@ from canonic.learn.zoo import (
     lif,
     mpe,
     population,
+    rank,
     relpsp,
     single_spike,
     spike_time,
@@ -16,7 +17,7 @@ from canonic.learn.zoo import (
 )
 from canonic.learn.zoo.entry import Entry as Entry
 
-_FILES = (lif, mpe, first_to_spike, spike_time, population, dsr, ide, single_spike, srnn, relpsp, windowed)
+_FILES = (lif, mpe, first_to_spike, spike_time, population, dsr, ide, rank, single_spike, srnn, relpsp, windowed)
 _ENTRIES: dict[str, Entry] = {entry.name: entry for file in _FILES for entry in file.ENTRIES}
 
 

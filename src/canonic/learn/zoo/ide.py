@@ -38,7 +38,7 @@ def body(rule: LIF, hidden: int, shape: Shape, classes: int) -> nn.Module:
     """Return one population that comes back to itself, or several in a loop, and what reads their mean."""
     back = nn.Sequential(Feedback(HIDDEN), Dropout(DROPPED))
     if hidden == 1:
-        neurons: nn.Module = Population(rule, Equilibrium(), recurrent=back)
+        neurons: nn.Module = Population(rule, Equilibrium(damping=1.0), recurrent=back)
     else:
         between = [nn.Linear(HIDDEN, HIDDEN) for _ in range(hidden - 1)]
         for layer in between:
