@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
@@ -25,6 +27,24 @@ class Outcome:
     spikes: Mapping[str, Shaped[Tensor, "batch ..."]]
     additions: float
     multiplications: float
+
+
+def additions_of(layer: nn.Linear | nn.Conv2d, came: Float[Tensor, "rows ..."]) -> int:
+    """Return the additions that events make in a layer: each one for every neuron that reads it.
+
+    Args:
+        layer: that reads them.
+        came: how many events each of its inputs sends.
+
+    >>> import torch
+    >>> additions_of(nn.Linear(3, 5), torch.tensor([[1.0, 0.0, 2.0]]))
+    15
+    """
+    if isinstance(layer, nn.Linear):
+        return round(came.double().sum().item()) * layer.out_features
+    patch = torch.ones(1, *layer.weight.shape[1:], dtype=torch.float64)
+    reached = F.conv2d(came.double(), patch, None, layer.stride, layer.padding, layer.dilation)
+    return round(reached.sum().item()) * layer.out_channels
 
 
 @runtime_checkable

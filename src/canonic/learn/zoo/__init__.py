@@ -2,6 +2,7 @@
 
 from canonic.errors import CanonicError, nearest
 from canonic.learn.zoo import (
+    desire,
     dsr,
     first_to_spike,
     ide,
@@ -17,7 +18,21 @@ from canonic.learn.zoo import (
 )
 from canonic.learn.zoo.entry import Entry as Entry
 
-_FILES = (lif, mpe, first_to_spike, spike_time, population, dsr, ide, rank, single_spike, srnn, relpsp, windowed)
+_FILES = (
+    lif,
+    mpe,
+    first_to_spike,
+    spike_time,
+    population,
+    desire,
+    dsr,
+    rank,
+    ide,
+    single_spike,
+    srnn,
+    relpsp,
+    windowed,
+)
 _ENTRIES: dict[str, Entry] = {entry.name: entry for file in _FILES for entry in file.ENTRIES}
 
 

@@ -6,7 +6,6 @@ the same shape, scaled so that what a layer sends lies in [0, 1], and are traine
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 
 from canonic.errors import DataError
 from canonic.learn.losses import labelled
-from canonic.learn.outcome import Outcome
+from canonic.learn.outcome import Outcome, additions_of
 from canonic.learn.recipe import Optimiser, Recipe
 from canonic.learn.schedule import Run
 from canonic.learn.system import System, once
@@ -121,18 +120,10 @@ class WindowTrial:
             for place, (layer, after) in enumerate(zip(layers, times[1:], strict=True))
             if isinstance(layer, WindowConv2d)
         }
-        for layer, (read, _) in zip(layers, pairwise(times), strict=True):
-            additions += fan_out(layer, read)
+        for layer, read in zip(layers, times, strict=False):
+            if isinstance(layer, WindowConv2d | WindowOutput):
+                additions += additions_of(layer, read.isfinite().to(read.dtype))
         return Outcome(times[-1][None], torch.ones(len(x), dtype=torch.int64), spikes, float(additions), 0.0)
-
-
-def fan_out(layer: nn.Module, read: Tensor) -> int:
-    """Return the additions of a layer: what fired, each for the neurons that read it."""
-    came = read.isfinite().to(read.dtype)
-    if isinstance(layer, WindowConv2d):
-        patch = torch.ones(1, *layer.weight.shape[1:])
-        return int(F.conv2d(came, patch, padding=layer.padding).sum()) * layer.out_channels
-    return int(came.sum()) * layer.out_features if isinstance(layer, WindowOutput) else 0
 
 
 _ADAM = Optimiser("adam", lr=1e-3)
