@@ -316,7 +316,7 @@ def test_calibration_data_that_cannot_be_used(calibration, error, message):
 
 
 SETTINGS = [
-    ("Settings(threshold='best')", "threshold must be one of mse, max, percentile, balance, got 'best'"),
+    ("Settings(threshold='best')", "threshold must be one of mse, max, percentile, balance, ceiling, got 'best'"),
     ("Settings(input='rat')", "input must be direct, css or a code: there is no code 'rat': did you mean rate"),
     ("Settings(bias='never')", "bias must be one of first, spread, got 'never'"),
     (
@@ -326,10 +326,10 @@ SETTINGS = [
     ("Settings(overrides={'a': Override(percentile=101)})", "percentile of a must lie in (0, 100], got 101"),
     (
         "Settings(overrides={'a': Override(threshold='best')})",
-        "threshold of a must be one of mse, max, percentile, balance",
+        "threshold of a must be one of mse, max, percentile, balance, ceiling",
     ),
     ("Settings(silent='automatic')", "silent of settings must be a whole number or \"auto\", got 'automatic'"),
-    ("grid(threshold=['best'])", "threshold must be one of mse, max, percentile, balance, got 'best'"),
+    ("grid(threshold=['best'])", "threshold must be one of mse, max, percentile, balance, ceiling, got 'best'"),
     ("grid(silent=[1, 'few'])", "silent of settings must be a whole number or \"auto\", got 'few'"),
     ("grid(precision=['int4'])", "precision must be one of fp32, bf16x2, bf16, int8, got 'int4'"),
     ("CSS(steps=4.0)", "steps must be a whole number from 1 to 24, got 4.0"),

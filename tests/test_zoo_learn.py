@@ -87,7 +87,11 @@ def test_an_entry_says_what_it_is(name):
         assert Recipe.from_json(recipe.to_json()) == recipe
         assert asdict(recipe)["seed"] == 0
     shape = (1, 8, 8) if known.kind == "pictures" else (8, 8)
-    assert known.trial or any(isinstance(module, Population) for module in known.build(shape, 10).modules())
+    assert (
+        known.trial
+        or known.converted
+        or any(isinstance(module, Population) for module in known.build(shape, 10).modules())
+    )
     assert not any(isinstance(module, Population) for module in known.ann(shape, 10).modules())
 
 

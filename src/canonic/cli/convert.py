@@ -38,7 +38,7 @@ def convert(
     beta: o.Beta = None,
     phi: o.Phi = None,
     levels: o.Levels = None,
-    threshold: Annotated[str, typer.Option(help="mse, max, percentile or balance.")] = "mse",
+    threshold: Annotated[str, typer.Option(help="mse, max, percentile, balance or ceiling.")] = "mse",
     percentile: Annotated[float | None, typer.Option(help="For the rule of that name; 99.9 if not given.")] = None,
     input_code: o.InputCode = "direct",
     bias: Annotated[str, typer.Option(help="first (with the first digit) or spread (over all).")] = "first",

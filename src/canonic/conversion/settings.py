@@ -11,7 +11,7 @@ from canonic.errors import ConversionError, nearest
 from canonic.network.graph import Bias
 from canonic.network.redundancy import OVERLOAD_LIMIT
 
-ThresholdRule = Literal["mse", "max", "percentile", "balance"]
+ThresholdRule = Literal["mse", "max", "percentile", "balance", "ceiling"]
 InputCode = Literal["direct", "css"] | Weighted | str
 Silent = int | Literal["auto"]
 """Silent steps k, or "auto": the smallest k whose overload rate on the calibration data is under a limit."""
@@ -57,7 +57,8 @@ class Settings:
 
     Args:
         threshold: the rule that chooses theta for each channel: "mse" (least squared error), "max" (nothing is
-            clipped), "percentile", or "balance" (local threshold balancing: what is clipped raises theta).
+            clipped), "percentile", "balance" (local threshold balancing: what is clipped raises theta), or "ceiling"
+            (where the network itself clips, as ``nn.Hardtanh(0, 1)``: what was trained for a code; else as "max").
         percentile: of the positive activations of a channel, in (0, 100], for the rule of that name.
         input: "direct" injects the analog input with the gains of the code, in CSS at the first step; "css" codes it
             in ternary spikes, as any other code does in its events, by name too: "latency:8" is a single spike each.

@@ -42,7 +42,9 @@ def threshold(
     """
     if balanced is not None:
         top = torch.where(balanced < faintest(balanced.dtype), histogram.peak, balanced)
-    elif rule.threshold == "max":
+    elif rule.threshold == "ceiling" and ceiling is not None:
+        top = torch.full_like(histogram.peak, ceiling)
+    elif rule.threshold in ("max", "ceiling"):
         top = histogram.peak
     elif rule.threshold == "percentile":
         top = percentile(histogram, rule.percentile or 100)

@@ -43,10 +43,9 @@ def row_of(trained: Trained, snn: SpikingNetwork | Trial, test: TensorDataset, d
         "parameters": sum(parameter.numel() for parameter in system.net.parameters()),
         "codes": entry.codes,
         "gradient": entry.gradient,
-        "accuracy": accuracy(system, test),
+        "accuracy": accuracy(system, test) if entry.converted is None else answered(snn, test, system.recipe.batch),
         "ann_accuracy": None if ann is None else accuracy(ann, test),
-        "steps": len(system.answer(few[0])),
-        "mean_step": mean_step(trained, test),
+        **(steps_of(trained, test) if entry.converted is None else all_steps(snn)),
         **operations(snn, test, system.recipe.batch),
         **({"ann_MACs": None, "ann_energy": None} if ann is None else dense(ann.net, few[0][:1])),
         "epochs": len(trained.history.epochs),
@@ -60,6 +59,23 @@ def row_of(trained: Trained, snn: SpikingNetwork | Trial, test: TensorDataset, d
         "versions": trained.history.record["versions"],
         "trained_on": {name: trained.history.record["data"][name] for name in ("samples", "sha256")},
     }
+
+
+def answered(snn: SpikingNetwork | Trial, test: TensorDataset, batch: int) -> float:
+    """Return the accuracy of a network that was converted."""
+    return evaluate(snn, in_order(test, batch), reference=None, progress=False).accuracy
+
+
+def all_steps(snn: SpikingNetwork | Trial) -> dict[str, float]:
+    """Return the steps of a network that was converted, and that of its answer, which is the last."""
+    steps = snn.total_steps if isinstance(snn, SpikingNetwork) else snn.steps
+    return {"steps": steps, "mean_step": steps}
+
+
+def steps_of(trained: Trained, test: TensorDataset) -> dict[str, float]:
+    """Return the steps of a system, and that of its answer on average."""
+    few = test.tensors[0][: trained.system.recipe.batch]
+    return {"steps": len(trained.system.answer(few)), "mean_step": mean_step(trained, test)}
 
 
 def mean_step(trained: Trained, test: TensorDataset) -> float:

@@ -15,6 +15,7 @@ from canonic.learn.zoo import (
     spike_time,
     srnn,
     windowed,
+    yoso,
 )
 from canonic.learn.zoo.entry import Entry as Entry
 
@@ -32,6 +33,7 @@ _FILES = (
     srnn,
     relpsp,
     windowed,
+    yoso,
 )
 _ENTRIES: dict[str, Entry] = {entry.name: entry for file in _FILES for entry in file.ENTRIES}
 

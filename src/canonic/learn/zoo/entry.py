@@ -14,6 +14,7 @@ from canonic.learn.recipe import Optimiser, Recipe
 from canonic.learn.schedule import Run
 from canonic.learn.system import Forward, Gradient, Loss, System, at_each_step, once, seeded
 from canonic.learn.zoo.parts import READOUTS, cross_entropy
+from canonic.network import SpikingNetwork
 
 Shape = tuple[int, ...]
 Build = Callable[[Shape, int], nn.Module]
@@ -54,6 +55,8 @@ class Entry:
         ann_recipe: of the ``ann`` where it is not that of the network, as where that begins from it.
         ann_few: likewise, for few samples.
         make: the system, where it is not the ``Gradient`` of ``forward`` and ``loss``, which are not read then.
+        converted: the spiking network that the trained network of the system becomes, as ``converted(net, x)`` with x
+            some training samples, where it is converted; its accuracy is then the one of the row.
         trial: what measures the system, where it is no network of populations in steps; else None.
     """
 
@@ -78,6 +81,7 @@ class Entry:
     ann_recipe: Recipe | None = None
     ann_few: Recipe | None = None
     make: "Callable[[Entry, Shape, int, Recipe], System] | None" = None
+    converted: Callable[[nn.Module, torch.Tensor], SpikingNetwork] | None = None
     trial: Callable[[System], Trial] | None = None
 
     def recipe_for(self, samples: int, seed: int) -> Recipe:

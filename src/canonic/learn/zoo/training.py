@@ -68,6 +68,10 @@ class Trained:
             classes: names of the classes, if they are known.
         """
         x, y = data.tensors
+        if self.entry.converted is not None:
+            snn = self.entry.converted(self.system.net.eval(), x[:BEGUN])
+            known = {"training": self.history.to_json(), "classes": list(classes)}
+            return replace(snn, record={**snn.record, **known})
         if self.entry.trial is None:
             return self.network(x[:2], classes)
         record = {"training": self.history.to_json(), **({"classes": list(classes)} if classes else {})}
