@@ -38,7 +38,7 @@ class Once(nn.Module):
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Return the largest of them that is at most x, with the gradient of a clip."""
         held = x.clamp(0, 1)
-        return held + ((held * self.steps).floor() / self.steps - held).detach()
+        return (held.detach() * self.steps).floor() / self.steps + (held - held.detach())
 
 
 def body(shape: Shape, classes: int) -> nn.Module:
