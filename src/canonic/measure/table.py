@@ -66,13 +66,13 @@ def answered(snn: SpikingNetwork | Trial, test: TensorDataset, batch: int) -> fl
     return evaluate(snn, in_order(test, batch), reference=None, progress=False).accuracy
 
 
-def all_steps(snn: SpikingNetwork | Trial) -> dict[str, float]:
+def all_steps(snn: SpikingNetwork | Trial) -> dict[str, int]:
     """Return the steps of a network that was converted, and that of its answer, which is the last."""
     steps = snn.total_steps if isinstance(snn, SpikingNetwork) else snn.steps
     return {"steps": steps, "mean_step": steps}
 
 
-def steps_of(trained: Trained, test: TensorDataset) -> dict[str, float]:
+def steps_of(trained: Trained, test: TensorDataset) -> dict[str, int | float]:
     """Return the steps of a system, and that of its answer on average."""
     few = test.tensors[0][: trained.system.recipe.batch]
     return {"steps": len(trained.system.answer(few)), "mean_step": mean_step(trained, test)}
