@@ -3,7 +3,8 @@
 The successor of ReL-PSP (arXiv 2003.11837; its official code): layer l listens in the window before its own, and its
 threshold falls from 1 to 0 in its own, so that all inputs are causal. In the time of the window before, of length 1::
 
-    t = (2 + sum w t[i]) / (1 + sum w)   over all i that fired;  at the window's start where V is above 1 there already
+    t = (2 + sum w t[i]) / (1 + sum w)   over all i that fired, where V is below 1 at the window's start, and 1 + sum w > 0
+    t = 1                                where V is not below 1 there
 
 Times ``[batch, *shape]`` are those in each layer's own window, in [0, 1), infinity where nothing fires. It is the
 quotient neuron with a = 2, b = -1. The output is a membrane: V at the end of the window before.
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from canonic.learn.events import refuse_steps
 
 SMALLEST = 1e-3
-"""Slopes below this one are held at it: gradients stay below 1e3 times theirs."""
+"""Slopes of neurons that fire are held at this one at least: gradients stay below 1e3 times theirs."""
 
 Map = Callable[[Tensor], Tensor]
 
@@ -35,9 +36,10 @@ def window_times(summed: Map, t: Float[Tensor, "batch *shape"]) -> Float[Tensor,
     [[0.0], [0.375]]
     """
     came = t.isfinite()
-    slope = (1 + summed(came.to(t.dtype))).clamp(min=SMALLEST)
-    own = (2 + summed(torch.where(came, t, 0.0))) / slope - 1
-    return torch.where(own < 1, own.clamp(min=0.0), torch.inf)
+    slope, level = 1 + summed(came.to(t.dtype)), 2 + summed(torch.where(came, t, 0.0))
+    inside = level < 2 * slope  # above the threshold at the window's end
+    own = (level / torch.where(inside, slope, 1.0).clamp(min=SMALLEST) - 1).clamp(min=0.0)
+    return torch.where(slope >= level, 0.0, torch.where(inside, own, torch.inf))
 
 
 def value_at_end(summed: Map, t: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *given"]:
