@@ -172,7 +172,10 @@ def test_what_a_layer_cannot_read_is_refused(layer, e, why):
 
 def in_window(w, t):
     """When a sum of ramps first reaches a threshold that falls from 1 to 0 in the window [1, 2), from its start."""
-    membrane = lambda now: sum(v * (now - at) for v, at in zip(w, t, strict=True) if math.isfinite(at))
+
+    def membrane(now):
+        return sum(v * (now - at) for v, at in zip(w, t, strict=True) if math.isfinite(at))
+
     above = [now for now in np.linspace(1, 2, 401)[:-1] if membrane(now) >= 2 - now]
     if not above:
         return math.inf if membrane(2) <= 0 else 1.0

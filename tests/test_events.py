@@ -103,6 +103,15 @@ def test_spikes_come_in_their_order_and_no_more_than_may_be():
     assert torch.equal(one[:, 0], times[:, 0])
 
 
+@pytest.mark.parametrize("run", [spike_times, fast_spike_times])
+def test_no_spike_is_later_than_the_horizon_where_inputs_are(run):
+    e, w = (x.float() for x in case(6, inputs=20))
+    for name in ("ramp", "many"):
+        all_of, early = run(NEURONS[name], e, w.abs()), run(replace(NEURONS[name], horizon=0.8), e, w.abs())
+        assert (early.isfinite()).sum() > 3
+        torch.testing.assert_close(early, torch.where(all_of <= 0.8, all_of, torch.inf))
+
+
 def test_weights_and_threshold_of_one_scale_leave_the_times():
     e, w = case(4)
     torch.testing.assert_close(spike_times(Quotient.ramp(3.0), e, 3 * w), spike_times(Quotient.ramp(1.0), e, w))

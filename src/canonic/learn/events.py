@@ -1,7 +1,8 @@
 """Networks of spike times: a neuron fires when a closed form says, and no steps are computed.
 
-Between layers go times ``[batch, spikes, *shape]`` in the e of their neuron (``neurons/quotient.py``: t itself, or
-``exp(t / tau)``), infinity where no spike comes. Each layer is differentiable in its weights and in the times it reads.
+Between layers go times ``[batch, spikes, *shape]`` in the e of their neuron (``neurons/quotient.py``: t itself or
+``exp(t / tau)``; ``neurons/current_based.py``: ``exp(t / (2 tau))``), infinity where no spike comes. Each layer is
+differentiable in its weights and in the times it reads.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from canonic.errors import DataError
 from canonic.learn.schedule import in_steps
 from canonic.native.quotient import fast_spike_times
+from canonic.neurons.current_based import CurrentBased
 from canonic.neurons.quotient import Quotient
 
 Times = Float[Tensor, "batch _ ..."]
@@ -27,7 +29,7 @@ class EventInput(nn.Module):
 
     Args:
         shape: of a sample.
-        tau: of the currents that follow, where ``e = exp(t / tau)``; None where e = t.
+        tau: where ``e = exp(t / tau)``: of the currents that follow, or twice it if they leak; None where e = t.
         least: numbers up to this one do not fire.
 
     >>> EventInput((3,))(torch.tensor([[1.0, 0.25, 0.0]]))
@@ -58,7 +60,7 @@ class EventInput(nn.Module):
 class _Fires(nn.Module):
     """What layers of neurons share: the events that each neuron reads, as rows, and its weights."""
 
-    def __init__(self, neuron: Quotient, weight: Tensor, mean: float) -> None:
+    def __init__(self, neuron: Quotient | CurrentBased, weight: Tensor, mean: float) -> None:
         super().__init__()
         inputs = weight[0].numel()
         self.neuron = neuron
@@ -112,7 +114,7 @@ class EventLinear(_Fires):
     0.625
     """
 
-    def __init__(self, inputs: int, outputs: int, neuron: Quotient, mean: float = 3.0) -> None:
+    def __init__(self, inputs: int, outputs: int, neuron: Quotient | CurrentBased, mean: float = 3.0) -> None:
         super().__init__(neuron, torch.empty(outputs, inputs), mean)
 
     def rows(self, e: Times) -> Float[Tensor, "rows events"]:
@@ -141,7 +143,13 @@ class EventConv2d(_Fires):
     """
 
     def __init__(
-        self, channels: int, outputs: int, kernel: int, neuron: Quotient, mean: float = 3.0, padding: int = 0
+        self,
+        channels: int,
+        outputs: int,
+        kernel: int,
+        neuron: Quotient | CurrentBased,
+        mean: float = 3.0,
+        padding: int = 0,
     ) -> None:
         super().__init__(neuron, torch.empty(outputs, channels, kernel, kernel), mean)
         self.padding = padding

@@ -3,8 +3,8 @@
 The successor of ReL-PSP (arXiv 2003.11837; its official code): layer l listens in the window before its own, and its
 threshold falls from 1 to 0 in its own, so that all inputs are causal. In the time of the window before, of length 1::
 
-    t = (2 + sum w t[i]) / (1 + sum w)   over all i that fired, where V is below 1 at the window's start, and 1 + sum w > 0
-    t = 1                                where V is not below 1 there
+    t = (2 + sum w t[i]) / (1 + sum w)   over all i that fired, where V is below 1 at the window's start
+    t = 1                                where it is not
 
 Times ``[batch, *shape]`` are those in each layer's own window, in [0, 1), infinity where nothing fires. It is the
 quotient neuron with a = 2, b = -1. The output is a membrane: V at the end of the window before.

@@ -24,6 +24,11 @@ typedef struct {
     int32_t count;
 } Train;
 
+/* Return until when no other input comes, and spikes are looked for. */
+static inline float next_time(Train train, int32_t j, float horizon) {
+    return j + 1 < train.count ? fminf(train.times[j + 1], horizon) : horizon;
+}
+
 /* Add an input to the sums of a block. */
 static inline void arrive(float *A, float *C, const float *w, float e) {
     EACH(o) {
@@ -46,7 +51,7 @@ static void forward_block(const Shape *s, Train train, const float *w, const flo
     int32_t sent[BLOCK] = {0}, left = BLOCK;
     EACH(o) ak[o] = a[0], bk[o] = b[0];
     for (int32_t j = 0; j < train.count && left; j++) {
-        const float now = train.times[j], next = j + 1 < train.count ? train.times[j + 1] : horizon;
+        const float now = train.times[j], next = next_time(train, j, horizon);
         arrive(A, C, w + train.order[j] * s->outputs, now);
         if (next <= now || !fires(A, C, ak, bk, next)) continue; /* equal times come together */
         for (int o = 0; o < BLOCK; o++)
@@ -75,11 +80,13 @@ void quotient_forward(const Shape *s, const float *times, const int32_t *order, 
         }
 }
 
-/* With r = g / D of each spike that an input came before: dw += sum of r (e_in - e), de_in = w sum of r. ``first`` and
-   ``then`` chain the spikes of a block by the last of their inputs; ``times_back`` is NULL where no input wants a gradient. */
+/* With r = g / D of each spike that an input came before: dw += sum of r (e_in - e), de_in = w sum of r. Where an input
+   counts e_in w instead of w (power 1; current_based.c): dw += e_in sum of r (e_in - e), de_in = w sum of r (2 e_in - e). ``first``
+   and ``then`` chain the spikes of a block by the last of their inputs; ``times_back`` is NULL where no input wants a
+   gradient. */
 static void backward_block(const Shape *s, Train train, const float *w, const float *e, const float *slope,
-                           const int32_t *causal, const float *grad, float *weights_back, float *times_back, int32_t *first,
-                           int32_t *then) {
+                           const int32_t *causal, const float *grad, int power, float *weights_back, float *times_back,
+                           int32_t *first, int32_t *then) {
     float R[BLOCK] = {0}, Q[BLOCK] = {0};
     int32_t last = 0;
     memset(first, 0, (train.count + 1) * sizeof *first);
@@ -97,21 +104,21 @@ static void backward_block(const Shape *s, Train train, const float *w, const fl
             R[o] += grad[at] / slope[at];
             Q[o] += grad[at] / slope[at] * e[at];
         }
-        const float now = train.times[j];
+        const float now = train.times[j], counted = power ? now : 1, twice = power ? 2 * now : 1;
         const float *row = w + train.order[j] * s->outputs;
         float *back = weights_back + train.order[j] * s->outputs, sum = 0;
-        EACH(o) back[o] += now * R[o] - Q[o];
+        EACH(o) back[o] += counted * (now * R[o] - Q[o]);
         if (!times_back) continue;
 #pragma omp simd reduction(+ : sum)
-        for (int o = 0; o < BLOCK; o++) sum += row[o] * R[o];
+        for (int o = 0; o < BLOCK; o++) sum += row[o] * (twice * R[o] - power * Q[o]);
         times_back[train.order[j]] += sum;
     }
 }
 
 /* weights_back [inputs, outputs] begins at 0; times_back [blocks, batch, inputs] likewise, or NULL. */
 void quotient_backward(const Shape *s, const float *times, const int32_t *order, const int32_t *counts, const float *w,
-                       const float *e, const float *slope, const int32_t *causal, const float *grad, float *weights_back,
-                       float *times_back, int threads) {
+                       const float *e, const float *slope, const int32_t *causal, const float *grad, int power,
+                       float *weights_back, float *times_back, int threads) {
     const int64_t each = s->spikes * s->outputs;
 #pragma omp parallel num_threads(threads)
     {
@@ -122,8 +129,8 @@ void quotient_backward(const Shape *s, const float *times, const int32_t *order,
                 const Train train = {times + n * s->inputs, order + n * s->inputs, counts[n]};
                 const int64_t at = n * each + block;
                 float *back = times_back ? times_back + (block / BLOCK * s->batch + n) * s->inputs : NULL;
-                backward_block(s, train, w + block, e + at, slope + at, causal + at, grad + at, weights_back + block, back,
-                               first, then);
+                backward_block(s, train, w + block, e + at, slope + at, causal + at, grad + at, power, weights_back + block,
+                               back, first, then);
             }
         free(first);
         free(then);

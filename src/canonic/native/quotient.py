@@ -15,6 +15,7 @@ from torch.nn.functional import pad
 
 from canonic.native.build import Program, program
 from canonic.native.population import place
+from canonic.neurons.current_based import CurrentBased, current_based_times
 from canonic.neurons.quotient import Quotient, in_order, spike_times
 
 BLOCK = 64
@@ -22,37 +23,48 @@ BLOCK = 64
 
 
 def fast_spike_times(
-    neuron: Quotient, e: Float[Tensor, "batch inputs"], weight: Float[Tensor, "outputs inputs"]
+    neuron: Quotient | CurrentBased, e: Float[Tensor, "batch inputs"], weight: Float[Tensor, "outputs inputs"]
 ) -> Float[Tensor, "batch spikes outputs"]:
-    """Return when outputs fire, as ``spike_times`` does."""
+    """Return when outputs fire, as ``spike_times`` and ``current_based_times`` do."""
     suited = all(x.dtype == torch.float32 and x.device.type == "cpu" for x in (e, weight))
-    if not suited or _programs() is None:
-        return spike_times(neuron, e, weight)
-    return cast("Tensor", _Times.apply(e, weight, neuron))  # type: ignore[no-untyped-call]
+    if suited and _programs() is not None:
+        return cast("Tensor", _Times.apply(e, weight, neuron))  # type: ignore[no-untyped-call]
+    return (
+        current_based_times(neuron, e, weight) if isinstance(neuron, CurrentBased) else spike_times(neuron, e, weight)
+    )
 
 
 @cache
-def _programs() -> tuple[Program, Program] | None:
-    forward, backward = (program(("quotient.c",), f"quotient_{way}", ()) for way in ("forward", "backward"))
-    return None if forward is None or backward is None else (forward, backward)
+def _programs() -> tuple[Program, Program, Program] | None:
+    """Return the forward passes of both neurons, and their backward pass."""
+    found = (
+        program(("quotient.c",), "quotient_forward", ()),
+        program(("quotient.c", "current_based.c"), "current_based_forward", ()),
+        program(("quotient.c",), "quotient_backward", ()),
+    )
+    return None if any(each is None for each in found) else cast("tuple[Program, Program, Program]", found)
 
 
 class _Times(torch.autograd.Function):
-    """The two programs."""
+    """The programs."""
 
     @staticmethod
-    def forward(ctx: Any, e: Tensor, weight: Tensor, neuron: Quotient) -> Tensor:
+    def forward(ctx: Any, e: Tensor, weight: Tensor, neuron: Quotient | CurrentBased) -> Tensor:
         times, order, counts = in_order(e)
         w = pad(weight.t(), (0, -len(weight) % BLOCK)).contiguous()
-        shape = (c_int64 * 4)(len(e), e.shape[1], w.shape[1], len(neuron.a))
-        out = torch.full((len(e), len(neuron.a), w.shape[1]), torch.inf)
+        shape = (c_int64 * 4)(len(e), e.shape[1], w.shape[1], neuron.spikes)
+        out = torch.full((len(e), neuron.spikes, w.shape[1]), torch.inf)
         slope, causal = torch.ones_like(out), torch.zeros(out.shape, dtype=torch.int32)
-        a, b = (torch.tensor(values) for values in (neuron.a, neuron.b))
-        run, threads = cast("tuple[Program, Program]", _programs())[0], torch.get_num_threads()
-        given = map(place, (times, order, counts, w, a, b))
-        run(shape, *given, c_float(neuron.horizon), *map(place, (out, slope, causal)), threads)
+        given, results = map(place, (times, order, counts, w)), map(place, (out, slope, causal))
+        of_quotients, of_currents, _ = cast("tuple[Program, Program, Program]", _programs())
+        horizon, threads = c_float(neuron.horizon), torch.get_num_threads()
+        if isinstance(neuron, CurrentBased):
+            of_currents(shape, *given, c_float(neuron.q), horizon, *results, threads)
+        else:
+            a, b = (torch.tensor(values) for values in (neuron.a, neuron.b))
+            of_quotients(shape, *given, place(a), place(b), horizon, *results, threads)
         ctx.save_for_backward(times, order, counts, w, out, slope, causal)
-        ctx.outputs = len(weight)
+        ctx.outputs, ctx.neuron = len(weight), neuron
         return out[..., : len(weight)]
 
     @staticmethod
@@ -60,13 +72,24 @@ class _Times(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None]:
         times, order, counts, w, out, slope, causal = ctx.saved_tensors
         batch, inputs = times.shape
-        shape = (c_int64 * 4)(batch, inputs, w.shape[1], out.shape[1])
-        grad = pad(
-            torch.where(out[..., : ctx.outputs].isfinite(), grad, 0.0), (0, w.shape[1] - ctx.outputs)
-        ).contiguous()
+        shape, leaky = (c_int64 * 4)(batch, inputs, w.shape[1], out.shape[1]), isinstance(ctx.neuron, CurrentBased)
+        grad = torch.where(out[..., : ctx.outputs].isfinite(), grad, 0.0)
+        grad = pad(grad, (0, w.shape[1] - ctx.outputs)).contiguous()
+        grad = through_resets(ctx.neuron.q, grad, out, slope) if leaky else grad
         weights_back = torch.zeros_like(w)
         times_back = torch.zeros(w.shape[1] // BLOCK, batch, inputs) if ctx.needs_input_grad[0] else None
-        run, threads = cast("tuple[Program, Program]", _programs())[1], torch.get_num_threads()
         given = map(place, (times, order, counts, w, out, slope, causal, grad))
-        run(shape, *given, place(weights_back), None if times_back is None else place(times_back), threads)
+        run, threads = cast("tuple[Program, Program, Program]", _programs())[2], torch.get_num_threads()
+        run(shape, *given, int(leaky), place(weights_back), place(times_back), threads)
         return None if times_back is None else times_back.sum(0), weights_back[:, : ctx.outputs].t().contiguous(), None
+
+
+def through_resets(
+    q: float, grad: Float[Tensor, "batch spikes outputs"], e: Tensor, slope: Tensor
+) -> Float[Tensor, "batch spikes outputs"]:
+    """Return the gradients of spikes with what they get from later ones, whose P they lower by ``q e``."""
+    passed, whole = torch.zeros_like(grad[:, 0]), list[Tensor]()
+    for k in reversed(range(grad.shape[1])):
+        whole.append(grad[:, k] + q * passed)
+        passed = passed + torch.where(e[:, k].isfinite(), whole[-1] * e[:, k] / slope[:, k], 0.0)
+    return torch.stack(whole[::-1], 1)

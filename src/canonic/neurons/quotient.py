@@ -43,6 +43,11 @@ class Quotient:
                 f"a neuron needs an a and a b for each of its spikes, got {len(self.a)} and {len(self.b)}"
             )
 
+    @property
+    def spikes(self) -> int:
+        """How many it may send."""
+        return len(self.a)
+
     @classmethod
     def ramp(cls, theta: float = 1.0, horizon: float = float("inf")) -> "Quotient":
         """Return the neuron whose inputs start ramps, ``V(t) = sum w (t - t[i])``; it fires once, at theta; e = t."""
@@ -75,7 +80,7 @@ def _of_sample(neuron: Quotient, e: Tensor, weight: Tensor) -> Float[Tensor, "sp
     came = e[e.isfinite()]
     order = came.argsort(stable=True)
     times, w = came[order], weight[:, e.isfinite()][:, order]
-    later = torch.cat([times[1:], times.new_full((1,), neuron.horizon)]) if len(times) else times
+    later = next_times(times, neuron.horizon)
     sums, weighted = w.cumsum(1), (w * times).cumsum(1)
     pairs = zip(neuron.a, neuron.b, strict=True)
     return torch.stack([_spike(sums - b, weighted + a, times, later) for a, b in pairs])
@@ -89,6 +94,11 @@ def _spike(slope: Tensor, level: Tensor, times: Tensor, later: Tensor) -> Float[
     fires, place = fits.any(1), fits.to(torch.uint8).argmax(1, keepdim=True)
     quotient = level.gather(1, place)[:, 0] / torch.where(fires, slope.gather(1, place)[:, 0], 1.0)
     return torch.where(fires, quotient, torch.inf)
+
+
+def next_times(times: Float[Tensor, "events"], horizon: float) -> Float[Tensor, "events"]:
+    """Return of ordered times the next of each, but the horizon where that is earlier or there is none."""
+    return torch.cat([times[1:], times.new_full((1,), horizon)])[: len(times)].clamp(max=horizon)
 
 
 def in_order(e: Float[Tensor, "batch inputs"]) -> Sequence[Tensor]:
