@@ -185,7 +185,7 @@ _PICTURES = Entry(
     build=of_pictures,
     ann=pictures_at_last,
     forward=forward,
-    loss=partial(at_the_answer, entropy=0.1),
+    loss=partial(at_the_answer, entropy=0.3),
     readout="first",
     recipe=Recipe(epochs=4, batch=256, optimiser=_ADAM),
     few=Recipe(epochs=15, batch=32, optimiser=_ADAM),
