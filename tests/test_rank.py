@@ -21,6 +21,7 @@ from canonic.learn.rank import answering, at_the_answer
 from canonic.learn.zoo import entry
 from canonic.learn.zoo.parts import first, first_step
 from canonic.learn.zoo.rank import HIDDEN, STEPS, Answered, Brightest, Memory
+from canonic.measure.table import dense
 from canonic.neurons.leaky import Leaky
 
 TOP = log(0.95 / 0.05)
@@ -182,6 +183,13 @@ def test_additions_and_multiplications_end_with_the_answer(name, shape):
         numbers = trial.outcome(0.5 * x)
         wanted = sum(numbers.decided.tolist()) * HIDDEN * (4 * HIDDEN + 3 + 4)
         assert (numbers.additions, numbers.multiplications) == (0, wanted)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("rank", (1, 8, 8)), ("rank-spotting", (25, 1))])
+def test_the_products_of_memory_cells_are_counted_beside_it(name, shape):
+    known, steps, wide = entry(name), {"rank": STEPS, "rank-spotting": 25}[name], {"rank": 64, "rank-spotting": 1}[name]
+    made = dense(known.ann(shape, 3), torch.zeros(1, *shape))["ann_MACs"]
+    assert made == steps * HIDDEN * (4 * (wide + HIDDEN) + 3)
 
 
 def test_rank_begins_from_the_network_that_answers_at_the_last_step():
