@@ -356,13 +356,21 @@ SETTINGS = [
     ),
     ("Settings(overrides={'fc': Override(silent=1.5)})", "silent of fc must be a whole number from 0 to 24, got 1.5"),
     ("Settings(overrides={'fc': Override(phi='half')})", "phi of fc must be a number, got 'half'"),
+    ("as_network(len, torch.zeros(1, 2), 3)", "net must be an nn.Module, got"),
+    (
+        "spiking(torch.nn.Sequential(torch.nn.ReLU()), LIF)",
+        "rule must be a rule with its fields, as LIF(leak=0.5), got",
+    ),
+    ("evaluate(len, [])", "snn must be a SpikingNetwork, got builtin_function_or_method"),
 ]
 
 PROGRAM = """
 import numpy as np
 from canonic.frontend import quiet
 from canonic.network.inputs import checked
-from canonic import CSS, Override, Settings
+import torch
+from canonic import CSS, Override, Settings, evaluate
+from canonic.learn import LIF, as_network, spiking
 from canonic.sweep import grid
 for expression in {expressions!r}:
     try:

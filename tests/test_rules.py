@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from canonic.errors import CanonicError
+from canonic.errors import CanonicError, DataError
 from canonic.learn import ALIF, IF, LIF, MPE, PSN, Integrator, Leaky, Population, SingleSpike, Stochastic, tick, unroll
 
 SHAPE = 9, 3, 5
@@ -139,8 +139,7 @@ def test_conservation():
     x = currents(3)
     for rule in (LIF(leak=1.0), IF(theta=0.6, at=0.5)):
         spikes, states = scanned(rule, x)
-        theta = 1.0 if isinstance(rule, LIF) else 1
-        torch.testing.assert_close(theta * spikes.sum(0), x.sum(0) - states[-1].u)
+        torch.testing.assert_close(spikes.sum(0), x.sum(0) - states[-1].u)
 
 
 @pytest.mark.parametrize(("at", "error"), [(1.0, 1.0), (0.5, 0.5)])
@@ -254,8 +253,10 @@ def test_psn_is_a_product_over_time():
     np.testing.assert_array_equal(unroll(net, x).output.detach().numpy(), expected)
     with pytest.raises(CanonicError, match=r"PSN has no step: .* run it by unroll\(\)"):
         tick(net, None, x[0])
-    with pytest.raises(CanonicError, match="PSN has 9 steps, and 4 run: give both the same"):
+    with pytest.raises(CanonicError, match=r"weight of PSN .* has the shape \[9, 9\], and 4 steps are run"):
         unroll(net, x[:4])
+    with pytest.raises(CanonicError, match="PSN has 9 steps, and 4 run: give both the same"):
+        net[0].rule.run(x[:4])
 
 
 def test_membranes_are_kept_where_they_are_wanted():
@@ -293,3 +294,66 @@ def test_fields_may_differ_by_neuron(rule):
 def test_what_cannot_be_is_refused(make, message):
     with pytest.raises(CanonicError, match=message):
         make()
+
+
+FIELDS = [
+    (LIF(leak=torch.full((2, 6), 0.5)), r"leak of LIF in population 0 has the shape \[2, 6\], which does not"),
+    (LIF(theta=torch.ones(5)), r"theta of LIF in population 0 has the shape \[5\], .* against currents \[6\] a sample"),
+    (ALIF(tau=torch.full((1, 6), 9.0)), r"tau of ALIF in population 0 has the shape \[1, 6\]"),
+    (Stochastic(gain=torch.ones(2, 1)), r"gain of Stochastic in population 0 has the shape \[2, 1\]"),
+    (MPE(share=torch.zeros(3)), r"share of MPE .* has the shape \[3\], and 4 steps are run: it must be \[4\]"),
+    (MPE(share=torch.zeros(())), r"share of MPE .* has the shape \[\]"),
+    (PSN(torch.eye(4), theta=torch.ones(4, 4)), r"theta of PSN .* has the shape \[4, 4\], and 4 steps are run"),
+    (PSN(torch.eye(3)), r"weight of PSN .* has the shape \[3, 3\], and 4 steps are run: it must be \[4, 4\]"),
+]
+
+
+@pytest.mark.parametrize(("rule", "why"), FIELDS)
+def test_a_field_that_is_of_no_neuron_and_no_step_is_refused_before_it_is_broadcast(rule, why):
+    """Two samples of six neurons: a field of their batch would be one of neurons without a word."""
+    net = nn.Sequential(Population(rule))
+    with pytest.raises(DataError, match=why):
+        unroll(net, torch.rand(4, 2, 6), seed=1)
+
+
+def test_a_share_of_many_steps_is_refused_where_one_is_run_and_has_no_loss_in_a_tick():
+    net = nn.Sequential(Population(MPE(share=torch.zeros(4))))
+    with pytest.raises(DataError, match=r"has the shape \[4\], and 1 steps are run"):
+        unroll(net, torch.rand(2, 6), steps=1, seed=1)
+    tick(net, None, torch.rand(2, 6), seed=1)
+
+
+@pytest.mark.parametrize("shape", [(), (6,), (1,)])
+def test_fields_of_one_sample_are_taken(shape):
+    assert unroll(nn.Sequential(Population(LIF(leak=torch.full(shape, 0.5)))), torch.rand(4, 2, 6)).output.shape == (
+        4,
+        2,
+        6,
+    )
+
+
+@pytest.mark.parametrize(
+    "make", [lambda v: ALIF(beta=v), lambda v: ALIF(beta=torch.tensor(v)), lambda v: PSN(torch.full((2, 2), v))]
+)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_fields_without_a_range_are_finite(make, value):
+    with pytest.raises(CanonicError, match="of (ALIF|PSN) holds NaN or infinity"):
+        make(value)
+
+
+def test_one_spike_in_one_step():
+    did = unroll(nn.Sequential(Population(SingleSpike())), torch.tensor([[0.5, 2.0]]), steps=1)
+    assert did.output.tolist() == [[[0.0, 1.0]]]
+
+
+def test_what_the_estimates_of_mpe_miss_falls_while_it_is_trained():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 8), Population(MPE(share=torch.zeros(4)), trainable=("share", "theta")))
+    x, optimiser, losses = torch.randn(32, 6), torch.optim.Adam(net.parameters(), 0.02), []
+    for step in range(30):
+        loss = unroll(net, x, steps=4, seed=step).losses["1"].sum()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])

@@ -290,7 +290,12 @@ def test_a_population_that_is_no_part_of_the_network_is_refused():
         (nn.Sequential(nn.Flatten(0), Population(LIF())), torch.rand(2, 3), 2, "1 has 6 rows, where 2 steps of 2"),
         (nn.Sequential(Population(LIF())), torch.rand(3), None, r"a stream is \[time, batch, \*shape\], got \[3\]"),
         (nn.Sequential(Population(LIF())), torch.rand(2, 3), 0, "steps must be a whole number from 1"),
-        (nn.Sequential(Population(LIF(leak=torch.ones(4)))), torch.rand(2, 3), 2, r"currents \[3\] a sample.*\[4\]"),
+        (
+            nn.Sequential(Population(LIF(leak=torch.ones(4)))),
+            torch.rand(2, 3),
+            2,
+            r"shape \[4\], which .* currents \[3\] a sample",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(net, x, steps, message):

@@ -173,3 +173,11 @@ def test_sequences_with_one_answer_are_trained_measured_and_kept(digits):
     row = row_of(found, snn, data, "rows of digits")
     assert (row["steps"], row["mean_step"]) == (8, 8)
     assert row["ann_MACs"] == 8 * (8 * 16 + 16 * 10)
+
+
+def test_labels_with_gaps_build_no_outputs_for_them():
+    from canonic.learn.zoo.training import count_classes
+
+    with pytest.raises(DataError, match="labels reach up to 100000, and there are 2 of them: number the classes"):
+        count_classes(torch.tensor([0, 100_000]))
+    assert count_classes(torch.tensor([0, 2, 2])) == 3

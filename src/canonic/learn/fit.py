@@ -223,10 +223,6 @@ def _digest(data: Data) -> Digest:
     return found
 
 
-def _versions() -> dict[str, str]:
-    return {"canonic": version("canonic"), "torch": torch.__version__, "python": platform.python_version()}
-
-
 def _made(folder: Path) -> Path:
     """Return a folder, made if there is none.
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from canonic.errors import CanonicError, DataError, either
+from canonic.errors import CanonicError, DataError
 from canonic.frontend.marks import marked
 from canonic.learn.schedule import Memory, Schedule, passing, scheduled
 from canonic.native.recurrent import adaptive_run, is_matrix
@@ -89,6 +89,7 @@ class Population(nn.Module):
         if schedule.marks:
             return marked(rows, name)
         currents, rule = schedule.stream(rows, name), self.rule
+        require_fields(rule, currents, name, whole=schedule.before is None)
         generator = schedule.generator(name, currents)
         draws = self._draws(rule, currents, generator, name)
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.gradient is None):
@@ -98,7 +99,7 @@ class Population(nn.Module):
         schedule.after[name] = memory._replace(noise=None if generator is None else generator.get_state())
         schedule.spikes[name] = spikes
         schedule.membranes.update(zip([name], membranes, strict=False))
-        if hasattr(rule, "loss"):
+        if hasattr(rule, "loss") and schedule.before is None:  # of all steps together
             schedule.losses[name] = rule.loss(currents, spikes, draws)
         return spikes.flatten(0, 1)
 
@@ -118,7 +119,7 @@ class Population(nn.Module):
         """Return the spikes, the membranes where they are wanted, and what to go on from."""
         if schedule.before is None and self.recurrent is None and not self.membrane and hasattr(rule, "run"):
             return (rule.run(currents, draws),), Memory(())
-        memory = schedule.remembered(name) or self._rest(rule, currents[0], name)
+        memory = schedule.remembered(name) or self._rest(rule, currents[0])
         if schedule.before is None and schedule.segment is None and (done := self._in_c(rule, currents)) is not None:
             return done
         parts, every = [], schedule.segment or len(currents)
@@ -148,18 +149,9 @@ class Population(nn.Module):
         last = Adapted(*(stream[-1] for stream in did))
         return (sent, did.u)[: 1 + self.membrane], Memory(last, None if self.recurrent is None else sent[-1])
 
-    def _rest(self, rule: Rule, current: Tensor, name: str) -> Memory:
+    def _rest(self, rule: Rule, current: Tensor) -> Memory:
         """Return what it starts from."""
-        try:
-            state = rule.rest(current)
-            torch.broadcast_tensors(*_tensors(rule), current)  # type: ignore[no-untyped-call]
-        except RuntimeError as error:
-            shapes = either([str(list(part.shape)) for part in _tensors(rule)])
-            raise DataError(
-                f"population {name} has currents {list(current.shape[1:])} a sample, which fields of its rule of the "
-                f"shape {shapes} do not broadcast against: give shape=() for one in all, or the channels"
-            ) from error
-        return Memory(state, None if self.recurrent is None else torch.zeros_like(current))
+        return Memory(rule.rest(current), None if self.recurrent is None else torch.zeros_like(current))
 
     def _scan(self, rule: Rule, memory: Memory, currents: Tensor, draws: Tensor | None) -> tuple[Streams, Memory]:
         """Run the step of the rule over some steps."""
@@ -187,10 +179,40 @@ def _is_number(value: object) -> bool:
     return isinstance(value, float | int | Tensor) and not isinstance(value, bool)
 
 
-def _tensors(rule: Rule) -> list[Tensor]:
-    """Return the fields of a rule that are tensors, of neurons."""
-    of_steps = {each.name for each in fields(rule) if each.metadata.get("axis") == "time"}  # type: ignore[arg-type]
-    return [v for name, v in _values(rule).items() if isinstance(v, Tensor) and name not in of_steps]
+def require_fields(rule: Rule, currents: Float[Tensor, "time batch *shape"], name: str, *, whole: bool) -> None:
+    """Check that the fields of a rule are of the neurons of one sample, or of its steps, before anything is run.
+
+    Args:
+        rule: with its fields.
+        currents: that its neurons get.
+        name: of the population.
+        whole: whether these are all steps.
+
+    Raises:
+        DataError: if one is not: it would be broadcast over samples, or over steps.
+    """
+    steps, sample = len(currents), currents.shape[2:]
+    for each in fields(rule):  # type: ignore[arg-type]
+        value, axes = getattr(rule, each.name), each.metadata.get("axes", 0)
+        if not isinstance(value, Tensor) or (axes and not whole):
+            continue
+        if axes and list(value.shape) not in ([steps] * axes, [] if "domain" in each.metadata else None):
+            raise DataError(
+                f"{each.name} of {type(rule).__name__} in population {name} has the shape {list(value.shape)}, and "
+                f"{steps} steps are run: it must be {[steps] * axes}, one for each step"
+            )
+        if not axes and not _fits(value.shape, sample):
+            raise DataError(
+                f"{each.name} of {type(rule).__name__} in population {name} has the shape {list(value.shape)}, which "
+                f"does not broadcast against currents {list(sample)} a sample: give shape=() for one in all, or the "
+                "channels"
+            )
+
+
+def _fits(field: Sequence[int], sample: Sequence[int]) -> bool:
+    """Say whether a field broadcasts against one sample, and leaves its shape."""
+    own = list(field)[::-1]
+    return len(own) <= len(sample) and all(n in (1, of) for n, of in zip(own, list(sample)[::-1], strict=False))
 
 
 def _domain(rule: Rule, name: str) -> str | None:

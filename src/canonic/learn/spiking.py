@@ -46,6 +46,8 @@ def spiking(ann: nn.Module, rule: Rule) -> nn.Module:
     >>> spiking(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), LIF(leak=0.5))[1].rule.leak
     0.5
     """
+    if isinstance(rule, type) or not isinstance(rule, Rule):
+        raise ConversionError(f"rule must be a rule with its fields, as LIF(leak=0.5), got {described(rule)}")
     copied = deepcopy(ann)
     places = [path for path, module in copied.named_modules(remove_duplicate=False) if path and _relu(module)]
     if not places:
@@ -89,6 +91,8 @@ def as_network(
     >>> torch.allclose(snn(x), unroll(net, x, steps=8).output.mean(0), atol=1e-6)
     True
     """
+    if not isinstance(net, nn.Module):
+        raise ConversionError(f"net must be an nn.Module, got {described(net)}: make one whose forward does this")
     steps = _encoded(net) if steps is None else steps
     follows = steps is None
     _require_example(example, follows=follows)

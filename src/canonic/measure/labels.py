@@ -7,15 +7,13 @@ from typing import Literal
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
+from canonic.datasets.labels import NO_LABEL
 from canonic.errors import DataError
 from canonic.network.batch import described, remedy
 
 Task = Literal["classification", "regression", "comparison", "activity"]
 """What an evaluation measures: right answers, errors against targets, without labels the distance to the source
 network, and without that too what the network does: its spikes and what they cost."""
-
-IGNORED = -100
-"""A class that is not counted, as torch.nn.CrossEntropyLoss leaves it out: what tokenizers put on padding."""
 
 
 @dataclass(frozen=True)
@@ -126,13 +124,13 @@ def classes_of(y: Shaped[Tensor, "batch ..."], output: Float[Tensor, "batch ..."
         DataError: if it has none, or a label is none of its classes.
     """
     axis, y = _axis(y.shape, output.shape), y.long().to(output.device)
-    counted, classes = y != IGNORED, output.shape[axis]
+    counted, classes = y != NO_LABEL, output.shape[axis]
     told = y[counted]
     if not bool(((told >= 0) & (told < classes)).all()):
         found = f"from {int(told.min())} to {int(told.max())}"
         raise DataError(
             f"a label lies outside 0 .. {classes - 1}: the network tells {classes} classes apart, the labels are "
-            f"{found}; {IGNORED} marks what is not to be counted"
+            f"{found}; {NO_LABEL} marks what is not to be counted"
         )
     return Classes(told, counted, axis)
 

@@ -8,8 +8,8 @@ from operator import add
 from torch import Tensor
 
 from canonic.cluster import Workers
+from canonic.datasets.labels import NO_LABEL
 from canonic.errors import DataError, first_line
-from canonic.measure.labels import IGNORED
 from canonic.measure.result import Evaluation
 from canonic.network.batch import parted
 from canonic.progress import track
@@ -34,7 +34,7 @@ def pass_over(
         raise DataError("the evaluation data is empty: pass at least one batch, (x, y) or (x,)")
     total = reduce(add, found)
     if total.counts.answers and not total.counts.answers.labels:
-        raise DataError(f"all labels of the data are {IGNORED}, which is not counted: give classes from 0 on")
+        raise DataError(f"all labels of the data are {NO_LABEL}, which is not counted: give classes from 0 on")
     return total
 
 

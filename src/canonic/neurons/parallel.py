@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from canonic.errors import CanonicError
-from canonic.neurons.rules import OF_STEPS, POSITIVE, UNIT, Fire, Resting, State, StateType, admit
+from canonic.neurons.rules import OF_PAIRS_OF_STEPS, OF_STEPS, POSITIVE, UNIT, Fire, Resting, State, StateType, admit
 from canonic.neurons.surrogate import Surrogate
 
 
@@ -107,8 +107,8 @@ class PSN:
     [0.0, 1.0]
     """
 
-    weight: Tensor = field(metadata=OF_STEPS)
-    theta: float | Tensor = field(default=1.0, metadata=POSITIVE)
+    weight: Tensor = field(metadata=OF_PAIRS_OF_STEPS)
+    theta: float | Tensor = field(default=1.0, metadata={**POSITIVE, **OF_STEPS})
     fire: Fire = field(default_factory=Surrogate)
 
     random: ClassVar[bool] = False

@@ -2,7 +2,7 @@
 
 A rule is a frozen dataclass; its fields are numbers, or tensors that broadcast against one sample. What a field may be
 stands in its metadata, so that whoever trains it keeps it there: ``UNIT`` (0, 1], ``POSITIVE``, or free. ``OF_STEPS``
-is one of the steps of a run, not of neurons.
+is one of the steps of a run, not of neurons, and ``OF_PAIRS_OF_STEPS`` has two axes of them.
 """
 
 import math
@@ -21,7 +21,8 @@ from canonic.neurons.surrogate import Surrogate
 Fire = Surrogate
 UNIT: Mapping[str, str] = {"domain": "unit"}
 POSITIVE: Mapping[str, str] = {"domain": "positive"}
-OF_STEPS: Mapping[str, str] = {"axis": "time"}
+OF_STEPS: Mapping[str, int] = {"axes": 1}
+OF_PAIRS_OF_STEPS: Mapping[str, int] = {"axes": 2}
 _BOUNDS = {"unit": (1.0, "in (0, 1]"), "positive": (math.inf, "above 0")}
 
 State = tuple[Tensor, ...]
@@ -72,8 +73,18 @@ def admit(rule: object) -> None:
         CanonicError: if one is outside; the message names it.
     """
     for each in fields(rule):  # type: ignore[arg-type]
+        name, value = f"{each.name} of {type(rule).__name__}", getattr(rule, each.name)
         if domain := each.metadata.get("domain"):
-            _within(f"{each.name} of {type(rule).__name__}", getattr(rule, each.name), *_BOUNDS[domain])
+            _within(name, value, *_BOUNDS[domain])
+        elif isinstance(value, float | Tensor) and not _finite(value):
+            raise CanonicError(f"{name} holds NaN or infinity: give numbers")
+
+
+def _finite(value: float | Tensor) -> bool:
+    """Say whether all numbers are finite; what a parameter was mapped to is told where the loss is."""
+    if isinstance(value, Tensor):
+        return value.requires_grad or bool(value.isfinite().all())
+    return math.isfinite(value)
 
 
 def _within(name: str, value: object, highest: float, words: str) -> None:

@@ -129,4 +129,10 @@ def count_classes(y: Shaped[Tensor, "samples *time"]) -> int:
     known = y if y.dim() == 1 else y[y != NO_LABEL]
     if y.is_floating_point() or not len(known) or int(known.min()) < 0:
         raise DataError("labels must be classes, whole numbers from 0: number them")
-    return int(known.max()) + 1
+    classes = int(known.max()) + 1
+    if classes > len(known):
+        raise DataError(
+            f"labels reach up to {classes - 1}, and there are {len(known)} of them: number the classes from 0 without "
+            "gaps"
+        )
+    return classes
