@@ -27,17 +27,23 @@ class History:
     Attributes:
         record: the recipe with its seed, versions, and digests of the data: plain data.
         epochs: what each gave.
+        begun: epochs of the stages before the last one; the weights are of none of them.
     """
 
     record: Mapping[str, Any]
     epochs: tuple[Epoch, ...] = ()
+    begun: int = 0
 
     @property
     def chosen(self) -> int:
         """Of which epoch the weights are, from 1: the first of the best validation accuracy, without it the last."""
-        scores = [epoch.validation for epoch in self.epochs]
+        scores = [epoch.validation for epoch in self.epochs[self.begun :]]
         known = [score for score in scores if score is not None]
-        return scores.index(max(known)) + 1 if known else len(scores)
+        return self.begun + (scores.index(max(known)) + 1 if known else len(scores))
+
+    def then(self, stage: "History") -> "History":
+        """Return the history of both, where this training was followed by another stage of it."""
+        return History(stage.record, self.epochs + stage.epochs, len(self.epochs))
 
     @property
     def seconds(self) -> float:
@@ -48,9 +54,10 @@ class History:
         """Return the history as plain data; it says on what the epoch of the weights was chosen."""
         on = "validation" if self.epochs and self.epochs[0].validation is not None else "nothing: it is the last"
         epochs = [asdict(epoch) for epoch in self.epochs]
-        return {"record": dict(self.record), "epochs": epochs, "chosen": self.chosen, "chosen_on": on}
+        told = {"record": dict(self.record), "epochs": epochs, "chosen": self.chosen, "chosen_on": on}
+        return told | ({"begun": self.begun} if self.begun else {})
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "History":
         """Return the history that plain data stand for."""
-        return History(data["record"], tuple(Epoch(**epoch) for epoch in data["epochs"]))
+        return History(data["record"], tuple(Epoch(**epoch) for epoch in data["epochs"]), data.get("begun", 0))

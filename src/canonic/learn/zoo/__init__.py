@@ -14,6 +14,7 @@ from canonic.learn.zoo import (
     single_spike,
     spike_time,
     srnn,
+    tandem,
     windowed,
     yoso,
 )
@@ -34,6 +35,7 @@ _FILES = (
     relpsp,
     windowed,
     yoso,
+    tandem,
 )
 _ENTRIES: dict[str, Entry] = {entry.name: entry for file in _FILES for entry in file.ENTRIES}
 

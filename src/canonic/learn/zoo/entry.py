@@ -20,6 +20,9 @@ Shape = tuple[int, ...]
 Build = Callable[[Shape, int], nn.Module]
 """A network for samples of this shape and so many classes, with weights drawn from torch's generator."""
 
+Stage = Callable[[System, torch.Tensor], System]
+"""What is trained next, from the system that was trained so far and some training samples."""
+
 FEW = 10_000
 """Below so many samples an entry is trained by its recipe for few."""
 
@@ -55,6 +58,7 @@ class Entry:
         ann_recipe: of the ``ann`` where it is not that of the network, as where that begins from it.
         ann_few: likewise, for few samples.
         make: the system, where it is not the ``Gradient`` of ``forward`` and ``loss``, which are not read then.
+        stages: what is trained one after another, each as the recipe says; the system itself if there are none.
         converted: the spiking network that the trained network of the system becomes, as ``converted(net, x)`` with x
             some training samples, where it is converted; its accuracy is then the one of the row.
         trial: what measures the system, where it is no network of populations in steps; else None.
@@ -81,6 +85,7 @@ class Entry:
     ann_recipe: Recipe | None = None
     ann_few: Recipe | None = None
     make: "Callable[[Entry, Shape, int, Recipe], System] | None" = None
+    stages: tuple[Stage, ...] = ()
     converted: Callable[[nn.Module, torch.Tensor], SpikingNetwork] | None = None
     trial: Callable[[System], Trial] | None = None
 

@@ -114,14 +114,30 @@ def train(
         how = fit(twin, data, validate=validate, folder=folder and folder / "ann", progress=progress)
     if entry.begin is not None and twin is not None:
         entry.begin(system.net, twin.net, x[:BEGUN])
-    history = fit(system, data, validate=validate, folder=folder and folder / entry.name, progress=progress)
+    history = None
+    for stage, place in zip(entry.stages or (itself,), places(entry), strict=True):
+        system = stage(system, x[:BEGUN])
+        done = fit(system, data, validate=validate, folder=folder and folder / place, progress=progress)
+        history = history.then(done) if history else done
+    assert history is not None
     return Trained(entry, system, history, twin, how)
+
+
+def itself(system: System, x: Shaped[Tensor, "batch ..."]) -> System:  # noqa: ARG001 - as of every stage
+    """Return a system as it is: the stage of those that have no stages."""
+    return system
+
+
+def places(entry: Entry) -> list[str]:
+    """Return the names of the folders for the checkpoints of each stage."""
+    count = len(entry.stages)
+    return [f"{entry.name}-{number}" for number in range(1, count + 1)] if count else [entry.name]
 
 
 def begin_again(entry: Entry, folder: Path) -> None:
     """Remove what a training of an entry would go on from."""
-    for place in (folder / entry.name, folder / "ann", folder):
-        forget(place)
+    for place in (*places(entry), "ann", ""):
+        forget(folder / place)
 
 
 def count_classes(y: Shaped[Tensor, "samples *time"]) -> int:
