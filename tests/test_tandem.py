@@ -93,7 +93,8 @@ def test_with_many_steps_it_is_the_network_with_relus():
         for layer in net[1::2]:
             layer.neurons.get_buffer("fixed_theta").fill_(10.0)  # above all that comes
         found.append(float((unroll(net, x, steps).output.mean(0) - wanted).detach().abs().max()))
-    assert found[1] < 0.05 < 4 * found[1] < found[0]
+    assert found[1] < 0.01
+    assert found[1] < found[0] / 4
 
 
 def test_a_layer_that_sends_nothing_has_a_threshold():
@@ -113,7 +114,7 @@ def stopped_at(monkeypatch, update):
     monkeypatch.setattr(Gradient, "step", counted)
 
 
-@pytest.mark.parametrize("update", [25, 35, 55, 65])  # in the network before, in the first stage, in the second
+@pytest.mark.parametrize("update", [25, 45])  # in the first stage, in the second
 def test_a_training_goes_on_in_the_middle_of_a_stage(digits, tmp_path, monkeypatch, update):
     known = entry("tandem")
     recipe = replace(known.recipe_for(200, seed=1), epochs=2, batch=20)
