@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 PUBLIC := .venv-public
 
-.PHONY: demo test lint docs report bench-balancing bench-codes bench-conversion bench-coverage bench-evaluation bench-family bench-goals bench-imagenet bench-int8 bench-learn bench-peers bench-public bench-speed sanitize clean
+.PHONY: demo test lint docs report bench-balancing bench-codes bench-conversion bench-coverage bench-evaluation bench-export bench-family bench-goals bench-imagenet bench-int8 bench-learn bench-peers bench-public bench-speed sanitize clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt tests/neurobench.txt
 	$(PYTHON) -m venv $(VENV)
@@ -57,6 +57,9 @@ bench-coverage: $(VENV)/.installed $(PEERS)/.installed  ## what converts, and ho
 
 bench-evaluation: $(VENV)/.installed  ## what an evaluation costs, and the figures of docs/energy.md
 	$(BIN)/python -m benchmarks.evaluation
+
+bench-export: $(VENV)/.installed $(PEERS)/.installed  ## files of NIR read by numpy and by others: docs/tasks/export.md
+	$(BIN)/python -m benchmarks.export --peers $(PEERS)/bin/python
 
 bench-balancing: $(VENV)/.installed $(PEERS)/.installed  ## balanced thresholds beside SpikingJelly's: docs/codes.md; goes on where it was stopped
 	$(BIN)/python -m benchmarks.balancing --peers $(PEERS)/bin/python

@@ -84,7 +84,7 @@ def test_a_vgg_with_max_pooling(code, tmp_path):
     require_same_spikes(converted(vgg, (3, 8, 8), code), torch.rand(3, 3, 8, 8), tmp_path / "a.nir")
 
 
-@pytest.mark.parametrize("code", [CSS(), CSS(steps=4, silent=0, levels=8), "rate:8"], ids=str)
+@pytest.mark.parametrize("code", [CSS(), "rate:8"], ids=str)
 def test_a_resnet(code, tmp_path):
     snn = converted(resnet, (3, 16, 16), code)
     require_same_spikes(snn, torch.rand(2, 3, 16, 16), tmp_path / "a.nir")

@@ -22,7 +22,19 @@ def _nir(snn: "SpikingNetwork", out: Path) -> None:
     save_nir(snn, out)
 
 
-FORMATS: Mapping[str, Writer] = {"nir": _nir}
+def _onnx(snn: "SpikingNetwork", out: Path) -> None:
+    from canonic.export.onnx import save_onnx
+
+    save_onnx(snn, out)
+
+
+def _onnx_step(snn: "SpikingNetwork", out: Path) -> None:
+    from canonic.export.onnx import save_onnx_step
+
+    save_onnx_step(snn, out)
+
+
+FORMATS: Mapping[str, Writer] = {"nir": _nir, "onnx": _onnx, "onnx-step": _onnx_step}
 """What a network can be written as."""
 
 

@@ -187,7 +187,7 @@ class CSS(Weighted):
             found = sizes[torch.bucketize(size.contiguous(), bars, right=True)]
         else:
             found = (size + 0.5).floor().clamp(max=self.levels)
-        return found.copysign(u) + 0.0  # no -0.0
+        return found * u.sign() + 0.0  # no -0.0
 
     def below(self, u: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Return the largest digit that is not above u; all whole numbers are digits here where not powers only."""

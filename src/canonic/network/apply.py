@@ -8,6 +8,9 @@ from torch import Tensor
 
 from canonic.network.graph import Constant, Node, Rows, Slot
 
+Count = int | torch.SymInt
+"""A number of rows; a symbol while ``torch.export`` runs."""
+
 
 def operator_of(node: Node) -> Callable[..., Any]:
     """Return the ATen operator of a node, such as ``torch.ops.aten.conv2d.default``."""
@@ -16,7 +19,7 @@ def operator_of(node: Node) -> Callable[..., Any]:
     return operator
 
 
-def apply(node: Node, inputs: Sequence[Tensor], rows: int) -> Tensor:
+def apply(node: Node, inputs: Sequence[Tensor], rows: Count) -> Tensor:
     """Apply the operator of a node to each row by itself, without its bias: ``[rows, *shape]``."""
     if node.alone:
         result: Tensor = torch.vmap(lambda *samples: _call(node, samples, 1))(*inputs)
@@ -24,14 +27,14 @@ def apply(node: Node, inputs: Sequence[Tensor], rows: int) -> Tensor:
     return _call(node, inputs, rows)
 
 
-def _call(node: Node, inputs: Sequence[Tensor], rows: int) -> Tensor:
+def _call(node: Node, inputs: Sequence[Tensor], rows: Count) -> Tensor:
     given = {name: _filled(value, node, inputs, rows) for name, value in node.arguments.items()}
     result = operator_of(node)(**given)
     output: Tensor = result[0] if isinstance(result, tuple | list) else result
     return output.round() if node.rounds else output
 
 
-def _filled(argument: Any, node: Node, inputs: Sequence[Tensor], rows: int) -> Any:
+def _filled(argument: Any, node: Node, inputs: Sequence[Tensor], rows: Count) -> Any:
     """Return an argument with what stands in its places.
 
     No function inside another: one that calls itself is a cycle, which would keep the inputs until the next collection.
@@ -52,7 +55,7 @@ def through(node: Node, maps: Sequence[Tensor]) -> Tensor:
     return apply(node, [x.to(kind).unsqueeze(0).contiguous() for x in maps], 1)[0]
 
 
-def apply_whole(node: Node, inputs: Sequence[Tensor], rows: int) -> Tensor:
+def apply_whole(node: Node, inputs: Sequence[Tensor], rows: Count) -> Tensor:
     """Apply a node to plain values, bias and gain included: what the source network computes, ``[rows, *shape]``."""
     result = apply(node, inputs, rows)
     if "bias" in node.tensors:  # in place where the operator has certainly made a tensor of its own
@@ -66,6 +69,6 @@ def held(values: Tensor, before: Tensor | None) -> Tensor:
     It changes no answer: the stream sums to the last value, whatever the others are.
     """
     finite = values.isfinite()
-    if bool(finite.all()):
+    if not torch.compiler.is_exporting() and bool(finite.all()):
         return values
     return torch.where(finite, values, torch.zeros_like(values) if before is None else before)

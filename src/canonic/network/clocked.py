@@ -103,7 +103,7 @@ def tick(plan: Plan, state: State, inputs: Sequence[Shaped[Tensor, "batch ..."]]
         begin = max(first[name] for name in node.inputs)
         arriving: list[tuple[Pulse, Tensor]] = []
         for name in node.inputs:
-            silence = nothing.expand(len(inputs[0]), *graph[name].shape)
+            silence = nothing.expand(inputs[0].shape[0], *graph[name].shape)
             if name in plan.whole:
                 arriving.append((_entering(plan, node, whole[name], now - begin), silence))
                 continue
@@ -124,7 +124,7 @@ def _whole(plan: Plan, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
             continue
         given = [known[name] for name in node.inputs]
         if node.kind == "function unit":
-            known[node.name] = held(apply_whole(node, given, len(given[0])), None)
+            known[node.name] = held(apply_whole(node, given, given[0].shape[0]), None)
         else:
             value = multiply(node, given)
             known[node.name] = value + node.tensors["bias"] if "bias" in node.tensors else value
@@ -154,7 +154,7 @@ def _advance(
         return ruled_step(plan, node, current, memory if isinstance(memory, Ruled) else None)
     if node.kind == "function unit" and plan.stepwise:
         given = [silence if pulse is None else pulse for pulse, silence in arriving]
-        return apply_whole(node, given, len(given[0])), None
+        return apply_whole(node, given, given[0].shape[0]), None
     if node.kind == "function unit":
         digit = _whole_maximum if plan.spikes == torch.int8 and node.scaling == "pools" else _telescoping
         return digit(plan, node, t, arriving, memory if isinstance(memory, Prefix) else None)
@@ -211,7 +211,7 @@ def _telescoping(
     sums = tuple(pulse if w and pulse is not None else _sum(b, weight, pulse, zero) for b, (pulse, zero), w in terms)
     values = sums if code.plain else tuple(x if w else x / norm for x, w in zip(sums, whole, strict=True))
     last = None if memory is None else memory.output
-    output = held(apply_whole(node, values, len(values[0])), last)
+    output = held(apply_whole(node, values, values[0].shape[0]), last)
     sent = output if code.plain else norm * output
     if last is not None:
         sent = sent - (last if code.plain else code.norms[t - 2] * last)

@@ -35,14 +35,14 @@ def multiply(node: Node, rows: Sequence[Tensor]) -> Tensor:
         return _moved(node, rows)
     if "wide" in node.tensors:
         wide = node.with_tensors(weight=node.tensors["wide"])
-        return _in_pieces(rows[0], torch.float64, lambda x: apply(wide, [x], len(x)).float())
+        return _in_pieces(rows[0], torch.float64, lambda x: apply(wide, [x], x.shape[0]).float())
     node = _in_float32(node)
     kind = node.tensors["weight"].dtype if node.weighted else torch.float32
     narrow = (torch.int8, torch.bfloat16)
     if node.weighted and not node.alone and rows[0].dtype in narrow and rows[0].dtype != kind:
-        return _in_pieces(rows[0], kind, lambda x: apply(node, [x], len(x)))
+        return _in_pieces(rows[0], kind, lambda x: apply(node, [x], x.shape[0]))
     ready = [row.to(kind) if row.dtype in narrow or kind in narrow else row for row in rows]
-    return apply(node, ready, len(rows[0]))
+    return apply(node, ready, rows[0].shape[0])
 
 
 def _in_float32(node: Node) -> Node:
@@ -65,8 +65,8 @@ def _in_pieces(rows: Tensor, kind: torch.dtype, product: Callable[[Tensor], Tens
 def _moved(node: Node, rows: Sequence[Tensor]) -> Tensor:
     """Move numbers of any type, as floats where torch moves no others; that of a stream stays."""
     if rows[0].dtype == torch.int8 and "wants floats" in node.traits:
-        return apply(node, [row.float() for row in rows], len(rows[0])).to(torch.int8)
-    result = apply(node, rows, len(rows[0]))
+        return apply(node, [row.float() for row in rows], rows[0].shape[0]).to(torch.int8)
+    result = apply(node, rows, rows[0].shape[0])
     return result.to(rows[0].dtype) if len(rows) == 1 else result
 
 

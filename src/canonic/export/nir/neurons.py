@@ -16,6 +16,7 @@ from canonic.codes import CSS, Rate, Weighted
 from canonic.export.nir.key import DT, KEY, full, noted, require_package
 from canonic.network.graph import Population
 from canonic.network.plan import Plan
+from canonic.network.population import ceiling_of
 from canonic.network.ruled import FIELD, rule_of
 
 RULES = ("LIF", "IF", "Leaky", "Integrator")
@@ -72,7 +73,7 @@ def array_of(name: str) -> str:
 def _coded(plan: Plan, node: Population, code: Weighted) -> dict[str, Any]:
     """Return what the neurons of a code do, as plain data."""
     begin = max(plan.graph.first_steps[name] for name in node.inputs)
-    ceiling = node.neurons.ceiling
+    ceiling = node.neurons.ceiling if ceiling_of(node, code) is not None else None
     return {
         "is": "population",
         "begin": begin,
@@ -92,7 +93,7 @@ def _coded(plan: Plan, node: Population, code: Weighted) -> dict[str, Any]:
 def _integrates(plan: Plan, node: Population) -> bool:
     """Tell whether a population is one of plain integrate-and-fire neurons, from the first step on."""
     code, neurons = node.neurons.code or plan.code, node.neurons
-    plain = type(code) is Rate and not neurons.signed and neurons.ceiling is None and neurons.waits is None
+    plain = type(code) is Rate and not neurons.signed and neurons.waits is None
     return plain and plan.sender(node) == code and plan.graph.first_steps[node.name] == 0
 
 

@@ -1,0 +1,100 @@
+"""ONNX: all steps of a network as one graph, or one step with its state as inputs and outputs."""
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from canonic.errors import ExportError, first_line
+from canonic.export.module import Stepping, Unrolled
+from canonic.frontend.quiet import quiet
+from canonic.network import SpikingNetwork
+from canonic.network.inputs import prototype, taken_shape
+from canonic.network.outputs import output_names
+from canonic.network.storage import write_whole
+
+BATCH = torch.export.Dim("batch")
+
+
+def save_onnx(snn: SpikingNetwork, path: str | PathLike[str]) -> None:
+    """Write all steps of a network as one graph: from its inputs, by name, to its outputs, any number of samples.
+
+    Raises:
+        ExportError: if ONNX cannot hold it.
+        StorageError: if the file cannot be written.
+    """
+    given, free = _samples(snn), ({0: BATCH},) * len(snn.graph.inputs)
+    model = _model(Unrolled(snn), given, free, list(snn.graph.inputs), list(output_names(snn.graph)))
+    write_whole(Path(path), model.SerializeToString())
+
+
+def save_onnx_step(snn: SpikingNetwork, path: str | PathLike[str]) -> None:
+    """Write one step of a network: from ``step``, its inputs and its state to its outputs and its state.
+
+    Step 1, 2, ... is a whole number of 64 bits. The parts of the state are called ``state 0``, ``state 1``, ...; what
+    comes out is ``next 0``, ``next 1``, .... Before step 1 they are as ``Stepping.rest`` has them.
+
+    Raises:
+        ExportError: if ONNX, or one step, cannot hold it; the message names all nodes.
+        StorageError: if the file cannot be written.
+    """
+    module = Stepping(snn)
+    parts = range(len(module.parts))
+    given = [torch.tensor(1), *_frames(snn), *module.rest(2)]
+    inputs = ["step", *snn.graph.inputs, *(f"state {part}" for part in parts)]
+    outputs = [*output_names(snn.graph), *(f"next {part}" for part in parts)]
+    model = _model(module, given, ({}, *({0: BATCH},) * (len(given) - 1)), inputs, outputs)
+    write_whole(Path(path), model.SerializeToString())
+
+
+def _samples(snn: SpikingNetwork) -> list[Tensor]:
+    """Return two samples, all zero, for each input."""
+    like = prototype(snn.graph)
+    nodes = [snn.graph[name] for name in snn.graph.inputs]
+    return [torch.zeros((2, *taken_shape(node)), dtype=node.arguments.get("dtype") or like.dtype) for node in nodes]
+
+
+def _frames(snn: SpikingNetwork) -> list[Tensor]:
+    """Return two samples, or the first frames of two."""
+    return [x[:, 0] if snn.plan.follows else x for x in _samples(snn)]
+
+
+def _model(
+    module: nn.Module, given: Sequence[Tensor], free: Sequence[Any], inputs: list[str], outputs: list[str]
+) -> Any:
+    """Return the model that torch makes of a module, checked.
+
+    Args:
+        module: with what it takes in a tuple.
+        given: an example of that.
+        free: the axes of each that any size may have.
+        inputs: the names of what it takes.
+        outputs: the names of what it returns.
+    """
+    try:
+        import onnx
+        import onnxscript  # noqa: F401
+    except ImportError:
+        raise ExportError(
+            "ONNX needs the packages onnx and onnxscript, which are not installed: pip install 'canonic[onnx]'"
+        ) from None
+    try:
+        with quiet():
+            program = torch.export.export(module.eval(), tuple(given), dynamic_shapes=(tuple(free),))
+            made = torch.onnx.export(program, input_names=inputs, output_names=outputs, verbose=False)
+    except Exception as error:
+        raise ExportError(f"ONNX cannot hold the network: {_reason(error)}; take other layers, or --to nir") from error
+    assert made is not None
+    model = made.model_proto
+    onnx.checker.check_model(model)
+    return model
+
+
+def _reason(error: BaseException) -> str:
+    """Return what the first of a chain of errors says."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return first_line(error)  # type: ignore[arg-type]
