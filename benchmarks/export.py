@@ -21,8 +21,7 @@ from torch.utils.data import DataLoader
 
 from benchmarks import cifar
 from benchmarks.peers.run import ROOT, environment
-from canonic import CSS, Weighted
-from canonic.codes import named
+from canonic.codes import CSS, Weighted, named
 from canonic.conversion import convert
 from canonic.datasets import sample
 from canonic.export.nir import save_nir

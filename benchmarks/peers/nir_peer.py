@@ -1,7 +1,7 @@
-"""Files of NIR in the readers of others: ``python -m benchmarks.peers.nir_peer FOLDER``, in the environment of the peers.
+"""Files of NIR in the readers of others: ``python -m benchmarks.peers.nir_peer FOLDER``, in their environment.
 
-FOLDER has for each network a ``.nir`` and a ``.npz`` with the samples ``x`` and the spikes of its populations. A file is
-read by the public call of each tool, run step by step, and every spike compared. What a tool leaves out of a file is
+FOLDER has for each network a ``.nir`` and a ``.npz`` with the samples ``x`` and the spikes of its populations. A file
+is read by the public call of each tool, run step by step, and every spike compared. What a tool leaves out of a file is
 put right here, and said in the record:
 
 * sinabs gives neurons a floor and several spikes a step; they are told to have neither, and what they start from.
@@ -35,7 +35,7 @@ def in_sinabs(graph: Any, x: Tensor, steps: int) -> dict[str, Tensor]:
         layer.v_mem = start(graph.nodes[name]).expand(len(x), -1).clone()
     with torch.no_grad():
         found = seen(graph, model, lambda: model(x.repeat_interleave(steps, 0)))
-    return {name: torch.cat(parts).unflatten(0, (len(x), steps)).transpose(0, 1) for name, parts in found.items()}
+    return {name: torch.cat(parts).view(len(x), steps, -1).transpose(0, 1) for name, parts in found.items()}
 
 
 def in_norse(graph: Any, x: Tensor, steps: int) -> dict[str, Tensor]:
