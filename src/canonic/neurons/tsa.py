@@ -20,7 +20,6 @@ In an integer network currents and thresholds are whole, and membranes saturate,
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -29,6 +28,7 @@ from torch import Tensor
 from torch.nn.functional import hardshrink
 
 from canonic.codes import CSS
+from canonic.neurons.edges import below
 
 
 class Membrane(NamedTuple):
@@ -153,7 +153,7 @@ def _fired(
     Written with operators that have vector instructions: comparisons and masks are five times slower.
     """
     if theta is None:
-        return torch.maximum(hardshrink(u, _below(bar, u.dtype) if inclusive else bar).sign(), -gate)
+        return torch.maximum(hardshrink(u, below(bar, u.dtype) if inclusive else bar).sign(), -gate)
     bars = bar * theta
     up, down = (u >= bars, u <= -bars) if inclusive else (u > bars, u < -bars)
     return torch.maximum(up.to(u.dtype) - down.to(u.dtype), -gate)
@@ -174,12 +174,6 @@ def _cap(code: CSS, t: int, ceiling: Float[Tensor, "..."] | None) -> Float[Tenso
 
 def _saturated(code: CSS, v: Float[Tensor, "*shape"], theta: Float[Tensor, "..."] | None) -> Float[Tensor, "*shape"]:
     return v if theta is None else v.clamp(-saturation(code), saturation(code))
-
-
-@cache
-def _below(bar: float, dtype: torch.dtype) -> float:
-    """Return the next number below, so that u > _below(bar) says u >= bar."""
-    return float(torch.nextafter(torch.tensor(bar, dtype=dtype), torch.zeros((), dtype=dtype)))
 
 
 def run(
