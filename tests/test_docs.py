@@ -82,7 +82,7 @@ def test_the_examples_of_the_page_of_the_codes_give_what_it_says():
 def described():
     """Return what the page of the Python interface describes: modules stand for the classes and functions in them."""
     named = re.findall(r"^::: (\S+)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
-    found = [pkgutil.resolve_name(f"{name.rpartition('.')[0]}:{name.rpartition('.')[2]}") for name in named]
+    found = [pkgutil.resolve_name(name) for name in named]
     return [one for each in found for one in (vars(each).values() if isinstance(each, ModuleType) else (each,))]
 
 

@@ -1,11 +1,13 @@
 """The number below another, so that "greater" can say "at least"."""
 
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
 
-KINDS = {torch.float32: np.float32, torch.float64: np.float64}
+KINDS: Mapping[torch.dtype, type[np.floating[Any]]] = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 @cache
