@@ -35,6 +35,7 @@ from canonic.measure import evaluate
 from canonic.measure.facts import fingerprint
 from canonic.network import SpikingNetwork
 from canonic.neurons.adaptive import ALIF
+from canonic.neurons.delayed import Delayed
 from canonic.neurons.described import Form, parted
 from canonic.neurons.leaky import Integrator, Leaky, SingleSpike
 from canonic.neurons.parallel import MPE, PSN
@@ -326,6 +327,7 @@ EVERY_RULE = {
     "ALIF": neurons_of(ALIF(tau=3.0, base=0.1, beta=0.5), trainable=("tau",), shape=(6,)),
     "Leaky": neurons_of(Leaky(leak=0.8)),
     "SingleSpike": neurons_of(SingleSpike(leak=0.8)),
+    "Delayed": neurons_of(Delayed(leak=0.8)),
     "Integrator": neurons_of(Integrator(leak=0.8)),
     "Stochastic": neurons_of(Stochastic(gain=2.0)),
     "MPE": neurons_of(MPE(tau=0.5)),

@@ -10,12 +10,27 @@ from hypothesis import strategies as st
 from torch import nn
 
 from canonic.errors import CanonicError, DataError
-from canonic.learn import ALIF, IF, LIF, MPE, PSN, Integrator, Leaky, Population, SingleSpike, Stochastic, tick, unroll
+from canonic.learn import (
+    ALIF,
+    IF,
+    LIF,
+    MPE,
+    PSN,
+    Delayed,
+    Integrator,
+    Leaky,
+    Population,
+    SingleSpike,
+    Stochastic,
+    tick,
+    unroll,
+)
 
 SHAPE = 9, 3, 5
 RULES = {
     "leaky": Leaky(leak=0.8, theta=0.6),
     "single": SingleSpike(leak=0.9, theta=0.7),
+    "delayed": Delayed(leak=0.9, theta=0.7),
     "integrator": Integrator(leak=0.9),
     "adaptive": ALIF(tau=3.0, tau_adaptation=5.0, base=0.1),
     "adaptive membrane": ALIF(tau=3.0, sends="membrane"),
@@ -44,6 +59,15 @@ def leaky(x, d):
     for current in x:
         u = 0.8 * u + current - 0.6 * s
         s = (u >= 0.6).astype(float)
+        out.append(s)
+    return out
+
+
+def delayed(x, d):
+    u, out = np.zeros(SHAPE[1:]), []
+    for current in x:
+        s = (u >= 0.7).astype(float)
+        u = 0.9 * u + current - 0.7 * s
         out.append(s)
     return out
 
@@ -280,6 +304,7 @@ def test_fields_may_differ_by_neuron(rule):
     ("make", "message"),
     [
         (lambda: Leaky(leak=0.0), r"leak of Leaky must be in \(0, 1\], got 0.0"),
+        (lambda: Delayed(beta=-1.0), "beta of Delayed must be at least 0, got -1.0: take 0.01, or None for a triangle"),
         (lambda: SingleSpike(theta=-1.0), "theta of SingleSpike must be above 0, got -1.0"),
         (lambda: ALIF(tau=torch.tensor([3.0, -1.0])), "tau of ALIF must be above 0"),
         (lambda: ALIF(sends="both"), "ALIF sends spikes or its membrane, got 'both'"),

@@ -33,6 +33,7 @@ from canonic.learn.system import Moment as Moment
 from canonic.learn.system import System as System
 from canonic.learn.system import once as once
 from canonic.neurons.adaptive import ALIF as ALIF
+from canonic.neurons.delayed import Delayed as Delayed
 from canonic.neurons.leaky import Integrator as Integrator
 from canonic.neurons.leaky import Leaky as Leaky
 from canonic.neurons.leaky import SingleSpike as SingleSpike

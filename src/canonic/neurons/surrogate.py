@@ -106,6 +106,18 @@ def multi_gaussian(sigma: float = 0.5, gamma: float = 0.5, h: float = 0.15, s: f
     return slope
 
 
+def since_spike(alpha: float = 0.3, beta: float = 0.01) -> Callable[[Tensor], Slope]:
+    """``alpha e^(-beta k)``, whatever v is, k being the steps since the last spike; 0 where k is infinite.
+
+    The slope of a time, for each neuron its own (Rathi et al., arXiv 2005.01807).
+
+    >>> since_spike(alpha=0.5, beta=0.0)(torch.tensor([0.0, math.inf]))(torch.zeros(2)).tolist()
+    [0.5, 0.0]
+    """
+    _positive("alpha of since_spike", alpha)
+    return lambda since: lambda v: (alpha * torch.exp(-beta * since)).where(since.isfinite(), 0.0).expand_as(v)
+
+
 class _Spike(torch.autograd.Function):
     """``H(v)``, with a slope in place of its derivative."""
 

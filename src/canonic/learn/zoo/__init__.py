@@ -14,6 +14,7 @@ from canonic.learn.zoo import (
     single_spike,
     spike_time,
     srnn,
+    stdb,
     tandem,
     windowed,
     yoso,
@@ -36,6 +37,7 @@ _FILES = (
     windowed,
     yoso,
     tandem,
+    stdb,
 )
 _ENTRIES: dict[str, Entry] = {entry.name: entry for file in _FILES for entry in file.ENTRIES}
 
