@@ -35,8 +35,7 @@ def begin(factor: float, net: nn.Module, ann: nn.Module, x: Tensor) -> None:
     """Give the network the weights of the other, and thresholds by what its populations get."""
     for mine, its in zip(net.parameters(), ann.parameters(), strict=True):
         mine.data.copy_(its)
-    assert isinstance(net, nn.Sequential)
-    balance(net[1:], x[:SEEN], LONG, factor)
+    balance(list(net.children())[1:], x[:SEEN], LONG, factor)
 
 
 _ADAM = Optimiser("adam", lr=1e-4, weight_decay=5e-4)
