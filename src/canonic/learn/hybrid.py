@@ -23,7 +23,7 @@ def balance(
     The first one gets its threshold first; those before a population spike with the whole of theirs.
 
     Args:
-        layers: what stands behind the encoder, one after the other; thresholds of populations are tensors of one number.
+        layers: what stands behind the encoder, one after the other; thresholds are tensors of one number.
         x: samples in [-1, 1], which come as Poisson spikes.
         steps: of their trains, as a rule many more than those of the training.
         factor: of all thresholds, in the end.
