@@ -46,7 +46,7 @@ def row_of(trained: Trained, snn: SpikingNetwork | Trial, test: TensorDataset, d
         "gradient": entry.gradient,
         "accuracy": accuracy(system, test) if entry.converted is None else answered(snn, test, system.recipe.batch),
         "ann_accuracy": None if ann is None else accuracy(ann, test),
-        **(steps_of(trained, test) if entry.converted is None else all_steps(snn)),
+        **(steps_of(trained, test) if entry.converted is None and entry.trial is None else all_steps(snn)),
         **operations(snn, test, system.recipe.batch),
         **({"ann_MACs": None, "ann_energy": None} if ann is None else dense(ann.net, few[0][:1])),
         "epochs": len(trained.history.epochs),
@@ -68,7 +68,7 @@ def answered(snn: SpikingNetwork | Trial, test: TensorDataset, batch: int) -> fl
 
 
 def all_steps(snn: SpikingNetwork | Trial) -> dict[str, int]:
-    """Return the steps of a network that was converted, and that of its answer, which is the last."""
+    """Return the steps of what was converted or is a ``Trial``, and that of its answer: the last, if none is told."""
     steps = snn.total_steps if isinstance(snn, SpikingNetwork) else snn.steps
     return {"steps": steps, "mean_step": steps}
 
