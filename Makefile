@@ -86,9 +86,10 @@ bench-learn: $(VENV)/.installed  ## trained systems beside the networks of their
 	$(BIN)/python -m benchmarks.learn $(QUICK)
 	$(BIN)/python -m benchmarks.halves
 
-bench-peers: $(VENV)/.installed $(PEERS)/.installed  ## small networks through other converters; a step of training beside SpikingJelly's
+bench-peers: $(VENV)/.installed $(PEERS)/.installed  ## small networks through other converters; a step of training beside SpikingJelly's; networks exchanged with theirs
 	$(BIN)/python -m benchmarks.peers.run $(PEERS)/bin/python
 	PYTHONPATH=src $(PEERS)/bin/python -m benchmarks.peers.training --json benchmarks/results/training.json
+	PYTHONPATH=src $(PEERS)/bin/python -m benchmarks.peers.interop --json benchmarks/results/interop.json
 
 bench-public: $(VENV)/.installed $(PUBLIC)/.installed  ## trained networks of others; docs/public.md; goes on where it was stopped
 	$(BIN)/python -m benchmarks.public.run

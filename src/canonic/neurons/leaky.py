@@ -27,6 +27,7 @@ class Leaky(Resting):
         leak: what is left of the membrane after a step, in (0, 1].
         theta: the threshold, above 0.
         fire: how v = u - theta becomes spikes, and their gradient.
+        detach_reset: whether no gradient goes through the reset.
 
     Raises:
         CanonicError: if one is out of range.
@@ -42,6 +43,7 @@ class Leaky(Resting):
     leak: float | Tensor = field(default=0.9, metadata=UNIT)
     theta: float | Tensor = field(default=1.0, metadata=POSITIVE)
     fire: Fire = field(default_factory=lambda: Surrogate(atan()))
+    detach_reset: bool = False
 
     rests: ClassVar[StateType] = Fired
 
@@ -51,7 +53,7 @@ class Leaky(Resting):
         """Advance by one step."""
         u = self.leak * state[0] + current - self.theta * state[1]
         s = self.fire(u - self.theta)
-        return Fired(u, s), s
+        return Fired(u, s.detach() if self.detach_reset else s), s
 
 
 @dataclass(frozen=True)
