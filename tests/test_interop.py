@@ -123,7 +123,7 @@ def test_parallel_neurons_keep_their_matrix_and_their_bias():
 def test_what_is_learned_there_is_trained_here():
     node = jelly("ParametricLIFNode", w=nn.Parameter(torch.tensor(0.7)), decay_input=False)
     net = from_spikingjelly(node)
-    assert float(net.trained["leak"]) == pytest.approx(-0.7)
+    assert net.trained["leak"].item() == pytest.approx(-0.7)
     assert isinstance(from_spikingjelly(jelly("LIFNode", tau=2.0, decay_input=True)), Charged)
     learned = from_snntorch(torched("Leaky", beta=nn.Parameter(torch.tensor(0.75)), output=True))
     assert list(learned.trained) == ["leak"]
