@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 PUBLIC := .venv-public
 
-.PHONY: demo test lint docs report bench-balancing bench-codes bench-conversion bench-coverage bench-evaluation bench-export bench-family bench-goals bench-imagenet bench-int8 bench-learn bench-peers bench-public bench-speed sanitize clean
+.PHONY: demo test lint docs report hardware bench-balancing bench-codes bench-conversion bench-coverage bench-evaluation bench-export bench-family bench-goals bench-imagenet bench-int8 bench-learn bench-peers bench-public bench-speed sanitize clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt tests/neurobench.txt
 	$(PYTHON) -m venv $(VENV)
@@ -45,6 +45,9 @@ docs: $(VENV)/.docs  ## the documentation as a site: build/site/index.html
 
 report: $(VENV)/.installed  ## resnet20 on all test pictures as one page: build/report/resnet20.html
 	$(BIN)/python -m benchmarks.report
+
+hardware: $(VENV)/.installed  ## the neuron in Verilog beside the integer network, its cells and area: docs/hardware.md; wants iverilog, yosys, qflow-tech-osu018
+	$(BIN)/python -m benchmarks.hardware
 
 bench-conversion: $(VENV)/.installed  ## trained CIFAR-10 ResNets against their sources
 	$(BIN)/python -m benchmarks.conversion
