@@ -52,6 +52,7 @@ def test_an_entry_learns_is_saved_and_gives_its_row(name, digits, tmp_path):
     snn = found.measurable(data)
     row = row_of(found, snn, some, "digits")
     assert [key for key, value in row.items() if value is None] == []
+    assert 1 <= row["mean_step"] <= row["steps"]
     snn.save(tmp_path / "snn.safetensors")
     batches = list(in_order(some, recipe.batch))  # a sample draws by its place in the batch
     again = open_network(tmp_path / "snn.safetensors")

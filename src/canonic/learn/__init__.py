@@ -33,12 +33,14 @@ from canonic.learn.system import Moment as Moment
 from canonic.learn.system import System as System
 from canonic.learn.system import once as once
 from canonic.neurons.adaptive import ALIF as ALIF
+from canonic.neurons.current_based import CurrentBased as CurrentBased
 from canonic.neurons.delayed import Delayed as Delayed
 from canonic.neurons.leaky import Integrator as Integrator
 from canonic.neurons.leaky import Leaky as Leaky
 from canonic.neurons.leaky import SingleSpike as SingleSpike
 from canonic.neurons.parallel import MPE as MPE
 from canonic.neurons.parallel import PSN as PSN
+from canonic.neurons.quotient import Quotient as Quotient
 from canonic.neurons.rules import IF as IF
 from canonic.neurons.rules import LIF as LIF
 from canonic.neurons.rules import Rule as Rule

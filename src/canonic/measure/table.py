@@ -90,16 +90,17 @@ def mean_step(trained: Trained, test: TensorDataset) -> float:
     return total / len(test)
 
 
-def operations(snn: SpikingNetwork | Trial, test: TensorDataset, batch: int) -> dict[str, float]:
+def operations(snn: SpikingNetwork | Trial, test: TensorDataset, batch: int) -> dict[str, int | float]:
     """Return spikes a neuron, operations and microjoules of a sample, as ``evaluate`` counts them.
 
-    Of a ``Trial`` also the step of the answer, which it knows itself.
+    Of a ``Trial`` also the steps of its readout, and that of the answer, which it knows itself.
     """
     samples = [(x,) for x, _ in in_order(test, batch)]
     found = evaluate(snn, samples, reference=None, energy=("horowitz45",), progress=False).to_json()
     made = found["operations"]["spiking"]
     energy = found["energy"]["models"]["horowitz45"]["rows"][0]["total"]
-    own = {"mean_step": found["latency"]["mean_step"]} if "mean_step" in found["latency"] else {}
+    latency = found["latency"]
+    own = {} if isinstance(snn, SpikingNetwork) else {"steps": snn.steps, "mean_step": latency["mean_step"]}
     return {
         **own,
         "spikes_per_neuron": found["spikes"]["per_neuron"],

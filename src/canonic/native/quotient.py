@@ -29,6 +29,13 @@ def fast_spike_times(
     suited = all(x.dtype == torch.float32 and x.device.type == "cpu" for x in (e, weight))
     if suited and _programs() is not None:
         return cast("Tensor", _Times.apply(e, weight, neuron))  # type: ignore[no-untyped-call]
+    return reference(neuron, e, weight)
+
+
+def reference(
+    neuron: Quotient | CurrentBased, e: Float[Tensor, "batch inputs"], weight: Float[Tensor, "outputs inputs"]
+) -> Float[Tensor, "batch spikes outputs"]:
+    """Return the same by torch's operators."""
     return (
         current_based_times(neuron, e, weight) if isinstance(neuron, CurrentBased) else spike_times(neuron, e, weight)
     )
