@@ -107,13 +107,13 @@ def _spiking(
     """Return the work of a network that has sent so many events."""
     made = [
         (
-            replace(_work(network, name, o, samples), event_driven=True, magnitudes=magnitudes.get(name, (1.0,))),
+            replace(work_of(network, name, o, samples), event_driven=True, magnitudes=magnitudes.get(name, (1.0,))),
             _arithmetic(network, name),
         )
         for name, o in operations.items()
     ]
     spikes = {name: count / samples for name, count in sent.items()}
-    return [*made, *_state(network, spikes, network.updates, magnitudes)]
+    return [*made, *state_of(network, spikes, network.updates, magnitudes)]
 
 
 def _source(evaluation: "Evaluation") -> Iterator[Form]:
@@ -121,8 +121,8 @@ def _source(evaluation: "Evaluation") -> Iterator[Form]:
     if not operations:
         return
     accuracy = evaluation.source_accuracy if evaluation.counts.answers else None
-    made = [_work(evaluation.network, name, o, samples) for name, o in operations.items()]
-    dense = [_work(evaluation.network, name, all_of(o), samples) for name, o in operations.items()]
+    made = [work_of(evaluation.network, name, o, samples) for name, o in operations.items()]
+    dense = [work_of(evaluation.network, name, all_of(o), samples) for name, o in operations.items()]
     yield Form("source_fp32", accuracy, [(work, FLOATS) for work in dense])
     yield Form("source_fp32_sparse", accuracy, [(work, FLOATS) for work in made])
     yield Form("source_int8", None, [(work, INTEGERS) for work in dense])
@@ -136,8 +136,8 @@ def _baselines(evaluation: "Evaluation") -> Iterator[Form]:
     kind, sizes = whole(network.bits), {"bits": network.bits}
     accuracy = found.quantised.correct[-1] / found.labels
     operations = found.quantised.operations[-1].items()
-    dense = [(_work(network, n, all_of(o), found.samples), kind) for n, o in operations]
-    made = [(_work(network, n, o, found.samples), kind) for n, o in operations]
+    dense = [(work_of(network, n, all_of(o), found.samples), kind) for n, o in operations]
+    made = [(work_of(network, n, o, found.samples), kind) for n, o in operations]
     yield Form("quantised", accuracy, dense, sizes)
     yield Form("quantised_sparse", accuracy, made, sizes)
     yield _rate(network, found)
@@ -149,13 +149,13 @@ def _rate(network: Facts, found: Baselines) -> Form:
     short = [step for step, count in enumerate(found.rate.correct) if count < wanted]
     last = min(len(found.rate.correct) - 1, short[-1] + 1 if short else 0)
     works = [
-        (replace(_work(network, name, made, found.samples), event_driven=True), _arithmetic(network, name))
+        (replace(work_of(network, name, made, found.samples), event_driven=True), _arithmetic(network, name))
         for name, made in found.rate.operations[last].items()
     ]
     share = found.rate.spikes[last] / (found.samples * sum(network.neurons.values()))
     spikes = {name: share * count for name, count in network.neurons.items()}
     updates = {name: count * (last + 1) for name, count in network.neurons.items()}
-    state = _state(network, spikes, updates, {}, (last + 1) / network.steps)
+    state = state_of(network, spikes, updates, {}, (last + 1) / network.steps)
     return Form("rate", found.rate.correct[last] / found.labels, [*works, *state], {"steps": last + 1})
 
 
@@ -164,7 +164,8 @@ def all_of(made: Operations) -> Operations:
     return replace(made, additions=made.dense_additions, multiplications=made.dense_multiplications)
 
 
-def _work(network: Facts, name: str, made: Operations, samples: int) -> Work:
+def work_of(network: Facts, name: str, made: Operations, samples: int) -> Work:
+    """Return the work of a node for one sample, from its operations of all."""
     size = network.sizes[name]
     return Work(
         additions=made.additions / samples,
@@ -179,7 +180,7 @@ def _arithmetic(network: Facts, name: str) -> Arithmetic:
     return arithmetic_of(network.precision, network.sizes[name].bits)
 
 
-def _state(
+def state_of(
     network: Facts,
     spikes: Mapping[str, float],
     updates: Mapping[str, int],
