@@ -202,3 +202,32 @@ def test_samples_that_do_not_fit_are_refused():
         system().step(torch.rand(1, 5), torch.tensor([3]), Moment())
     with pytest.raises(TrainingError, match="is no system of desires"):
         trial(entry("lif").system((1, 8, 8), 10, RECIPE))
+
+
+def test_the_bound_is_that_of_the_layer_a_wish_comes_back_through():
+    """0.1 is above the bound of linear layers and below that of kernels."""
+    maps, line = nn.Conv2d(1, 1, 1, bias=False), nn.Linear(4, 1, bias=False)
+    maps.weight.data.fill_(0.1)
+    line.weight.data.fill_(0.1)
+    before = Pass(maps, torch.zeros(6, 1, 1, 2, 2), torch.zeros(6, 1, 1, 2, 2))
+    one = Wish(torch.ones(1, 1), torch.ones(1, 1))
+    after = Pass(line, torch.zeros(6, 1, 4), torch.zeros(6, 1, 1))
+    assert wish_of_hidden(after, one, before).direction.tolist() == [[[[1.0, 1.0], [1.0, 1.0]]]]
+    whole = Wish(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2))
+    assert wish_of_hidden(before, whole, before).direction.count_nonzero() == 0
+
+
+def test_neurons_that_dropout_silences_wish_nothing_and_traces_count_spikes():
+    here, (x, y) = system(dropout=(0.0, 0.5)), samples(3)
+    here.net.train()
+    torch.manual_seed(4)
+    done = here.passes(x)
+    dropped = done[0].kept == 0
+    assert dropped.any()
+    assert not dropped.all()
+    assert (done[1].read[:, dropped] == 0).all()
+    wish = wish_of_hidden(done[1], wish_of_hidden(done[2], wish_of_outputs(done[2].rate, y), done[1]), done[0])
+    assert (wish.direction[dropped] == 0).all()
+    wanted = wish_of_outputs(done[2].rate, y)
+    spikes = Pass(done[2].layer, (done[2].read > 0).float(), done[2].sent)
+    torch.testing.assert_close(moved(done[2], wanted), moved(spikes, wanted))

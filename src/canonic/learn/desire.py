@@ -4,13 +4,13 @@ Forward, T steps: pixels drive neurons without leak; behind them ``v = 3/4 v + W
 each layer reading what the one before sent a step earlier. A wish is D in {-1, 0, 1}, with r = count / (T - 4)::
 
     outputs   D = (2 y - 1) H(e > 0.3),  e = |y - r|,  y = 1 at the label
-    hidden    q = W' (|y - r| D) of the layer after;  y = H(q > 0);  D = (2 y - 1) H(|q| >= quiet)
+    hidden    q = W' (|y - r| D) of the layer after;  y = H(q > 0);  D = (2 y - 1) H(|q| >= quiet);  dropped: D = 0
     linear    dW[j, i] = eta sum_t D[j] s[j, t] x[i, t],   x[t] = 3/4 x[t-1] + s_in[t]
     kernels   dK = -(eta / places) corr(sum_t s_in, (r - y) |D|)
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +28,7 @@ LEAK, FIRST = 0.75, 4
 MISSED = 0.3
 """An output wishes nothing whose error is at most this."""
 QUIET = {nn.Linear: 0.05, nn.Conv2d: 0.2}
-"""A hidden neuron wishes nothing whose q is below this."""
+"""A hidden neuron wishes nothing whose q is below this: by the kind of the layer that q comes back through."""
 
 Layer = nn.Linear | nn.Conv2d
 Stream = Float[Tensor, "time batch ..."]
@@ -74,11 +74,13 @@ class Pass:
         layer: of the network.
         read: the spikes that it read.
         sent: its own.
+        kept: of each of its neurons whether its spikes are read, 0 where dropout silences it; None where all are.
     """
 
     layer: Layer
     read: Stream
     sent: Stream
+    kept: Float[Tensor, "batch *shape"] | None = None
 
     @property
     def rate(self) -> Float[Tensor, "batch *shape"]:
@@ -110,7 +112,8 @@ def wish_of_hidden(after: Pass, wish: Wish, before: Pass) -> Wish:
     error = (wish.y - after.rate).abs() * wish.direction
     q = _back(after.layer, error, after.read.shape[2:]).view_as(before.sent[0])
     y = (q > 0).to(q.dtype)
-    return Wish(y, (2 * y - 1) * (q.abs() >= QUIET[type(before.layer)]))
+    direction = (2 * y - 1) * (q.abs() >= QUIET[type(after.layer)])
+    return Wish(y, direction if before.kept is None else direction * (before.kept > 0).view_as(direction))
 
 
 def _back(layer: Layer, error: Float[Tensor, "batch *shape"], shape: Sequence[int]) -> Float[Tensor, "batch *before"]:
@@ -126,7 +129,7 @@ def moved(done: Pass, wish: Wish) -> Tensor:
     layer = done.layer
     if isinstance(layer, nn.Linear):
         wanted = (done.sent * wish.direction).flatten(0, 1)
-        return wanted.t() @ traces(done.read).flatten(0, 1)
+        return wanted.t() @ traces((done.read > 0).to(wanted.dtype)).flatten(0, 1)
     error = (done.rate - wish.y) * wish.direction.abs()
     places = error.shape[2] * error.shape[3]
     given = done.read.sum(0), layer.weight.shape, error, layer.stride, layer.padding
@@ -181,17 +184,20 @@ class Desire:
             if not isinstance(layer, Layer):
                 spikes = spikes.flatten(2)
                 continue
-            read = self._masked(spikes, self.dropout[bool(done)])
+            read, kept = self._masked(spikes, self.dropout[bool(done)])
+            done[-1:] = [replace(last, kept=kept) for last in done[-1:]]
             with torch.no_grad():
                 currents = layer(read.flatten(0, 1)).unflatten(0, read.shape[:2])
             done.append(Pass(layer, read, fired(currents)))
             spikes = torch.cat([torch.zeros_like(done[-1].sent[:1]), done[-1].sent[:-1]])
         return done
 
-    def _masked(self, spikes: Stream, share: float) -> Stream:
+    def _masked(self, spikes: Stream, share: float) -> tuple[Stream, Tensor | None]:
+        """Return spikes without those of some neurons, the others scaled, and by what; None where all are kept."""
         if not share or not self.net.training:
-            return spikes
-        return spikes * F.dropout(torch.ones_like(spikes[0]), share)
+            return spikes, None
+        kept = F.dropout(torch.ones_like(spikes[0]), share)
+        return spikes * kept, kept
 
     def step(self, x: Tensor, y: Tensor, moment: Moment) -> Mapping[str, float]:
         """Move the weights by one batch; "loss" is the mean square of what rates miss at the outputs."""
