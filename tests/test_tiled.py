@@ -90,6 +90,8 @@ def test_what_is_no_converted_network_is_refused():
     trained, x = as_network(net, torch.rand(2, 4), steps=3), [torch.rand(2, 4)]
     with pytest.raises(DataError, match="is of converted networks beside their source"):
         tiled(trained, evaluate(trained, x, progress=False))
+    with pytest.raises(DataError, match="the evaluation is of another network: evaluate this one"):
+        tiled(snn, evaluate(network(CSS(3, 1)), [X], progress=False))
     alone = evaluate(snn, [X], reference=None, progress=False)
     with pytest.raises(DataError, match="evaluate one with its source"):
         tiled(snn, alone)

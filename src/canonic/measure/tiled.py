@@ -23,6 +23,7 @@ from canonic.errors import DataError
 from canonic.measure.comparison import all_of, state_of, work_of
 from canonic.measure.counts import Operations
 from canonic.measure.energy import INTEGERS, Arithmetic, Work, access, arithmetic_of, compute
+from canonic.measure.facts import fingerprint
 from canonic.measure.result import Evaluation
 from canonic.network import SpikingNetwork
 from canonic.network.graph import Node
@@ -94,7 +95,7 @@ def tiled(snn: SpikingNetwork, evaluation: Evaluation) -> tuple[Tiled, ...]:
     """
     if snn.plan.stepwise or not evaluation.source_operations:
         raise DataError("the dataflow is of converted networks beside their source: evaluate one with its source")
-    if not set(evaluation.operations) <= set(evaluation.network.sizes):
+    if evaluation.network.fingerprint != fingerprint(snn):
         raise DataError("the evaluation is of another network: evaluate this one")
     reuse = {node.name: reuse_of(node) for graph in (snn.graph, snn.clocked_plan.graph) for node in graph.nodes}
     return tuple(_sum(*form, reuse) for form in _forms(evaluation))
