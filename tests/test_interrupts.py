@@ -51,7 +51,7 @@ def test_behind_the_last_batch_nothing_is_lost(snn, loader, ctrl_c, monkeypatch)
         press()
         return next(iter(parts))
 
-    monkeypatch.setattr("canonic.measure.evaluation.reduce", pressed)
+    monkeypatch.setattr("canonic.measure.passes.reduce", pressed)
     with interrupts():
         found = evaluate(snn, to_the_end(loader))
     assert (found.samples, found.gap) == (12, "")

@@ -119,7 +119,7 @@ def reuse_of(node: Node) -> Reuse:
 def moved(work: Work, reuse: Reuse) -> Moved:
     """Return what a layer reads.
 
-    >>> moved(Work(additions=320, weights=10), Reuse(places=17, channels=32))
+    >>> moved(Work(additions=320.0, weights=10), Reuse(places=17, channels=32))
     Moved(weights=20, events=20.0, numbers=0.0)
     """
     share = ceil(reuse.channels / COLUMNS) / reuse.channels

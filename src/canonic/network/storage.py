@@ -106,7 +106,9 @@ def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
             "convert"
         ) from None
     _require_format(path, header.get("format", ""))
-    return restored(path, header.get("network", ""), tensors)
+    if "network" not in header:
+        raise _unreadable(path, "", KeyError("network"))
+    return restored(path, header["network"], tensors)
 
 
 def restored(path: str | PathLike[str], network: str, tensors: Mapping[str, Tensor]) -> tuple[Plan, dict[str, Any]]:

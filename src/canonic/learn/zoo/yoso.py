@@ -27,6 +27,7 @@ EXACT = Settings(threshold="ceiling", correct=False)
 class Once(nn.Module):
     """The numbers that one spike in T steps can say.
 
+    >>> import torch
     >>> Once(4)(torch.tensor([-1.0, 0.3, 0.6, 2.0])).tolist()
     [0.0, 0.25, 0.5, 1.0]
     """
