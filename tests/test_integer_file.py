@@ -86,7 +86,9 @@ def require_same(snn, x, network):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_numpy_reads_the_same_spikes_out_of_a_file(name, tmp_path):
-    for code in CODES[:3]:
+    """Three networks in three codes, each other in one of them: conversions are what takes time."""
+    turn = NETWORKS.index(name) % 3
+    for code in CODES[:3] if name in ("conv2d", "residual", "max pooling") else CODES[turn : turn + 1]:
         snn, x = converted(name, code)
         save_integers(snn, tmp_path / "a.safetensors")
         require_same(snn, x, load_integers(tmp_path / "a.safetensors"))
@@ -220,7 +222,7 @@ def test_hostile_files_are_refused(change, tmp_path):
 
 
 @given(st.data())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_files_with_bytes_changed_or_cut_are_refused_or_run(tmp_path, data):
     path = tmp_path / "a"
     save_integers(converted("relu module", CSS())[0], path)
