@@ -161,7 +161,7 @@ def test_inputs_that_never_come_and_outputs_that_never_fire(run):
 
 def test_without_a_compiler_torch_does_it(monkeypatch):
     e, w = (x.float() for x in well(5))
-    monkeypatch.setattr(native, "_programs", lambda: None)
+    monkeypatch.setattr(native, "_programs", lambda leaky: None)
     assert torch.equal(fast_spike_times(NEURON, e, w), current_based_times(NEURON, e, w))
 
 

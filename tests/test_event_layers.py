@@ -56,8 +56,8 @@ def test_each_spike_of_an_input_is_an_event_with_its_weight():
     layer, e = EventLinear(3, 2, RAMP), times(3, 2, 2, 3)
     by_hand = spike_times(RAMP, e.flatten(1), torch.cat([layer.weight, layer.weight], 1))
     torch.testing.assert_close(layer(e), by_hand)
-    assert layer.additions(e) == 2 * int(e.isfinite().sum())
-    torch.testing.assert_close(layer.drive(e), e.isfinite().float().sum(1) @ layer.weight.t())
+    assert layer.did(e).additions == 2 * int(e.isfinite().sum())
+    torch.testing.assert_close(layer.did(e).drive, e.isfinite().float().sum(1) @ layer.weight.t())
 
 
 @pytest.mark.parametrize("padding", [0, 1])
@@ -73,9 +73,9 @@ def test_a_convolution_is_a_dense_layer_of_each_patch(padding, neuron):
         for j in range(found.shape[4]):
             patch = padded[..., i : i + 3, j : j + 3]
             torch.testing.assert_close(found[..., i, j], dense(patch))
-            torch.testing.assert_close(layer.drive(e)[..., i, j], dense.drive(patch))
-            events += dense.additions(patch)
-    assert layer.additions(e) == events
+            torch.testing.assert_close(layer.did(e).drive[..., i, j], dense.did(patch).drive)
+            events += dense.did(patch).additions
+    assert layer.did(e).additions == events
 
 
 def test_gradients_pass_through_convolution_pooling_and_spikes_that_never_come():

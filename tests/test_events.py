@@ -136,7 +136,7 @@ def test_threads_change_nothing_and_without_a_compiler_torch_does_it(monkeypatch
         assert torch.equal(fast_spike_times(NEURONS["many"], e, w), alone)
     finally:
         torch.set_num_threads(1)
-    monkeypatch.setattr(native, "_programs", lambda: None)
+    monkeypatch.setattr(native, "_programs", lambda leaky: None)
     assert torch.equal(fast_spike_times(NEURONS["many"], e, w), spike_times(NEURONS["many"], e, w))
 
 

@@ -8,6 +8,7 @@ differentiable in its weights and in the times it reads.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,7 @@ from canonic.native.quotient import fast_spike_times
 from canonic.neurons.current_based import CurrentBased
 from canonic.neurons.quotient import Quotient
 
+Neuron = Quotient | CurrentBased
 Times = Float[Tensor, "batch _ ..."]
 """``[batch, spikes, *shape]``."""
 
@@ -57,10 +59,24 @@ class EventInput(nn.Module):
         return torch.where(x > self.least, e, torch.inf)[:, None]
 
 
+class Did(NamedTuple):
+    """What a layer of neurons did.
+
+    Attributes:
+        times: of its spikes.
+        drive: of each neuron the sum of the weights of what fires: without enough of it it never does.
+        additions: of weights: each event is one for each neuron that reads it.
+    """
+
+    times: Times
+    drive: Float[Tensor, "batch ..."]
+    additions: int
+
+
 class _Fires(nn.Module):
     """What layers of neurons share: the events that each neuron reads, as rows, and its weights."""
 
-    def __init__(self, neuron: Quotient | CurrentBased, weight: Tensor, mean: float) -> None:
+    def __init__(self, neuron: Neuron, weight: Tensor, mean: float) -> None:
         super().__init__()
         inputs = weight[0].numel()
         self.neuron = neuron
@@ -80,23 +96,15 @@ class _Fires(nn.Module):
         Raises:
             DataError: in a schedule of steps, or if these are no times of so many inputs.
         """
-        return self.placed(fast_spike_times(self.neuron, self._read(e), self._weights(e)), e)
+        return self.did(e).times
 
-    def drive(self, e: Times) -> Float[Tensor, "batch *shaped"]:
-        """Return of each neuron the sum of the weights of what fires: without enough of it it never does."""
-        came = self._read(e).isfinite().to(self.weight.dtype)
-        return self.placed((came @ self._weights(e).t())[:, None], e)[:, 0]
-
-    def additions(self, e: Times) -> int:
-        """Return the additions of weights: each event is one for each neuron that reads it."""
-        return int(self._read(e).isfinite().sum()) * len(self.weight)
-
-    def _read(self, e: Times) -> Float[Tensor, "rows events"]:
+    def did(self, e: Times) -> "Did":
+        """Return when the neurons fire, and what made them; raise as ``forward`` does."""
         refuse_steps(self)
-        return self.rows(e)
-
-    def _weights(self, e: Times) -> Float[Tensor, "outputs events"]:
-        return self.weight.flatten(1).repeat(1, e.shape[1])
+        rows, weight = self.rows(e), self.weight.flatten(1).repeat(1, e.shape[1])
+        came = rows.isfinite().to(weight.dtype)
+        times, drive = fast_spike_times(self.neuron, rows, weight), (came @ weight.t())[:, None]
+        return Did(self.placed(times, e), self.placed(drive, e)[:, 0], int(came.sum()) * len(weight))
 
 
 class EventLinear(_Fires):
@@ -114,7 +122,7 @@ class EventLinear(_Fires):
     0.625
     """
 
-    def __init__(self, inputs: int, outputs: int, neuron: Quotient | CurrentBased, mean: float = 3.0) -> None:
+    def __init__(self, inputs: int, outputs: int, neuron: Neuron, mean: float = 3.0) -> None:
         super().__init__(neuron, torch.empty(outputs, inputs), mean)
 
     def rows(self, e: Times) -> Float[Tensor, "rows events"]:
@@ -143,13 +151,7 @@ class EventConv2d(_Fires):
     """
 
     def __init__(
-        self,
-        channels: int,
-        outputs: int,
-        kernel: int,
-        neuron: Quotient | CurrentBased,
-        mean: float = 3.0,
-        padding: int = 0,
+        self, channels: int, outputs: int, kernel: int, neuron: Neuron, mean: float = 3.0, padding: int = 0
     ) -> None:
         super().__init__(neuron, torch.empty(outputs, channels, kernel, kernel), mean)
         self.padding = padding
@@ -245,9 +247,9 @@ def fire(net: nn.Sequential, x: Float[Tensor, "batch *shape"], enough: float = 0
     e, times, silence, additions = x, dict[str, Tensor](), x.new_zeros(()), 0
     for name, layer in net.named_children():
         if isinstance(layer, Layer):
-            silence = silence + (enough - layer.drive(e)).relu().mean()
-            additions += layer.additions(e)
-            e = times[name] = layer(e)
+            did = layer.did(e)
+            silence, additions = silence + (enough - did.drive).relu().mean(), additions + did.additions
+            e = times[name] = did.times
         elif isinstance(layer, EventInput | EventPool):
             e = layer(e)
         else:

@@ -19,6 +19,7 @@ from canonic.learn.zoo.parts import first_step
 from canonic.learn.zoo.training import Trained
 from canonic.measure.energy import ADD, MULTIPLY
 from canonic.measure.evaluation import evaluate
+from canonic.measure.result import Evaluation
 from canonic.network import SpikingNetwork
 from canonic.words import NONE, microjoules, number, whole
 
@@ -36,6 +37,7 @@ def row_of(trained: Trained, snn: SpikingNetwork | Trial, test: TensorDataset, d
     """
     entry, system, ann, past = trained.entry, trained.system, trained.ann, trained.ann_history
     few = [tensor[: system.recipe.batch] for tensor in test.tensors]
+    found = measured(snn, test, system.recipe.batch, labelled=entry.converted is not None)
     return {
         "system": entry.name,
         "data": data,
@@ -44,10 +46,10 @@ def row_of(trained: Trained, snn: SpikingNetwork | Trial, test: TensorDataset, d
         "parameters": sum(parameter.numel() for parameter in system.net.parameters()),
         "codes": entry.codes,
         "gradient": entry.gradient,
-        "accuracy": accuracy(system, test) if entry.converted is None else answered(snn, test, system.recipe.batch),
+        "accuracy": accuracy(system, test) if entry.converted is None else found.accuracy,
         "ann_accuracy": None if ann is None else accuracy(ann, test),
-        **(steps_of(trained, test) if entry.converted is None and entry.trial is None else all_steps(snn)),
-        **operations(snn, test, system.recipe.batch),
+        **steps_of(trained, found, test),
+        **operations(found),
         **({"ann_MACs": None, "ann_energy": None} if ann is None else dense(ann.net, few[0][:1])),
         "epochs": len(trained.history.epochs),
         "cpu_minutes": trained.history.seconds / 60,
@@ -62,48 +64,30 @@ def row_of(trained: Trained, snn: SpikingNetwork | Trial, test: TensorDataset, d
     }
 
 
-def answered(snn: SpikingNetwork | Trial, test: TensorDataset, batch: int) -> float:
-    """Return the accuracy of a network that was converted."""
-    return evaluate(snn, in_order(test, batch), reference=None, progress=False).accuracy
+def measured(snn: SpikingNetwork | Trial, test: TensorDataset, batch: int, *, labelled: bool) -> Evaluation:
+    """Return what ``evaluate`` counts of a system, and its accuracy where labels are asked for."""
+    samples = [(x, y) if labelled else (x,) for x, y in in_order(test, batch)]
+    return evaluate(snn, samples, reference=None, energy=("horowitz45",), progress=False)
 
 
-def all_steps(snn: SpikingNetwork | Trial) -> dict[str, int]:
-    """Return the steps of what was converted or is a ``Trial``, and that of its answer: the last, if none is told."""
-    steps = snn.total_steps if isinstance(snn, SpikingNetwork) else snn.steps
-    return {"steps": steps, "mean_step": steps}
+def steps_of(trained: Trained, found: Evaluation, test: TensorDataset) -> dict[str, int | float]:
+    """Return the steps of a system, and that of its answer on average.
 
-
-def steps_of(trained: Trained, test: TensorDataset) -> dict[str, int | float]:
-    """Return the steps of a system, and that of its answer on average."""
-    few = test.tensors[0][: trained.system.recipe.batch]
-    return {"steps": len(trained.system.answer(few)), "mean_step": mean_step(trained, test)}
-
-
-def mean_step(trained: Trained, test: TensorDataset) -> float:
-    """Return the step, from 1, at which answers of a network of steps are known, on average."""
-    system, total = trained.system, 0
-    for x, _ in in_order(test, system.recipe.batch):
-        if trained.entry.readout == "first" and isinstance(system, Gradient):
-            total += int(first_step(system.run(x)).sum())
-        else:
-            total += len(system.answer(x)) * len(x)
-    return total / len(test)
-
-
-def operations(snn: SpikingNetwork | Trial, test: TensorDataset, batch: int) -> dict[str, int | float]:
-    """Return spikes a neuron, operations and microjoules of a sample, as ``evaluate`` counts them.
-
-    Of a ``Trial`` also the steps of its readout, and that of the answer, which it knows itself.
+    What was converted, and a ``Trial``, tell both; of a population in steps the first event is asked for.
     """
-    samples = [(x,) for x, _ in in_order(test, batch)]
-    found = evaluate(snn, samples, reference=None, energy=("horowitz45",), progress=False).to_json()
-    made = found["operations"]["spiking"]
-    energy = found["energy"]["models"]["horowitz45"]["rows"][0]["total"]
-    latency = found["latency"]
-    own = {} if isinstance(snn, SpikingNetwork) else {"steps": snn.steps, "mean_step": latency["mean_step"]}
+    entry, system = trained.entry, trained.system
+    if entry.converted or entry.trial or entry.readout != "first" or not isinstance(system, Gradient):
+        return {"steps": found.network.total_steps, "mean_step": found.mean_step}
+    firsts = sum(int(first_step(system.run(x)).sum()) for x, _ in in_order(test, system.recipe.batch))
+    return {"steps": found.network.total_steps, "mean_step": firsts / len(test)}
+
+
+def operations(found: Evaluation) -> dict[str, float]:
+    """Return spikes a neuron, operations and microjoules of a sample."""
+    told = found.to_json()
+    made, energy = told["operations"]["spiking"], told["energy"]["models"]["horowitz45"]["rows"][0]["total"]
     return {
-        **own,
-        "spikes_per_neuron": found["spikes"]["per_neuron"],
+        "spikes_per_neuron": told["spikes"]["per_neuron"],
         "ACs": made["ACs"],
         "MACs": made["MACs"],
         "energy": energy,

@@ -27,7 +27,7 @@ def fast_spike_times(
 ) -> Float[Tensor, "batch spikes outputs"]:
     """Return when outputs fire, as ``spike_times`` and ``current_based_times`` do."""
     suited = all(x.dtype == torch.float32 and x.device.type == "cpu" for x in (e, weight))
-    if suited and _programs() is not None:
+    if suited and _programs(isinstance(neuron, CurrentBased)) is not None:
         return cast("Tensor", _Times.apply(e, weight, neuron))  # type: ignore[no-untyped-call]
     return reference(neuron, e, weight)
 
@@ -42,14 +42,12 @@ def reference(
 
 
 @cache
-def _programs() -> tuple[Program, Program, Program] | None:
-    """Return the forward passes of both neurons, and their backward pass."""
-    found = (
-        program(("quotient.c",), "quotient_forward", ()),
-        program(("quotient.c", "current_based.c"), "current_based_forward", ()),
-        program(("quotient.c",), "quotient_backward", ()),
-    )
-    return None if any(each is None for each in found) else cast("tuple[Program, Program, Program]", found)
+def _programs(leaky: bool) -> tuple[Program, Program] | None:
+    """Return the forward pass of a neuron, and the backward pass of both."""
+    files = ("quotient.c", "current_based.c") if leaky else ("quotient.c",)
+    forward = program(files, "current_based_forward" if leaky else "quotient_forward", ())
+    backward = program(("quotient.c",), "quotient_backward", ())
+    return None if forward is None or backward is None else (forward, backward)
 
 
 class _Times(torch.autograd.Function):
@@ -63,13 +61,13 @@ class _Times(torch.autograd.Function):
         out = torch.full((len(e), neuron.spikes, w.shape[1]), torch.inf)
         slope, causal = torch.ones_like(out), torch.zeros(out.shape, dtype=torch.int32)
         given, results = map(place, (times, order, counts, w)), map(place, (out, slope, causal))
-        of_quotients, of_currents, _ = cast("tuple[Program, Program, Program]", _programs())
+        run, _ = cast("tuple[Program, Program]", _programs(isinstance(neuron, CurrentBased)))
         horizon, threads = c_float(neuron.horizon), torch.get_num_threads()
         if isinstance(neuron, CurrentBased):
-            of_currents(shape, *given, c_float(neuron.q), horizon, *results, threads)
+            run(shape, *given, c_float(neuron.q), horizon, *results, threads)
         else:
             a, b = (torch.tensor(values) for values in (neuron.a, neuron.b))
-            of_quotients(shape, *given, place(a), place(b), horizon, *results, threads)
+            run(shape, *given, place(a), place(b), horizon, *results, threads)
         ctx.save_for_backward(times, order, counts, w, out, slope, causal)
         ctx.outputs, ctx.neuron = len(weight), neuron
         return out[..., : len(weight)]
@@ -86,7 +84,7 @@ class _Times(torch.autograd.Function):
         weights_back = torch.zeros_like(w)
         times_back = torch.zeros(w.shape[1] // BLOCK, batch, inputs) if ctx.needs_input_grad[0] else None
         given = map(place, (times, order, counts, w, out, slope, causal, grad))
-        run, threads = cast("tuple[Program, Program, Program]", _programs())[2], torch.get_num_threads()
+        (_, run), threads = cast("tuple[Program, Program]", _programs(leaky)), torch.get_num_threads()
         run(shape, *given, int(leaky), place(weights_back), place(times_back), threads)
         return None if times_back is None else times_back.sum(0), weights_back[:, : ctx.outputs].t().contiguous(), None
 

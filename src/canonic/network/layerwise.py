@@ -145,11 +145,11 @@ def stream_of(plan: Plan, node: Node, inputs: Sequence[Shaped[Tensor, "_ batch .
 
 def _spike_type(plan: Plan, node: Population) -> torch.dtype:
     """Return what the spikes of a population leave as: what reads them on a GPU takes no others than its weights."""
-    like = prototype(plan.graph)
     if not node.small:
-        return plan.spikes or like.dtype
-    read = {reader.tensors["weight"].dtype for reader in plan.graph.consumers[node.name] if reader.weighted}
-    return torch.bfloat16 if like.device.type != "cpu" and torch.bfloat16 in read else torch.int8
+        return plan.spikes or prototype(plan.graph).dtype
+    weights = [reader.tensors["weight"] for reader in plan.graph.consumers[node.name] if reader.weighted]
+    halved = any(weight.dtype == torch.bfloat16 and weight.device.type != "cpu" for weight in weights)
+    return torch.bfloat16 if halved else torch.int8
 
 
 def _population(plan: Plan, node: Population, inputs: Sequence[Tensor], code: CSS, *, counted: bool) -> Scan:
