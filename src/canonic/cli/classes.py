@@ -7,7 +7,7 @@ from canonic.datasets import Data, labels_of
 from canonic.errors import DataError
 from canonic.learn.zoo.trial import ZooTrial
 from canonic.network import SpikingNetwork
-from canonic.network.classes import count_classes, require_names
+from canonic.network.classes import count_classes, require_names, require_one_each
 
 
 def class_names(text: str) -> tuple[str, ...]:
@@ -38,8 +38,8 @@ def names_of(snn: SpikingNetwork | ZooTrial, text: str, output: str | None) -> t
     names = class_names(text)
     if isinstance(snn, SpikingNetwork):
         require_names(snn.graph, names, output)
-    elif names and len(names) != outputs:
-        raise DataError(f"the system tells {outputs} classes apart, got {len(names)} names: give one for each")
+    elif names:
+        require_one_each(names, snn.classes)
     return names
 
 

@@ -89,7 +89,7 @@ def batches(data: Data, size: int) -> "DataLoader[Any]":
 
 def _opened(network: Network, name: str, prepare: Preprocessing) -> Data:
     """Return the data of a name; raise a DataError if it gives the network more or fewer inputs than it needs."""
-    needed, others = _inputs(network)
+    needed, others = taken_by(network)
     data = open_data(name, prepare, [*needed, *others])
     given = inputs_of(data) if len(data) else ()  # type: ignore[arg-type]
     if isinstance(given, Mapping) or len(given) == len(needed) or not given:
@@ -100,7 +100,7 @@ def _opened(network: Network, name: str, prepare: Preprocessing) -> Data:
     )
 
 
-def _inputs(network: Network) -> tuple[Sequence[str], Sequence[str]]:
+def taken_by(network: Network) -> tuple[Sequence[str], Sequence[str]]:
     """Return the names of what a network takes, and of what it may take beside."""
     if isinstance(network, SpikingNetwork):
         return network.graph.inputs, ()

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from canonic.cli.data import taken_by
 from canonic.cluster import workers
 from canonic.datasets import Data, collate, labels_of, sample
 from canonic.errors import DataError
@@ -79,7 +80,7 @@ def origins(
         return parts
     if theirs["samples"] != count:
         return {**parts, "figures": f"{file.name}, not as many as those of {name}"}
-    if len(data[0]) <= len(inputs_of(snn)):
+    if len(data[0]) <= len(taken_by(snn)[0]):
         return {**parts, "figures": f"{file.name}, not compared with {name}, which has no labels"}
     if theirs["sha256"] != (ours := _hash(snn, data, batch_size)):
         raise DataError(
@@ -131,11 +132,6 @@ def write(out: Path, page: bytes) -> None:
         write_whole(out, page)
 
 
-def inputs_of(snn: SpikingNetwork | ZooTrial) -> Sequence[str]:
-    """Return the names of what a network takes."""
-    return snn.graph.inputs if isinstance(snn, SpikingNetwork) else ("x",)
-
-
 def fingerprint_of(snn: SpikingNetwork | ZooTrial) -> str:
     """Return the hash of what determines what a network computes."""
     return fingerprint(snn) if isinstance(snn, SpikingNetwork) else trial_facts(snn).fingerprint
@@ -145,7 +141,7 @@ def _hash(snn: SpikingNetwork | ZooTrial, data: Data, batch_size: int) -> str:
     """Return the hash of the samples, as in an evaluation."""
     total = 0
     for batch in track(_batches(data, batch_size), "compare the data"):
-        given = parted(batch, inputs_of(snn), "a batch of the data")
+        given = parted(batch, taken_by(snn)[0], "a batch of the data")
         labels = [y for y in (given.labels,) if isinstance(y, Tensor)]
         inputs = checked(snn.graph, given.inputs, "the data") if isinstance(snn, SpikingNetwork) else given.inputs
         total += digest([*inputs, *labels])

@@ -6,14 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor
 
 from canonic.errors import StorageError, TrainingError
 from canonic.learn.history import History
 from canonic.learn.system import System
-from canonic.network.storage import write_whole
+from canonic.network.storage import contents, write_whole
 
 FORMAT, FILE = "canonic training 1", "training.safetensors"
 
@@ -74,9 +74,7 @@ def read(folder: Path) -> Checkpoint | None:
     if not path.exists():
         return None
     try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        header, tensors = contents(path)
         if header.get("format") != FORMAT:
             raise ValueError(f"its format is {header.get('format')!r}, not {FORMAT!r}")
         history = History.from_json(json.loads(header["history"]))

@@ -51,7 +51,7 @@ def energy_rows(evaluation: "Evaluation", model: str) -> list[dict[str, Any]]:
         evaluation: of the network.
         model: "horowitz45" counts the arithmetic, "traffic45" what moves to and from memory too.
     """
-    return [_row(form, model) for form in (*_own(evaluation), *_source(evaluation), *_baselines(evaluation))]
+    return [_row(form, model) for form in (*forms(evaluation), *_baselines(evaluation))]
 
 
 Works = list[tuple[Work, Arithmetic]]
@@ -65,6 +65,12 @@ class Form(NamedTuple):
     accuracy: float | None
     works: Works
     sizes: Mapping[str, int] = {}
+
+
+def forms(evaluation: "Evaluation") -> Iterator[Form]:
+    """Yield the network itself, and its source, in all their forms."""
+    yield from _own(evaluation)
+    yield from _source(evaluation)
 
 
 def _row(form: Form, model: str) -> dict[str, Any]:
@@ -107,13 +113,13 @@ def _spiking(
     """Return the work of a network that has sent so many events."""
     made = [
         (
-            replace(work_of(network, name, o, samples), event_driven=True, magnitudes=magnitudes.get(name, (1.0,))),
+            replace(_work(network, name, o, samples), event_driven=True, magnitudes=magnitudes.get(name, (1.0,))),
             _arithmetic(network, name),
         )
         for name, o in operations.items()
     ]
     spikes = {name: count / samples for name, count in sent.items()}
-    return [*made, *state_of(network, spikes, network.updates, magnitudes)]
+    return [*made, *_state(network, spikes, network.updates, magnitudes)]
 
 
 def _source(evaluation: "Evaluation") -> Iterator[Form]:
@@ -121,8 +127,8 @@ def _source(evaluation: "Evaluation") -> Iterator[Form]:
     if not operations:
         return
     accuracy = evaluation.source_accuracy if evaluation.counts.answers else None
-    made = [work_of(evaluation.network, name, o, samples) for name, o in operations.items()]
-    dense = [work_of(evaluation.network, name, all_of(o), samples) for name, o in operations.items()]
+    made = [_work(evaluation.network, name, o, samples) for name, o in operations.items()]
+    dense = [_work(evaluation.network, name, all_of(o), samples) for name, o in operations.items()]
     yield Form("source_fp32", accuracy, [(work, FLOATS) for work in dense])
     yield Form("source_fp32_sparse", accuracy, [(work, FLOATS) for work in made])
     yield Form("source_int8", None, [(work, INTEGERS) for work in dense])
@@ -136,8 +142,8 @@ def _baselines(evaluation: "Evaluation") -> Iterator[Form]:
     kind, sizes = whole(network.bits), {"bits": network.bits}
     accuracy = found.quantised.correct[-1] / found.labels
     operations = found.quantised.operations[-1].items()
-    dense = [(work_of(network, n, all_of(o), found.samples), kind) for n, o in operations]
-    made = [(work_of(network, n, o, found.samples), kind) for n, o in operations]
+    dense = [(_work(network, n, all_of(o), found.samples), kind) for n, o in operations]
+    made = [(_work(network, n, o, found.samples), kind) for n, o in operations]
     yield Form("quantised", accuracy, dense, sizes)
     yield Form("quantised_sparse", accuracy, made, sizes)
     yield _rate(network, found)
@@ -149,13 +155,13 @@ def _rate(network: Facts, found: Baselines) -> Form:
     short = [step for step, count in enumerate(found.rate.correct) if count < wanted]
     last = min(len(found.rate.correct) - 1, short[-1] + 1 if short else 0)
     works = [
-        (replace(work_of(network, name, made, found.samples), event_driven=True), _arithmetic(network, name))
+        (replace(_work(network, name, made, found.samples), event_driven=True), _arithmetic(network, name))
         for name, made in found.rate.operations[last].items()
     ]
     share = found.rate.spikes[last] / (found.samples * sum(network.neurons.values()))
     spikes = {name: share * count for name, count in network.neurons.items()}
     updates = {name: count * (last + 1) for name, count in network.neurons.items()}
-    state = state_of(network, spikes, updates, {}, (last + 1) / network.steps)
+    state = _state(network, spikes, updates, {}, (last + 1) / network.steps)
     return Form("rate", found.rate.correct[last] / found.labels, [*works, *state], {"steps": last + 1})
 
 
@@ -164,10 +170,10 @@ def all_of(made: Operations) -> Operations:
     return replace(made, additions=made.dense_additions, multiplications=made.dense_multiplications)
 
 
-def work_of(network: Facts, name: str, made: Operations, samples: int) -> Work:
-    """Return the work of a node for one sample, from its operations of all."""
+def _work(network: Facts, name: str, made: Operations, samples: int) -> Work:
     size = network.sizes[name]
     return Work(
+        name=name,
         additions=made.additions / samples,
         multiplications=made.multiplications / samples,
         weights=size.weights,
@@ -180,7 +186,7 @@ def _arithmetic(network: Facts, name: str) -> Arithmetic:
     return arithmetic_of(network.precision, network.sizes[name].bits)
 
 
-def state_of(
+def _state(
     network: Facts,
     spikes: Mapping[str, float],
     updates: Mapping[str, int],

@@ -94,6 +94,7 @@ class Work:
         readers: of the spikes.
         event_driven: whether sums are kept in memory between two operations, as membranes are.
         magnitudes: the sizes of the events that make the additions, and of the spikes, largest first.
+        name: of the layer; "" of what is none.
     """
 
     additions: float = 0.0
@@ -106,6 +107,7 @@ class Work:
     readers: int = 1
     event_driven: bool = False
     magnitudes: tuple[float, ...] = (1.0,)
+    name: str = ""
 
 
 def compute(work: Work, kind: Arithmetic) -> float:

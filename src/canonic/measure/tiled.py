@@ -14,21 +14,22 @@ that meet G channels each::
 Memories are those of ``traffic45``. int8 arithmetic takes the same blocks, with one sum a lane.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from math import ceil, log2
 from typing import NamedTuple
 
 from canonic.errors import DataError
-from canonic.measure.comparison import all_of, state_of, work_of
-from canonic.measure.counts import Operations
-from canonic.measure.energy import INTEGERS, Arithmetic, Work, access, arithmetic_of, compute
+from canonic.measure.comparison import Form, forms
+from canonic.measure.energy import Arithmetic, Work, access, compute
 from canonic.measure.facts import fingerprint
 from canonic.measure.result import Evaluation
 from canonic.network import SpikingNetwork
 from canonic.network.graph import Node
 
 ROWS, COLUMNS = 16, 16
+FORMS = ("spiking", "spiking_sized", "source_int8", "source_int8_sparse")
+"""Forms of a network that a tile takes."""
 
 
 class Reuse(NamedTuple):
@@ -98,7 +99,7 @@ def tiled(snn: SpikingNetwork, evaluation: Evaluation) -> tuple[Tiled, ...]:
     if evaluation.network.fingerprint != fingerprint(snn):
         raise DataError("the evaluation is of another network: evaluate this one")
     reuse = {node.name: reuse_of(node) for graph in (snn.graph, snn.clocked_plan.graph) for node in graph.nodes}
-    return tuple(_sum(*form, reuse) for form in _forms(evaluation))
+    return tuple(_sum(form, reuse) for form in forms(evaluation) if form.id in FORMS)
 
 
 def reuse_of(node: Node) -> Reuse:
@@ -127,45 +128,9 @@ def moved(work: Work, reuse: Reuse) -> Moved:
     return Moved(work.weights * blocks, work.additions * share, work.multiplications * share)
 
 
-_Layers = list[tuple[str, Work, Arithmetic]]
-
-
-def _forms(evaluation: Evaluation) -> Iterator[tuple[str, float | None, _Layers]]:
-    """Yield each form, with the work of its layers."""
-    counts, network, known = evaluation.counts, evaluation.network, evaluation.counts.answers
-    accuracy, operations = evaluation.accuracy if known else None, evaluation.operations
-    units = {name: fired.units for name, fired in counts.firing.items()}
-    yield "spiking", accuracy, _spiking(evaluation, operations, units, {})
-    if network.magnitudes:
-        each = {name: replace(o, additions=o.event_additions) for name, o in operations.items()}
-        spikes = {name: fired.spikes for name, fired in counts.firing.items()}
-        yield "spiking_sized", accuracy, _spiking(evaluation, each, spikes, network.magnitudes)
-    source = {name: work_of(network, name, o, counts.samples) for name, o in evaluation.source_operations.items()}
-    dense = {
-        name: work_of(network, name, all_of(o), counts.samples) for name, o in evaluation.source_operations.items()
-    }
-    for form, works in (("source_int8", dense), ("source_int8_sparse", source)):
-        yield form, None, [(name, work, INTEGERS) for name, work in works.items()]
-
-
-def _spiking(
-    evaluation: Evaluation,
-    operations: Mapping[str, Operations],
-    sent: Mapping[str, int],
-    magnitudes: Mapping[str, tuple[float, ...]],
-) -> _Layers:
-    network, samples = evaluation.network, evaluation.samples
-    made: _Layers = []
-    for name, o in operations.items():
-        work = replace(work_of(network, name, o, samples), magnitudes=magnitudes.get(name, (1.0,)), event_driven=True)
-        made.append((name, work, arithmetic_of(network.precision, network.sizes[name].bits)))
-    spikes = {name: count / samples for name, count in sent.items()}
-    return made + [("", work, kind) for work, kind in state_of(network, spikes, network.updates, magnitudes)]
-
-
-def _sum(form: str, accuracy: float | None, layers: _Layers, reuse: Mapping[str, Reuse]) -> Tiled:
-    parts = [_energy(work, kind, reuse.get(name, Reuse())) for name, work, kind in layers]
-    return Tiled(form, accuracy, *(sum(column) for column in zip(*parts, strict=True)))
+def _sum(form: Form, reuse: Mapping[str, Reuse]) -> Tiled:
+    parts = [_energy(work, kind, reuse.get(work.name, Reuse())) for work, kind in form.works]
+    return Tiled(form.id, form.accuracy, *(sum(column) for column in zip(*parts, strict=True)))
 
 
 def _energy(work: Work, kind: Arithmetic, reuse: Reuse) -> tuple[float, float, float, float]:

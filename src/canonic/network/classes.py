@@ -27,6 +27,15 @@ def require_names(graph: Graph, names: Sequence[str], output: Output | None = No
     if outputs is None:
         shapes = ", ".join(str(["batch", *graph[name].shape]) for name in graph.outputs)
         raise DataError(f"only the classes of one output [batch, classes] have names, the network has {shapes}")
+    require_one_each(names, outputs)
+
+
+def require_one_each(names: Sequence[str], outputs: int) -> None:
+    """Raise unless there is one name for each of so many outputs.
+
+    Raises:
+        DataError: if there are others, or two are the same.
+    """
     if len(names) != outputs:
         given = counted(len(names), "class name")
         raise DataError(f"the network has {counted(outputs, 'output')}, but got {given}: give one for each")

@@ -95,9 +95,7 @@ def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
         StorageError: if the file is missing, damaged, or of another kind.
     """
     try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        header, tensors = contents(path)
     except FileNotFoundError:
         raise StorageError(f"there is no file {path}") from None
     except (SafetensorError, OSError) as error:
@@ -109,6 +107,12 @@ def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
     if "network" not in header:
         raise _unreadable(path, "", KeyError("network"))
     return restored(path, header["network"], tensors)
+
+
+def contents(path: str | PathLike[str]) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return what the header of a safetensors file tells, and its tensors by name."""
+    with safe_open(path, "pt") as file:
+        return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 def restored(path: str | PathLike[str], network: str, tensors: Mapping[str, Tensor]) -> tuple[Plan, dict[str, Any]]:

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from canonic.errors import CanonicError
-from canonic.neurons.quotient import next_times
+from canonic.neurons.quotient import ordered
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,7 @@ def current_based_times(
 
 def _of_sample(neuron: CurrentBased, e: Tensor, weight: Tensor) -> Float[Tensor, "spikes outputs"]:
     """Return the times of one sample, all causal sets by running sums."""
-    came = e[e.isfinite()]
-    order = came.argsort(stable=True)
-    times, w = came[order], weight[:, e.isfinite()][:, order]
-    later = next_times(times, neuron.horizon)
+    times, w, later = ordered(e, weight, neuron.horizon)
     sums, squares = (w * times).cumsum(1), (w * times**2).cumsum(1)
     last, found = weight.new_zeros(len(weight)), list[Tensor]()
     for _ in range(neuron.spikes):

@@ -77,10 +77,7 @@ def spike_times(
 
 def _of_sample(neuron: Quotient, e: Tensor, weight: Tensor) -> Float[Tensor, "spikes outputs"]:
     """Return the times of one sample, all causal sets by running sums."""
-    came = e[e.isfinite()]
-    order = came.argsort(stable=True)
-    times, w = came[order], weight[:, e.isfinite()][:, order]
-    later = next_times(times, neuron.horizon)
+    times, w, later = ordered(e, weight, neuron.horizon)
     sums, weighted = w.cumsum(1), (w * times).cumsum(1)
     pairs = zip(neuron.a, neuron.b, strict=True)
     return torch.stack([_spike(sums - b, weighted + a, times, later) for a, b in pairs])
@@ -96,9 +93,15 @@ def _spike(slope: Tensor, level: Tensor, times: Tensor, later: Tensor) -> Float[
     return torch.where(fires, quotient, torch.inf)
 
 
-def next_times(times: Float[Tensor, "events"], horizon: float) -> Float[Tensor, "events"]:
-    """Return of ordered times the next of each, but the horizon where that is earlier or there is none."""
-    return torch.cat([times[1:], times.new_full((1,), horizon)])[: len(times)].clamp(max=horizon)
+def ordered(e: Float[Tensor, "inputs"], weight: Float[Tensor, "outputs inputs"], horizon: float) -> Sequence[Tensor]:
+    """Return the times of the inputs that come, in their order; their weights; until when no other comes.
+
+    The last is the next time of each, but the horizon where that is earlier or there is none.
+    """
+    came = e[e.isfinite()]
+    order = came.argsort(stable=True)
+    times, w = came[order], weight[:, e.isfinite()][:, order]
+    return times, w, torch.cat([times[1:], times.new_full((1,), horizon)])[: len(times)].clamp(max=horizon)
 
 
 def in_order(e: Float[Tensor, "batch inputs"]) -> Sequence[Tensor]:

@@ -17,6 +17,12 @@ def relu(_shape: Shape) -> nn.Module:
     return nn.ReLU()
 
 
+def require_pictures(shape: Shape) -> None:
+    """Raise a DataError unless samples are pictures that may be halved twice."""
+    if len(shape) != 3 or min(shape[1:]) < 4:
+        raise DataError(f"this network is for pictures of at least 4 x 4 pixels, samples have the shape {list(shape)}")
+
+
 def cnn(neurons: Neurons) -> Build:
     """Return what builds two convolutions of 16 and 32 channels, each with batch norm and pooling, and a linear layer.
 
@@ -25,10 +31,7 @@ def cnn(neurons: Neurons) -> Build:
     """
 
     def build(shape: Shape, classes: int) -> nn.Module:
-        if len(shape) != 3 or min(shape[1:]) < 4:
-            raise DataError(
-                f"this network is for pictures of at least 4 x 4 pixels, samples have the shape {list(shape)}"
-            )
+        require_pictures(shape)
         channels, height, width = shape
         return nn.Sequential(
             nn.Conv2d(channels, 16, 3, padding=1),

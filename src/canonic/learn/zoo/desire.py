@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
-from canonic.errors import DataError, TrainingError
+from canonic.errors import TrainingError
 from canonic.learn.desire import Desire
 from canonic.learn.outcome import Outcome, additions_of
 from canonic.learn.recipe import Exponential, Optimiser, Recipe
 from canonic.learn.system import System
-from canonic.learn.zoo.bodies import mlp, relu
+from canonic.learn.zoo.bodies import mlp, relu, require_pictures
 from canonic.learn.zoo.entry import Build, Entry, Shape, built, unread
 
 STEPS, HIDDEN, CHANNELS = 20, (1000, 100), (16, 32)
@@ -40,10 +40,7 @@ def maps(activation: type[nn.Module] | None) -> Build:
     """Return what builds two convolutions of stride 2 and a linear layer, with or without what stands behind each."""
 
     def build(shape: Shape, classes: int) -> nn.Module:
-        if len(shape) != 3 or min(shape[1:]) < 4:
-            raise DataError(
-                f"this network is for pictures of at least 4 x 4 pixels, samples have the shape {list(shape)}"
-            )
+        require_pictures(shape)
         first, second = CHANNELS
         behind = [] if activation is None else [activation()]
         sides = [(side + 3) // 4 for side in shape[1:]]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 
 from jaxtyping import Shaped
@@ -114,13 +115,11 @@ def train(
         how = fit(twin, data, validate=validate, folder=folder and folder / "ann", progress=progress)
     if entry.begin is not None and twin is not None:
         entry.begin(system.net, twin.net, x[:BEGUN])
-    history = None
+    histories = []
     for stage, place in zip(entry.stages or (itself,), places(entry), strict=True):
         system = stage(system, x[:BEGUN])
-        done = fit(system, data, validate=validate, folder=folder and folder / place, progress=progress)
-        history = history.then(done) if history else done
-    assert history is not None
-    return Trained(entry, system, history, twin, how)
+        histories.append(fit(system, data, validate=validate, folder=folder and folder / place, progress=progress))
+    return Trained(entry, system, reduce(History.then, histories), twin, how)
 
 
 def itself(system: System, x: Shaped[Tensor, "batch ..."]) -> System:  # noqa: ARG001 - as of every stage

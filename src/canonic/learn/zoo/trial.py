@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Shaped
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -20,7 +20,7 @@ from canonic.learn.system import System
 from canonic.learn.zoo import entry as entry_named
 from canonic.learn.zoo.entry import Entry, Shape
 from canonic.network.description import shown
-from canonic.network.storage import TRIAL, write_whole
+from canonic.network.storage import TRIAL, contents, write_whole
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class ZooTrial:
             StorageError: if it cannot be written, or a weight is not finite.
         """
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.net.state_dict().items()}
-        if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
-            raise StorageError(f"{self.entry.name} cannot be saved in {path}: {wrong[0]} holds NaN or infinity")
+        if wrong := _not_finite(tensors):
+            raise StorageError(f"{self.entry.name} cannot be saved in {path}: {wrong}")
         told = {
             "entry": self.entry.name,
             "shape": self.shape,
@@ -101,9 +101,8 @@ def load_trial(path: str | PathLike[str]) -> ZooTrial:
         StorageError: if the file is missing, damaged, or of another kind.
     """
     try:
-        with safe_open(path, "pt") as file:
-            told = json.loads((file.metadata() or {})["trial"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        header, tensors = contents(path)
+        told = json.loads(header["trial"])
         entry, recipe = entry_named(told["entry"]), Recipe.from_json(told["recipe"])
         shape, classes = tuple(map(int, told["shape"])), int(told["classes"])
         _require_alike(entry, shape, classes, tensors)
@@ -134,5 +133,11 @@ def _require_alike(entry: Entry, shape: Shape, classes: int, tensors: Mapping[st
     if found != wanted:
         name = next(name for name in (*wanted, *found) if wanted.get(name) != found.get(name))
         raise ValueError(f"{name} has the shape {found.get(name)}, {entry.name} needs {wanted.get(name)}")
-    if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
-        raise ValueError(f"{wrong[0]} holds NaN or infinity")
+    if wrong := _not_finite(tensors):
+        raise ValueError(wrong)
+
+
+def _not_finite(tensors: Mapping[str, Tensor]) -> str:
+    """Say which tensor holds NaN or infinity; "" if none does."""
+    wrong = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    return f"{wrong[0]} holds NaN or infinity" if wrong else ""

@@ -8,18 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from canonic.errors import DataError
-from canonic.learn.losses import labelled
 from canonic.learn.outcome import Outcome, additions_of
 from canonic.learn.recipe import Optimiser, Recipe
-from canonic.learn.schedule import Run
 from canonic.learn.system import System, once
 from canonic.learn.windowed import WindowConv2d, WindowInput, WindowOutput, WindowPool
+from canonic.learn.zoo.bodies import require_pictures
 from canonic.learn.zoo.entry import NOT_READABLE, Entry, Shape
+from canonic.learn.zoo.parts import cross_entropy
 
 CHANNELS, KERNEL = (16, 32), 5
 LARGE = 0.999
@@ -32,8 +30,7 @@ def sizes(shape: Shape) -> int:
     Raises:
         DataError: if samples are no pictures that two convolutions and poolings leave something of.
     """
-    if len(shape) != 3 or min(shape[1:]) < 4:
-        raise DataError(f"this network is for pictures of at least 4 x 4 pixels, samples have the shape {list(shape)}")
+    require_pictures(shape)
     return CHANNELS[1] * (shape[1] // 4) * (shape[2] // 4)
 
 
@@ -82,11 +79,6 @@ def begin(net: nn.Module, ann: nn.Module, x: Float[Tensor, "samples *shape"]) ->
 def weight_of(layer: nn.Module) -> Tensor:
     """Return the weights of a layer of the trained network."""
     return next(layer.parameters())
-
-
-def loss(run: Run, y: Int[Tensor, "batch"]) -> Float[Tensor, ""]:
-    """Return the cross entropy of the membranes."""
-    return F.cross_entropy(run.output[0], labelled(y, run.output.shape[2]))
 
 
 @dataclass(frozen=True)
@@ -140,7 +132,7 @@ ENTRIES = (
         build=body,
         ann=ann,
         forward=once,
-        loss=loss,
+        loss=cross_entropy,
         readout="last",
         standardised=False,
         recipe=Recipe(epochs=6, batch=128, optimiser=_ADAM, clip=5.0),

@@ -6,7 +6,6 @@ one, answer for answer. The scheme is exact; how the paper trains could not be r
 """
 
 from copy import deepcopy
-from math import prod
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -44,10 +43,8 @@ class Once(nn.Module):
 
 def body(shape: Shape, classes: int) -> nn.Module:
     """Return layers without bias; what they read, the pixels too, one spike can say."""
-    sizes, layers = (prod(shape), *HIDDEN), [nn.Flatten(), Once(STEPS)]
-    for before, after in zip(sizes, HIDDEN, strict=False):
-        layers += [nn.Linear(before, after, bias=False), Once(STEPS)]
-    return nn.Sequential(*layers, nn.Linear(HIDDEN[-1], classes, bias=False))
+    layers = mlp(lambda _: Once(STEPS), *HIDDEN, bias=False)(shape, classes)
+    return nn.Sequential(Once(STEPS), *layers.children())
 
 
 def converted(net: nn.Module, x: Float[Tensor, "samples *shape"]) -> SpikingNetwork:
