@@ -1,12 +1,12 @@
 """On a GPU: T digits over T passes of the source in bfloat16, a step of training, a parallel neuron and a serial one.
 
 ``python -m benchmarks.speed.gpu`` needs one. What is compared runs in turns in one process, after rounds that compile.
-Each row is written as soon as it is measured.
+Each row is written as soon as it is measured; one that is there is not measured again, unless ``--again`` says so.
 """
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,13 @@ SCAN = ("LIF ms", "MPE ms", "times")
 
 MEMBERS = {"css:8, k = 1": CSS(8, 1), "css:2, beta 16, 64 levels, k = 0": CSS(2, 0, 16.0, levels=64)}
 Timed = Mapping[str, float]
+Row = dict[str, Any]
+Rows = Sequence[Row]
+
+
+def there(known: Rows, **wanted: object) -> bool:
+    """Say whether a row is among those that are known."""
+    return any(wanted.items() <= row.items() for row in known)
 
 
 def waiting(run: Run) -> Run:
@@ -44,7 +51,7 @@ def waiting(run: Run) -> Run:
     return call
 
 
-def inference() -> Iterator[dict[str, Any]]:
+def inference(known: Rows) -> Iterator[Row]:
     """Return the time of networks at T = 8, k = 1 over T passes of their sources, eager and compiled."""
     trained = networks.with_modules(cifar.trained("resnet20"))
     pictures = next(iter(DataLoader(sample(cifar.test_pictures(), 512), batch_size=512)))[0]
@@ -53,12 +60,14 @@ def inference() -> Iterator[dict[str, Any]]:
         ("vgg16-bn", networks.vgg16(), [networks.pictures(64)], networks.pictures(512)),
         ("resnet20", trained, calibration(), pictures[:64]),
     ):
+        if there(known, network=name, batch=len(x)):
+            continue
         snns = {label: convert(model, data, code=code, progress=False) for label, code in MEMBERS.items()}
         for row in _timed(model, snns, x.cuda()):
             yield {"network": name, "batch": len(x), **row}
 
 
-def _timed(model: nn.Module, snns: Mapping[str, SpikingNetwork], x: Tensor) -> Iterator[dict[str, Any]]:
+def _timed(model: nn.Module, snns: Mapping[str, SpikingNetwork], x: Tensor) -> Iterator[Row]:
     """Return the rows of one batch, one for each member."""
     half = x.bfloat16().contiguous(memory_format=torch.channels_last)
     there = deepcopy(model).to("cuda", torch.bfloat16)
@@ -74,24 +83,26 @@ def _timed(model: nn.Module, snns: Mapping[str, SpikingNetwork], x: Tensor) -> I
         yield _row(seconds, label, snn.code.steps)
 
 
-def _row(seconds: Timed, label: str, steps: int) -> dict[str, Any]:
+def _row(seconds: Timed, label: str, steps: int) -> Row:
     passes = {f"passes of the {how} source": seconds[label] / seconds[how] for how in ("eager", "compiled")}
     over = {f"over T passes, {how}": seconds[label] / seconds[how] / steps for how in ("eager", "compiled")}
     return {"member": label, "ms": 1e3 * seconds[label], "source ms": 1e3 * seconds["eager"], **passes, **over}
 
 
-def answers() -> Iterator[dict[str, Any]]:
-    """Return accuracy and agreement of resnet20 on the GPU at each precision, and int8 beside that on the CPU."""
+def answers(known: Rows) -> Iterator[Row]:
+    """Return accuracy and agreement of resnet20 on all test pictures at each precision, and int8 beside the CPU's."""
     model = cifar.trained("resnet20")
     snn = convert(model, calibration(), code=CSS(8, 1), progress=False)
-    x, y = (torch.cat(parts) for parts in zip(*DataLoader(sample(cifar.test_pictures(), 2000), 500), strict=True))
+    x, y = (torch.cat(parts) for parts in zip(*DataLoader(cifar.test_pictures(), 500), strict=True))
     with torch.no_grad():
-        wanted = model(x).argmax(-1)
+        wanted = torch.cat([model(part) for part in torch.split(x, 500)]).argmax(-1)
         here = snn.to_precision("int8").compile()(x[:500])
     for precision in ("bf16", "int8", "fp32"):
+        if there(known, precision=precision, pictures=len(x)):
+            continue
         ready = snn.to("cuda").to_precision(precision).compile()
         found = torch.cat([ready(part.cuda()).cpu() for part in torch.split(x, 500)])
-        row: dict[str, Any] = {"precision": precision, "accuracy": share(found.argmax(-1) == y)}
+        row: Row = {"precision": precision, "pictures": len(x), "accuracy": share(found.argmax(-1) == y)}
         row |= {"agreement": share(found.argmax(-1) == wanted), "source accuracy": share(wanted == y)}
         if precision == "int8":
             row["largest difference from the CPU"] = float((found[:500] - here).abs().max())
@@ -109,9 +120,11 @@ def body() -> nn.Module:
     return nn.Sequential(*first, *second, nn.Flatten(), nn.Linear(1568, 10)).cuda()
 
 
-def training() -> Iterator[dict[str, Any]]:
+def training(known: Rows) -> Iterator[Row]:
     """Return the time and the memory of a step of training, in float32 and under autocast to bfloat16."""
     for batch, steps in ((128, 4), (128, 16), (2048, 4), (2048, 16)):
+        if there(known, batch=batch, T=steps):
+            continue
         x = torch.rand(batch, 1, 28, 28, device="cuda")
         y = torch.randint(10, (batch,), device="cuda")
         nets = {"fp32": body(), "bf16": body()}
@@ -142,10 +155,12 @@ def _peak(run: Callable[[], Any]) -> float:
     return torch.cuda.max_memory_allocated() / 1e6
 
 
-def parallel() -> Iterator[dict[str, Any]]:
+def parallel(known: Rows) -> Iterator[Row]:
     """Return the forward pass of MPE, all steps at once, beside that of serial LIF neurons: the figure of the paper."""
     for neurons in (2**10, 2**13, 2**16, 2**20):
         for steps in (4, 16, 64):
+            if there(known, neurons=neurons, T=steps):
+                continue
             x = torch.randn(steps, 1, neurons, device="cuda")
             runs = {"LIF": _forward(LIF(leak=0.5), x), "MPE": _forward(MPE(), x)}
             seconds = medians({name: waiting(run) for name, run in runs.items()}, rounds=21)
@@ -158,7 +173,7 @@ def _forward(rule: Rule, x: Tensor) -> Run:
     return lambda: unroll(net, x)
 
 
-PARTS: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
+PARTS: dict[str, Callable[[Rows], Iterator[Row]]] = {
     "answers": answers,
     "inference": inference,
     "training": training,
@@ -183,6 +198,7 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--again", action="store_true", help="measure rows that are there, too")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     torch.backends.cudnn.benchmark = True
@@ -190,8 +206,8 @@ def main() -> None:
     here = {**machine(), "gpu": torch.cuda.get_device_name()}
     found |= {"command": "python -m benchmarks.speed.gpu", "machine": here}
     for part in given.parts:
-        found[part] = []
-        for row in PARTS[part]():
+        found[part] = [] if given.again else found.get(part, [])
+        for row in PARTS[part](tuple(found[part])):
             found[part].append(shown(row))
             given.out.write_text(json.dumps(found, indent=1) + "\n")
     if found.keys() >= PARTS.keys():
