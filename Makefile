@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 PUBLIC := .venv-public
 
-.PHONY: demo test lint docs report hardware bench-balancing bench-codes bench-conversion bench-coverage bench-evaluation bench-export bench-family bench-goals bench-imagenet bench-int8 bench-learn bench-peers bench-public bench-speed sanitize clean
+.PHONY: demo test lint docs report hardware bench-balancing bench-codes bench-conversion bench-coverage bench-evaluation bench-export bench-family bench-goals bench-imagenet bench-int8 bench-learn bench-peers bench-public bench-speed bench-systems sanitize clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt tests/neurobench.txt
 	$(PYTHON) -m venv $(VENV)
@@ -85,8 +85,7 @@ bench-int8: $(VENV)/.installed  ## what whole numbers cost the networks of the o
 	$(BIN)/python -m benchmarks.int8
 	$(BIN)/python -m benchmarks.int8_family
 
-bench-learn: $(VENV)/.installed  ## trained systems beside the networks of their shapes; docs/systems.md; goes on where it was stopped; QUICK=--quick in ten minutes
-	$(BIN)/python -m benchmarks.learn $(QUICK)
+bench-learn: bench-systems  ## bench-systems, and what the papers claim beside their accuracy; docs/systems.md
 	$(BIN)/python -m benchmarks.halves
 
 bench-peers: $(VENV)/.installed $(PEERS)/.installed  ## small networks through other converters; a step of training beside SpikingJelly's; networks exchanged with theirs
@@ -102,6 +101,9 @@ bench-speed: $(VENV)/.installed $(PEERS)/.installed  ## how fast, as ratios to t
 	$(BIN)/python -m benchmarks.speed.run --peers $(PEERS)/bin/python
 	$(BIN)/python -m benchmarks.speed.page
 	$(BIN)/python -m benchmarks.speed.neurons
+
+bench-systems: $(VENV)/.installed  ## trained systems beside the networks of their shapes; docs/systems.md, README.md; goes on where it was stopped; QUICK=--quick in ten minutes
+	$(BIN)/python -m benchmarks.learn $(QUICK)
 
 sanitize: $(VENV)/.installed  ## the C programs under AddressSanitizer and UBSan, on networks of odd shapes
 	$(BIN)/python -m benchmarks.sanitize

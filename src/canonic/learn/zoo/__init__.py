@@ -2,6 +2,7 @@
 
 from canonic.errors import CanonicError, nearest
 from canonic.learn.zoo import (
+    converted,
     desire,
     dsr,
     first_to_spike,
@@ -22,6 +23,7 @@ from canonic.learn.zoo import (
 from canonic.learn.zoo.entry import Entry as Entry
 
 _FILES = (
+    converted,
     lif,
     mpe,
     first_to_spike,
@@ -45,8 +47,8 @@ _ENTRIES: dict[str, Entry] = {entry.name: entry for file in _FILES for entry in 
 def names() -> tuple[str, ...]:
     """Return the names of all entries, variants behind what they vary.
 
-    >>> names()[:2]
-    ('lif', 'mpe')
+    >>> names()[:3]
+    ('css', 'css-layers', 'lif')
     """
     return tuple(_ENTRIES)
 
