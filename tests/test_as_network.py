@@ -35,8 +35,10 @@ from canonic.measure import evaluate
 from canonic.measure.facts import fingerprint
 from canonic.network import SpikingNetwork
 from canonic.neurons.adaptive import ALIF
+from canonic.neurons.bursting import Bursting
 from canonic.neurons.delayed import Delayed
 from canonic.neurons.described import Form, parted
+from canonic.neurons.double_exponential import DoubleExponential
 from canonic.neurons.leaky import Integrator, Leaky, SingleSpike
 from canonic.neurons.parallel import MPE, PSN
 from canonic.neurons.stochastic import Stochastic
@@ -328,6 +330,8 @@ EVERY_RULE = {
     "Leaky": neurons_of(Leaky(leak=0.8)),
     "SingleSpike": neurons_of(SingleSpike(leak=0.8)),
     "Delayed": neurons_of(Delayed(leak=0.8)),
+    "Bursting": neurons_of(Bursting(theta=torch.full((6,), 0.3), most=3)),
+    "DoubleExponential": neurons_of(DoubleExponential(theta=1.0)),
     "Integrator": neurons_of(Integrator(leak=0.8)),
     "Stochastic": neurons_of(Stochastic(gain=2.0)),
     "MPE": neurons_of(MPE(tau=0.5)),

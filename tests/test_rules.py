@@ -16,7 +16,9 @@ from canonic.learn import (
     LIF,
     MPE,
     PSN,
+    Bursting,
     Delayed,
+    DoubleExponential,
     Integrator,
     Leaky,
     Population,
@@ -31,6 +33,8 @@ RULES = {
     "leaky": Leaky(leak=0.8, theta=0.6),
     "single": SingleSpike(leak=0.9, theta=0.7),
     "delayed": Delayed(leak=0.9, theta=0.7),
+    "bursting": Bursting(theta=0.4, most=2),
+    "double exponential": DoubleExponential(theta=0.8),
     "integrator": Integrator(leak=0.9),
     "adaptive": ALIF(tau=3.0, tau_adaptation=5.0, base=0.1),
     "adaptive membrane": ALIF(tau=3.0, sends="membrane"),
@@ -79,6 +83,25 @@ def single(x, d):
         s = (u >= 0.7) & (fired == 0)
         u, fired = u - 0.7 * s, fired + s
         out.append(s)
+    return out
+
+
+def bursting(x, d):
+    u, out = 0, []
+    for current in x:
+        k = np.floor(((u + current) / 0.4).clip(0, 2))
+        u = u + current - 0.4 * k
+        out.append(0.4 * k)
+    return out
+
+
+def double_exponential(x, d):
+    """Kernels e^(-k/2) - e^(-2k), k = 1, 2, ..., of which the first is the highest."""
+    kernel, fired, out = np.exp(-np.arange(1, 10) / 2) - np.exp(-2 * np.arange(1, 10)), 0, []
+    for t in range(len(x)):
+        u = np.tensordot(kernel[t::-1], x[: t + 1], 1) / kernel[0]
+        out.append((u >= 0.8) & (fired == 0))
+        fired = fired + out[-1]
     return out
 
 

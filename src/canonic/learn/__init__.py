@@ -33,8 +33,10 @@ from canonic.learn.system import Moment as Moment
 from canonic.learn.system import System as System
 from canonic.learn.system import once as once
 from canonic.neurons.adaptive import ALIF as ALIF
+from canonic.neurons.bursting import Bursting as Bursting
 from canonic.neurons.current_based import CurrentBased as CurrentBased
 from canonic.neurons.delayed import Delayed as Delayed
+from canonic.neurons.double_exponential import DoubleExponential as DoubleExponential
 from canonic.neurons.leaky import Integrator as Integrator
 from canonic.neurons.leaky import Leaky as Leaky
 from canonic.neurons.leaky import SingleSpike as SingleSpike

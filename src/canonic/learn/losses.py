@@ -116,5 +116,43 @@ def at_first_event(
     >>> at_first_event(v, torch.tensor([[[1.0, 0.0]], [[0.0, 0.0]]]), torch.tensor([0])).exp().item()
     2.0
     """
+    return F.cross_entropy(_at_first_event(v, spikes), labelled(y, v.shape[2]))
+
+
+def wrong_spikes(
+    v: Float[Tensor, "time batch classes"],
+    spikes: Float[Tensor, "time batch classes"],
+    y: Int[Tensor, "batch"],
+    theta: float,
+) -> Float[Tensor, ""]:
+    """Return by how much classes that are not the label's are above the threshold at the first event, in sum.
+
+    >>> v = torch.tensor([[[4.0, 5.0, 1.0]]])
+    >>> wrong_spikes(v, (v >= 3).float(), torch.tensor([0]), theta=3.0).item()
+    2.0
+    """
+    label = F.one_hot(labelled(y, v.shape[2]), v.shape[2]).bool()
+    above = (_at_first_event(v, spikes) - theta).relu()
+    return above.masked_fill(label, 0.0).sum(1).mean()
+
+
+def haste(
+    v: Float[Tensor, "time batch classes"], spikes: Float[Tensor, "time batch classes"], y: Int[Tensor, "batch"]
+) -> Float[Tensor, ""]:
+    """Return the part of the right answers at the last step that the first event loses: 0 if it loses none.
+
+    >>> v = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]]])
+    >>> haste(v, torch.ones_like(v), torch.tensor([1, 1])).item()
+    0.5
+    """
+    answers = _at_first_event(v, spikes).argmax(1), v[-1].argmax(1)
+    first, last = ((answer == labelled(y, v.shape[2])).sum() for answer in answers)
+    return (1 - first / last.clamp(min=1)).clamp(min=0)
+
+
+def _at_first_event(
+    v: Float[Tensor, "time batch classes"], spikes: Float[Tensor, "time batch classes"]
+) -> Float[Tensor, "batch classes"]:
+    """Return the membranes at the step of the first event, which itself gets no gradient; at the last if none fires."""
     there = (first_event(spikes.detach(), v.detach()).step - 1)[None, :, None].expand(1, -1, v.shape[2])
-    return F.cross_entropy(v.gather(0, there)[0], labelled(y, v.shape[2]))
+    return v.gather(0, there)[0]

@@ -1,6 +1,6 @@
 """What is counted of a batch while a network runs, stream by stream."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -15,6 +15,7 @@ from canonic.measure.operations import Account
 from canonic.network.graph import Node, Population
 from canonic.network.layerwise import Observer
 from canonic.network.reference import ValueObserver
+from canonic.network.ruled import rule_of
 from canonic.neurons import Fired, Scan
 
 
@@ -62,17 +63,26 @@ def firing_counter(seen: Seen, account: Account, codes: Mapping[str, Weighted]) 
             _add(seen.units, node.name, units(spikes.flatten(0, 1)) / least)
         else:
             _add(seen.units, node.name, occurrences(spikes.flatten(0, 1)))
-        if alphabet.graded and node.name in account.spikes:
+        if _bursts(node):
+            _add(seen.graded, node.name, occurrences(spikes.flatten(0, 1)))
+        elif alphabet.graded and node.name in account.spikes:
             _add(seen.graded, node.name, events(spikes.flatten(0, 1), least))
 
     return observe
 
 
 def _events(node: Node, spikes: Shaped[Tensor, "..."], least: float) -> Shaped[Tensor, "..."]:
-    """Return the digits of a population in the smallest of its events; by a rule all are alike, and membranes none."""
+    """Return the digits of a population in the smallest of its events; membranes that a rule sends are none."""
+    if bursts := _bursts(node):
+        return bursts(spikes)
     if isinstance(node, Population) and node.neurons.rule:
         return spikes.sign() if node.neurons.rule.fires else torch.zeros_like(spikes)
     return spikes if least == 1 else spikes / least
+
+
+def _bursts(node: Node) -> Callable[[Tensor], Tensor] | None:
+    """Return what counts the spikes that a population sends at once; None where all that it sends is one of a kind."""
+    return getattr(rule_of(node), "counts", None) if isinstance(node, Population) and node.neurons.rule else None
 
 
 def firing_of(overloads: Int[Tensor, " time"], fired: Fired) -> Firing:

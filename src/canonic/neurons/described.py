@@ -8,7 +8,9 @@ from torch import Tensor
 
 from canonic.errors import CanonicError, nearest
 from canonic.neurons.adaptive import ALIF
+from canonic.neurons.bursting import Bursting
 from canonic.neurons.delayed import Delayed
+from canonic.neurons.double_exponential import DoubleExponential
 from canonic.neurons.encoding import Encoded, PoissonTrain, encoder_from_json, encoder_to_json
 from canonic.neurons.leaky import Integrator, Leaky, SingleSpike
 from canonic.neurons.parallel import MPE, PSN
@@ -18,7 +20,10 @@ from canonic.neurons.surrogate import Surrogate
 
 KINDS: Mapping[str, type] = {
     kind.__name__: kind
-    for kind in (LIF, IF, ALIF, Leaky, Delayed, SingleSpike, Integrator, Stochastic, MPE, PSN, Encoded, PoissonTrain)
+    for kind in (
+        *(LIF, IF, ALIF, Leaky, Delayed, SingleSpike, Bursting, DoubleExponential, Integrator, Stochastic, MPE, PSN),
+        *(Encoded, PoissonTrain),
+    )
 }
 """All rules that a file may name."""
 

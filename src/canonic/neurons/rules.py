@@ -38,7 +38,8 @@ class Rule(Protocol):
     A rule whose steps all follow from the currents alone may have ``run(currents, draws) -> spikes``, all
     ``[time, batch, *shape]`` and equal to the scan of its step; one with a loss of its own has
     ``loss(currents, spikes, draws) -> [time]``; a random one that can do with an expectation has ``expectation``;
-    one of which the mean of what it sends is known has ``response(mean current)``.
+    one of which the mean of what it sends is known has ``response(mean current)``; one that may send several spikes
+    at once has ``counts``, from what it sent to their number.
     """
 
     random: ClassVar[bool]
