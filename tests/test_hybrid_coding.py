@@ -14,7 +14,17 @@ from canonic import Burst, convert, evaluate
 from canonic.conversion import Settings
 from canonic.datasets import open_data
 from canonic.errors import CanonicError
-from canonic.learn import Bursting, DoubleExponential, Gradient, Moment, Population, as_network, losses, unroll
+from canonic.learn import (
+    Bursting,
+    DoubleExponential,
+    Gradient,
+    Moment,
+    Population,
+    Representation,
+    as_network,
+    losses,
+    unroll,
+)
 from canonic.learn.batches import taken
 from canonic.learn.local import Local, activations, choose_thresholds, closest, local, taught_by, teacher_of
 from canonic.learn.zoo import entry
@@ -76,6 +86,16 @@ def test_a_burst_passes_the_gradient_of_its_clamp():
     x = torch.tensor([[[-0.5, 0.2, 1.3, 4.1, 9.0]]], requires_grad=True)
     unroll(nn.Sequential(Population(Bursting(theta=0.8, most=5))), x).output.sum().backward()
     assert x.grad.flatten().tolist() == [0.0, 1.0, 1.0, 0.0, 0.0]  # 4.1 / 0.8 is above 5
+
+
+def test_in_the_mean_of_a_constant_current_that_is_the_gradient_of_the_response():
+    x, rule = torch.linspace(-1, 6, 29)[None], Bursting(theta=0.8, most=5)
+    grads = []
+    for gradient in (None, Representation()):
+        current = x.clone().requires_grad_()
+        unroll(nn.Sequential(Population(rule, gradient)), current, steps=6).output.mean(0).sum().backward()
+        grads.append(current.grad[0, x[0] < 4 * 0.8])  # with what is left it stays in the clamp
+    torch.testing.assert_close(*grads)
 
 
 @given(rise=st.floats(0.1, 3), more=st.floats(0.1, 10))

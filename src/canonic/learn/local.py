@@ -55,14 +55,6 @@ def teacher_of(net: nn.Module) -> nn.Module:
     return teacher
 
 
-def _places(net: nn.Module) -> list[str]:
-    """Return the names of all ``Local`` of a network."""
-    places = [name for name, module in net.named_modules() if isinstance(module, Local)]
-    if not places:
-        raise CanonicError("the network has no Local that could learn from a layer: put one where a ReLU stands")
-    return places
-
-
 def activations(teacher: nn.Module, places: list[str], x: Float[Tensor, "batch *shape"]) -> dict[str, Tensor]:
     """Return what some modules of a network without time give for some samples, by their names."""
     found: dict[str, Tensor] = {}
@@ -86,10 +78,13 @@ def choose_thresholds(net: nn.Module, x: Float[Tensor, "samples *shape"], steps:
         net: with the weights of its teacher.
         x: samples.
         steps: T.
+
+    Raises:
+        CanonicError: if there is no ``Local``.
     """
     places = _places(net)
     for place, numbers in activations(teacher_of(net), places, x).items():
-        net.get_submodule(place).get_submodule("neurons").get_buffer("fixed_theta").copy_(closest(numbers, steps))
+        net.get_buffer(f"{place}.neurons.fixed_theta").copy_(closest(numbers, steps))
 
 
 def closest(numbers: Float[Tensor, "*shape"], steps: int) -> Float[Tensor, ""]:
@@ -128,3 +123,11 @@ def taught_by(teacher: nn.Module, steps: int) -> Forward:
 def local(run: Run, y: Int[Tensor, "batch"]) -> Float[Tensor, ""]:
     """Return the cross entropy of the mean of the outputs, and the loss of each layer: gradients stay apart."""
     return losses.cross_entropy(run.output, y) + torch.stack(list(run.losses.values())).sum()
+
+
+def _places(net: nn.Module) -> list[str]:
+    """Return the names of all ``Local`` of a network."""
+    places = [name for name, module in net.named_modules() if isinstance(module, Local)]
+    if not places:
+        raise CanonicError("the network has no Local that could learn from a layer: put one where a ReLU stands")
+    return places
