@@ -101,6 +101,7 @@ bench-speed: $(VENV)/.installed $(PEERS)/.installed  ## how fast, as ratios to t
 	$(BIN)/python -m benchmarks.speed.run --peers $(PEERS)/bin/python
 	$(BIN)/python -m benchmarks.speed.page
 	$(BIN)/python -m benchmarks.speed.neurons
+	$(BIN)/python -m benchmarks.speed.startup
 
 bench-systems: $(VENV)/.installed  ## trained systems beside the networks of their shapes; docs/systems.md, README.md; goes on where it was stopped; QUICK=--quick in ten minutes
 	$(BIN)/python -m benchmarks.learn $(QUICK)

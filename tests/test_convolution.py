@@ -136,9 +136,9 @@ def test_it_fires_as_step_by_step(case):
 def test_it_fires_as_step_by_step_without_tiles(case):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(products, "_allowed", lambda: False)
-        convolution._program.cache_clear()
+        convolution._source.cache_clear()
         check(case)
-    convolution._program.cache_clear()
+    convolution._source.cache_clear()
 
 
 def test_dense_products_are_for_many_levels_few_outputs_and_tiles():
@@ -171,10 +171,10 @@ def test_it_fires_as_step_by_step_on_any_processor(case):
         patch.setattr(build, "features", lambda: "none")
         patch.setattr(products, "features", lambda: "none")
         build.program.cache_clear()
-        convolution._program.cache_clear()
+        convolution._source.cache_clear()
         check(case)
     build.program.cache_clear()
-    convolution._program.cache_clear()
+    convolution._source.cache_clear()
 
 
 @settings(max_examples=8)

@@ -1,6 +1,7 @@
-"""C programs for the processor at hand: built in about half a second each, kept on disk.
+"""C programs for the processor at hand: built in about half a second each, as many at once as there are cores.
 
-Where there is no C compiler one line in the log says so, and torch's operators give the same spikes.
+They are kept on disk. Where there is no C compiler one line in the log says so, and torch's operators give the same
+spikes.
 """
 
 import ctypes
@@ -10,10 +11,12 @@ import os
 import platform
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 log = logging.getLogger("canonic")
 
@@ -25,20 +28,63 @@ CHOICES = (("-march=native", "-fopenmp"), ("-march=native",), ())
 Program = Callable[..., None]
 
 
+class Source(NamedTuple):
+    """What a C program is built from.
+
+    Attributes:
+        files: of this folder, one after the other.
+        name: of its function.
+        macros: that it is compiled with.
+        flags: further ones.
+    """
+
+    files: tuple[str, ...]
+    name: str
+    macros: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
 @cache
-def program(files: tuple[str, ...], name: str, macros: tuple[str, ...], flags: tuple[str, ...] = ()) -> Program | None:
+def program(source: Source) -> Program | None:
     """Return a function of a C program, from disk if it was built before; None where it cannot be built."""
-    source = "\n".join(resources.files("canonic.native").joinpath(file).read_text() for file in files)
-    key = hashlib.sha256("\n".join((source, *macros, *FLAGS, *flags, features())).encode()).hexdigest()[:24]
-    path = cache_folder() / f"{name}-{key}.so"
-    if not path.exists() and (reason := _build(source, macros, flags, path)) is not None:
+    if (reason := _built(source)) is not None:
         _say_once(reason)
         return None
-    found: Program = getattr(ctypes.CDLL(str(path)), name)
+    found: Program = getattr(ctypes.CDLL(str(_place(source))), source.name)
     return found
 
 
-def _build(source: str, macros: Sequence[str], flags: Sequence[str], path: Path) -> str | None:
+def build(sources: Iterable[Source]) -> None:
+    """Build the programs that are not on disk, as many at once as there are cores.
+
+    What cannot be built is passed over: ``program`` says so where it is wanted.
+    """
+    missing = [source for source in dict.fromkeys(sources) if not _place(source).exists()]
+    if len(missing) > 1:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(_built, missing))
+
+
+@cache
+def _text(files: tuple[str, ...]) -> str:
+    return "\n".join(resources.files("canonic.native").joinpath(file).read_text() for file in files)
+
+
+def _place(source: Source) -> Path:
+    """Return where a program lies once it is built."""
+    parts = _text(source.files), *source.macros, *FLAGS, *source.flags, features()
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+    return cache_folder() / f"{source.name}-{key}.so"
+
+
+@cache
+def _built(source: Source) -> str | None:
+    """See to it that a program is on disk; return the reason if it cannot be."""
+    path = _place(source)
+    return None if path.exists() else _compiled(_text(source.files), source.macros, source.flags, path)
+
+
+def _compiled(text: str, macros: Sequence[str], flags: Sequence[str], path: Path) -> str | None:
     """Compile to a file that appears whole or not at all; return the reason if that fails."""
     compiler = os.environ.get("CC", "cc")
     try:
@@ -48,7 +94,7 @@ def _build(source: str, macros: Sequence[str], flags: Sequence[str], path: Path)
             for extra in CHOICES:
                 output = ["-o", str(made), *FURTHER]
                 command = [compiler, "-x", "c", "-", *FLAGS, *flags, *extra, *defined, *output]
-                done = subprocess.run(command, input=source, capture_output=True, text=True, check=False)
+                done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
                 if done.returncode == 0:
                     made.replace(path)
                     return None

@@ -8,10 +8,11 @@ import logging
 from functools import cache
 
 from canonic.codes import CSS, Weighted
+from canonic.native.build import Source
 from canonic.native.compiled import compiled_scan
 from canonic.native.population import Given
 from canonic.native.rules import amplifying, own_neuron, weighted
-from canonic.native.scan import native_scan
+from canonic.native.scan import native_scan, source_of
 from canonic.neurons import Scan, gathered, scan, weighted_run, worth_of
 
 log = logging.getLogger("canonic")
@@ -25,7 +26,7 @@ def css_scan(code: CSS, given: Given, *, compiled: bool = False) -> Scan:
         given: what it reads.
         compiled: let torch compile the loop where it is not C; overloads are then not counted, and 0.
     """
-    unsuited = given.unsuited or ("digits are powers of two only" if code.powers and code.levels > 1 else None)
+    unsuited = _unsuited(code, given)
     done = None if unsuited else native_scan(amplifying(code, given), given)
     if done is not None:
         return done
@@ -34,6 +35,15 @@ def css_scan(code: CSS, given: Given, *, compiled: bool = False) -> Scan:
     _said(unsuited)
     did = scan(code, given.current, signed=given.signed, start=given.start, theta=given.theta, ceiling=given.ceiling)
     return Scan(did.spikes.to(given.spike), did.overloads)
+
+
+def css_source(code: CSS, given: Given) -> Source | None:
+    """Return the C program that ``css_scan`` runs; None if it runs none."""
+    return None if _unsuited(code, given) else source_of(amplifying(code, given), given)
+
+
+def _unsuited(code: CSS, given: Given) -> str | None:
+    return given.unsuited or ("digits are powers of two only" if code.powers and code.levels > 1 else None)
 
 
 def weighted_scan(code: Weighted, sender: Weighted, given: Given, *, silent: int) -> Scan:

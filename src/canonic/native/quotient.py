@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
-from canonic.native.build import Program, program
+from canonic.native.build import Program, Source, program
 from canonic.native.population import place
 from canonic.neurons.current_based import CurrentBased, current_based_times
 from canonic.neurons.quotient import Quotient, in_order, spike_times
@@ -45,8 +45,8 @@ def reference(
 def _programs(leaky: bool) -> tuple[Program, Program] | None:
     """Return the forward pass of a neuron, and the backward pass of both."""
     files = ("quotient.c", "current_based.c") if leaky else ("quotient.c",)
-    forward = program(files, "current_based_forward" if leaky else "quotient_forward", ())
-    backward = program(("quotient.c",), "quotient_backward", ())
+    forward = program(Source(files, "current_based_forward" if leaky else "quotient_forward"))
+    backward = program(Source(("quotient.c",), "quotient_backward"))
     return None if forward is None or backward is None else (forward, backward)
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from canonic.native.build import Program, program
+from canonic.native.build import Program, Source, program
 from canonic.native.population import place
 from canonic.neurons.adaptive import ALIF, Adapted, decay
 
@@ -24,7 +24,7 @@ FIELDS = ("alpha", "rho", "beta", "base")
 @cache
 def _programs() -> tuple[Program, Program] | None:
     """Return the programs of both passes; None where there is no C compiler."""
-    forward, backward = (program(("recurrent.c",), f"adaptive_{name}", ()) for name in ("forward", "backward"))
+    forward, backward = (program(Source(("recurrent.c",), f"adaptive_{name}")) for name in ("forward", "backward"))
     return None if forward is None or backward is None else (forward, backward)
 
 

@@ -5,7 +5,7 @@ from functools import cache
 
 import torch
 
-from canonic.native.build import Program, program
+from canonic.native.build import Source, program
 from canonic.native.population import Counters, Given, place, places, term_macro
 from canonic.native.rules import Rule
 from canonic.neurons import Scan
@@ -16,7 +16,7 @@ ENOUGH = 128
 
 def native_scan(rule: Rule, given: Given) -> Scan | None:
     """Return what a population does, ``[time, rows, size]``; None where there is no C compiler."""
-    run = _program(rule.files, rule.macros, given.kinds)
+    run = program(source_of(rule, given))
     if run is None:
         return None
     rows, size = given.terms[0].shape[1:]
@@ -35,6 +35,11 @@ def native_scan(rule: Rule, given: Given) -> Scan | None:
     return counters.scan(spikes)
 
 
+def source_of(rule: Rule, given: Given) -> Source:
+    """Return the program of a rule for terms of these types, with weights or without."""
+    return _source(rule.files, rule.macros, given.kinds)
+
+
 def _repeats(rows: int, size: int) -> int:
     """Return how many rows make one of enough elements; a divisor of their number."""
     repeat = 1
@@ -44,9 +49,6 @@ def _repeats(rows: int, size: int) -> int:
 
 
 @cache
-def _program(
-    files: tuple[str, ...], macros: tuple[str, ...], kinds: tuple[tuple[torch.dtype, bool], ...]
-) -> Program | None:
-    """Return the program of a rule for terms of these types, with weights or without."""
+def _source(files: tuple[str, ...], macros: tuple[str, ...], kinds: tuple[tuple[torch.dtype, bool], ...]) -> Source:
     added = (term_macro(i, kind, f"lengths[{i}]", weighted=weighted) for i, (kind, weighted) in enumerate(kinds))
-    return program((*files, "scan.c"), "scan", (*macros, "ALL_STEPS=", f"ADD_TERMS={' '.join(added)}"))
+    return Source((*files, "scan.c"), "scan", (*macros, "ALL_STEPS=", f"ADD_TERMS={' '.join(added)}"))

@@ -15,14 +15,8 @@ import torch
 from torch import Tensor
 
 from canonic.codes import CSS
-from canonic.native.build import Program, program
-from canonic.native.population import (
-    TYPES,
-    Counters,
-    place,
-    places,
-    term_macro,
-)
+from canonic.native.build import Source, program
+from canonic.native.population import TYPES, Counters, Given, place, places, term_macro
 from canonic.native.rules import amplifying, numbers_of
 from canonic.network.graph import Node, Population
 from canonic.network.kernels import geometry
@@ -66,13 +60,9 @@ def convolved(
         counted: count the spikes of each neuron.
     """
     given, packed = streams[0], convolution.tensors["program"]
-    known = given.dtype in READS[WEIGHTS.index(packed.dtype)] and {spike, *(x.dtype for x in streams)} <= TYPES.keys()
-    if not known or len(given) != code.steps:
-        return None
     own = in_rows(node, streams[1:], code, spike, counted=counted, first=1)
-    lengths = tuple(map(len, own.terms))
-    macros = amplifying(code, own).macros
-    run = _program(code, macros, given.dtype, _layout(packed, node.shape[0]), (lengths, own.kinds))
+    source = source_of(node, packed, given, code, own)
+    run = None if source is None else program(source)
     if run is None:
         return None
     shape, rows_each, room, threads = _shape(node, convolution, given)
@@ -90,6 +80,24 @@ def convolved(
     working = place(listed), c_int64(rows_each), place(scratch), c_int64(each)
     run(shape, *read, *written, *working, threads)
     return in_shape(counters.scan(spikes), node, given)
+
+
+def source_of(node: Population, packed: Tensor, given: Tensor, code: CSS, own: Given) -> Source | None:
+    """Return the program of a population and its convolution; None where there is none for these streams.
+
+    Args:
+        node: the population.
+        packed: the weights of its convolution, ``prepared``.
+        given: what the convolution reads.
+        code: the population's code.
+        own: what the population reads beside it.
+    """
+    reads = READS[WEIGHTS.index(packed.dtype)]
+    known = given.dtype in reads and {own.spike, *(x.dtype for x in own.terms)} <= TYPES.keys()
+    if not known or len(given) != code.steps:
+        return None
+    others = tuple(map(len, own.terms)), own.kinds
+    return _source(code, amplifying(code, own).macros, given.dtype, _layout(packed, node.shape[0]), others)
 
 
 def _like(node: Population, given: Tensor, spike: torch.dtype) -> Tensor:
@@ -142,13 +150,13 @@ def _part(batch: int, rows: int, reading: tuple[int, int, int], height: int, thr
 
 
 @cache
-def _program(
+def _source(
     code: CSS,
     macros: tuple[str, ...],
     given: torch.dtype,
     layout: tuple[int, int, bool, bool],
     others: tuple[tuple[int, ...], tuple[tuple[torch.dtype, bool], ...]],
-) -> Program | None:
+) -> Source:
     (kind, vectors, narrow, whole), (lengths, kinds) = layout, others
     own = "if (t >= CODE.silent && t < CODE.steps) u[m] += read_float(CURRENT, n);"
     known = enumerate(zip(lengths, kinds, strict=True), 1)
@@ -169,4 +177,4 @@ def _program(
         f"ADD_TERMS={own} {' '.join(terms)}",
     )
     files = IN_FULL if kind >= DENSE else BY_LISTS
-    return program(files, "convolve", (*macros, *further), ("-ffp-contract=fast",) if kind == 0 else ())
+    return Source(files, "convolve", (*macros, *further), ("-ffp-contract=fast",) if kind == 0 else ())

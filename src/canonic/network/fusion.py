@@ -53,7 +53,7 @@ def _leaves_small(graph: Graph, node: Population) -> bool:
 
 
 def _reads_small(graph: Graph, name: str, code: CSS) -> bool:
-    """Whether all that read a stream take spikes of 8 bits: populations, matrices, and max pooling on to these.
+    """Whether all that read a stream take spikes of 8 bits: populations, matrices, and what passes them on to these.
 
     The digits of a maximum are whole where beta is, and no larger than those of what it is taken of.
     """
@@ -61,9 +61,15 @@ def _reads_small(graph: Graph, name: str, code: CSS) -> bool:
     return name not in graph.outputs and all(
         isinstance(reader, Population)
         or (reader.weighted and not reader.alone)
-        or (poolable(reader) and code.beta % 1 == 0 and _reads_small(graph, reader.name, code))
+        or (_passes_on(reader, code) and _reads_small(graph, reader.name, code))
         for reader in readers
     )
+
+
+def _passes_on(node: Node, code: CSS) -> bool:
+    """Whether digits that are whole come out of a node as whole ones, and in the type in which they came."""
+    moves = node.scaling == "moves" and len(node.inputs) == 1 and not node.tensors
+    return moves or (poolable(node) and code.beta % 1 == 0)
 
 
 def _terms(graph: Graph, name: str) -> tuple[Source, ...]:

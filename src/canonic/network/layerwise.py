@@ -17,6 +17,7 @@ from canonic.network.parts import samples_at_once
 from canonic.network.plan import Plan, entered
 from canonic.network.pooling import pooled
 from canonic.network.population import current, population_scan
+from canonic.network.programs import build_for
 from canonic.network.ruled import ruled_scan
 from canonic.network.weighted import population_of
 from canonic.neurons import Scan, lengthen
@@ -35,6 +36,7 @@ def layerwise(
 
     The batch is cut so that the streams of a layer stay near CHUNK bytes; nodes are observed chunk by chunk.
     """
+    build_for(plan, counted=observe is not None)
     size = chunk_size(plan) if plan.seed is None else len(inputs[0])  # what is drawn belongs to the batch
     chunks = zip(*(torch.split(x, size) for x in inputs), strict=True)
     streams = [_in_memory(plan, chunk, observe) for chunk in chunks]
@@ -68,7 +70,7 @@ def chunk_size(plan: Plan) -> int:
     kind = like.dtype
     largest, whole = 1, plan.whole  # those are streams of one step
     for node in plan.graph.nodes:
-        number = _spike_type(plan, node) if isinstance(node, Population) else kind
+        number = plan.spike_type(node) if isinstance(node, Population) else kind
         largest = max(largest, node.size * number.itemsize * (1 if node.name in whole else steps))
     return samples_at_once(largest, like.device)
 
@@ -124,7 +126,7 @@ def result_of(
             return ruled_scan(plan, node, inputs[0])
         if css := node.neurons.css:
             return _population(plan, node, inputs, css, counted=counted)
-        return population_of(plan, node, inputs[0], _spike_type(plan, node), counted=counted)
+        return population_of(plan, node, inputs[0], plan.spike_type(node), counted=counted)
     if node.kind != "function unit":
         return _linear(plan, node, inputs)
     return _at_each_step(plan, node, inputs) if plan.stepwise else _telescoping(plan, node, inputs)
@@ -143,17 +145,8 @@ def stream_of(plan: Plan, node: Node, inputs: Sequence[Shaped[Tensor, "_ batch .
     return result if isinstance(result, Tensor) else result.spikes
 
 
-def _spike_type(plan: Plan, node: Population) -> torch.dtype:
-    """Return what the spikes of a population leave as: what reads them on a GPU takes no others than its weights."""
-    if not node.small:
-        return plan.spikes or prototype(plan.graph).dtype
-    weights = [reader.tensors["weight"] for reader in plan.graph.consumers[node.name] if reader.weighted]
-    halved = any(weight.dtype == torch.bfloat16 and weight.device.type != "cpu" for weight in weights)
-    return torch.bfloat16 if halved else torch.int8
-
-
 def _population(plan: Plan, node: Population, inputs: Sequence[Tensor], code: CSS, *, counted: bool) -> Scan:
-    dtype = _spike_type(plan, node)
+    dtype = plan.spike_type(node)
     if node.convolution is not None:
         done = convolved(node, node.convolution, inputs, code, dtype, counted=counted)
         if done is not None:

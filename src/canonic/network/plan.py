@@ -12,7 +12,7 @@ from torch import Tensor
 
 from canonic.codes import CSS, Weighted
 from canonic.network.graph import Bias, Graph, Node, Population
-from canonic.network.inputs import analog
+from canonic.network.inputs import analog, prototype
 
 Stream = Shaped[Tensor, "_ batch ..."]
 
@@ -120,6 +120,19 @@ class Plan:
         """Return what the current of a population stands for."""
         css = node.neurons.css
         return css.decode(currents) if css else self.value(node.inputs[0], currents)
+
+    @cached_property
+    def built(self) -> set[bool]:
+        """The runs whose programs are built: those that count spikes, those that do not; ``build_for`` keeps it."""
+        return set()
+
+    def spike_type(self, node: Population) -> torch.dtype:
+        """Return the type of a population's spikes: what reads them on a GPU takes no other than its weights'."""
+        if not node.small:
+            return self.spikes or prototype(self.graph).dtype
+        weights = [reader.tensors["weight"] for reader in self.graph.consumers[node.name] if reader.weighted]
+        halved = any(weight.dtype == torch.bfloat16 and weight.device.type != "cpu" for weight in weights)
+        return torch.bfloat16 if halved else torch.int8
 
     @property
     def longest(self) -> int:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from canonic.codes import CSS
-from canonic.native.build import Program, program
+from canonic.native.build import Source, program
 from canonic.native.population import TYPES, place
 from canonic.network.graph import Node
 from canonic.network.kernels import geometry, pair
@@ -27,23 +27,31 @@ def pooled(node: Node, stream: Tensor, code: CSS) -> Tensor | None:
 
     Its digits are numbers of floats, and spikes of spikes: each lies between those of two pixels.
     """
-    known = stream.dtype == torch.float32 or (stream.dtype == torch.int8 and _whole(code))
-    if not poolable(node) or stream.dim() != 5 or not known or stream.device.type != "cpu":
+    source = source_of(node, stream, code)
+    run = None if source is None else program(source)
+    if run is None:
         return None
     steps, batch, channels, height, width = stream.shape
     kernel = pair(node.arguments["kernel_size"])
     stride, padding, dilation, _ = geometry(node, kernel)
-    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-    empty = any(padding) and (height < reach[0] or width < reach[1])  # a window may have no pixel at all
-    run = None if empty else _program(code.beta, steps, prod(kernel), stream.dtype)
-    if run is None:
-        return None
     numbers = (batch, height, width, channels, *node.shape[1:], *kernel, *stride, *padding, *dilation)
     pictures = stream.movedim(2, -1).contiguous()
     result = torch.empty(steps, batch, *node.shape[1:], channels, dtype=stream.dtype)
     threads = min(torch.get_num_threads(), 1 + result.numel() // 2**15)
     run((c_int64 * len(numbers))(*numbers), place(pictures), place(result), threads)
     return result.movedim(-1, 2)
+
+
+def source_of(node: Node, stream: Tensor, code: CSS) -> Source | None:
+    """Return the program of a max pooling of a stream; None where there is none for it."""
+    known = stream.dtype == torch.float32 or (stream.dtype == torch.int8 and _whole(code))
+    if not poolable(node) or stream.dim() != 5 or not known or stream.device.type != "cpu":
+        return None
+    kernel = pair(node.arguments["kernel_size"])
+    window, (_, padding, dilation, _) = prod(kernel), geometry(node, kernel)
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    empty = any(padding) and any(n < r for n, r in zip(stream.shape[3:], reach, strict=True))  # a window of no pixel
+    return None if empty or window > LARGEST_WINDOW else _source(code.beta, len(stream), window, stream.dtype)
 
 
 def poolable(node: Node) -> bool:
@@ -57,8 +65,6 @@ def _whole(code: CSS) -> bool:
 
 
 @cache
-def _program(beta: float, steps: int, window: int, kind: torch.dtype) -> Program | None:
-    if window > LARGEST_WINDOW:
-        return None
+def _source(beta: float, steps: int, window: int, kind: torch.dtype) -> Source:
     macros = (f"STEPS={steps}", f"BETA=((float){beta!r})", f"WINDOW={window}", f"STREAM={TYPES[kind]}")
-    return program(("vectors.c", "pooling.c"), "pool", macros)
+    return Source(("vectors.c", "pooling.c"), "pool", macros)

@@ -191,7 +191,7 @@ class SpikingNetwork:
     def compile(self) -> "SpikingNetwork":
         """Return the network ready to run: what its first call would have to build is built.
 
-        On a processor that is a C program for each kind of layer, about half a second each, kept on disk. On a
+        On a processor that is a C program for each kind of layer, half a second each on a core, kept on disk. On a
         GPU torch compiles the populations, some seconds each. Without a compiler a line in the log says so, and the
         spikes are the same.
         """
