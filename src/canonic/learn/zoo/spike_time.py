@@ -24,7 +24,9 @@ EARLY, LATE = 3.0, 5.0
 """Horizons of the hidden neurons and of the outputs, in time."""
 FAINT = 0.02
 """Pixels up to this one do not fire."""
-SPIKES = 4
+SPIKES, EPOCHS = 4, 12
+SLOW = 4.0
+"""tau where membranes leak: the best of five on training pictures that were held out (``benchmarks.time_constants``)."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Timed:
 _ADAM = Optimiser("adam", lr=1e-3)
 
 
-def timed(name: str, what: str, neurons: Timed, epochs: int) -> Entry:
+def timed(name: str, what: str, neurons: Timed, epochs: int = EPOCHS) -> Entry:
     """Return the entry of such a network."""
     return Entry(
         name=name,
@@ -102,8 +104,8 @@ def timed(name: str, what: str, neurons: Timed, epochs: int) -> Entry:
 
 
 ENTRIES = (
-    timed("spike-time", f"up to {SPIKES} spikes a neuron without leak", Timed(False, SPIKES), 8),
-    timed("spike-time-once", "one spike a neuron without leak", Timed(False, 1), 12),
-    timed("spike-time-leaky", f"up to {SPIKES} spikes a neuron whose membrane leaks", Timed(True, SPIKES), 8),
-    timed("spike-time-leaky-once", "one spike a neuron whose membrane leaks", Timed(True, 1), 12),
+    timed("spike-time", f"up to {SPIKES} spikes a neuron without leak", Timed(False, SPIKES)),
+    timed("spike-time-once", "one spike a neuron without leak", Timed(False, 1)),
+    timed("spike-time-leaky", f"up to {SPIKES} spikes a neuron whose membrane leaks", Timed(True, SPIKES, SLOW)),
+    timed("spike-time-leaky-once", "one spike a neuron whose membrane leaks", Timed(True, 1, SLOW)),
 )
