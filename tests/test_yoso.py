@@ -1,13 +1,17 @@
 """You only spike once: the converted network is the trained one, number for number, and nothing fires twice."""
 
+from math import isnan
+
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import TensorDataset
 
 from canonic import Latency, convert
 from canonic.conversion import Settings
 from canonic.learn.zoo import entry
 from canonic.learn.zoo.yoso import STEPS, Once, converted
+from canonic.measure.table import measured
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +33,19 @@ def test_every_answer_is_that_of_the_trained_network(pair):
     assert float((snn(x) - wanted).abs().max()) < 1e-4
     assert torch.equal(snn(x).argmax(1), wanted.argmax(1))
     assert float((snn(x, scheduler="clocked") - snn(x)).abs().max()) < 1e-4
+
+
+def test_its_row_tells_how_often_it_answers_as_the_trained_network(pair):
+    net, snn, x = pair
+    with torch.no_grad():
+        test = TensorDataset(x, net(x).argmax(1))
+    found = measured(snn, test, 100, source=net)
+    assert (found.agreement, found.accuracy) == (1.0, 1.0)
+    with torch.no_grad():
+        other = nn.Sequential(*net.children(), nn.Linear(10, 10, bias=False)).eval()
+        other[-1].weight.copy_(-torch.eye(10))
+    assert measured(snn, test, 100, source=other).agreement < 0.5
+    assert isnan(measured(snn, test, 100, source=None).agreement)
 
 
 def test_no_neuron_fires_twice_and_steps_add_up_over_layers(pair):

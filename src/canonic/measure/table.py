@@ -37,7 +37,7 @@ def row_of(trained: Trained, snn: SpikingNetwork | Trial, test: TensorDataset, d
     """
     entry, system, ann, past = trained.entry, trained.system, trained.ann, trained.ann_history
     few = [tensor[: system.recipe.batch] for tensor in test.tensors]
-    found = measured(snn, test, system.recipe.batch, labelled=entry.converted is not None)
+    found = measured(snn, test, system.recipe.batch, source=None if entry.converted is None else system.net.eval())
     return {
         "system": entry.name,
         "data": data,
@@ -47,6 +47,7 @@ def row_of(trained: Trained, snn: SpikingNetwork | Trial, test: TensorDataset, d
         "codes": entry.codes,
         "gradient": entry.gradient,
         "accuracy": accuracy(system, test) if entry.converted is None else found.accuracy,
+        **({} if entry.converted is None else {"agreement": found.agreement}),
         "ann_accuracy": None if ann is None else accuracy(ann, test),
         **steps_of(trained, found, test),
         **operations(found),
@@ -64,10 +65,10 @@ def row_of(trained: Trained, snn: SpikingNetwork | Trial, test: TensorDataset, d
     }
 
 
-def measured(snn: SpikingNetwork | Trial, test: TensorDataset, batch: int, *, labelled: bool) -> Evaluation:
-    """Return what ``evaluate`` counts of a system, and its accuracy where labels are asked for."""
-    samples = [(x, y) if labelled else (x,) for x, y in in_order(test, batch)]
-    return evaluate(snn, samples, reference=None, energy=("horowitz45",), progress=False)
+def measured(snn: SpikingNetwork | Trial, test: TensorDataset, batch: int, *, source: nn.Module | None) -> Evaluation:
+    """Return what ``evaluate`` counts of a system; where it was converted, its accuracy and agreement too."""
+    samples = [(x,) if source is None else (x, y) for x, y in in_order(test, batch)]
+    return evaluate(snn, samples, reference=source, energy=("horowitz45",), progress=False)
 
 
 def steps_of(trained: Trained, found: Evaluation, test: TensorDataset) -> dict[str, int | float]:
