@@ -6,7 +6,7 @@ from torch import Tensor, nn
 TEXTS = (
     *("css:6", "css:5,silent=0,levels=8", "rate:8", "signed-rate:8", "phase:6", "phase:3,2", "burst:6"),
     *("growing-burst:6", "latency:8", "exponential-latency:8", "binary:6", "few-spike:6", "multi-threshold:4"),
-    "differential:4",
+    *("differential:4", "count:6"),
 )
 
 

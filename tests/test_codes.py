@@ -15,11 +15,11 @@ from canonic.codes.latency import ExponentialLatency, Latency
 from canonic.codes.multi_threshold import Differential, MultiThreshold
 from canonic.codes.named import CODES, code_of, from_json, named
 from canonic.codes.phase import Phase
-from canonic.codes.rate import Rate, SignedRate
+from canonic.codes.rate import Count, Rate, SignedRate
 from canonic.neurons import scan
 
 ALL = [
-    *(Rate(16), SignedRate(9), Phase(4, 3), Burst(6), GrowingBurst(7), Latency(8), ExponentialLatency(8)),
+    *(Rate(16), SignedRate(9), Count(6), Phase(4, 3), Burst(6), GrowingBurst(7), Latency(8), ExponentialLatency(8)),
     *(Binary(5), Binary(5, rounds="down"), FewSpike(6, 2.0), MultiThreshold(3), Differential(5, 4)),
 ]
 steps = st.integers(1, 40)
@@ -141,6 +141,16 @@ def test_latency_is_the_quantised_clipped_relu_in_one_spike(steps, x):
     assert spikes.sum(0).max() <= 1
     expected = np.floor(steps * np.clip(x, 0, 1)) / steps
     assert np.allclose(Latency(steps).decode(spikes).numpy(), expected)
+
+
+@given(steps, st.lists(st.floats(-0.5, 1.5), min_size=1, max_size=20))
+def test_a_count_is_the_quantised_clipped_relu_in_spikes_one_after_the_other(steps, x):
+    x, code = away(x, steps), Count(steps)
+    spikes = code.encode(doubles(x))
+    assert bool((spikes.diff(dim=0) <= 0).all())
+    expected = np.floor(steps * np.clip(x, 0, 1)) / steps
+    assert np.allclose(code.decode(spikes).numpy(), expected)
+    assert np.allclose(code.quantise(doubles(x)).numpy(), expected)
 
 
 @given(steps, st.floats(1, 20), st.lists(st.floats(0.001, 1), min_size=1, max_size=20))

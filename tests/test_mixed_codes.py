@@ -20,7 +20,7 @@ from canonic.network.plan import total_steps
 from canonic.network.reference import activate, reference
 from tests.mixed import TEXTS, Mixed
 
-LAYER_BY_LAYER = ("latency:8", "exponential-latency:8", "binary:6", "binary:5,rounds=down", "few-spike:6")
+LAYER_BY_LAYER = ("count:8", "latency:8", "exponential-latency:8", "binary:6", "binary:5,rounds=down", "few-spike:6")
 
 
 @pytest.fixture(scope="module")

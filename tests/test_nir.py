@@ -74,7 +74,7 @@ def vgg():
 
 CODES = [
     *(CSS(), CSS(steps=4, silent=0, levels=8), CSS(silent=2, phi=0.6), CSS(steps=4, beta=4.0, levels=3)),
-    CSS(steps=6, silent=0, levels=4, powers=True),
+    *(CSS(steps=6, silent=0, levels=4, powers=True), "count:8"),
     *("rate:8", "signed-rate:8", "phase:8", "latency:8", "burst:4", "binary:6", "multi-threshold:4", "few-spike:6"),
 ]
 

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import TensorDataset
 
+from canonic import Count, load
 from canonic.datasets import open_data
-from canonic.errors import CanonicError, DataError
-from canonic.learn import IF, Epoch, Gradient, History, Population, unroll
+from canonic.errors import CanonicError
+from canonic.learn import Epoch, Gradient, History
 from canonic.learn.batches import taken
-from canonic.learn.modules import Mean
-from canonic.learn.tandem import Coupled, Tandem, have_turn, reached
+from canonic.learn.tandem import Tandem, have_turn, keep_until, reached
 from canonic.learn.zoo import entry
+from canonic.learn.zoo.tandem import converted
 from canonic.learn.zoo.training import begin_again, train
 
 
@@ -26,9 +27,9 @@ def digits():
     return TensorDataset(x, y)
 
 
-def small():
+def small(steps=4):
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Linear(6, 8), Tandem(), nn.Linear(8, 7), Tandem(), nn.Linear(7, 3))
+    net = nn.Sequential(nn.Linear(6, 8), Tandem(steps), nn.Linear(8, 7), Tandem(steps), nn.Linear(7, 3))
     return net, torch.rand(40, 6)
 
 
@@ -36,65 +37,86 @@ def analog(net):
     return nn.Sequential(*(nn.ReLU() if isinstance(module, Tandem) else module for module in net))
 
 
-@given(
-    z=st.lists(st.floats(-2, 3), min_size=1, max_size=20),
-    theta=st.floats(0.1, 4),
-    steps=st.integers(1, 40),
-)
-def test_counts_of_a_constant_current_are_those_of_the_formula(z, theta, steps):
-    current = torch.tensor(z, dtype=torch.float64)[None]
-    sent = unroll(nn.Sequential(Population(IF(theta=theta), Coupled())), current, steps).output.sum(0)[0]
-    exact = steps * np.array(z) / theta
-    far = abs(exact - exact.round()) > 1e-9  # on a threshold rounding decides
-    wanted = np.floor(exact).clip(0, steps)
-    assert np.allclose((sent / theta).detach().numpy()[far], wanted[far])
+def spiking(steps=4, theta=0.25):
+    layer = Tandem(steps)
+    layer.theta.fill_(theta)
+    return layer
 
 
-def test_the_gradient_is_that_of_a_relu_of_the_mean():
-    x = torch.randn(5, 9, generator=torch.Generator().manual_seed(1), requires_grad=True)
-    out = torch.randn(5, 9)
-    run = unroll(nn.Sequential(Population(IF(theta=0.3), Coupled())), x, steps=6)
-    (run.output.mean(0) * out).sum().backward()
-    torch.testing.assert_close(x.grad, out * (x > 0))
+def fired(currents, theta, steps):
+    """Spikes of an integrate-and-fire neuron in float64 that takes in its currents, then fires in so many steps."""
+    u, spikes = np.sum(currents), 0
+    for _ in range(steps):
+        s = u >= theta
+        u, spikes = u - theta * s, spikes + int(s)
+    return spikes
+
+
+@given(z=st.integers(-40, 160), steps=st.sampled_from([1, 2, 4, 8, 16, 32]))  # at a threshold 1/3 is rounded
+def test_a_count_is_that_of_a_neuron_however_it_is_driven(z, steps):
+    z, theta = z / 16, 0.5
+    count = float(spiking(steps, theta)(torch.tensor([z]))) / theta
+    assert count == fired([z], theta, steps) == fired([z / 4] * 4, theta, steps) == fired([z * 2, -z], theta, steps)
+    assert float(Count(steps).encode(torch.tensor([z / theta / steps])).sum()) == count
+
+
+def test_the_gradient_is_that_of_the_relu():
+    z = torch.linspace(-1, 3, 41, requires_grad=True)
+    spiking()(z).sum().backward()
+    assert torch.equal(z.grad, (z > 0).float())
 
 
 def test_a_stage_changes_one_layer_and_keeps_those_before():
     net, x = small()
-    have_turn(net, 0, x, 4)
+    have_turn(net, 0, x)
     assert [layer.spiking for layer in net[1::2]] == [True, False]
-    assert float(net[1].neurons.rule.theta) == float(reached(net[0](x).detach().relu().flatten()))
+    assert float(4 * net[1].theta) == pytest.approx(float(reached(net[0](x).detach().relu().flatten())))
     assert all(parameter.requires_grad for parameter in net.parameters())
-    have_turn(net, 1, x, 4)
+    have_turn(net, 1, x)
     assert [layer.spiking for layer in net[1::2]] == [True, True]
     assert [parameter.requires_grad for parameter in net.parameters()] == [False] * 2 + [True] * 4
-    seen = net[2](unroll(net[:2], x, steps=4).output.mean(0)).detach().relu().flatten()
-    assert float(net[3].neurons.rule.theta) == pytest.approx(float(reached(seen)))
-    unroll(net, x, steps=4).output.sum().backward()
+    seen = net[:3](x).detach().relu().flatten()
+    assert float(4 * net[3].theta) == pytest.approx(float(reached(seen)))
+    net(x).sum().backward()
     assert net[0].weight.grad is None
     assert net[2].weight.grad.abs().sum() > 0
+    keep_until(net, net[3])
+    assert [parameter.requires_grad for parameter in net.parameters()] == [False] * 4 + [True] * 2
 
 
-def test_what_did_not_have_its_turn_is_a_relu_of_the_mean():
+def test_what_did_not_have_its_turn_is_a_relu():
     net, x = small()
-    have_turn(net, 0, x, 4)
-    run = unroll(net, x, steps=4)
-    assert list(run.spikes) == ["1.neurons"]
-    rest = analog(net[2:])(run.spikes["1.neurons"].mean(0))
-    for step in run.output:
-        torch.testing.assert_close(step, rest)
+    have_turn(net, 0, x)
+    torch.testing.assert_close(net(x), analog(net[2:])(net[:2](x)))
 
 
 def test_with_many_steps_it_is_the_network_with_relus():
-    net, x = small()
-    wanted, found = analog(net)(x), []
-    for steps in (64, 1024):
-        for number in range(2):
-            have_turn(net, number, x[:10], steps)
-        for layer in net[1::2]:
-            layer.neurons.get_buffer("fixed_theta").fill_(10.0)  # above all that comes
-        found.append(float((unroll(net, x, steps).output.mean(0) - wanted).detach().abs().max()))
-    assert found[1] < 0.01
-    assert found[1] < found[0] / 4
+    net, x = small(steps=4096)
+    wanted = analog(net)(x)
+    for number in range(2):
+        have_turn(net, number, x)
+    torch.testing.assert_close(net(x), wanted, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["tandem", "tandem-16"])
+def test_every_count_of_the_converted_network_is_that_of_the_trained_one(name):
+    generator = torch.Generator().manual_seed(3)
+    seen, x = (torch.rand(200, 1, 4, 4, generator=generator) for _ in range(2))
+    torch.manual_seed(0)
+    net = entry(name).build((1, 4, 4), 3).eval()
+    for number in range(2):
+        have_turn(net, number, seen)
+    snn = converted(net, seen)
+    steps = net[2].steps
+    assert snn.total_steps == 3 * steps
+    with torch.no_grad():
+        for schedule in ("layerwise", "clocked"):
+            torch.testing.assert_close(snn(x, scheduler=schedule), net(x), atol=1e-4, rtol=0)
+        traces = snn.trace(x)
+        for place, population in zip((2, 4), snn.graph.populations, strict=True):
+            counts = (net[: place + 1](x) / net[place].theta).round()
+            assert torch.equal(traces[population.name].spikes.float().sum(0), counts)
+            assert counts.max() == steps
 
 
 def test_a_layer_that_sends_nothing_has_a_threshold():
@@ -114,7 +136,7 @@ def stopped_at(monkeypatch, update):
     monkeypatch.setattr(Gradient, "step", counted)
 
 
-@pytest.mark.parametrize("update", [25, 45])  # in the first stage, in the second
+@pytest.mark.parametrize("update", [25, 45, 65])  # in the first stage, in the second, in the last
 def test_a_training_goes_on_in_the_middle_of_a_stage(digits, tmp_path, monkeypatch, update):
     known = entry("tandem")
     recipe = replace(known.recipe_for(200, seed=1), epochs=2, batch=20)
@@ -127,8 +149,8 @@ def test_a_training_goes_on_in_the_middle_of_a_stage(digits, tmp_path, monkeypat
     again = train(known, digits, recipe, folder=tmp_path, progress=False)
     for name, tensor in whole.system.net.state_dict().items():
         assert torch.equal(tensor, again.system.net.state_dict()[name])
-    assert len(again.history.epochs) == 4
-    assert again.history.begun == 2
+    assert len(again.history.epochs) == 6
+    assert again.history.begun == 4
     begin_again(known, tmp_path)
     assert not tmp_path.exists()
 
@@ -156,12 +178,22 @@ def test_epochs_of_earlier_stages_are_not_chosen():
     assert "begun" not in first.to_json()
 
 
+def test_what_was_trained_is_saved_as_a_network_of_counts(digits, tmp_path):
+    known = entry("tandem")
+    recipe = replace(known.recipe_for(200, seed=1), epochs=2, batch=20)
+    found = train(replace(known, ann_few=replace(recipe, epochs=3)), digits, recipe, progress=False)
+    snn = found.measurable(digits)
+    snn.save(tmp_path / "tandem.safetensors")
+    x = digits.tensors[0]
+    again = load(tmp_path / "tandem.safetensors")
+    assert again.code == Count(4)
+    assert torch.equal(again(x), snn(x))
+    torch.testing.assert_close(snn(x), found.system.net.eval()(x).detach(), atol=1e-4, rtol=0)
+
+
 def test_what_cannot_be_is_told():
     net, x = small()
     with pytest.raises(CanonicError, match="the network has 2 Tandem, there is none of number 2: count from 0"):
-        have_turn(net, 2, x, 4)
-    back = Population(IF(), Coupled(), recurrent=nn.Linear(6, 6))
-    with pytest.raises(CanonicError, match="Coupled is for populations without recurrence: take Equilibrium"):
-        unroll(nn.Sequential(back), x, 4)
-    with pytest.raises(DataError, match=r"a Mean was called outside unroll\(\) or tick\(\)"):
-        Mean()(x)
+        have_turn(net, 2, x)
+    with pytest.raises(CanonicError, match="steps of Tandem must be .* 16 is published"):
+        Tandem(0)

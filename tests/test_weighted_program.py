@@ -27,8 +27,9 @@ CODES = tuple(
     for code in map(
         code_of,
         (
-            *("rate:7", "rate:40", "signed-rate:9", "phase:3,2", "burst:6", "burst:5,9,start=0.0", "latency:8"),
-            *("exponential-latency:9", "binary:6", "binary:5,rounds=down", "few-spike:6", "few-spike:4,alpha=3.0"),
+            *("rate:7", "rate:40", "signed-rate:9", "phase:3,2", "burst:6", "burst:5,9,start=0.0", "count:6"),
+            *("latency:8", "exponential-latency:9", "binary:6", "binary:5,rounds=down", "few-spike:6"),
+            "few-spike:4,alpha=3.0",
             *(
                 "multi-threshold:4",
                 "differential:5,levels=3",

@@ -22,6 +22,7 @@ CODES = {
     "binary:4": RADIX,
     "few-spike:4": RADIX,
     "latency:5": LINEAR,
+    "count:7": ([1] * 7, [7, *[0] * 6], 7),
 }
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from canonic.codes import CSS as CSS
     from canonic.codes import Binary as Binary
     from canonic.codes import Burst as Burst
+    from canonic.codes import Count as Count
     from canonic.codes import Differential as Differential
     from canonic.codes import ExponentialLatency as ExponentialLatency
     from canonic.codes import FewSpike as FewSpike
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "codes": (
-        *("Binary", "Burst", "CSS", "Differential", "ExponentialLatency", "FewSpike", "FittedFewSpike"),
+        *("Binary", "Burst", "CSS", "Count", "Differential", "ExponentialLatency", "FewSpike", "FittedFewSpike"),
         *("GrowingBurst", "Latency", "MultiThreshold", "Phase", "Rate", "SigmaDelta", "SignedRate"),
     ),
     "conversion": ("Override", "Settings", "explain"),
@@ -57,6 +58,7 @@ __all__ = [
     "CanonicError",
     "Comparison",
     "ConversionError",
+    "Count",
     "DataError",
     "Differential",
     "Evaluation",

@@ -29,6 +29,7 @@ from canonic.codes.named import from_json as from_json
 from canonic.codes.named import named as named
 from canonic.codes.named import text_of as text_of
 from canonic.codes.phase import Phase as Phase
+from canonic.codes.rate import Count as Count
 from canonic.codes.rate import Rate as Rate
 from canonic.codes.rate import SignedRate as SignedRate
 from canonic.codes.scaled import Scaled as Scaled

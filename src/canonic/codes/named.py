@@ -12,7 +12,7 @@ from canonic.codes.fitted import FittedFewSpike
 from canonic.codes.latency import ExponentialLatency, Latency
 from canonic.codes.multi_threshold import Differential, MultiThreshold
 from canonic.codes.phase import Phase
-from canonic.codes.rate import Rate, SignedRate
+from canonic.codes.rate import Count, Rate, SignedRate
 from canonic.codes.sigma_delta import SigmaDelta
 from canonic.codes.weighted import Weighted
 from canonic.errors import CanonicError, either, nearest
@@ -20,7 +20,7 @@ from canonic.errors import CanonicError, either, nearest
 CODES: dict[str, type[Weighted]] = {
     code.name: code
     for code in (
-        *(CSS, Rate, SignedRate, Phase, Burst, GrowingBurst, Latency, ExponentialLatency),
+        *(CSS, Rate, SignedRate, Count, Phase, Burst, GrowingBurst, Latency, ExponentialLatency),
         *(Binary, FewSpike, FittedFewSpike, MultiThreshold, Differential, SigmaDelta),
     )
 }

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from canonic.checks import whole
 from canonic.codes.events import Alphabet, Firing
-from canonic.codes.weighted import Weighted
+from canonic.codes.weighted import LayerByLayer, Weighted
 
 LONGEST = 4096
 """Steps of the longest train."""
@@ -85,3 +85,39 @@ class SignedRate(Rate):
     def alphabet(self) -> Alphabet:
         """-1, 0, +1."""
         return Alphabet(signed=True)
+
+
+@dataclass(frozen=True)
+class Count(LayerByLayer):
+    """Spikes are counted: a population listens for T steps, then sends ``floor(T clip(x, 0, 1))`` spikes.
+
+    What arrives, and when, changes nothing but the sum: a layer is the quantised clipped ReLU exactly, as networks of
+    tandem learning are trained (Wu et al., arXiv 2007.01204).
+
+    Args:
+        steps: T, 1 to 4096.
+
+    Raises:
+        CanonicError: if they are out of range.
+
+    >>> import torch
+    >>> Count(steps=4).encode(torch.tensor([0.6])).flatten().tolist()
+    [1.0, 1.0, 0.0, 0.0]
+    """
+
+    name: ClassVar[str] = "count"
+    equations: ClassVar[tuple[str, str]] = ("1/T", "1")
+    source: ClassVar[str] = "Wu et al., arXiv 2007.01204"
+    steps: int = 16
+
+    def __post_init__(self) -> None:
+        whole(f"steps of the code {self.name}", self.steps, 1, LONGEST, "each layer adds as many")
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Every spike is worth 1/T."""
+        return (1 / self.steps,) * self.steps
+
+    def quantise(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Return ``floor(T x) / T``, within 0 and 1."""
+        return (x * self.steps).floor().clamp(0, self.steps) / self.steps

@@ -35,20 +35,6 @@ class Hold(nn.Module):
         return schedule.stream(rows, name).flatten(0, 1)
 
 
-class Mean(nn.Module):
-    """Ends a part in time: the mean of all steps, which what comes behind computes with once."""
-
-    def forward(self, rows: Float[Tensor, "rows *shape"]) -> Float[Tensor, "batch *shape"]:
-        """Return one row for each sample.
-
-        Raises:
-            DataError: outside a schedule.
-        """
-        schedule, name = scheduled(self)
-        schedule.after[name] = Memory(())
-        return schedule.stream(rows, name).mean(0)
-
-
 class Encode(nn.Module):
     """Turns numbers that are the same at each step into the spikes of a code or of an encoder.
 

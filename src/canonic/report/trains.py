@@ -20,7 +20,7 @@ from canonic.report.frame import asset
 
 EXAMPLES = (
     *("css:8", "css:4,silent=0,beta=4,levels=16", "css:2,silent=0,beta=16,levels=64"),
-    *("css:8,silent=0,levels=8,powers=true", "rate:8", "signed-rate:8"),
+    *("css:8,silent=0,levels=8,powers=true", "rate:8", "signed-rate:8", "count:8"),
     *("phase:8", "burst:8", "growing-burst:8", "latency:8", "exponential-latency:8,tau=2"),
     *("binary:8", "few-spike:8", "fitted-few-spike:8", "multi-threshold:8", "differential:8", "sigma-delta:8"),
 )
