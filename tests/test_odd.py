@@ -37,7 +37,7 @@ def examine(snn, x, precision):
 
 def without_programs(snn, x, precision, monkeypatch):
     for module in (native, convolution, pooling):
-        monkeypatch.setattr(module, "_program", lambda *given: None)
+        monkeypatch.setattr(module, "program", lambda source: None)
     answer = SpikingNetwork(snn.plan, {}, precision)(x)
     monkeypatch.undo()
     return answer

@@ -92,8 +92,8 @@ def closest(numbers: Float[Tensor, "*shape"], steps: int) -> Float[Tensor, ""]:
 
     It is searched among 95 parts of the largest a.
 
-    >>> round(closest(torch.tensor([0.5, 1.0, 1.5]), steps=2).item(), 2)
-    1.0
+    >>> round(closest(torch.tensor([0.3, 0.45, 1.2]), steps=2).item(), 2)
+    0.89
     """
     code, largest = Burst(steps, most=1, start=0.0), numbers.max()
     if largest <= 0:

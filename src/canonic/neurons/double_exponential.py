@@ -44,7 +44,7 @@ class DoubleExponential(Resting):
     ...     state, spikes = rule.step(state, torch.tensor([current]))
     ...     train.append((round(state.u.item(), 2), spikes.item()))
     >>> train
-    [(2.0, 0.0), (3.48, 1.0), (2.38, 0.0)]
+    [(2.0, 0.0), (3.48, 1.0), (2.42, 0.0)]
     """
 
     theta: float | Tensor = field(default=3.0, metadata=POSITIVE)
