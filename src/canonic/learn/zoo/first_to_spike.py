@@ -12,7 +12,9 @@ from math import prod
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from canonic.codes.encoders import Poisson
 from canonic.learn.losses import at_first_event, first_to_spike
+from canonic.learn.modules import Encode
 from canonic.learn.population import Population
 from canonic.learn.recipe import Optimiser, Recipe
 from canonic.learn.schedule import Run
@@ -31,13 +33,16 @@ QUIET = (-1.0, -2.0)
 """Biases that stochastic layers begin with: at rest they seldom fire."""
 
 
-def body(rule: Rule, biases: tuple[float, float] | None, shape: Shape, classes: int) -> nn.Module:
+def body(
+    rule: Rule, biases: tuple[float, float] | None, shape: Shape, classes: int, *, poisson: bool = False
+) -> nn.Module:
     """Return two linear layers, both followed by neurons; the last keep their membranes."""
     layers = nn.Linear(prod(shape), HIDDEN), nn.Linear(HIDDEN, classes)
     for layer, bias in zip(layers, biases or (), strict=False):
         nn.init.constant_(layer.bias, bias / getattr(rule, "gain", 1.0))
     hidden, outputs = Population(rule), Population(rule, membrane=True)
-    return nn.Sequential(nn.Flatten(), layers[0], hidden, layers[1], outputs)
+    encoder = [Encode(Poisson(STEPS))] if poisson else []
+    return nn.Sequential(*encoder, nn.Flatten(), layers[0], hidden, layers[1], outputs)
 
 
 def membranes(run: Run) -> Float[Tensor, "time batch classes"]:
@@ -75,15 +80,31 @@ _STOCHASTIC = Entry(
     few=Recipe(epochs=30, batch=32, optimiser=_ADAM),
 )
 
+_SURE = replace(
+    _STOCHASTIC,
+    name="first-to-spike-sure",
+    what="leaky neurons, the first output spike answers",
+    codes="direct > spikes > first event",
+    gradient="surrogate",
+    build=partial(body, SURE, None),
+    loss=entropy,
+)
+
 ENTRIES = (
     _STOCHASTIC,
+    _SURE,
     replace(
         _STOCHASTIC,
-        name="first-to-spike-sure",
-        what="leaky neurons, the first output spike answers",
-        codes="direct > spikes > first event",
-        gradient="surrogate",
-        build=partial(body, SURE, None),
-        loss=entropy,
+        name="first-to-spike-poisson",
+        what="the stochastic ones behind Poisson spikes",
+        codes="poisson > stochastic spikes > first event",
+        build=partial(body, CHANCE, QUIET, poisson=True),
+    ),
+    replace(
+        _SURE,
+        name="first-to-spike-sure-poisson",
+        what="the leaky ones behind Poisson spikes",
+        codes="poisson > spikes > first event",
+        build=partial(body, SURE, None, poisson=True),
     ),
 )
