@@ -41,6 +41,8 @@ class Poisson:
 
     Args:
         steps: T, 1 to 4096.
+        sends: in so many of them, the first; in the others it is silent, while what was sent passes through a network
+            whose neurons take a step. None is all.
 
     Raises:
         CanonicError: if they are out of range.
@@ -51,9 +53,17 @@ class Poisson:
     """
 
     steps: int = 32
+    sends: int | None = None
 
     def __post_init__(self) -> None:
         whole("steps of Poisson", self.steps, 1, LONGEST, "four times as many halve the deviation")
+        if self.sends is not None:
+            whole("sends of Poisson", self.sends, 1, self.steps, "take None for all steps")
+
+    @property
+    def sending(self) -> int:
+        """The steps in which it sends."""
+        return self.steps if self.sends is None else self.sends
 
     def encode(
         self, x: Float[Tensor, "batch *shape"], generator: torch.Generator
@@ -65,16 +75,18 @@ class Poisson:
         """
         require_range(x, -1)
         drawn = torch.rand((self.steps, *x.shape), generator=generator, device=x.device, dtype=x.dtype)
-        return (drawn < x.abs()) * x.sign()
+        spikes = (drawn < x.abs()) * x.sign()
+        spikes[self.sending :] = 0
+        return spikes
 
     def decode(self, spikes: Float[Tensor, "time batch *shape"]) -> Float[Tensor, "batch *shape"]:
-        """Return the mean of the steps."""
-        return spikes.mean(0)
+        """Return the mean of the steps in which it sends."""
+        return spikes[: self.sending].mean(0)
 
     @property
     def budget(self) -> Budget:
         """The error is the largest standard deviation, that at ``|x| = 1/2``."""
-        return Budget(self.steps, self.steps / 2, 0.5 / math.sqrt(self.steps))
+        return Budget(self.steps, self.sending / 2, 0.5 / math.sqrt(self.sending))
 
 
 @dataclass(frozen=True)

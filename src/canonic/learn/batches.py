@@ -15,6 +15,10 @@ Batch = tuple[Shaped[Tensor, "batch ..."], Shaped[Tensor, "batch ..."]]
 """Samples ``[batch, *shape]``, and their labels: classes ``[batch]``, or a class for each step ``[batch, time]``."""
 
 
+HELD = 12
+"""One sample in so many is held out, where a recipe chooses and nothing is given to choose by: 5,000 of 60,000."""
+
+
 def drawn(*parts: int) -> int:
     """Return a seed that is as by chance, for some numbers: no generator has to be kept, and any place can be resumed.
 
@@ -41,6 +45,18 @@ def taken(data: Data, places: Sequence[int] | Int[Tensor, "batch"]) -> Batch:
         return x, y
     x, y = collate([data[int(place)] for place in places])
     return x, y
+
+
+def held_out(data: TensorDataset, seed: int) -> tuple[TensorDataset, TensorDataset]:
+    """Return samples to learn from, and one in ``HELD`` of all to choose by, as a seed draws them.
+
+    >>> learnt, chosen = held_out(TensorDataset(torch.arange(24), torch.zeros(24)), seed=0)
+    >>> len(learnt), len(chosen), sorted(learnt.tensors[0].tolist() + chosen.tensors[0].tolist()) == list(range(24))
+    (22, 2, True)
+    """
+    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(drawn(seed, len(data))))
+    held = max(1, len(data) // HELD)
+    return TensorDataset(*taken(data, order[held:])), TensorDataset(*taken(data, order[:held]))
 
 
 def in_order(data: Data, batch: int, rank: int = 0, world: int = 1) -> Iterator[Batch]:

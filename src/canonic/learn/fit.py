@@ -51,8 +51,8 @@ def fit(
 
     Raises:
         DataError: if there are no samples, or labels are no classes.
-        TrainingError: if the loss or its gradient is not finite, the message says which layer overflowed; or if the
-            folder holds another training.
+        TrainingError: if the loss or its gradient is not finite, the message says which layer overflowed; if the
+            folder holds another training; or if a recipe has patience and there are no validation samples.
         StorageError: if the folder cannot be used.
         ClusterError: if another process was lost.
         KeyboardInterrupt: after Ctrl-C; it says how many epochs are kept.
@@ -70,6 +70,8 @@ def fit(
     require_labelled(train, "the training data")
     if validate is not None:
         require_labelled(validate, "the validation data")
+    elif system.recipe.patience is not None:
+        raise TrainingError("a recipe with patience ends by validation samples, and there are none: give validate=")
     group = group or workers()
     course = _Course(system, train, validate, None if folder is None else Path(folder), group, progress and group.first)
     return course.run()
@@ -94,6 +96,8 @@ class _Course:
         try:
             with advancing(epochs * updates, done * updates, shown=self.shown) as advance:
                 for number in range(done, epochs):
+                    if last.history.over(self.system.recipe.patience):
+                        break
                     last = self.after(number, last, advance)
         except BaseException as error:
             restore(self.system, last)

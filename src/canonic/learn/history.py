@@ -1,7 +1,7 @@
 """What a training was, and how it went."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 
@@ -41,9 +41,17 @@ class History:
         known = [score for score in scores if score is not None]
         return self.begun + (scores.index(max(known)) + 1 if known else len(scores))
 
+    def over(self, patience: int | None) -> bool:
+        """Say whether the last so many epochs were no better than the one that is chosen."""
+        return patience is not None and len(self.epochs) - self.chosen >= patience
+
     def then(self, stage: "History") -> "History":
         """Return the history of both, where this training was followed by another stage of it."""
         return History(stage.record, self.epochs + stage.epochs, len(self.epochs))
+
+    def knowing(self, **facts: Mapping[str, Any]) -> "History":
+        """Return the history with more in its record: what is not empty of these."""
+        return replace(self, record={**self.record, **{name: dict(known) for name, known in facts.items() if known}})
 
     @property
     def seconds(self) -> float:

@@ -25,11 +25,12 @@ class Optimiser:
         lr: learning rate, positive.
         weight_decay: times a parameter, added to its gradient.
         momentum: of "sgd", in [0, 1).
+        amsgrad: of "adam": no second moment falls (Reddi et al., arXiv 1904.09237).
         groups: (pattern, factor): parameters whose name matches have the learning rate times the factor; the first
             that matches counts.
 
     >>> Optimiser("adam", lr=0.01, groups=(("*.leak", 5.0),))
-    Optimiser(kind='adam', lr=0.01, weight_decay=0.0, momentum=0.0, groups=(('*.leak', 5.0),))
+    Optimiser(kind='adam', lr=0.01, weight_decay=0.0, momentum=0.0, groups=(('*.leak', 5.0),), amsgrad=False)
     """
 
     kind: str = "adam"
@@ -37,6 +38,7 @@ class Optimiser:
     weight_decay: float = 0.0
     momentum: float = 0.0
     groups: tuple[tuple[str, float], ...] = ()
+    amsgrad: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -48,6 +50,10 @@ class Optimiser:
                 raise CanonicError(f"{name} must be at least 0 and {_BELOW[name]}, got {value}: take 0")
         if self.momentum and self.kind != "sgd":
             raise CanonicError(f"momentum {self.momentum} is of sgd, {self.kind} has its own: leave it out")
+        if not isinstance(self.amsgrad, bool):
+            raise CanonicError(f"amsgrad must be True or False, got {self.amsgrad!r}")
+        if self.amsgrad and self.kind != "adam":
+            raise CanonicError(f"amsgrad is of adam, {self.kind} has no second moment: leave it out")
         for pattern, factor in self.groups:
             _positive(f"the factor of {pattern!r}", factor, "take 1, or leave the group out")
 
@@ -72,7 +78,7 @@ class Optimiser:
         groups = [{"params": own, "lr": self.lr * factor, "factor": factor} for factor, own in parts.items()]
         if self.kind == "sgd":
             return torch.optim.SGD(groups, self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
-        return torch.optim.Adam(groups, self.lr, weight_decay=self.weight_decay)
+        return torch.optim.Adam(groups, self.lr, weight_decay=self.weight_decay, amsgrad=self.amsgrad)
 
     def factor(self, name: str) -> float:
         """Return by what the learning rate of a parameter is multiplied."""
@@ -171,6 +177,7 @@ class Recipe:
         clip: largest norm of all gradients together; none if None.
         autocast: "bf16" computes linear maps and what follows them in bfloat16, parameters stay in fp32; None all in
             fp32.
+        patience: a training ends after so many epochs that were no better on the validation samples; None: after all.
 
     >>> recipe = Recipe(epochs=8, batch=128, optimiser=Optimiser("sgd", lr=0.1, momentum=0.9))
     >>> Recipe.from_json(recipe.to_json()) == recipe
@@ -184,8 +191,11 @@ class Recipe:
     schedule: LearningRate = field(default_factory=Cosine)
     clip: float | None = None
     autocast: str | None = None
+    patience: int | None = None
 
     def __post_init__(self) -> None:
+        if self.patience is not None:
+            whole("patience", self.patience, 1, 10**6, "take 6, or None for all epochs")
         for name, low, high, remedy in (
             ("epochs", 1, 10**6, "take 8"),
             ("batch", 1, 10**9, "take 128"),

@@ -197,7 +197,8 @@ def _placed(node: Node, modules: Mapping[str, nn.Module], code: Rate, like: Tens
 def _rule_of(module: nn.Module) -> Rule:
     """Return how a population, or an encoder, moves."""
     if isinstance(module, Encode):
-        return PoissonTrain() if isinstance(module.encoder, Poisson) else Encoded(module.encoder)
+        encoder = module.encoder
+        return PoissonTrain(encoder.sends) if isinstance(encoder, Poisson) else Encoded(encoder)
     assert isinstance(module, Population)
     return module.rule
 

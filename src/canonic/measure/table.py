@@ -60,6 +60,7 @@ def row_of(trained: Trained, snn: SpikingNetwork | Trial, test: TensorDataset, d
         "source": entry.source,
         "seed": system.recipe.seed,
         "recipe": system.recipe.to_json(),
+        **({"constants": dict(entry.constants)} if entry.constants else {}),
         "versions": trained.history.record["versions"],
         "trained_on": {name: trained.history.record["data"][name] for name in ("samples", "sha256")},
     }

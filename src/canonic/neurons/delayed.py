@@ -23,10 +23,11 @@ class Waited(NamedTuple):
 
 @dataclass(frozen=True)
 class Delayed(Resting):
-    """The neuron of STDB: ``s = H(u[t-1] / theta - 1); u = leak u[t-1] + I - theta s``.
+    """The neuron of STDB: ``s = H(u[t-1] / theta - 1); u = leak u[t-1] + I - theta s``, with ``H(0) = 0``.
 
-    Its slope, of ``u / theta - 1``, is ``alpha e^(-beta k)`` where its last spike is k steps before the step before,
-    and 0 before its first; without beta it is a triangle of height alpha (Rathi et al., arXiv 2005.01807).
+    What is taken off has no gradient. The slope, of ``u / theta - 1``, is ``alpha e^(-beta k)`` where its last spike is
+    k steps before the step before, and 0 before its first; without beta it is a triangle of height alpha (Rathi et al.,
+    arXiv 2005.01807).
 
     Args:
         leak: what is left of the membrane after a step, in (0, 1].
@@ -69,6 +70,6 @@ class Delayed(Resting):
         """Advance by one step."""
         u, since = state
         slope = triangle(self.alpha) if self.beta is None else since_spike(self.alpha, self.beta)(since)
-        s = Surrogate(slope)(u / self.theta - 1)
+        s = 1 - Surrogate(slope)(1 - u / self.theta)  # silent on the threshold; slopes are alike on both sides
         waited = torch.where(s > 0, torch.zeros_like(since), since + 1)
-        return Waited(self.leak * u + current - self.theta * s, waited), s
+        return Waited(self.leak * u + current - self.theta * s.detach(), waited), s

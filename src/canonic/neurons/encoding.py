@@ -12,7 +12,7 @@ from canonic.codes import Weighted, from_json
 from canonic.codes.encoders import RankOrder, require_range
 from canonic.codes.hybrid import HybridInput
 from canonic.errors import CanonicError
-from canonic.neurons.rules import Potential, State
+from canonic.neurons.rules import State
 
 Encoder = Weighted | RankOrder | HybridInput
 _OTHERS = {kind.__name__: kind for kind in (RankOrder, HybridInput)}
@@ -60,24 +60,36 @@ class Encoded:
         return self.encoder.encode(currents[0])
 
 
+class Sent(NamedTuple):
+    """The state of a Poisson train: no membrane, and the steps that are done."""
+
+    u: Float[Tensor, "batch *shape"]
+    done: Float[Tensor, "batch *shape"]
+
+
 @dataclass(frozen=True)
 class PoissonTrain:
     """At every step a spike of the sign of x with probability ``|x|``, as the encoder ``canonic.codes.Poisson``.
+
+    Args:
+        sends: at the first so many steps; None is all.
 
     >>> rule, x = PoissonTrain(), torch.tensor([0.5, -0.5])
     >>> rule.step(rule.rest(x), x, torch.tensor([0.4, 0.4]))[1].tolist()
     [1.0, -1.0]
     """
 
+    sends: int | None = None
+
     random: ClassVar[bool] = True
 
-    def rest(self, like: Float[Tensor, "batch *shape"]) -> Potential:
-        """Return nothing to remember."""
-        return Potential(torch.zeros_like(like))
+    def rest(self, like: Float[Tensor, "batch *shape"]) -> Sent:
+        """Return the state before the first step."""
+        return Sent(torch.zeros_like(like), torch.zeros_like(like))
 
     def step(
         self, state: State, current: Float[Tensor, "batch *shape"], draw: Float[Tensor, "batch *shape"] | None = None
-    ) -> tuple[Potential, Float[Tensor, "batch *shape"]]:
+    ) -> tuple[Sent, Float[Tensor, "batch *shape"]]:
         """Advance by one step.
 
         Raises:
@@ -86,7 +98,9 @@ class PoissonTrain:
         if draw is None:
             raise CanonicError("a step of PoissonTrain needs draw=, uniform numbers in [0, 1): torch.rand_like(x)")
         require_range(current, -1)
-        return Potential(state[0]), (draw < current.abs()) * current.sign()
+        u, done = state
+        spikes = (draw < current.abs()) * current.sign()
+        return Sent(u, done + 1), spikes if self.sends is None else spikes * (done < self.sends)
 
 
 def encoder_to_json(encoder: Encoder) -> dict[str, Any]:

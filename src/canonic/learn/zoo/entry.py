@@ -1,7 +1,7 @@
 """What a published system is, as plain data: how its network is built, run, trained and read."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -62,6 +62,7 @@ class Entry:
         converted: the spiking network that the trained network of the system becomes, as ``converted(net, x)`` with x
             some training samples, where it is converted; its accuracy is then the one of the row.
         trial: what measures the system, where it is no network of populations in steps; else None.
+        constants: numbers that its figures depend on and no recipe has, as T; record and row tell them.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Entry:
     stages: tuple[Stage, ...] = ()
     converted: Callable[[nn.Module, torch.Tensor], SpikingNetwork] | None = None
     trial: Callable[[System], Trial] | None = None
+    constants: Mapping[str, float] = field(default_factory=dict)
 
     def recipe_for(self, samples: int, seed: int) -> Recipe:
         """Return how it is trained on so many samples."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from canonic.codes import Count
 from canonic.conversion import Settings, convert
-from canonic.learn.recipe import Optimiser, Recipe
+from canonic.learn.recipe import Constant, Optimiser, Recipe
 from canonic.learn.system import Gradient, System, once
 from canonic.learn.tandem import Tandem, have_turn, keep_until, tandems
 from canonic.learn.zoo import single_spike
@@ -60,6 +60,7 @@ def converted(net: nn.Module, x: Float[Tensor, "samples *shape"]) -> SpikingNetw
 
 
 STAGES: tuple[Stage, ...] = (*(partial(layer, number) for number in range(len(HIDDEN))), output)
+_ADAM = Optimiser("adam", lr=1e-3, weight_decay=1e-5)
 _TANDEM = Entry(
     name="tandem",
     what="from an ANN, layer by layer: one more spikes, those behind it learn on its counts; 4 steps",
@@ -75,8 +76,8 @@ _TANDEM = Entry(
     loss=cross_entropy,
     readout="last",
     standardised=False,
-    recipe=Recipe(epochs=2, batch=128, optimiser=Optimiser("adam", lr=1e-3, weight_decay=1e-5)),
-    few=Recipe(epochs=10, batch=32, optimiser=Optimiser("adam", lr=1e-3, weight_decay=1e-5)),
+    recipe=Recipe(epochs=30, batch=512, optimiser=_ADAM, schedule=Constant(), patience=6),
+    few=Recipe(epochs=30, batch=32, optimiser=_ADAM, schedule=Constant(), patience=6),
     begin=begin,
     ann_recipe=single_spike.ENTRIES[0].ann_recipe,
     ann_few=single_spike.ENTRIES[0].ann_few,

@@ -11,6 +11,7 @@ from torch.utils.data import TensorDataset
 
 from canonic.datasets.labels import NO_LABEL
 from canonic.errors import DataError
+from canonic.learn.batches import held_out
 from canonic.learn.checkpoint import forget
 from canonic.learn.fit import fit
 from canonic.learn.history import History
@@ -95,7 +96,7 @@ def train(
         entry: of the zoo.
         data: samples in memory, prepared as the entry wants them.
         recipe: usually ``entry.recipe_for(len(data), seed)``.
-        validate: as for ``fit``.
+        validate: as for ``fit``; where the recipe has patience and nothing is given, one sample in 12 is held out.
         folder: for checkpoints, as for ``fit``.
         ann: whether the other network is trained too; it is in any case if the system begins from it.
         progress: show a bar, on a terminal.
@@ -109,6 +110,9 @@ def train(
     dimensions, written, remedy = DIMENSIONS[entry.kind]
     if len(shape) != dimensions:
         raise DataError(f"{entry.name} is for {entry.kind} {written}, samples have the shape {list(shape)}: {remedy}")
+    if validate is None and recipe.patience is not None:
+        data, validate = held_out(data, recipe.seed)
+        x, y = data.tensors
     system, twin, how = entry.system(shape, classes, recipe), None, None
     if ann or entry.begin is not None:
         twin = entry.same_shape(shape, classes, entry.ann_recipe_for(len(x), recipe))
@@ -119,7 +123,7 @@ def train(
     for stage, place in zip(entry.stages or (itself,), places(entry), strict=True):
         system = stage(system, x[:BEGUN])
         histories.append(fit(system, data, validate=validate, folder=folder and folder / place, progress=progress))
-    return Trained(entry, system, reduce(History.then, histories), twin, how)
+    return Trained(entry, system, reduce(History.then, histories).knowing(constants=entry.constants), twin, how)
 
 
 def itself(system: System, x: Shaped[Tensor, "batch ..."]) -> System:  # noqa: ARG001 - as of every stage
