@@ -341,6 +341,7 @@ EVERY_RULE = {
     "rank order": lambda: nn.Sequential(Encode(RankOrder(steps=5)), nn.Linear(3, 4), Population(LIF(leak=0.8))),
     "hybrid": lambda: nn.Sequential(Encode(HybridInput(steps=5)), nn.Linear(3, 4), Population(LIF(leak=0.8))),
     "poisson": lambda: nn.Sequential(Encode(Poisson(steps=5)), Dropout(0.2), nn.Linear(3, 4), Population(LIF())),
+    "poisson, then silence": lambda: nn.Sequential(Encode(Poisson(5, sends=3)), nn.Linear(3, 4), Population(LIF())),
 }
 
 

@@ -40,6 +40,14 @@ def test_poisson_draws_what_its_generator_says():
     assert not torch.equal(Poisson(8).encode(x, seeded(2)), Poisson(8).encode(x, seeded(3)))
 
 
+def test_poisson_may_be_silent_at_the_end():
+    x = torch.rand(5, 3, generator=seeded(1))
+    all_steps, some = (Poisson(8, sends).encode(x, seeded(2)) for sends in (None, 6))
+    assert torch.equal(some[:6], all_steps[:6])
+    assert not some[6:].any()
+    assert torch.equal(Poisson(8, sends=6).decode(some), some[:6].mean(0))
+
+
 @given(st.lists(st.integers(-50, 50), min_size=1, max_size=30, unique=True), st.integers(2, 40))
 def test_ranks_are_those_of_numpy_and_an_increasing_map_changes_nothing(values, steps):
     code, x = RankOrder(steps), doubles([values])
@@ -117,6 +125,7 @@ def test_a_hybrid_input_is_a_number_then_one_spike_in_its_band(steps):
     ("budget", "train"),
     [
         (Poisson(16).budget, lambda: Poisson(16).encode(UNIFORM, seeded())),
+        (Poisson(16, 9).budget, lambda: Poisson(16, 9).encode(UNIFORM, seeded())),
         (HybridInput(16).budget, lambda: HybridInput(16).encode(UNIFORM)),
         (RankOrder(16).budget, lambda: RankOrder(16).encode(UNIFORM[None]).flatten(1)),
         (ReceptiveFields(16, 5).budget, lambda: ReceptiveFields(16, 5).encode(UNIFORM)),
@@ -135,6 +144,7 @@ def test_budgets_are_those_of_uniform_numbers(budget, train):
     ("make", "message"),
     [
         (lambda: Poisson(0), "steps of Poisson must be a whole number from 1 to 4096, got 0"),
+        (lambda: Poisson(8, 9), "sends of Poisson must be a whole number from 1 to 8, got 9: take None for all steps"),
         (lambda: HybridInput(0), "steps of HybridInput must be a whole number from 1"),
         (lambda: HybridInput(4).encode(torch.tensor([1.5])), "HybridInput sends numbers from 0 to 1, got 1.5 to 1.5"),
         (lambda: RankOrder(1), "steps of RankOrder must be a whole number from 2"),

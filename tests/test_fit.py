@@ -295,6 +295,20 @@ def test_the_epoch_of_the_weights_is_chosen_on_validation_samples_alone(tmp_path
     assert same(system, again)
 
 
+def test_a_training_ends_when_its_patience_does_and_goes_on_as_it_would_have(tmp_path):
+    recipe = replace(RECIPE, epochs=60, optimiser=Optimiser("adam", lr=0.1), schedule=Constant(), patience=3)
+    validate = samples(30, seed=9)
+    system, history = trained(recipe, validate=validate, folder=tmp_path)
+    assert len(history.epochs) == history.chosen + 3 < 60
+    scores = [epoch.validation for epoch in history.epochs]
+    assert scores[history.chosen - 1] == max(scores) == accuracy(system, validate)
+    again, more = trained(recipe, validate=validate, folder=tmp_path)
+    assert same(system, again)
+    assert len(more.epochs) == len(history.epochs)
+    with pytest.raises(TrainingError, match="a recipe with patience ends by validation samples, and there are none"):
+        trained(recipe)
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
@@ -355,6 +369,23 @@ def test_an_update_is_that_of_torch():
         rate = 0.25 * (3 if name.startswith("1.") else 1)
         wanted = before[name] - rate * (gradients[name] * 0.1 / norm + 0.01 * before[name])
         assert torch.allclose(p, wanted, atol=1e-6), name
+
+
+def test_amsgrad_is_that_of_torch():
+    x, y = samples(8).tensors
+    optimiser = Optimiser("adam", lr=0.1, amsgrad=True)
+    assert Recipe.from_json(Recipe(2, 8, optimiser=optimiser).to_json()).optimiser == optimiser
+    nets = []
+    for build in (lambda net: optimiser.build(net), lambda net: torch.optim.Adam(net.parameters(), 0.1, amsgrad=True)):
+        torch.manual_seed(3)
+        net = nn.Linear(5, 3)
+        moved = build(net)
+        for power in (1.0, 0.1, 0.01):
+            moved.zero_grad()
+            (power * nn.functional.cross_entropy(net(x), y)).backward()
+            moved.step()
+        nets.append(net)
+    assert torch.equal(nets[0].weight, nets[1].weight)
 
 
 def test_bfloat16_computes_in_half_and_keeps_parameters_whole():
@@ -459,6 +490,8 @@ def test_a_recipe_is_plain_data(schedule):
         (lambda: Optimiser(lr=math.inf), "lr must be positive and finite"),
         (lambda: Optimiser("sgd", momentum=1.0), "momentum must be at least 0 and below 1, got 1"),
         (lambda: Optimiser(momentum=0.9), "momentum 0.9 is of sgd"),
+        (lambda: Optimiser("sgd", amsgrad=True), "amsgrad is of adam, sgd has no second moment: leave it out"),
+        (lambda: Recipe(1, 8, patience=0), "patience must be .* take 6, or None for all epochs"),
         (lambda: Optimiser(weight_decay=-1.0), "weight_decay must be at least 0"),
         (lambda: Optimiser(groups=(("a", 0.0),)), "the factor of 'a' must be positive"),
         (lambda: Steps((0,)), "at must be a whole number from 1"),

@@ -1,17 +1,22 @@
 """Conversion, then training in time: thresholds, slopes since the last spike, what is kept."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils.data import TensorDataset
 
 from canonic.codes.encoders import Poisson
-from canonic.learn import Delayed, Dropout, Encode, Integrator, Population, as_network, unroll
+from canonic.learn import Delayed, Dropout, Encode, Integrator, Population, Recipe, as_network, unroll
 from canonic.learn.hybrid import balance
 from canonic.learn.zoo import entry
+from canonic.learn.zoo.stdb import PASSING, STEPS, of
+from canonic.learn.zoo.training import train
+from canonic.measure.table import row_of
 from canonic.neurons.surrogate import since_spike
 
 LEAK_FREE = Delayed(leak=1.0, theta=0.8)
@@ -55,6 +60,16 @@ def test_before_its_first_spike_a_neuron_has_no_slope_but_a_triangle_has():
     assert torch.equal(since_spike(0.3, 0.0)(torch.tensor([1.0, math.inf]))(torch.ones(2)), torch.tensor([0.3, 0.0]))
 
 
+def test_a_neuron_on_its_threshold_is_silent_and_what_is_taken_off_has_no_gradient():
+    for u, spikes in ((0.8, 0.0), (0.8 + 1e-6, 1.0), (0.7, 0.0)):
+        state = LEAK_FREE.rest(torch.zeros(1, dtype=torch.float64))._replace(u=torch.tensor([u], dtype=torch.float64))
+        assert LEAK_FREE.step(state, torch.zeros(1, dtype=torch.float64))[1].item() == spikes
+    rule, start = Delayed(theta=0.8, beta=None), torch.tensor([0.9], requires_grad=True)
+    after, _ = rule.step(rule.rest(start)._replace(u=start), torch.zeros(1))
+    after.u.sum().backward()
+    assert start.grad.item() == 1.0
+
+
 def layered():
     torch.manual_seed(2)
     pair = (Population(Delayed(theta=torch.ones(()))) for _ in range(2))
@@ -91,5 +106,29 @@ def test_the_network_begins_from_the_other_and_keeps_its_thresholds():
     entry("stdb-low").begin(low, ann, x)
     assert torch.equal(net[2].weight, ann[1].weight)
     assert float(low[3].rule.theta) == pytest.approx(float(net[3].rule.theta) / 2)
-    form = as_network(net, x[:2], 8, readout="last", seed=0).graph.populations[1].neurons.rule
+    form = as_network(net, x[:2], readout="last", seed=0).graph.populations[1].neurons.rule
     assert (form.values["theta"], form.values["leak"]) == (pytest.approx(float(net[3].rule.theta)), 1.0)
+
+
+def test_the_last_spikes_of_the_input_reach_the_output():
+    """Behind the last step of the input each hidden layer takes one more, and nothing arrives after these."""
+    known, x = entry("stdb"), torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    net, ann = known.build((1, 8, 8), 10).eval(), known.ann((1, 8, 8), 10)
+    known.begin(net, ann, x)
+    run = known.forward(net, x, 3)
+    assert run.output.shape[0] == STEPS + PASSING
+    events = [train.sum((1, 2)).tolist() for name, train in run.spikes.items() if name in ("3", "6")]
+    for layer, sent in enumerate(events, start=1):
+        assert not any(sent[:layer])
+        assert sent[STEPS + layer - 1] > 0
+
+
+def test_what_its_figures_depend_on_stands_in_the_record():
+    data = TensorDataset(torch.rand(30, 1, 4, 4), torch.arange(30) % 3)
+    known = replace(of("linear", 0.5, steps=4), ann_few=Recipe(epochs=1, batch=10))
+    found = train(known, data, Recipe(epochs=1, batch=10), progress=False)
+    assert found.history.record["constants"] == {"factor": 0.5, "T": 4, "leak": 1.0}
+    snn = found.measurable(data)
+    assert snn.total_steps == 4 + PASSING
+    assert row_of(found, snn, data, "few")["constants"] == {"factor": 0.5, "T": 4, "leak": 1.0}
+    assert snn.record["training"]["record"]["constants"]["T"] == 4

@@ -139,7 +139,7 @@ def stopped_at(monkeypatch, update):
 @pytest.mark.parametrize("update", [25, 45, 65])  # in the first stage, in the second, in the last
 def test_a_training_goes_on_in_the_middle_of_a_stage(digits, tmp_path, monkeypatch, update):
     known = entry("tandem")
-    recipe = replace(known.recipe_for(200, seed=1), epochs=2, batch=20)
+    recipe = replace(known.recipe_for(200, seed=1), epochs=2, batch=19)  # of 184 samples: 10 updates
     known = replace(known, ann_few=replace(recipe, epochs=1))
     whole = train(known, digits, recipe, progress=False)
     with monkeypatch.context() as patch:
@@ -182,6 +182,7 @@ def test_what_was_trained_is_saved_as_a_network_of_counts(digits, tmp_path):
     known = entry("tandem")
     recipe = replace(known.recipe_for(200, seed=1), epochs=2, batch=20)
     found = train(replace(known, ann_few=replace(recipe, epochs=3)), digits, recipe, progress=False)
+    assert [found.history.record[part]["samples"] for part in ("data", "validation")] == [184, 16]  # held out
     snn = found.measurable(digits)
     snn.save(tmp_path / "tandem.safetensors")
     x = digits.tensors[0]

@@ -50,8 +50,6 @@ class Optimiser:
                 raise CanonicError(f"{name} must be at least 0 and {_BELOW[name]}, got {value}: take 0")
         if self.momentum and self.kind != "sgd":
             raise CanonicError(f"momentum {self.momentum} is of sgd, {self.kind} has its own: leave it out")
-        if not isinstance(self.amsgrad, bool):
-            raise CanonicError(f"amsgrad must be True or False, got {self.amsgrad!r}")
         if self.amsgrad and self.kind != "adam":
             raise CanonicError(f"amsgrad is of adam, {self.kind} has no second moment: leave it out")
         for pattern, factor in self.groups:
