@@ -40,7 +40,7 @@ class Delayed(Resting):
 
     >>> rule, state, train = Delayed(), Delayed().rest(torch.zeros(1)), []
     >>> for _ in range(4):
-    ...     state, spikes = rule.step(state, torch.tensor([0.5]))
+    ...     state, spikes = rule.step(state, torch.tensor([0.6]))
     ...     train.append(spikes.item())
     >>> train
     [0.0, 0.0, 1.0, 0.0]
