@@ -24,7 +24,7 @@ from canonic.cli.demo import TRAINED, train
 from canonic.datasets import open_data, sample
 from canonic.report import save_figure
 from canonic.report.codespicture import codes_compared
-from canonic.sweep.comparison import HEADINGS, Comparison, Row
+from canonic.sweep.comparison import Comparison, Row
 
 RESULTS = Path(__file__).parent / "results" / "codes.json"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "codes.md"
@@ -107,7 +107,7 @@ def measure(name: str, again: Sequence[str] = ()) -> None:
 
 def table(found: Comparison) -> Iterator[str]:
     """Yield the lines of a network's table; seconds depend on what else ran."""
-    yield from rows(HEADINGS[:-1], (row.cells()[:-1] for row in found.rows))
+    yield from rows(found.headings[:-1], (cells[:-1] for cells in found.cells))
     yield ""
     yield f"({found.caption}.)"
 

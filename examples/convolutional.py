@@ -1,4 +1,4 @@
-"""Two small CNNs for grey pictures of 28 x 28 pixels: a ConvNeXt and a MobileNet."""
+"""Three small CNNs for grey pictures of 28 x 28 pixels: a ConvNeXt, a MobileNet and a VGG."""
 
 import torch
 from torch import Tensor, nn
@@ -105,3 +105,21 @@ class MobileNet(nn.Sequential):
                 channels = width
         head = [*_convolution(channels, features, 1), nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
         super().__init__(*_convolution(1, stem, 3, stride=2), nn.ReLU6(), *blocks, *head, nn.Linear(features, CLASSES))
+
+
+class VGG(nn.Sequential):
+    """Stages of two convolutions, each before a maximum over windows (Simonyan and Zisserman, 2015), with batch norm.
+
+    Args:
+        widths: channels of each stage.
+        features: between the last stage and the classes.
+    """
+
+    def __init__(self, widths: tuple[int, ...], features: int) -> None:
+        layers: list[nn.Module] = []
+        for before, width in zip((1, *widths), widths, strict=False):
+            layers += [*_convolution(before, width, 3), nn.ReLU(), *_convolution(width, width, 3), nn.ReLU()]
+            layers.append(nn.MaxPool2d(2))
+        pixels = (28 // 2 ** len(widths)) ** 2
+        head = [nn.Flatten(), nn.Linear(pixels * widths[-1], features), nn.ReLU(), nn.Linear(features, CLASSES)]
+        super().__init__(*layers, *head)

@@ -1,4 +1,4 @@
-"""Train one of the three networks on Fashion-MNIST (Xiao et al., 2017): ``python -m examples.fashion_mnist vit``.
+"""Train one of the four networks on Fashion-MNIST (Xiao et al., 2017): ``python -m examples.fashion_mnist vit``.
 
 The pictures are expected in the folder shared/data/fashion-mnist beside this project, or in one given second.
 """
@@ -45,6 +45,7 @@ RECIPES = {
     "vit": Recipe(epochs=12, batch=32, rate=1e-3),
     "convnext": Recipe(epochs=8, batch=128, rate=4e-3, bfloat16=True),
     "mobilenet": Recipe(epochs=8, batch=64, rate=4e-3),
+    "vgg": Recipe(epochs=5, batch=64, rate=2e-3),
 }
 
 

@@ -191,6 +191,7 @@ WRONG_USE = [
     (("sweep", "net:make", *SWEEP, "-T", "4,x"), "invalid literal for int() with base 10: 'x'"),
     (("sweep", "net:make", *SWEEP, "-k", "1,few"), "--silent must be a whole number or auto, got 'few'"),
     (("sweep", "net:make", *SWEEP, "--threshold", "best"), "threshold must be one of"),
+    (("sweep", "net:make", *SWEEP, "--energy", "joule"), "horowitz45, traffic45, tiled45, got 'joule'"),
     (("nothing",), "No such command 'nothing'"),
 ]
 

@@ -9,10 +9,11 @@ from torch import nn
 
 from canonic import CSS, CanonicError, DataError, Rate, compare, convert, evaluate
 from canonic.codes import CODES, code_of, text_of
+from canonic.measure.energy import MODELS
 from canonic.report import save_figure
 from canonic.report.codespage import comparison_page
 from canonic.report.codespicture import codes_compared, curve_of
-from canonic.sweep.comparison import HEADINGS, Comparison, Row
+from canonic.sweep.comparison import Comparison, Row
 from tests.commands import run
 
 NET = """
@@ -85,10 +86,11 @@ def test_events_that_differ_in_size_have_two_figures(compared):
     assert css.sized_energy is None
     assert css.additions == css.event_additions
     assert graded.event_additions < graded.additions
-    assert graded.sized_energy.keys() == graded.energy.keys() == {"horowitz45", "traffic45"}
-    heads = dict(zip(HEADINGS, graded.cells(), strict=True))
+    assert graded.sized_energy.keys() == graded.energy.keys() == set(MODELS)
+    heads = dict(zip(compared.headings, graded.cells(compared.models), strict=True))
     assert heads["uJ"].split(" / ") == [f"{e['horowitz45']:.3g}" for e in (graded.energy, graded.sized_energy)]
-    assert "/" not in "".join(css.cells())
+    assert "/" not in "".join(css.cells(MODELS))
+    assert heads["uJ, on a tile"].startswith(f"{graded.energy['tiled45']:.3g} / ")
 
 
 def test_a_page_holds_every_row_and_loads_nothing(compared):
@@ -105,10 +107,14 @@ def test_a_page_holds_every_row_and_loads_nothing(compared):
 
 def test_without_labels_the_curves_are_ratios():
     x = torch.randn(32, 4)
-    found = compare(gelu(), [x], [x], ("css:6", "css:5,silent=0"), progress=False)
+    found = compare(gelu(), [x], [x], ("css:6", "css:5,silent=0"), energy=("tiled45",), progress=False)
+    assert found.headings[-2:] == ("uJ, on a tile", "seconds")
+    assert found.rows[0].energy.keys() == {"tiled45"}
     assert found.source_accuracy is None
     assert curve_of(found.rows[0])[-1] == (7, found.rows[0].snr_db)
-    assert "output against the source (dB)" in comparison_page(found, "no labels")
+    page = comparison_page(found, "no labels")
+    assert "output against the source (dB)" in page
+    assert "energy a sample by tiled45" in page
     assert codes_compared(found).axes[0].get_ylabel() == "output against the source (dB)"
 
 

@@ -139,7 +139,7 @@ def test_what_a_maximum_and_a_function_remember_is_counted():
 
 @pytest.mark.parametrize("wrong", [["foo"], "foo", ["horowitz45", "joule"]])
 def test_unknown_models_are_refused(wrong):
-    with pytest.raises(DataError, match="energy must be a list of horowitz45 and traffic45, got"):
+    with pytest.raises(DataError, match="energy must be a list of horowitz45, traffic45, tiled45, got"):
         require_models(wrong)
 
 

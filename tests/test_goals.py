@@ -203,6 +203,7 @@ def test_texts_stand_for_goals():
         ("agrement=0.99", "did you mean agreement="),
         ("agreement", "agreement=0.99"),
         ("minimise=evnts", "did you mean events"),
+        ("energy=tiled", "did you mean tiled45"),
         ("energy=traffic", "did you mean traffic45"),
         ("agreement=99", "0.99 is 99 %"),
         ("accuracy=0.9", "at most half a point less"),

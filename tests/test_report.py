@@ -42,11 +42,12 @@ def test_the_figures_of_the_first_five_seconds():
     assert "Steps 10 T = 8 digits after 2 silent steps of depth 2; first answer at step 3" in text
     assert "Spikes per neuron" in text
     assert "Energy, spiking against source, fp32: compute only 0.448 × source, fp32: with memory 2.23 ×" in text
+    assert "source, fp32: on a tile" in text
     assert (
         "quantised to 8 bits, zeros skipped: compute only 16.5 × quantised to 8 bits, zeros skipped: with memory"
         in text
     )
-    assert "Estimated by horowitz45 and traffic45; above 1 is a loss." in text
+    assert "Estimated by horowitz45, traffic45, tiled45; above 1 is a loss." in text
 
 
 def test_no_row_of_an_energy_model_is_hidden_and_losses_are_said():
@@ -54,7 +55,7 @@ def test_no_row_of_an_energy_model_is_hidden_and_losses_are_said():
     for name, model in made_up(POPULATIONS)["energy"]["models"].items():
         assert f"Model {name}." in text
         for row in model["rows"]:
-            assert html.count(f'<th scope="row">{text_of_form(row)}</th>') == 2  # once for each model
+            assert html.count(f'<th scope="row">{text_of_form(row)}</th>') == 3  # once for each model
     assert "By the model horowitz45 the spiking network takes more energy than 2 of 4 others" in text
     assert (
         "a loss: 16.5 times more than quantised to 8 bits, zeros skipped; spiking is 0.02 points more accurate" in text
@@ -62,7 +63,7 @@ def test_no_row_of_an_energy_model_is_hidden_and_losses_are_said():
     assert "a gain: 2.2 times less than source, fp32; spiking is 0.26 points less accurate" in text
     losses = re.findall('<div class="lost"><dt>([^<]*)</dt>', html)  # a loss stands at the top, too, as large as a gain
     assert losses[0] == "source, fp32: with memory"
-    assert len(losses) == 3
+    assert len(losses) == 5
     assert "Estimates: operations that were counted, times the energy of one. No chip was measured." in text
     assert "* Other codes are measured on 1,000 of the samples" in text
 

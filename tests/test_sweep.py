@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -73,14 +74,14 @@ def test_a_setting_gives_what_convert_and_evaluate_give(whole):
     assert {**outcome.evaluation, "latency": None} == {**wanted, "latency": None}
     assert outcome.accuracy == wanted["accuracy"]["network"]
     assert outcome.total_steps == snn.total_steps
-    assert outcome.energy > 0
+    assert outcome.energy("traffic45") > outcome.energy("tiled45") > outcome.energy() > 0
 
 
 def test_a_setting_that_cannot_be_is_recorded_with_its_reason(whole):
     refused = [outcome for outcome in whole[0].outcomes if outcome.evaluation is None]
     assert [str(o.setting) for o in refused] == ["T2-k3-phi0.5-mse-fp32", "T2-k3-phi0.5-mse-int8"]
     assert "silent must be a whole number from 0 to 2, got 3" in refused[0].refused
-    assert (refused[0].accuracy, refused[0].energy, refused[0].total_steps) == (None, None, None)
+    assert (refused[0].accuracy, refused[0].energy(), refused[0].total_steps) == (None, None, None)
 
 
 class Interrupted:
@@ -277,6 +278,7 @@ def test_the_front_is_what_nothing_beats(points):
 
 def outcome(steps, accuracy, energy):
     rows = [{"id": "source_fp32", "total": 99.0}, {"id": "spiking", "total": energy}]
+    tiled = [{"id": "spiking", "total": 9.0 - energy}]
     found = {
         "network": {"total_steps": steps},
         "data": {"sha256": "0"},
@@ -284,7 +286,7 @@ def outcome(steps, accuracy, energy):
         "output": "output",
         "outputs": {"output": {"agreement": 1.0}},
         "error": {"snr_db": None},
-        "energy": {"models": {"horowitz45": {"rows": rows}}},
+        "energy": {"models": {"horowitz45": {"rows": rows}, "tiled45": {"rows": tiled}}},
     }
     return Outcome(Setting(steps), found, "", {})
 
@@ -294,6 +296,9 @@ def test_both_fronts_are_marked_and_drawn(tmp_path):
     rows = found.to_json()
     assert [row["on_front_of_steps"] for row in rows] == [True, True, False, False]
     assert [row["on_front_of_energy"] for row in rows] == [True, False, True, False]
+    tiled = replace(found, model="tiled45")
+    assert [row["on_front_of_energy"] for row in tiled.to_json()] == [False, True, False, True]
+    assert pareto_fronts(tiled).axes[0].get_xlabel() == "energy a sample (uJ), estimated by tiled45"
     figure = pareto_fronts(found, "test")
     save_figure(figure, tmp_path / "f.png")
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
@@ -324,5 +329,8 @@ def test_the_command_under_torchrun_prints_once_and_what_one_process_prints(tmp_
     assert two.stdout == alone.stdout.replace("alone", "two")
     assert without_times(tmp_path / "two") == without_times(tmp_path / "alone")
     assert (tmp_path / "two" / "fronts.png").exists()
-    rows = json.loads(CliRunner().invoke(app, [*options, "--out", "two", "--json"]).stdout)
+    rows = json.loads(CliRunner().invoke(app, [*options, "--out", "two", "--energy", "tiled45", "--json"]).stdout)
+    kept = [json.loads(path.read_text()) for path in (tmp_path / "two").glob("*.json")]
+    models = [found["evaluation"]["energy"]["models"] for found in kept if "evaluation" in found]
+    assert {row["energy"] for row in rows} == {model["tiled45"]["rows"][0]["total"] for model in models}
     assert [(row["steps"], row["silent"]) for row in rows] == [(2, 1), (2, "auto"), (4, 1), (4, "auto")]

@@ -22,6 +22,7 @@ def compare(
     codes: Annotated[str, typer.Option(help="Codes with their parameters, as 'css:8 rate:32'; else the usual.")] = "",
     classes: o.Classes = "",
     output: o.Output = None,
+    energy: o.Energy = "",
     limit: o.Limit = None,
     batch_size: o.BatchSize = 100,
     mean: o.Mean = "",
@@ -44,12 +45,13 @@ def compare(
 
     with o.usage():
         named = codes_in(codes) or USUAL
+        models = o.energy_models(energy)
     if report:
         bundle()  # what is not installed is said before minutes of measuring
     source = t.Source(model, weights, o.preprocessing(mean, std, size, grey), calibration, data)
     opened = t.opened(source, t.Asked(classes, output, limit, batch_size))
     with t.kept():
-        found = run(*opened, named, folder=out, output=output)
+        found = run(*opened, named, folder=out, output=output, energy=models)
     finish()
     if workers().first:
         title = f"{model} on {data}"
@@ -64,9 +66,8 @@ def compare(
 
 def _print(found: "Comparison", out: Path) -> None:
     from canonic.cli.terminal import columns, tell
-    from canonic.sweep.comparison import HEADINGS
 
-    table = columns(HEADINGS)
-    for row in found.rows:
-        table.add_row(*row.cells(), style="dim" if row.refused else "")
+    table = columns(found.headings)
+    for row, cells in zip(found.rows, found.cells, strict=True):
+        table.add_row(*cells, style="dim" if row.refused else "")
     tell(table, found.caption, *found.refusals, f"{out}: comparison.json, codes.png, and all measures of each code")

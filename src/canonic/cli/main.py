@@ -2,7 +2,7 @@
 
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -108,6 +108,7 @@ def evaluate(
     size: o.Size = None,
     grey: o.Grey = False,
     output: o.Output = None,
+    energy: o.Energy = "",
     source: Annotated[bool, typer.Option(help="Compare with the source network; it is one pass more.")] = True,
     baselines: o.Baselines = 0,
     as_json: o.Json = False,
@@ -120,11 +121,12 @@ def evaluate(
     from canonic.cli.provenance import made, told
     from canonic.measure import evaluate as measure
 
-    snn = open_network(network)
+    models, snn = o.energy_models(energy), open_network(network)
     prepare = o.remembered(snn, mean, std, size, grey)
     samples = d.labelled_samples(snn, data, prepare, limit, names_of(snn, classes, output), output)
     batches = to_the_end(d.batches(samples, batch_size))
-    evaluation = measure(snn, batches, output=output, reference="source" if source else None, baselines=baselines)
+    reference: Literal["source"] | None = "source" if source else None
+    evaluation = measure(snn, batches, output=output, reference=reference, energy=models, baselines=baselines)
     finish()
     if as_json:
         print_json({**evaluation.to_json(), "made": made(data)})

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from canonic.codes import CSS, Weighted
     from canonic.datasets import Preprocessing
     from canonic.learn.zoo.trial import ZooTrial
+    from canonic.measure.energy import Model as EnergyModel
     from canonic.network import SpikingNetwork
 
 Model = Annotated[str, typer.Argument(help="file.pt2, or package.module:function that returns the network.")]
@@ -31,6 +32,8 @@ BatchSize = Annotated[int, typer.Option(min=1, help="Samples at once.")]
 Baselines = Annotated[
     int, typer.Option(min=0, help="Measure a quantised network and a rate code too, on about so many samples.")
 ]
+ENERGY = "horowitz45 (arithmetic), traffic45 (memory too), tiled45 (membranes at the adders)"
+Energy = Annotated[str, typer.Option(help=f"Models of the energy, with commas between: {ENERGY}; all if left out.")]
 Output = Annotated[
     str | None,
     typer.Option(help="Of a network with several outputs, the one that labels are of, as logits or boxes.0."),
@@ -75,6 +78,22 @@ def numbers(text: str) -> tuple[float, ...]:
     """Return the numbers in a list such as ".485,.456,.406"."""
     with usage():
         return tuple(float(part) for part in text.split(",") if part.strip())
+
+
+def energy_models(text: str) -> "tuple[EnergyModel, ...]":
+    """Return the models of energy in a list such as "traffic45,tiled45"; all if it is empty."""
+    from canonic.measure.energy import MODELS, require_models
+
+    with usage():
+        return require_models([part.strip() for part in text.split(",") if part.strip()] or MODELS)
+
+
+def energy_model(text: str) -> "EnergyModel":
+    """Return the model of energy of this name."""
+    from canonic.measure.energy import require_models
+
+    with usage():
+        return require_models([text])[0]
 
 
 def sizes(text: str) -> tuple[int, ...]:

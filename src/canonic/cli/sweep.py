@@ -42,6 +42,7 @@ def sweep(
         int | None,
         typer.Option(min=1, help="Search which layers get which of the codes: few events in so many total steps."),
     ] = None,
+    energy: Annotated[str, typer.Option(help=f"Model of the energy that is compared: {o.ENERGY}.")] = "horowitz45",
     as_json: o.Json = False,
 ) -> None:
     """Convert and measure a network in all combinations of settings; find those that no other beats."""
@@ -52,6 +53,7 @@ def sweep(
     from canonic.sweep import sweep as run
 
     family = {"steps": steps, "silent": silent, "phi": phi, "beta": beta, "levels": levels}
+    compared_by = o.energy_model(energy)
     settings = _settings(codes, family, _words(threshold), _words(precision))
     source = t.Source(model, weights, o.preprocessing(mean, std, size, grey), calibration, data)
     asked = t.Asked(classes, output, limit, batch_size)
@@ -60,7 +62,7 @@ def sweep(
         return
     opened = t.opened(source, asked)
     with t.kept():
-        found = run(*opened, settings, out, output=output)
+        found = run(*opened, settings, out, output=output, energy=compared_by)
     finish()
     if workers().first:
         save_figure(pareto_fronts(found, f"{model} on {data}"), out / "fronts.png")
@@ -110,7 +112,7 @@ def _print(found: "Sweep", out: Path, *, as_json: bool) -> None:
         *([f"SEEN BEFORE: {seen}"] if seen else []),
         table,
         *(f"{outcome.setting} was refused: {outcome.refused}" for outcome in found.outcomes if outcome.refused),
-        "energy: estimated, of the arithmetic for one sample; not beaten in energy, or in steps: no other setting has "
+        f"energy: estimated by {found.model} for one sample; not beaten in energy, or in steps: no other setting has "
         f"as much {wanted} for less; {out}: a file with all measures of each setting, and fronts.png",
     )
 
@@ -131,8 +133,9 @@ def _measures(found: "Sweep") -> dict[str, list[str]]:
 def _row(outcome: "Outcome", found: "Sweep", measured: tuple[str, ...]) -> tuple[str, ...]:
     s = outcome.setting
     setting = (s.text.replace(",", ", "), s.threshold, s.precision)
-    if outcome.evaluation is None or outcome.energy is None:
+    energy = found.energy(outcome)
+    if energy is None:
         return (*setting, "refused", *measured, "", "")
     fronts = {"energy": found.saving_energy, "steps": found.saving_steps}
     best = ", ".join(name for name, front in fronts.items() if outcome in front)
-    return (*setting, str(outcome.total_steps), *measured, f"{outcome.energy:.4g}", best)
+    return (*setting, str(outcome.total_steps), *measured, f"{energy:.4g}", best)

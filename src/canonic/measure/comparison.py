@@ -1,6 +1,6 @@
 """The energy of a spiking network beside that of the same network in other forms, each with its accuracy."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -8,6 +8,7 @@ from canonic.measure.baselines import Baselines
 from canonic.measure.counts import Operations
 from canonic.measure.energy import FLOATS, INTEGERS, Arithmetic, Work, arithmetic_of, compute, traffic, whole
 from canonic.measure.facts import Facts
+from canonic.measure.tiled import tile
 from canonic.words import counted
 
 if TYPE_CHECKING:
@@ -49,10 +50,13 @@ def energy_rows(evaluation: "Evaluation", model: str) -> list[dict[str, Any]]:
 
     Args:
         evaluation: of the network.
-        model: "horowitz45" counts the arithmetic, "traffic45" what moves to and from memory too.
+        model: "horowitz45" counts the arithmetic, "traffic45" and "tiled45" what moves to and from memory too.
     """
     return [_row(form, model) for form in (*forms(evaluation), *_baselines(evaluation))]
 
+
+MEMORY: Mapping[str, Callable[[Work, Arithmetic], float]] = {"traffic45": traffic, "tiled45": tile}
+"""What moves to and from memory, by the models that count it."""
 
 Works = list[tuple[Work, Arithmetic]]
 """The work of each layer, with what it computes with."""
@@ -75,7 +79,7 @@ def forms(evaluation: "Evaluation") -> Iterator[Form]:
 
 def _row(form: Form, model: str) -> dict[str, Any]:
     arithmetic = sum(compute(work, kind) for work, kind in form.works)
-    memory = sum(traffic(work, kind) for work, kind in form.works) if model == "traffic45" else None
+    memory = sum(MEMORY[model](work, kind) for work, kind in form.works) if model in MEMORY else None
     return {
         "id": form.id,
         **form.sizes,
@@ -173,12 +177,12 @@ def all_of(made: Operations) -> Operations:
 def _work(network: Facts, name: str, made: Operations, samples: int) -> Work:
     size = network.sizes[name]
     return Work(
-        name=name,
         additions=made.additions / samples,
         multiplications=made.multiplications / samples,
         weights=size.weights,
         inputs=size.inputs,
         outputs=size.outputs,
+        reuse=size.reuse,
     )
 
 

@@ -1,6 +1,6 @@
 """Energy as a model: counted operations, times what one of them costs in a 45 nm process. An estimate, not a measure.
 
-Two models, both with the constants of M. Horowitz, "Computing's energy problem", ISSCC 2014 (45 nm, 0.9 V):
+Three models, all with the constants of M. Horowitz, "Computing's energy problem", ISSCC 2014 (45 nm, 0.9 V):
 
 horowitz45   the arithmetic alone:  E = ACs e_add + MACs (e_mul + e_add) + membrane updates e_add
 traffic45    the same, and what moves between memory and arithmetic, after Lemaire et al. ("An analytical estimation of
@@ -9,6 +9,7 @@ traffic45    the same, and what moves between memory and arithmetic, after Lemai
              MAC and writes each output once; a spiking one reads a weight, and reads and writes a membrane, for each
              spike and synapse, reads and writes every membrane and other state at every step, and writes every spike
              as an address that each layer behind it reads.
+tiled45      the same arithmetic, and what moves where membranes stay at the adders: ``canonic.measure.tiled``.
 
 Where events differ in size there are two chips. One has unary events: an event of several units is so many of them. On
 the other an event carries its size, and its synapse scales the weight by it: a shift where all sizes are powers of two,
@@ -23,10 +24,15 @@ from math import ceil, log2
 from typing import Any, Literal, get_args
 
 from canonic.errors import DataError
+from canonic.measure.reuse import ONCE, Reuse
 from canonic.network.graph import Precision
 
 HOROWITZ = "M. Horowitz, Computing's energy problem (and what we can do about it), ISSCC 2014: 45 nm, 0.9 V"
-SOURCES = {"horowitz45": HOROWITZ, "traffic45": f"{HOROWITZ}; memory traffic after Lemaire et al., ICONIP 2022"}
+SOURCES = {
+    "horowitz45": HOROWITZ,
+    "traffic45": f"{HOROWITZ}; memory traffic after Lemaire et al., ICONIP 2022",
+    "tiled45": f"{HOROWITZ}; membranes stay at the adders of a tile of 16 x 16 lanes",
+}
 
 ADD = {"int8": 0.03, "int32": 0.1, "fp16": 0.4, "fp32": 0.9}
 MULTIPLY = {"int8": 0.2, "int32": 3.1, "fp16": 1.1, "fp32": 3.7}
@@ -35,7 +41,7 @@ MULTIPLY = {"int8": 0.2, "int32": 3.1, "fp16": 1.1, "fp32": 3.7}
 ACCESS = ((8 * 1024, 10.0), (32 * 1024, 20.0), (1024 * 1024, 100.0))
 """Bytes of a memory on the chip, and picojoules of an access of 64 bits; straight lines in between and beyond."""
 
-Model = Literal["horowitz45", "traffic45"]
+Model = Literal["horowitz45", "traffic45", "tiled45"]
 MODELS: tuple[Model, ...] = get_args(Model)
 
 
@@ -94,7 +100,7 @@ class Work:
         readers: of the spikes.
         event_driven: whether sums are kept in memory between two operations, as membranes are.
         magnitudes: the sizes of the events that make the additions, and of the spikes, largest first.
-        name: of the layer; "" of what is none.
+        reuse: of its weights and inputs.
     """
 
     additions: float = 0.0
@@ -107,7 +113,7 @@ class Work:
     readers: int = 1
     event_driven: bool = False
     magnitudes: tuple[float, ...] = (1.0,)
-    name: str = ""
+    reuse: Reuse = ONCE
 
 
 def compute(work: Work, kind: Arithmetic) -> float:
@@ -159,7 +165,7 @@ def require_models(models: Sequence[str]) -> tuple[Model, ...]:
     """Return the models of these names; raise a DataError if there is no such model."""
     for name in [models] if isinstance(models, str) else models:
         if name not in MODELS:
-            raise DataError(f"energy must be a list of {' and '.join(MODELS)}, got {name!r}")
+            raise DataError(f"energy must be a list of {', '.join(MODELS)}, got {name!r}")
     return tuple(name for name in MODELS if name in ([models] if isinstance(models, str) else models))
 
 

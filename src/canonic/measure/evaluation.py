@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 from canonic.cluster import Workers, workers
 from canonic.codes import CSS
 from canonic.datasets.digests import Digest, hashed
-from canonic.errors import DataError
+from canonic.errors import DataError, either
 from canonic.learn.outcome import Trial
 from canonic.measure.baselines import Judge, Others, measure_baselines, others_of
 from canonic.measure.counts import Compared, Counts
@@ -32,7 +32,7 @@ from canonic.measure.tally import (
     seen_of,
     value_counter,
 )
-from canonic.measure.trial import measure_trial_batch, trial_facts
+from canonic.measure.trial import TRIAL_MODELS, measure_trial_batch, trial_facts
 from canonic.network import SpikingNetwork
 from canonic.network.batch import described, named_in, parted, require_batches
 from canonic.network.description import known_samples
@@ -72,7 +72,7 @@ def evaluate(
         reference: the network to compare with: "source" is the source network, computed on the network's own graph;
             the operations of another one are not counted. None compares with nothing, as if the network was trained in
             spikes: it is a pass less, and there is no agreement, no error against a source and no energy of one.
-        energy: the models by which energy is estimated.
+        energy: the models by which energy is estimated, as far as they are of such a network.
         baselines: about how many samples a quantised network and a rate code are measured on too, for a classifier:
             whole batches, evenly spaced. They take some 100 passes of the source network. For networks in CSS only:
             ``compare`` measures other codes.
@@ -80,7 +80,7 @@ def evaluate(
         progress: show a progress bar, on a terminal.
 
     Raises:
-        DataError: if there is no data, or the network or a label does not fit.
+        DataError: if there is no data, the network or a label does not fit, or no model of energy is of such a network.
         ClusterError: if another process was lost.
     """
     if not isinstance(snn, SpikingNetwork | Trial):
@@ -92,13 +92,31 @@ def evaluate(
     if baselines and reference is None:
         raise DataError("baselines are judged beside the source network: leave them out, or compare with it")
     require_batches(data, "the evaluation data")
-    models, group = require_models(energy), group or workers()
+    models, group = models_of(snn, require_models(energy)), group or workers()
     if not isinstance(snn, SpikingNetwork):
         found = pass_over(partial(measure_trial_batch, snn, trial_facts(snn)), group, data, progress=progress)
-        return replace(found, models=tuple(model for model in models if model in found.models))
+        return replace(found, models=models)
     meter = meter_of(snn, reference, output)
     stride = stride_of(data, baselines if isinstance(snn.code, CSS) else 0, snn.graph.inputs)
     return replace(pass_over(partial(measure_batch, meter), group, data, stride, progress=progress), models=models)
+
+
+def models_of(snn: SpikingNetwork | Trial, asked: Sequence[Model]) -> tuple[Model, ...]:
+    """Return the models of energy that are of such a network.
+
+    Raises:
+        DataError: if models are asked for, and none of them is.
+    """
+    if not isinstance(snn, SpikingNetwork):
+        known, why = TRIAL_MODELS, "what it keeps in memory is not known"
+    elif any("recurrent" in node.tensors for node in snn.graph.populations):
+        known, why = ("horowitz45", "traffic45"), "its neurons read their own spikes"
+    else:
+        known, why = MODELS, ""
+    models = tuple(model for model in asked if model in known)
+    if asked and not models:
+        raise DataError(f"{' and '.join(asked)} cannot be estimated of this network, as {why}: take {either(known)}")
+    return models
 
 
 @dataclass(frozen=True)

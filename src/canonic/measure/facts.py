@@ -7,6 +7,7 @@ from math import ceil, log2
 
 from canonic.codes import Weighted
 from canonic.measure.operations import Account
+from canonic.measure.reuse import ONCE, Reuse, reuse_of
 from canonic.network import SpikingNetwork
 from canonic.network.graph import Graph, Node, Population, Precision
 from canonic.network.outputs import output_names
@@ -27,6 +28,7 @@ class Size:
         inputs: elements that it reads.
         outputs: elements of its output.
         readers: nodes that read it.
+        reuse: of its weights and of what it reads.
     """
 
     weights: int
@@ -35,6 +37,7 @@ class Size:
     inputs: int
     outputs: int
     readers: int
+    reuse: Reuse = ONCE
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,7 @@ def _size(graph: Graph, node: Node, precision: Precision) -> Size:
     if weight is None:
         return Size(0, 0, 0, inputs, node.size, readers)
     bits = 8 * _width(node, "weight", precision)
-    return Size(weight.numel(), int((weight == 0).sum()), bits, inputs, node.size, readers)
+    return Size(weight.numel(), int((weight == 0).sum()), bits, inputs, node.size, readers, reuse_of(node))
 
 
 def _bytes(node: Node, precision: Precision) -> int:

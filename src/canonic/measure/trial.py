@@ -23,7 +23,7 @@ from canonic.network.description import known_samples
 ALL, OUTPUT = "all", "output"
 """Its operations are not told apart by layers, and it has one output."""
 
-MODELS: tuple[Model, ...] = ("horowitz45",)
+TRIAL_MODELS: tuple[Model, ...] = ("horowitz45",)
 """Models of energy that need operations alone: what it keeps in memory is not known."""
 
 
@@ -91,7 +91,7 @@ def measure_trial_batch(trial: Trial, facts: Facts, batch: object, _baselines: b
         calibrated=Digest.from_json(known_samples(getattr(trial, "record", {}))).count(hashes),
         decided=int(found.decided.sum()),
     )
-    return Evaluation(facts, task, OUTPUT, counts, {ALL: _operations(found)}, {}, seconds, models=MODELS)
+    return Evaluation(facts, task, OUTPUT, counts, {ALL: _operations(found)}, {}, seconds, models=TRIAL_MODELS)
 
 
 def _task(asked: Asked, labels: object) -> Task:

@@ -1,21 +1,19 @@
 """The page of a comparison of codes: every curve on the same samples, what each code takes, and its figures."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+from canonic.measure.energy import Model as EnergyModel
 from canonic.report.axes import Range, span
 from canonic.report.charts import Spec
 from canonic.report.codespicture import COLOURS, curve_of, ends_of, quality_label, quality_of
 from canonic.report.frame import framed
 from canonic.report.markup import Chart, Section, figure, items, paragraph, table
-from canonic.sweep.comparison import HEADINGS, Comparison, Row
+from canonic.sweep.comparison import Comparison, Row
 from canonic.words import Number, counted, percent
 
-COSTS: dict[str, tuple[str, Callable[[Row], Number | None]]] = {
-    "total-steps": ("total steps", lambda row: row.total_steps),
-    "events": ("events a neuron", lambda row: row.events),
-    "energy": ("energy a sample, of the arithmetic, on the better chip (µJ, estimated)", lambda row: _energy(row)),
-}
+Costs = dict[str, tuple[str, Callable[[Row], Number | None]]]
 """What the quality of the answer is drawn against, by the name of the chart: its label, and the cost of a row."""
 
 MARKS: dict[str, Spec] = {
@@ -54,24 +52,36 @@ def _curves(comparison: Comparison) -> Section:
 
 def _costs(comparison: Comparison) -> Section:
     drawn, charts = "", {}
-    for name, (label, cost) in COSTS.items():
+    for name, (label, cost) in _costs_of(comparison).items():
         points = [_point(row, cost(row), quality_of(row)) for row in comparison.rows if cost(row)]
         drawn += figure(name, f"Against {label}.", "After the last step. Further left is cheaper, higher is better.")
         charts[name] = _chart(comparison, points, f"{label}, logarithmic", ends_of(comparison), mark="point")
     return Section("costs", "What it takes", drawn, charts)
 
 
+def _costs_of(comparison: Comparison) -> Costs:
+    """Return what a row costs; the energy by the first of the models."""
+    costs: Costs = {
+        "total-steps": ("total steps", lambda row: row.total_steps),
+        "events": ("events a neuron", lambda row: row.events),
+    }
+    for model in comparison.models[:1]:
+        label = f"energy a sample by {model}, on the better chip (µJ, estimated)"
+        costs["energy"] = label, partial(_energy, model=model)
+    return costs
+
+
 def _figures(comparison: Comparison) -> Section:
     body = paragraph(f"{comparison.caption}.", "note")
-    body += table("The codes and what they came to", HEADINGS, (row.cells() for row in comparison.rows))
+    body += table("The codes and what they came to", comparison.headings, comparison.cells)
     if comparison.refusals:
         body += items((("lost", said) for said in comparison.refusals), "verdict")
     return Section("figures", "All figures", body)
 
 
-def _energy(row: Row) -> float | None:
-    """Return the energy of the arithmetic, by unary events or by those that carry their size, whichever is less."""
-    known = [energy["horowitz45"] for energy in (row.energy, row.sized_energy) if energy]
+def _energy(row: Row, model: EnergyModel) -> float | None:
+    """Return the energy by a model, of unary events or of those that carry their size, whichever is less."""
+    known = [energy[model] for energy in (row.energy, row.sized_energy) if energy and model in energy]
     return min(known, default=None)
 
 

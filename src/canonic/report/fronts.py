@@ -38,15 +38,15 @@ def pareto_fronts(sweep: Sweep, title: str = "") -> "Figure":
     figure = Figure(figsize=(11, 4.6 + 0.15 * rows), dpi=150, layout="constrained")
     energy, steps = figure.subplots(1, 2, sharey=True)
     fronts = [
-        (energy, _draw(energy, measured, lambda outcome: outcome.energy, sweep.saving_energy)),
+        (energy, _draw(energy, measured, sweep.energy, sweep.saving_energy)),
         (steps, _draw(steps, measured, lambda outcome: outcome.total_steps, sweep.saving_steps)),
     ]
     classifies = any(o.accuracy is not None for o in measured)
-    energy.set(xlabel="energy a sample (uJ), estimated")
+    energy.set(xlabel=f"energy a sample (uJ), estimated by {sweep.model}")
     energy.set(ylabel="accuracy (%)" if classifies else "output against the source (dB)")
     low, high = (shares if classifies else partial(span, least=6))([_shown(o) for o in measured])
     energy.set_ylim(low, high + 0.06 * (high - low))  # room for the numbers
-    _fit(energy, [o.energy for o in measured if o.energy is not None])
+    _fit(energy, [spent for o in measured if (spent := sweep.energy(o)) is not None])
     energy.xaxis.set_major_formatter(FuncFormatter(lambda value, _: microjoules(value, 3)))
     steps.set(xlabel="total steps", xlim=(0, 1.1 * max((o.total_steps or 0 for o in measured), default=0) or 1))
     steps.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -63,11 +63,11 @@ def _named(evaluation: Data) -> str:
 
 def _energy(models: Data) -> str:
     """Return what the spiking network takes against others, by every model, all in the same size."""
-    lines = [line for find in (_reference, _cheapest) for model in models.values() for line in _line(model, find)]
+    lines = [line for find in (_reference, _cheapest) for name in models for line in _line(name, models[name], find)]
     if not lines:
         return _tile("Energy", NONE, "nothing to compare" if models else "not estimated")
     rows = "".join(map(_compared, lines))
-    note = f"Estimated by {' and '.join(models)}; above 1 is a loss."
+    note = f"Estimated by {', '.join(models)}; above 1 is a loss."
     return f'<li class="energy"><span>Energy, spiking against</span><dl>{rows}</dl><span>{escape(note)}</span></li>'
 
 
@@ -81,13 +81,15 @@ Find = Callable[[Sequence[Data]], Data]
 """Which of the other rows of a model to compare with."""
 
 
-def _line(model: Data, find: Find) -> Iterator[tuple[str, Number]]:
+COUNTED = {"horowitz45": "compute only", "traffic45": "with memory", "tiled45": "on a tile"}
+
+
+def _line(name: str, model: Data, find: Find) -> Iterator[tuple[str, Number]]:
     """Yield what is compared with and counted, and the ratio, if there is one."""
     own, others = split(model)
     other = find(others) if others else None
     if own and other and other["total"] and not (find is _cheapest and other is _reference(others)):
-        counted = "compute only" if own["memory"] is None else "with memory"
-        yield f"{text_of_form(other)}: {counted}", own["total"] / other["total"]
+        yield f"{text_of_form(other)}: {COUNTED.get(name, name)}", own["total"] / other["total"]
 
 
 def _reference(others: Sequence[Data]) -> Data:

@@ -11,6 +11,8 @@ from canonic.cluster import Workers
 from canonic.codes import Weighted, code_of, text_of
 from canonic.errors import DataError
 from canonic.frontend import Model
+from canonic.measure.energy import MODELS, require_models
+from canonic.measure.energy import Model as EnergyModel
 from canonic.network.outputs import Output
 from canonic.sweep.grid import Setting
 from canonic.sweep.result import Outcome, energies
@@ -25,10 +27,13 @@ USUAL = (
 )
 """The codes that are compared if none are named."""
 
-HEADINGS = (
-    *("code", "accuracy %", "agreement %", "steps", "events", "bits", "ACs, M", "MACs, M", "uJ", "uJ, memory too"),
-    "seconds",
-)
+HEADINGS = ("code", "accuracy %", "agreement %", "steps", "events", "bits", "ACs, M", "MACs, M")
+ENERGIES: Mapping[EnergyModel, str] = {
+    "horowitz45": "uJ",
+    "traffic45": "uJ, memory too",
+    "tiled45": "uJ, on a tile",
+}
+"""The models of energy, as headings of columns."""
 
 Curve = tuple[float | None, ...]
 
@@ -84,15 +89,15 @@ class Row:
         """The name of the code, without its parameters."""
         return self.code.partition(":")[0]
 
-    def cells(self) -> tuple[str, ...]:
-        """Return the cells of the table."""
+    def cells(self, models: Sequence[EnergyModel]) -> tuple[str, ...]:
+        """Return the cells of the table, with the energy by some models."""
         if self.energy is None:
-            return (self.code, "refused", *[""] * (len(HEADINGS) - 2))
+            return (self.code, "refused", *[""] * (len(HEADINGS) + len(models) - 1))
         shares = ["" if share is None else f"{100 * share:.2f}" for share in (self.accuracy, self.agreement)]
         counts = (str(self.total_steps), f"{self.events:.2f}", str(self.event_bits))
         sized = self.sized_energy or {}
         additions = _both((self.additions or 0) / 1e6, (self.event_additions or 0) / 1e6 if sized else None)
-        energy = [_both(total, sized.get(name)) for name, total in self.energy.items()]
+        energy = [_both(self.energy[name], sized.get(name)) if name in self.energy else "" for name in models]
         multiplications = f"{(self.multiplications or 0) / 1e6:.3g}"
         return (self.code, *shares, *counts, additions, multiplications, *energy, f"{self.seconds:.1f}")
 
@@ -132,14 +137,29 @@ class Comparison:
         return Comparison(tuple(map(row, data["rows"])), data["samples"], data["source_accuracy"])
 
     @property
+    def models(self) -> tuple[EnergyModel, ...]:
+        """The models of energy by which any code was measured."""
+        return tuple(name for name in ENERGIES if any(name in (row.energy or {}) for row in self.rows))
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """The headings of the table."""
+        return (*HEADINGS, *(ENERGIES[name] for name in self.models), "seconds")
+
+    @property
+    def cells(self) -> list[tuple[str, ...]]:
+        """The cells of the table, row by row."""
+        return [row.cells(self.models) for row in self.rows]
+
+    @property
     def caption(self) -> str:
         """What was measured, in one line."""
         share = "" if self.source_accuracy is None else f", source {100 * self.source_accuracy:.2f} %"
         sized = any(row.sized_energy for row in self.rows)
         both = "; a / b: of unary events / of events that carry their size" if sized else ""
         return (
-            f"{counted(self.samples, 'sample')}{share}; events are those of a neuron; energy is estimated, of the "
-            f"arithmetic and with memory too{both}"
+            f"{counted(self.samples, 'sample')}{share}; events are those of a neuron; energy is estimated"
+            f"{' by ' * bool(self.models)}{', '.join(self.models)}{both}"
         )
 
     @property
@@ -148,7 +168,7 @@ class Comparison:
         return [f"{row.code} was refused: {row.refused}" for row in self.rows if row.refused]
 
     def __str__(self) -> str:
-        table = text_table(HEADINGS, [row.cells() for row in self.rows])
+        table = text_table(self.headings, self.cells)
         return "\n".join((table, "", self.caption, *self.refusals))
 
     def __repr__(self) -> str:
@@ -156,7 +176,7 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
-        return html_table(HEADINGS, [row.cells() for row in self.rows], self.caption)
+        return html_table(self.headings, self.cells, self.caption)
 
 
 def compare(
@@ -167,6 +187,7 @@ def compare(
     *,
     folder: str | Path | None = None,
     output: Output | None = None,
+    energy: Sequence[EnergyModel] = MODELS,
     group: Workers | None = None,
     progress: bool = True,
 ) -> Comparison:
@@ -179,6 +200,7 @@ def compare(
         codes: or their names with their parameters, such as "rate:32".
         folder: for the results, as for ``sweep``: what is there is not measured again. Nothing is kept if None.
         output: as for ``evaluate``.
+        energy: the models by which energy is told, the first in the charts.
         group: the processes that share the work; those of torch.distributed if None.
         progress: show progress bars, on a terminal.
 
@@ -195,23 +217,25 @@ def compare(
     4
     """
     names = tuple(dict.fromkeys(text_of(code_of(code)) for code in codes))
+    models = require_models(energy)
     if not names:
         raise DataError("no code was given to compare: name some, such as 'css:8' and 'rate:32'")
     settings = [Setting(code=name) for name in names]
     with tempfile.TemporaryDirectory() if folder is None else nullcontext(folder) as place:
         found = sweep(model, calibration, data, settings, place, output=output, group=group, progress=progress)
-    return comparison_of(found.outcomes)
+    return comparison_of(found.outcomes, models)
 
 
-def comparison_of(outcomes: Sequence[Outcome]) -> Comparison:
+def comparison_of(outcomes: Sequence[Outcome], models: Sequence[EnergyModel] = MODELS) -> Comparison:
     """Return a comparison of what came of settings that differ in their codes."""
     evaluation = next((outcome.evaluation for outcome in outcomes if outcome.evaluation), None)
     accuracy = evaluation["accuracy"] if evaluation else None
     samples = int(evaluation["data"]["samples"]) if evaluation else 0
-    return Comparison(tuple(map(_row, outcomes)), samples, accuracy and float(accuracy["source"]))
+    rows = tuple(_row(outcome, models) for outcome in outcomes)
+    return Comparison(rows, samples, accuracy and float(accuracy["source"]))
 
 
-def _row(outcome: Outcome) -> Row:
+def _row(outcome: Outcome, models: Sequence[EnergyModel]) -> Row:
     found, code = outcome.evaluation, text_of(outcome.setting.sent)
     if found is None:
         return Row(code, outcome.refused)
@@ -231,10 +255,14 @@ def _row(outcome: Outcome) -> Row:
         additions=made["ACs"],
         event_additions=made["event_ACs"],
         multiplications=made["MACs"],
-        energy=energies(found, "spiking"),
-        sized_energy=energies(found, "spiking_sized") or None,
+        energy=_told(energies(found, "spiking"), models),
+        sized_energy=_told(energies(found, "spiking_sized"), models) or None,
         seconds=outcome.seconds["evaluate"],
     )
+
+
+def _told(energy: Mapping[str, float], models: Sequence[EnergyModel]) -> dict[str, float]:
+    return {name: energy[name] for name in models if name in energy}
 
 
 def _curve(values: Sequence[float | None] | None) -> Curve | None:

@@ -20,7 +20,7 @@ from canonic.network.storage import write_json
 from canonic.sweep.grid import Setting
 from canonic.sweep.result import Outcome
 
-FORMAT = "canonic sweep 3"
+FORMAT = "canonic sweep 4"
 
 READABLE = 160
 """Characters of a file's name that say what is in it."""

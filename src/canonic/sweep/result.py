@@ -6,6 +6,7 @@ from math import inf
 from typing import Any
 
 from canonic.errors import StorageError
+from canonic.measure.energy import Model
 from canonic.sweep.grid import Setting
 from canonic.sweep.pareto import front
 from canonic.words import SPACE, counted, decibels, percent
@@ -69,12 +70,9 @@ class Outcome:
         """Steps until the last digit of the answer."""
         return None if self.evaluation is None else int(self.evaluation["network"]["total_steps"])
 
-    @property
-    def energy(self) -> float | None:
-        """Energy of the spiking network for one sample in microjoules, by the model of arithmetic alone."""
-        if self.evaluation is None:
-            return None
-        return energies(self.evaluation, "spiking")["horowitz45"]
+    def energy(self, model: Model = "horowitz45") -> float | None:
+        """Return the energy of the spiking network for one sample in microjoules, by a model."""
+        return None if self.evaluation is None else energies(self.evaluation, "spiking")[model]
 
     def __repr__(self) -> str:
         shares = (("accuracy", self.accuracy), ("agreement", self.agreement))
@@ -97,11 +95,16 @@ class Outcome:
 class Sweep:
     """What came of all settings of a sweep, in their order.
 
+    Attributes:
+        outcomes: of the settings.
+        model: of the energy that they are compared by.
+
     Raises:
         StorageError: if they were not measured on the same data.
     """
 
     outcomes: tuple[Outcome, ...]
+    model: Model = "horowitz45"
 
     def __post_init__(self) -> None:
         if len({o.evaluation["data"]["sha256"] for o in self.outcomes if o.evaluation is not None}) > 1:
@@ -110,10 +113,14 @@ class Sweep:
                 "folder"
             )
 
+    def energy(self, outcome: Outcome) -> float | None:
+        """Return the energy that a setting is compared by, in microjoules a sample; None if it was refused."""
+        return outcome.energy(self.model)
+
     @property
     def saving_energy(self) -> tuple[Outcome, ...]:
         """The Pareto front of quality against energy."""
-        return self._front(lambda outcome: outcome.energy)
+        return self._front(self.energy)
 
     @property
     def saving_steps(self) -> tuple[Outcome, ...]:
@@ -129,7 +136,7 @@ class Sweep:
                 "accuracy": outcome.accuracy,
                 "agreement": outcome.agreement,
                 "snr_db": outcome.snr if outcome.snr != inf else None,
-                "energy": outcome.energy,
+                "energy": self.energy(outcome),
                 "on_front_of_energy": outcome in self.saving_energy,
                 "on_front_of_steps": outcome in self.saving_steps,
                 "refused": outcome.refused,

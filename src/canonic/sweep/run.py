@@ -22,6 +22,8 @@ from canonic.conversion.settings import resolve
 from canonic.errors import ClusterError, ConversionError, DataError
 from canonic.frontend import Model
 from canonic.measure import Evaluation, evaluate
+from canonic.measure.energy import Model as EnergyModel
+from canonic.measure.energy import require_models
 from canonic.network import SpikingNetwork
 from canonic.network.graph import Graph
 from canonic.network.outputs import Output
@@ -40,6 +42,7 @@ def sweep(
     folder: str | Path,
     *,
     output: Output | None = None,
+    energy: EnergyModel = "horowitz45",
     group: Workers | None = None,
     progress: bool = True,
 ) -> Sweep:
@@ -54,6 +57,7 @@ def sweep(
         folder: for the results, written by the first process; it may hold some of the same model and data, which are
             then taken as they are.
         output: as for ``evaluate``.
+        energy: the model of the energy that settings are compared by; all are in the folder.
         group: the processes that share the work; those of torch.distributed if None.
         progress: show progress bars, on a terminal.
 
@@ -64,9 +68,10 @@ def sweep(
         ClusterError: if another process was lost.
         KeyboardInterrupt: after Ctrl-C; it says how many settings are done.
     """
+    (by,) = require_models([energy])
     bench = bench_of(model, calibration, data, folder, output=output, group=group or workers(), progress=progress)
     with bench.kept(lambda: f"{bench.folder.count(settings)} of {counted(len(settings), 'setting')}"):
-        return Sweep(bench.measured(settings, "sweep"))
+        return Sweep(bench.measured(settings, "sweep"), by)
 
 
 def bench_of(
