@@ -1,5 +1,8 @@
 """The event list of a run: each spike once, at its step; and what cores would carry of it."""
 
+import sys
+
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -7,6 +10,7 @@ from torch import nn
 
 import canonic
 from canonic import CSS, DataError
+from canonic.errors import ExportError
 from canonic.export.trains import CORE, fan_outs, save_events, traffic, trains
 from tests import commands
 
@@ -78,6 +82,22 @@ def test_a_command_writes_a_list(tmp_path):
     assert "--data names the samples" in refused.stderr
     refused = commands.run(tmp_path, "export", "--to", "int8", "a.safetensors", "e", "--data", "x.npz")
     assert refused.returncode == 2
+
+
+def test_hdf5_holds_what_the_archive_of_numpy_does(tmp_path, monkeypatch):
+    snn, x = converted(CSS()), torch.rand(2, 1, 8, 8)
+    for name in ("e.npz", "e.h5"):
+        save_events(snn, tmp_path / name, x)
+    with np.load(tmp_path / "e.npz") as archive, h5py.File(tmp_path / "e.h5") as file:
+        assert sorted(file) == sorted(archive)
+        for name, array in archive.items():
+            mine = file[name][()] if array.dtype.kind != "U" else file[name].asstr()[()]
+            assert np.array_equal(mine, array), name
+            assert array.dtype.kind == "U" or file[name].dtype == array.dtype
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(ExportError, match="HDF5 needs the package h5py, which is not installed: pip install"):
+        save_events(snn, tmp_path / "f.hdf5", x)
+    assert not (tmp_path / "f.hdf5").exists()
 
 
 def test_no_sample_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 """NIR: what a network does is what an interpreter of numpy reads out of the file, spike for spike."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.resnet import ResNet
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 import canonic
@@ -30,6 +33,7 @@ def program(make, shape):
     return export(lively(make()).float(), torch.rand(2, *shape))
 
 
+@cache
 def converted(make, shape, code):
     torch.manual_seed(1)
     return canonic.convert(program(make, shape), [torch.rand(16, *shape)], code=code, progress=False)
@@ -289,6 +293,11 @@ HOSTILE = {
     "depth": (lambda f: f.create_group("/".join("x" * 20)), "more than 12 deep"),
     "an object": (lambda f: f.create_dataset("x", data=f.ref, dtype=h5py.ref_dtype), "'x' is no array of numbers"),
     "no graph": (lambda f: f.__delitem__("node/nodes"), "holds no graph of NIR, but"),
+    "a type": (lambda f: f.__setitem__("node/x", np.dtype("f8")), "'x' is no array of numbers"),
+    "many texts": (
+        lambda f: f.create_dataset("node/x", (2**20, 2**10), h5py.string_dtype(), chunks=(1, 1024)),
+        "'x' are more texts than a file of",
+    ),
     "another format": (lambda f: replaced(f, "node/metadata/canonic", json.dumps({"format": "canonic nir 9"})), "of the format 'canonic nir 9', and 'canonic nir 1' is read"),
     "no plan": (lambda f: replaced(f, "node/metadata/canonic", json.dumps({"format": "canonic nir 1"})), "is damaged .KeyError"),
     "no weights": (lambda f: f.__delitem__("node/nodes/0/weight"), "is damaged .KeyError"),
@@ -304,6 +313,35 @@ def test_files_that_are_not_to_be_trusted(kind, file, tmp_path):
     hostile(change)(path)
     with pytest.raises(StorageError, match=f"evil.nir .*{message}"):
         load_nir(path)
+
+
+def test_a_text_that_stands_for_many_is_not_copied(file, tmp_path):
+    (path := tmp_path / "evil.nir").write_bytes(file.read_bytes())
+    with h5py.File(path, "a") as changed:
+        place = changed.create_dataset("node/x", data=["long" * 5000, *"s" * 4000]).id.get_offset()
+    content = path.read_bytes()
+    path.write_bytes(content[:place] + 4001 * content[place : place + 16] + content[place + 4001 * 16 :])
+    with pytest.raises(StorageError, match="evil.nir .*its texts are longer than a file of"):
+        load_nir(path)
+
+
+CHANGES = st.one_of(
+    st.lists(st.tuples(st.integers(0, 2**20), st.binary(min_size=1, max_size=1)), min_size=1, max_size=8),
+    st.tuples(st.tuples(st.integers(0, 2**20), st.sampled_from([b"\x00" * 8, b"\xff" * 8, b"\x7f" * 8]))),
+)
+
+
+@given(CHANGES)
+def test_files_with_bytes_changed_are_refused_or_read(file, changes):
+    content = bytearray(file.read_bytes())
+    for place, value in changes:
+        place %= len(content) - len(value)
+        content[place : place + len(value)] = value
+    path = file.with_name("changed.nir")
+    path.write_bytes(content)
+    for read in (load_nir, from_nir):
+        with suppress(CanonicError):
+            read(path)
 
 
 def test_files_that_are_none(tmp_path):
@@ -328,3 +366,28 @@ def test_the_command_writes_what_can_be_read_or_nothing(tmp_path):
     assert "written to" in run(tmp_path, "export", "--to", "nir", "snn.safetensors", "snn.nir").stdout
     x = torch.rand(3, 4)
     assert torch.equal(load_nir(tmp_path / "snn.nir")(x), snn(x))
+
+
+def test_commands_open_a_file_of_nir_where_they_open_a_network(file, tmp_path):
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).random((5, 4), dtype=np.float32))
+    (tmp_path / "a.nir").write_bytes(file.read_bytes())
+    load_nir(file).save(tmp_path / "a.safetensors")
+    told = []
+    for name in ("a.nir", "a.safetensors"):
+        done = run(tmp_path, "evaluate", name, "--data", "x.npz", "--json")
+        told.append({k: v for k, v in json.loads(done.stdout).items() if k not in ("latency", "made")})
+    assert told[0] == told[1]
+    assert "written to r.html" in run(tmp_path, "report", "a.nir", "--data", "x.npz", "--out", "r.html").stdout
+    assert "layer" in run(tmp_path, "verify", "a.nir", "--data", "x.npz").stdout
+    nir.write(
+        tmp_path / "b.nir",
+        nir.NIRGraph(
+            {"in": nir.Input({"input": np.array([3])}), "out": nir.Output({"output": np.array([3])})}, [("in", "out")]
+        ),
+    )
+    for command in ("evaluate", "report", "verify"):
+        done = run(tmp_path, command, "b.nir", "--data", "x.npz")
+        assert done.returncode == 1
+        assert (
+            "b.nir is of others: its metadata have no key 'canonic'; canonic.export.nir.from_nir makes" in done.stderr
+        )

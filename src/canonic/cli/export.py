@@ -48,21 +48,21 @@ EVENTS = "events"
 
 
 def export(
-    network: Annotated[Path, typer.Argument(help="File that canonic convert or canonic train wrote.")],
+    network: Annotated[Path, typer.Argument(help=o.NETWORK)],
     out: Annotated[Path, typer.Argument(help="File to write.")],
     to: Annotated[str, typer.Option(help=f"Format: {either((*FORMATS, EVENTS))}.")],
     data: Annotated[str | None, typer.Option(help="Samples to run, for events: as for canonic evaluate.")] = None,
     limit: o.Limit = 10,
 ) -> None:
     """Write a network in a format of others: for chips, for other simulators, for other runtimes."""
-    from canonic.network import load
+    from canonic.cli.opened import open_steps
 
     if to not in (*FORMATS, EVENTS):
         raise typer.BadParameter(f"there is no format {to!r}: take {either((*FORMATS, EVENTS))}", param_hint="--to")
     if (to == EVENTS) != (data is not None):
         raise typer.BadParameter("--data names the samples that events are of: give it with --to events, and only then")
     o.require_writable(out)
-    snn = load(network)
+    snn = open_steps(network)
     if data is None:
         FORMATS[to](snn, out)
     else:

@@ -98,7 +98,7 @@ app.command()(convert)
 
 @app.command()
 def evaluate(
-    network: Annotated[Path, typer.Argument(help="File that canonic convert wrote.")],
+    network: Annotated[Path, typer.Argument(help=o.NETWORK)],
     data: o.DataName,
     classes: o.Classes = "",
     limit: o.Limit = None,
@@ -138,7 +138,7 @@ def evaluate(
 
 @app.command()
 def verify(
-    network: Annotated[Path, typer.Argument(help="File that canonic convert wrote.")],
+    network: Annotated[Path, typer.Argument(help=o.NETWORK)],
     data: o.DataName,
     limit: o.Limit = 100,
     batch_size: o.BatchSize = 100,
@@ -150,10 +150,10 @@ def verify(
 ) -> None:
     """Compare every layer with the source network: its error in dB, where it drops, and what to change."""
     from canonic.cli import data as d
+    from canonic.cli.opened import open_steps
     from canonic.cli.render import show_verification
-    from canonic.network import load
 
-    snn = load(network)
+    snn = open_steps(network)
     samples = d.samples_of(snn, data, o.remembered(snn, mean, std, size, grey), limit)
     found = snn.verify(d.batches(samples, batch_size))
     print_json(found.to_json()) if as_json else show_verification(found)
@@ -169,7 +169,7 @@ app.command()(train)
 
 @app.command()
 def report(
-    network: Annotated[Path, typer.Argument(help="File that canonic convert wrote.")],
+    network: Annotated[Path, typer.Argument(help=o.NETWORK)],
     data: o.DataName,
     out: Annotated[Path, typer.Option(help="File for the page.")] = Path("report.html"),
     evaluation: Annotated[

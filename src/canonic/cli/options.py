@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from canonic.network import SpikingNetwork
 
 Model = Annotated[str, typer.Argument(help="file.pt2, or package.module:function that returns the network.")]
+NETWORK = "File that canonic convert, canonic train or canonic export --to nir wrote."
 Weights = Annotated[Path | None, typer.Option(help="State dict of the network: .safetensors or .pt.")]
 DataName = Annotated[
     str,

@@ -1,6 +1,7 @@
 """The spikes of a run as a list of events, and the traffic that a mesh of cores would see."""
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from canonic.errors import DataError
+from canonic.export.hdf5 import require_hdf5
 from canonic.export.integers.windows import moves
 from canonic.measure.fanout import fan_out
 from canonic.network import SpikingNetwork
@@ -22,6 +24,8 @@ from canonic.network.trace import LayerTrace
 FORMAT = "canonic events 1"
 CORE = 256
 """Neurons of a core; a population begins with a core of its own."""
+HDF5 = (".h5", ".hdf5")
+"""Ends of the names of files that are HDF5."""
 
 
 @dataclass(frozen=True)
@@ -148,29 +152,44 @@ def _of_cores(found: Trains) -> Int[ndarray, " layers"]:
 
 
 def save_events(snn: SpikingNetwork, path: str | PathLike[str], *inputs: Tensor) -> Trains:
-    """Run a network, write its events as an ``.npz`` and return them.
+    """Run a network, write its events and return them: as HDF5 where the path ends in .h5 or .hdf5, else as ``.npz``.
 
     Raises:
         DataError: if there is no sample, or it does not fit.
+        ExportError: if HDF5 is wanted, and h5py is not installed.
         StorageError: if the file cannot be written.
     """
     if not inputs or not len(inputs[0]):
         raise DataError("there is no sample to run: give a batch of at least one")
-    found, content = trains(snn, *inputs), io.BytesIO()
-    level = found.level.astype(np.int16 if not (found.level % 1).any() else np.float32)
-    np.savez_compressed(
-        content,
-        format=np.array(FORMAT),
-        sample=found.sample.astype(np.int32),
-        time=found.time.astype(np.int32),
-        layer=found.layer.astype(np.int32),
-        neuron=found.neuron.astype(np.int32),
-        level=level,
-        layers=np.array(found.layers),
-        sizes=np.array(found.sizes),
-        fan_out=found.fan_out.astype(np.int32),
-        steps=np.array(found.steps),
-        samples=np.array(found.samples),
-    )
+    write = _hdf5 if Path(path).suffix in HDF5 else _npz
+    content = io.BytesIO()
+    found = trains(snn, *inputs)
+    write(content, arrays_of(found))
     write_whole(Path(path), content.getvalue())
     return found
+
+
+def arrays_of(found: Trains) -> dict[str, ndarray]:
+    """Return what a file of events holds: levels are whole numbers where all are."""
+    columns = {name: getattr(found, name).astype(np.int32) for name in ("sample", "time", "layer", "neuron", "fan_out")}
+    return {
+        "format": np.array(FORMAT),
+        **columns,
+        "level": found.level.astype(np.int16 if not (found.level % 1).any() else np.float32),
+        **{name: np.array(getattr(found, name)) for name in ("layers", "sizes", "steps", "samples")},
+    }
+
+
+def _npz(content: io.BytesIO, arrays: Mapping[str, ndarray]) -> None:
+    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
+
+
+def _hdf5(content: io.BytesIO, arrays: Mapping[str, ndarray]) -> None:
+    """Write arrays as datasets of the same names; texts are UTF-8."""
+    h5py = require_hdf5()
+    with h5py.File(content, "w") as file:
+        for name, array in arrays.items():
+            if array.dtype.kind == "U":
+                file.create_dataset(name, data=array.astype(object), dtype=h5py.string_dtype())
+            else:
+                file.create_dataset(name, data=array, compression="gzip" if array.ndim else None)

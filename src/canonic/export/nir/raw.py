@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from canonic.errors import ExportError, StorageError
+from canonic.errors import StorageError
+from canonic.export.hdf5 import require_hdf5
 
 DEEPEST = 12
 """Groups inside groups, at most."""
@@ -77,18 +78,13 @@ def read_raw(path: str | PathLike[str]) -> Group:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    try:
-        import h5py
-    except ImportError:
-        raise ExportError("NIR needs the package h5py, which is not installed: pip install 'canonic[nir]'") from None
-    with h5py.File(path, "r", locking=False) as file:
+    with require_hdf5().File(path, "r", locking=False) as file:
         yield file
 
 
 def _group(group: Any, allowance: Allowance, deep: int) -> dict[str, Any]:
     """Return what a group holds; raise a ValueError for what may not be read."""
-    import h5py
-
+    h5py = require_hdf5()
     if deep == 0:
         raise ValueError(f"its groups are more than {DEEPEST} deep")
     found: dict[str, Any] = {}
@@ -106,22 +102,25 @@ def _group(group: Any, allowance: Allowance, deep: int) -> dict[str, Any]:
 
 def _content(name: str, item: Any, allowance: Allowance) -> Any:
     """Return an array, a number or a text."""
-    import h5py
-
-    kind = getattr(item, "dtype", None)
+    h5py = require_hdf5()
+    kind = item.dtype if isinstance(item, h5py.Dataset) else None
     text = kind is not None and h5py.check_string_dtype(kind) is not None
     if kind is None or item.is_virtual or item.external or not (text or kind.kind in "biuf"):
         raise ValueError(f"{name!r} is no array of numbers or text of its own")
+    if text and item.size * kind.itemsize > allowance.size:
+        raise ValueError(f"{name!r} are more texts than a file of {allowance.size} bytes can hold")
     allowance.spend(item.size * kind.itemsize)
-    return _text(item, allowance) if text else np.asarray(item[()])
+    return _text(item, allowance.size) if text else np.asarray(item[()])
 
 
-def _text(item: Any, allowance: Allowance) -> Any:
+def _text(item: Any, size: int) -> Any:
     """Return a text, or rows of texts, one after the other: many may be one text of the file, again and again."""
     if item.shape == ():
         return item[()].decode()
-    rows = []
+    rows, left = [], size
     for place in range(len(item)):
         rows.append([text.decode() for text in np.atleast_1d(item[place])])
-        allowance.spend(sum(map(len, rows[-1])))
+        left -= sum(map(len, rows[-1]))
+        if left < 0:
+            raise ValueError(f"its texts are longer than a file of {size} bytes")
     return rows
