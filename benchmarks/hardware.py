@@ -1,6 +1,6 @@
-"""The neuron of hardware/ on the currents of resnet20, and what it is made of: ``make hardware``.
+"""The neuron of hardware/ on the currents of trained networks, and what it is made of: ``make hardware``.
 
-Every neuron of the network is simulated on one test picture, in whole numbers, and its digits are compared with those
+Every neuron of a network is simulated on one test picture, in whole numbers, and its digits are compared with those
 of the integer network. Then yosys counts cells and area of neurons, of an array, of an integrate-and-fire neuron and of
 a multiply-accumulate unit. Writes ``benchmarks/results/hardware.json`` and the tables of docs/hardware.md. Wants
 Debian's packages iverilog, yosys and qflow-tech-osu018.
@@ -8,18 +8,21 @@ Debian's packages iverilog, yosys and qflow-tech-osu018.
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from math import ceil, log2, prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from examples.networks import trained
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from benchmarks import cifar
 from benchmarks.tables import replaced, rows
+from benchmarks.trained import pictures
 from benchmarks.verilog import scanned, synthesised
 from canonic import CSS, convert
 from canonic.datasets import sample
@@ -33,8 +36,26 @@ from canonic.neurons import Scan
 RESULTS = Path(__file__).parent / "results" / "hardware.json"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "hardware.md"
 CALIBRATION = 1000
-MEMBERS: Mapping[str, CSS] = {
-    "T = 8, beta = 2, L = 1, k = 1": CSS(steps=8, silent=1),
+CODE = CSS(steps=8, silent=1)
+
+
+class Subject(NamedTuple):
+    """A trained network, what calibrates it, and a picture."""
+
+    model: Callable[[], nn.Module]
+    calibration: Callable[[], DataLoader[Any]]
+    picture: Callable[[], Tensor]
+
+
+SUBJECTS: Mapping[str, Subject] = {
+    "ResNet-20, CIFAR-10": Subject(
+        partial(cifar.trained, "resnet20"),
+        lambda: DataLoader(sample(cifar.training_pictures(), CALIBRATION), batch_size=100),
+        lambda: cifar.test_pictures()[0][0].unsqueeze(0),
+    ),
+    "VGG, Fashion-MNIST": Subject(
+        partial(trained, "vgg"), partial(pictures, "train", CALIBRATION), lambda: next(iter(pictures("t10k", 1)))[0]
+    ),
 }
 """Networks that the neurons are checked on, every one of them."""
 WIDTHS = (16, 20, 24)
@@ -55,22 +76,25 @@ Row = dict[str, Any]
 
 def main() -> None:
     """Measure, and write results and page."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    checked = {name: list(compared(code)) for name, code in MEMBERS.items()}
-    sizes = {name: [made(*circuit, width) for width in WIDTHS] for name, circuit in CIRCUITS.items()}
-    write_json(RESULTS, {"checked": checked, "sizes": sizes})
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="*", choices=SUBJECTS, help="simulate these alone, and keep all else")
+    asked = parser.parse_args().networks
+    known = {"checked": {}, "sizes": {}} if asked is None else json.loads(RESULTS.read_text())
+    for name in SUBJECTS if asked is None else asked:
+        known["checked"][name] = list(compared(SUBJECTS[name]))
+    if asked is None:
+        known["sizes"] = {name: [made(*circuit, width) for width in WIDTHS] for name, circuit in CIRCUITS.items()}
+    write_json(RESULTS, known)
     PAGE.write_text(page(PAGE.read_text(), json.loads(RESULTS.read_text())))
 
 
-def compared(code: CSS) -> Iterator[Row]:
+def compared(subject: Subject) -> Iterator[Row]:
     """Yield for each population what its neurons did on one picture, and whether the circuit did the same."""
-    calibration = DataLoader(sample(cifar.training_pictures(), CALIBRATION), batch_size=100)
-    snn = convert(cifar.trained("resnet20"), calibration, code=code, progress=False)
+    snn = convert(subject.model(), subject.calibration(), code=CODE, progress=False)
     plan = snn.to_precision("int8").clocked_plan
-    picture = cifar.test_pictures()[0][0].unsqueeze(0)
     reach = reaches(plan.graph)
-    for node, currents, spikes in recorded(plan, picture):
-        yield row(code, plan.graph, node, currents, spikes, reach[node.inputs[0]])
+    for node, currents, spikes in recorded(plan, subject.picture()):
+        yield row(CODE, plan.graph, node, currents, spikes, reach[node.inputs[0]])
 
 
 def recorded(plan: Plan, picture: Tensor) -> list[tuple[Population, np.ndarray, np.ndarray]]:
@@ -171,7 +195,8 @@ def made(top: str, parameters: Mapping[str, int], width: int) -> Row:
 def page(text: str, results: Mapping[str, Any]) -> str:
     """Return the page with its tables."""
     text = replaced(text, "checked", totals(results["checked"]))
-    text = replaced(text, "widths", widths(next(iter(results["checked"].values()))))
+    for name, found in results["checked"].items():
+        text = replaced(text, f"widths {name}", widths(found))
     return replaced(text, "sizes", sizes_table(results["sizes"]))
 
 
