@@ -24,7 +24,8 @@ from canonic.cli.demo import TRAINED, train
 from canonic.datasets import open_data, sample
 from canonic.report import save_figure
 from canonic.report.codespicture import codes_compared
-from canonic.sweep.comparison import Comparison, Row
+from canonic.sweep.comparison import Comparison
+from canonic.sweep.row import Row
 
 RESULTS = Path(__file__).parent / "results" / "codes.json"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "codes.md"

@@ -13,7 +13,8 @@ from canonic.measure.energy import MODELS
 from canonic.report import save_figure
 from canonic.report.codespage import comparison_page
 from canonic.report.codespicture import codes_compared, curve_of
-from canonic.sweep.comparison import Comparison, Row
+from canonic.sweep.comparison import Comparison
+from canonic.sweep.row import Row
 from tests.commands import run
 
 NET = """

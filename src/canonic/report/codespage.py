@@ -10,7 +10,8 @@ from canonic.report.charts import Spec
 from canonic.report.codespicture import COLOURS, curve_of, ends_of, quality_label, quality_of
 from canonic.report.frame import framed
 from canonic.report.markup import Chart, Section, figure, items, paragraph, table
-from canonic.sweep.comparison import Comparison, Row
+from canonic.sweep.comparison import Comparison
+from canonic.sweep.row import Row
 from canonic.words import Number, counted, percent
 
 Costs = dict[str, tuple[str, Callable[[Row], Number | None]]]

@@ -5,7 +5,8 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from canonic.report.axes import Range, shares, span
-from canonic.sweep.comparison import Comparison, Row
+from canonic.sweep.comparison import Comparison
+from canonic.sweep.row import Row
 from canonic.words import Number
 
 if TYPE_CHECKING:
