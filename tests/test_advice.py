@@ -12,7 +12,7 @@ from canonic.conversion.calibrate import calibrate
 from canonic.conversion.convert import examine, spiking
 from canonic.conversion.populations import set_codes
 from canonic.conversion.settings import resolve
-from canonic.network.advice import Trial, best, instead
+from canonic.network.advice import Tried, best, instead
 from canonic.network.changed import with_code, with_range
 
 
@@ -161,7 +161,7 @@ def test_overload_is_named_beside_an_advice_of_more_digits():
 
 
 def test_larger_events_are_advised_alone_only_where_nothing_else_helps():
-    ternary, graded = Trial("silent", 1, None, 5.0, 4), Trial("levels", 4, None, 9.0, 0, bits=1.6)
+    ternary, graded = Tried("silent", 1, None, 5.0, 4), Tried("levels", 4, None, 9.0, 0, bits=1.6)
     assert best([graded, ternary]) == ternary
     assert instead([graded, ternary]) == graded
     assert best([graded, replace(ternary, gain=0.5)]) == graded
@@ -201,8 +201,8 @@ def test_overload_that_helps_to_remove_is_named_where_no_layer_drops():
 
 
 def test_of_equal_gains_the_one_with_the_fewest_steps_is_advised():
-    one, two = Trial("silent", 2, None, 9.9, 8), Trial("silent", 2, "3", 9.1, 1)
-    small = Trial("steps", 9, None, 0.4, 1)
+    one, two = Tried("silent", 2, None, 9.9, 8), Tried("silent", 2, "3", 9.1, 1)
+    small = Tried("steps", 9, None, 0.4, 1)
     assert best([small, one, two]) == two
     assert best([small]) is None
     assert best([]) is None
@@ -282,9 +282,9 @@ def test_agreement_is_told_of_outputs_that_tell_classes():
 @pytest.mark.parametrize("code", [CSS(), CSS(12, 3), CSS(7, 0, 4.0, 0.5, 16), CSS(6, 1, phi=0.55)])
 def test_what_is_to_be_written_is_the_whole_code(code, what):
     """``CSS(silent=2)`` for a network of T = 12 would take four digits away."""
-    written = Trial(what, 5, None, 6.0, 1, code).setting
+    written = Tried(what, 5, None, 6.0, 1, code).setting
     assert eval(written, {"CSS": CSS}) == replace(code, **{what: 5})
 
 
 def test_usual_values_are_not_written():
-    assert Trial("steps", 9, None, 6.0, 1, CSS(8, 3)).setting == "CSS(steps=9, silent=3)"
+    assert Tried("steps", 9, None, 6.0, 1, CSS(8, 3)).setting == "CSS(steps=9, silent=3)"

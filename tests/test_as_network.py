@@ -264,7 +264,7 @@ class Convolving(nn.Module):
 X = torch.rand(2, 3)
 WRONG = {
     "control flow": (Branching, X, 4, ConversionError, "torch.export cannot capture the model"),
-    "twice": (Twice, X, 4, DataError, "Population neurons was called twice in one pass"),
+    "twice": (Twice, X, 4, DataError, "neurons, a Population, was called twice in one pass"),
     "outside": (Outside, X, 4, DataError, "a Population was called that is no part of the network"),
     "recurrence": (Convolving, X, 4, ConversionError, "recurrent of neurons is a Sequential: .* nn.Linear"),
     "no population": (lambda: nn.Linear(3, 3), X, 4, DataError, "the network has no Population"),

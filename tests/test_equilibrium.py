@@ -242,6 +242,12 @@ def test_the_spikes_of_a_loop_are_counted_by_their_fan_out():
     assert found.decided.tolist() == [STEPS] * 7
 
 
+def test_a_loop_is_measured_by_the_trial_of_its_entry_alone():
+    other = entry("ide").system((1, 8, 8), 10, Recipe(1, 20))
+    with pytest.raises(TrainingError, match="this entry builds a Loop, and was given a Population"):
+        _ = Looped(other).fans
+
+
 def test_one_population_with_feedback_is_a_network_of_its_spikes():
     net = entry("ide").system((1, 8, 8), 10, Recipe(1, 20)).net.eval()
     x = 5 * torch.rand(7, 1, 8, 8)

@@ -146,7 +146,7 @@ def test_a_trial_reads_the_answer_bin_by_bin():
 
 def test_layers_of_events_and_of_steps_refuse_each_other():
     events = nn.Sequential(EventInput((4,)), EventLinear(4, 2, RAMP))
-    with pytest.raises(DataError, match=r"a EventInput was called in unroll\(\) or tick\(\): it reads times"):
+    with pytest.raises(DataError, match=r"an EventInput was called in unroll\(\) or tick\(\): it reads times"):
         unroll(events, torch.rand(2, 4), steps=3)
     with pytest.raises(DataError, match="layer 1 is a Population: a network of spike times has EventInput"):
         fire(nn.Sequential(EventInput((4,)), Population(LIF())), torch.rand(2, 4))

@@ -61,13 +61,11 @@ def test_spikes_that_are_only_moved_stay_small():
 @needs_c
 def test_programs_are_built_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    build._built.cache_clear()
     snn, _ = network("residual")
     assert list((tmp_path / "canonic").glob("convolve-*.so")) == []
     build_for(snn.layerwise_plan, counted=False)
     needed = set(sources(snn.layerwise_plan, counted=False))
     assert {build._place(source) for source in needed} <= set((tmp_path / "canonic").iterdir())
-    build._built.cache_clear()
 
 
 def test_what_cannot_be_built_is_passed_over(tmp_path, monkeypatch):

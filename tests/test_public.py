@@ -15,7 +15,7 @@ from benchmarks.public.weights import HALF, halves, package_file, read
 from torch import nn
 
 from canonic import CSS, Override, Settings
-from canonic.network.advice import Trial
+from canonic.network.advice import Tried
 
 KEPT = json.loads(RESULTS.read_text())["results"]
 
@@ -98,10 +98,10 @@ def test_a_network_is_measured_and_shown(monkeypatch):
     ("advised", "choice"),
     [
         (None, None),
-        (Trial("steps", 9, None, 6.0, 1), (CSS(9, 1), Settings())),
-        (Trial("silent", 2, None, 6.0, 4), (CSS(8, 2), Settings())),
-        (Trial("silent", 2, "a", 6.0, 1), (CSS(8, 1), Settings(overrides={"a": Override(silent=2)}))),
-        (Trial("calibration", 1.5, "a", 6.0, 0), None),
+        (Tried("steps", 9, None, 6.0, 1), (CSS(9, 1), Settings())),
+        (Tried("silent", 2, None, 6.0, 4), (CSS(8, 2), Settings())),
+        (Tried("silent", 2, "a", 6.0, 1), (CSS(8, 1), Settings(overrides={"a": Override(silent=2)}))),
+        (Tried("calibration", 1.5, "a", 6.0, 0), None),
     ],
 )
 def test_what_is_advised_is_followed_where_it_is_a_setting(advised, choice):

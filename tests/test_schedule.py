@@ -24,6 +24,7 @@ from canonic.learn import (
     unroll,
 )
 from canonic.neurons import surrogate
+from canonic.words import one
 
 RULES = {
     "leak": LIF(leak=0.7),
@@ -262,13 +263,13 @@ def test_a_network_may_run_another_inside():
 
 def test_what_is_called_outside_a_schedule_says_so():
     for module in (Population(LIF()), Hold(), Dropout(), Encode(Latency(steps=2))):
-        with pytest.raises(DataError, match=rf"a {type(module).__name__} was called outside unroll\(\) or tick\(\)"):
+        with pytest.raises(DataError, match=rf"{one(type(module).__name__)} was called outside unroll\(\) or tick\(\)"):
             module(torch.rand(2, 3))
 
 
 def test_one_population_in_two_places_is_refused():
     act = Population(LIF())
-    with pytest.raises(DataError, match="Population 0 was called twice in one pass"):
+    with pytest.raises(DataError, match="0, a Population, was called twice in one pass"):
         unroll(nn.Sequential(act, act), torch.rand(2, 3), steps=2)
 
 

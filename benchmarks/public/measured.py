@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmarks.public.subject import Samples, Subject
 from benchmarks.zoo import snr
 from canonic import CSS, CanonicError, Override, Settings, SpikingNetwork, convert, evaluate
-from canonic.network.advice import Trial
+from canonic.network.advice import Tried
 from canonic.network.verification import sources
 
 GOAL = 28.0
@@ -52,7 +52,7 @@ def converted(model: torch.nn.Module, data: Samples, choice: Choice) -> SpikingN
     return convert(model, data.calibration, code=code, settings=settings, progress=False)
 
 
-def others(advised: Trial | None) -> Iterator[tuple[str, Choice]]:
+def others(advised: Tried | None) -> Iterator[tuple[str, Choice]]:
     """Yield the other conversions by name: silent steps layer by layer, and what was advised, if it is a setting."""
     code, settings = DEFAULT
     yield "auto", (code, Settings(silent="auto"))

@@ -37,6 +37,15 @@ def counted(count: int, thing: str, things: str = "") -> str:
     return f"{whole(count)} {thing if count == 1 else things or thing + 's'}"
 
 
+def one(thing: str) -> str:
+    """Return a name with the article that it is spoken with.
+
+    >>> one("Population"), one("EventInput")
+    ('a Population', 'an EventInput')
+    """
+    return f"{'an' if thing[:1] in 'AEIOaeio' else 'a'} {thing}"
+
+
 def number(value: Number | None, digits: int = 4) -> str:
     """Return a number with this many significant digits, large ones with a prefix.
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -87,8 +87,7 @@ def _model(
             made = torch.onnx.export(program, input_names=inputs, output_names=outputs, verbose=False)
     except Exception as error:
         raise ExportError(f"ONNX cannot hold the network: {_reason(error)}; take other layers, or --to nir") from error
-    assert made is not None
-    model = made.model_proto
+    model = cast("torch.onnx.ONNXProgram", made).model_proto
     onnx.checker.check_model(model)
     return model
 

@@ -1,6 +1,7 @@
 """Populations at one step that is a tensor: what differs between steps is looked up in tables, or chosen."""
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -71,7 +72,9 @@ def advanced(plan: Plan, node: Population, m: Tensor, current: Tensor, own: Own)
     """Return what a population sends at step m of its own time, and what it remembers."""
     if node.neurons.rule:
         return _ruled(node, current, own)
-    return (_amplifying if node.neurons.css is not None else _weighted)(plan, node, m, current, own)
+    if (code := node.neurons.css) is not None:
+        return _amplifying(code, node, m, current, own)
+    return _weighted(plan, node, m, current, own)
 
 
 def _ruled(node: Population, current: Tensor, own: Own) -> tuple[Tensor, Own]:
@@ -83,18 +86,15 @@ def _ruled(node: Population, current: Tensor, own: Own) -> tuple[Tensor, Own]:
     return did.spikes[0], after if did.sent is None else {**after, "sent": did.sent}
 
 
-def _amplifying(_plan: Plan, node: Population, m: Tensor, current: Tensor, own: Own) -> tuple[Tensor, Own]:
+def _amplifying(code: CSS, node: Population, m: Tensor, current: Tensor, own: Own) -> tuple[Tensor, Own]:
     """Advance a population of CSS; what differs between steps is chosen by m."""
-    code, theta = node.neurons.css, node.tensors.get("threshold")
-    assert isinstance(code, CSS)
     before, k, last = Membrane(own["potential"], own["gate"]), code.silent, code.steps + code.silent
-    ceiling = ceiling_of(node, code)
+    theta, ceiling = node.tensors.get("threshold"), ceiling_of(node, code)
     if ceiling is not None:
         ceiling = ceiling * at([code.beta**digit for digit in range(code.steps)], m - k, current)
-    after, spikes = step(code, k + 1, before, current, theta, ceiling)
-    assert spikes is not None
+    after, spikes = _firing(code, k + 1, before, current, theta, ceiling)
     if code.phi != 0.5:
-        after, spikes = _chosen(m == last, (*step(code, last, before, current, theta),), (after, spikes))
+        after, spikes = _chosen(m == last, _firing(code, last, before, current, theta), (after, spikes))
     potential = torch.where(within(m, last), after.potential, before.potential)
     if k:
         listening, _ = step(code, 1, before, current, theta)
@@ -104,10 +104,12 @@ def _amplifying(_plan: Plan, node: Population, m: Tensor, current: Tensor, own: 
     return torch.where(fires, spikes, torch.zeros_like(spikes)), {"potential": potential, "gate": gate}
 
 
-def _chosen(
-    condition: Tensor, one: tuple[Membrane, Tensor | None], other: tuple[Membrane, Tensor]
-) -> tuple[Membrane, Tensor]:
-    assert one[1] is not None
+def _firing(code: CSS, t: int, before: Membrane, *given: Tensor | None) -> tuple[Membrane, Tensor]:
+    """Advance a population by a step at which it may send."""
+    return cast("tuple[Membrane, Tensor]", step(code, t, before, *given))
+
+
+def _chosen(condition: Tensor, one: tuple[Membrane, Tensor], other: tuple[Membrane, Tensor]) -> tuple[Membrane, Tensor]:
     parts = (torch.where(condition, a, b) for a, b in zip(one[0], other[0], strict=True))
     return Membrane(*parts), torch.where(condition, one[1], other[1])
 

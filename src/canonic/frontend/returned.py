@@ -1,5 +1,7 @@
 """What a model returns: the outputs of its program, and the form that they have there."""
 
+from typing import cast
+
 from torch.export import ExportedProgram
 from torch.export.graph_signature import OutputKind
 from torch.utils import _pytree as pytree
@@ -41,6 +43,5 @@ def outputs_of(program: ExportedProgram) -> dict[str, object]:
 
 def _returned(program: ExportedProgram) -> list[object]:
     output = next(node for node in program.graph.nodes if node.op == "output")
-    specs, values = program.graph_signature.output_specs, output.args[0]
-    assert isinstance(values, tuple)
+    specs, values = program.graph_signature.output_specs, cast("tuple[object, ...]", output.args[0])
     return [value for spec, value in zip(specs, values, strict=True) if spec.kind == OutputKind.USER_OUTPUT]

@@ -20,6 +20,7 @@ from canonic.learn.schedule import in_steps
 from canonic.native.quotient import fast_spike_times
 from canonic.neurons.current_based import CurrentBased
 from canonic.neurons.quotient import Quotient
+from canonic.words import one
 
 Neuron = Quotient | CurrentBased
 Times = Float[Tensor, "batch _ ..."]
@@ -207,10 +208,8 @@ def refuse_steps(module: nn.Module) -> None:
         DataError: if it is.
     """
     if in_steps():
-        raise DataError(
-            f"a {type(module).__name__} was called in unroll() or tick(): it reads times of spikes, no steps; call "
-            "canonic.learn.fire(net, x)"
-        )
+        called = f"{one(type(module).__name__)} was called in unroll() or tick()"
+        raise DataError(f"{called}: it reads times of spikes, no steps; call canonic.learn.fire(net, x)")
 
 
 Layer = EventLinear | EventConv2d

@@ -19,6 +19,7 @@ from canonic.checks import whole
 from canonic.errors import DataError
 from canonic.neurons.rules import State
 from canonic.neurons.running import seeded
+from canonic.words import one
 
 
 class Memory(NamedTuple):
@@ -119,17 +120,17 @@ def scheduled(module: nn.Module, *, again: bool = False) -> tuple[Schedule, str]
     Raises:
         DataError: if there is none.
     """
-    schedule, kind = _CURRENT.get(), type(module).__name__
+    schedule, kind = _CURRENT.get(), one(type(module).__name__)
     if schedule is None:
         raise DataError(
-            f"a {kind} was called outside unroll() or tick(): it has no steps; call unroll(net, x, steps=4), or make a "
+            f"{kind} was called outside unroll() or tick(): it has no steps; call unroll(net, x, steps=4), or make a "
             "spiking network of a trained one by as_network(net, x, steps=4)"
         )
     if identity(module) not in schedule.names:
-        raise DataError(f"a {kind} was called that is no part of the network: assign it to an attribute of its module")
+        raise DataError(f"{kind} was called that is no part of the network: assign it to an attribute of its module")
     name = schedule.names[identity(module)]
     if name in schedule.after and not again:
-        raise DataError(f"{kind} {name} was called twice in one pass: its state belongs to one place; make another one")
+        raise DataError(f"{name}, {kind}, was called twice in one pass: its state belongs to one place; make another")
     return schedule, name
 
 
@@ -223,11 +224,7 @@ def unroll(
 
 
 def tick(
-    net: nn.Module,
-    state: Mapping[str, Memory] | None,
-    x: Float[Tensor, "batch *shape"],
-    *,
-    seed: int | None = None,
+    net: nn.Module, state: Mapping[str, Memory] | None, x: Float[Tensor, "batch *shape"], *, seed: int | None = None
 ) -> tuple[Mapping[str, Memory], Float[Tensor, "batch *given"]]:
     """Run one step of a network: the state after it, and its output.
 

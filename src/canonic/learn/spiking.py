@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from importlib.metadata import version
-from typing import get_args
+from typing import cast, get_args
 
 import torch
 from jaxtyping import Shaped
@@ -199,8 +199,7 @@ def _rule_of(module: nn.Module) -> Rule:
     if isinstance(module, Encode):
         encoder = module.encoder
         return PoissonTrain(encoder.sends) if isinstance(encoder, Poisson) else Encoded(encoder)
-    assert isinstance(module, Population)
-    return module.rule
+    return cast("Population", module).rule
 
 
 def _recurrent(module: nn.Module, name: str) -> dict[str, Tensor]:

@@ -77,7 +77,6 @@ def _place(source: Source) -> Path:
     return cache_folder() / f"{source.name}-{key}.so"
 
 
-@cache
 def _built(source: Source) -> str | None:
     """See to it that a program is on disk; return the reason if it cannot be."""
     path = _place(source)

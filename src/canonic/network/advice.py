@@ -14,8 +14,8 @@ What = Literal["steps", "silent", "levels", "threshold", "calibration", "precisi
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A change of the conversion, and what it gained.
+class Tried:
+    """A change of the conversion that was tried, and what it gained.
 
     Attributes:
         what: the number of "steps" T, of "silent" steps k or of "levels" L, the rule for a "threshold", other
@@ -73,7 +73,7 @@ def _written(code: Weighted, what: str, changed: int | float | str) -> str:
     return f"{type(code).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
-def best(trials: Sequence[Trial]) -> Trial | None:
+def best(trials: Sequence[Tried]) -> Tried | None:
     """Return the trial with the fewest steps among those within 1 dB of the largest gain; None if none gains 1 dB.
 
     Larger events are advised only where nothing gains as long as they stay what they are.
@@ -81,13 +81,13 @@ def best(trials: Sequence[Trial]) -> Trial | None:
     return _fewest_steps([trial for trial in trials if not trial.bits]) or _fewest_steps(trials)
 
 
-def _fewest_steps(trials: Sequence[Trial]) -> Trial | None:
+def _fewest_steps(trials: Sequence[Tried]) -> Tried | None:
     top = max((trial.gain for trial in trials), default=0.0)
     near = [trial for trial in trials if trial.gain >= max(WORTH, top - WORTH)]
     return min(near, key=lambda trial: (trial.steps, trial.bits, -trial.gain), default=None)
 
 
-def instead(trials: Sequence[Trial]) -> Trial | None:
+def instead(trials: Sequence[Tried]) -> Tried | None:
     """Return the trial that gains about as much as the best, in fewer steps and larger events; None if none does."""
     helps, graded = best(trials), _fewest_steps([trial for trial in trials if trial.bits])
     if helps is None or graded is None or helps.bits or graded.steps >= helps.steps:
@@ -95,7 +95,7 @@ def instead(trials: Sequence[Trial]) -> Trial | None:
     return graded if graded.gain >= helps.gain - WORTH else None
 
 
-def remedy(trials: Sequence[Trial], samples: int) -> str:
+def remedy(trials: Sequence[Tried], samples: int) -> str:
     """Return what to change, in words, as trials judged on some samples have shown."""
     helps, graded = best(trials), instead(trials)
     if helps is None:
@@ -115,7 +115,7 @@ def remedy(trials: Sequence[Trial], samples: int) -> str:
     )
 
 
-def _how(trial: Trial) -> str:
+def _how(trial: Tried) -> str:
     """Return what an event costs more, and what to write for a trial."""
     bits = f", with events of {trial.bits:.1f} bits more" if trial.bits else ""
     return f"{bits}: {trial.setting}" if trial.setting else bits

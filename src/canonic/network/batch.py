@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from canonic.errors import DataError, nearest
+from canonic.words import one
 
 LABELS = ("labels", "label", "y")
 """The keys under which a dict may hold what the network should answer."""
@@ -114,7 +115,7 @@ def described(value: object) -> str:
     if isinstance(value, list | tuple):
         kinds = sorted({type(item).__name__ for item in value})
         some = f"{kinds[0]}s" if len(kinds) == 1 else " and ".join(kinds[:3])
-        return f"a {type(value).__name__} of {len(value)} {some}" if value else f"an empty {type(value).__name__}"
+        return f"{one(type(value).__name__)} of {len(value)} {some}" if value else f"an empty {type(value).__name__}"
     if isinstance(value, np.ndarray):
         return f"a numpy array {value.dtype} {list(value.shape)}"
     return type(value).__name__

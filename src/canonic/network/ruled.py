@@ -1,6 +1,6 @@
 """Populations that move by a rule, as they were trained: what they send at all steps, or at one."""
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Float
@@ -12,6 +12,7 @@ from canonic.errors import CanonicError, DataError
 from canonic.network.graph import Population
 from canonic.network.plan import Plan, Stream, entered
 from canonic.neurons import Scan
+from canonic.neurons.described import Form
 from canonic.neurons.rules import Rule, State
 from canonic.neurons.running import Recurrence, drawn, moved, seeded
 
@@ -35,9 +36,8 @@ class Ruled(NamedTuple):
 
 def rule_of(node: Population) -> Rule:
     """Return the rule of a population, with those of its fields that are tensors."""
-    assert node.neurons.rule is not None
     own = {name.removeprefix(FIELD): t for name, t in node.tensors.items() if name.startswith(FIELD)}
-    return node.neurons.rule.rule(own)
+    return cast("Form", node.neurons.rule).rule(own)
 
 
 def ruled_scan(plan: Plan, node: Population, stream: Stream) -> Scan:
@@ -89,9 +89,7 @@ def ruled_membranes(plan: Plan, node: Population, stream: Stream) -> Float[Tenso
     except CanonicError:
         return torch.zeros_like(currents)
     draws, _ = _draws(plan, node, rule, currents, None)
-    membranes = moved(rule, state, currents, draws, recurrence_of(node), membrane=True).membranes
-    assert membranes is not None
-    return membranes
+    return cast("Tensor", moved(rule, state, currents, draws, recurrence_of(node), membrane=True).membranes)
 
 
 def answered(plan: Plan, pulse: Tensor, memory: object, before: Tensor | None, sent: Tensor | None) -> Tensor:

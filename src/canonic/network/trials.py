@@ -18,7 +18,7 @@ from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.errors import CanonicError, ConversionError
-from canonic.network.advice import WORTH, Trial, What
+from canonic.network.advice import WORTH, Tried, What
 from canonic.network.changed import beyond, settled, with_code, with_range, with_steps
 from canonic.network.graph import Graph, Population, Precision
 from canonic.network.health import Sums, decibels, noise
@@ -98,7 +98,7 @@ class Bench:
         *,
         layer: str | None = None,
         precision: Precision | None = None,
-    ) -> Trial:
+    ) -> Tried:
         """Return what a change gains; of the first half alone where it loses there, as it cannot be the best then."""
         plans, found, gain = list[Plan](), list[Sequence[Sums]](), 0.0
         try:
@@ -113,7 +113,7 @@ class Bench:
         steps = max(map(total_steps, plans)) - total_steps(self.plan)
         bits = max(map(_bits, plans)) - _bits(self.plan)
         gain = -math.inf if math.isnan(gain) else round(gain, 2) + 0.0
-        return Trial(what, value, layer, gain, steps, self.plan.code, bits)
+        return Tried(what, value, layer, gain, steps, self.plan.code, bits)
 
 
 def _worst(halves: Sequence[Sequence[Sums]]) -> float:
@@ -131,7 +131,7 @@ def few_samples(graph: Graph, fewest: int = FEWEST) -> int:
     return max(fewest, capacity(graph, TRIED, TRIED_BYTES))
 
 
-def more_steps(bench: Bench) -> list[Trial]:
+def more_steps(bench: Bench) -> list[Tried]:
     """Try one more digit, or twice as many where one hardly makes numbers finer, as in a rate; in one kind of code."""
     code, kinds = bench.plan.code, {type(node.neurons.code) for node in bench.plan.graph.populations}
     alike = kinds == {type(code)} and "steps" in code.to_json()  # which are not of every code a parameter
@@ -147,9 +147,9 @@ Redundancy = Literal["silent", "levels"]
 """What lets a neuron take back what it sent too early: steps that it waited before, or large digits."""
 
 
-def more_redundancy(bench: Bench, what: Redundancy, layer: str | None = None) -> list[Trial]:
+def more_redundancy(bench: Bench, what: Redundancy, layer: str | None = None) -> list[Tried]:
     """Try more of a kind, for one population or as much for all, until it gains less than 1 dB over the one before."""
-    trials, gained = list[Trial](), 0.0
+    trials, gained = list[Tried](), 0.0
     for value in _more(bench.plan, what, layer):
         plan = with_code(bench.plan, partial(_with, what, value), layer)
         trials.append(bench.trial(what, value, partial(settled, plan), layer=layer))
@@ -176,7 +176,7 @@ def _with(what: Redundancy, value: int, code: CSS) -> CSS:
     return replace(code, silent=value) if what == "silent" else replace(code, levels=value)
 
 
-def least_redundancy(bench: Bench, what: Redundancy) -> list[Trial]:
+def least_redundancy(bench: Bench, what: Redundancy) -> list[Tried]:
     """Try in CSS as little of a kind as each population needs."""
     if bench.plan.css is None:
         return []
@@ -184,7 +184,7 @@ def least_redundancy(bench: Bench, what: Redundancy) -> list[Trial]:
     return [bench.trial(what, "auto", partial(settled, bench.plan, choose=choose))]
 
 
-def wider_range(bench: Bench, layer: str, rule: str) -> list[Trial]:
+def wider_range(bench: Bench, layer: str, rule: str) -> list[Tried]:
     """Try thresholds that hold all that is seen here: those of one layer by another rule, or of all by other data.
 
     They hold what both halves hold: a calibration would see many more samples, and a range grows with them.
@@ -197,7 +197,7 @@ def wider_range(bench: Bench, layer: str, rule: str) -> list[Trial]:
     return [bench.trial("calibration", round(float(factors[layer].max()), 1), partial(settled, plan), layer=layer)]
 
 
-def in_floats(bench: Bench) -> list[Trial]:
+def in_floats(bench: Bench) -> list[Tried]:
     """Try the reference precision, if the network has another."""
     if bench.precision == "fp32":
         return []

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from canonic.network.advice import Trial, best, remedy
+from canonic.network.advice import Tried, best, remedy
 from canonic.tables import html_table
 from canonic.words import counted
 
@@ -57,11 +57,11 @@ class Verification:
     agreement: Mapping[str, float]
     first_drop: str | None
     finding: str
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[Tried, ...] = ()
     tried: int = 0
 
     @property
-    def advised(self) -> Trial | None:
+    def advised(self) -> Tried | None:
         """The change that was seen to help, if one was."""
         return best(self.trials)
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import torch
 
 from canonic.errors import DataError
-from canonic.network.advice import WORTH, Trial
+from canonic.network.advice import WORTH, Tried
 from canonic.network.fusion import fuse
 from canonic.network.graph import Graph, Node, Population, Precision
 from canonic.network.health import Sums, added, decibels, measure
@@ -80,13 +80,13 @@ def tried(
     return replace(verdict, trials=known, tried=len(bench.inputs[0]))
 
 
-def redundant(bench: Bench, dropped: str | None, overloaded: str) -> list[Trial]:
+def redundant(bench: Bench, dropped: str | None, overloaded: str) -> list[Tried]:
     """Try what makes overloads rarer: as little as each population needs, or as much for all; more for one of them.
 
     One that drops is tried alone. So is that which loses most to overload where populations have unlike codes: what is
     set for each by itself goes before what is set for all. Where as much as is needed loses, more gains nothing.
     """
-    trials = list[Trial]()
+    trials = list[Tried]()
     alike = all(low == high for low, high in (bench.plan.graph.silent, bench.plan.graph.levels))
     alone = dropped if alike else dropped or overloaded
     for what in get_args(Redundancy):

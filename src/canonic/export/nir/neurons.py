@@ -18,6 +18,7 @@ from canonic.network.graph import Population
 from canonic.network.plan import Plan
 from canonic.network.population import ceiling_of
 from canonic.network.ruled import FIELD, rule_of
+from canonic.neurons.described import Form
 
 RULES = ("LIF", "IF", "Leaky", "Integrator")
 """Rules that are nodes of NIR."""
@@ -47,11 +48,11 @@ def _plain_step(code: Weighted) -> bool:
 
 def population(plan: Plan, node: Population) -> list[Any]:
     """Return the chain of nodes of a population."""
-    if node.neurons.rule:
-        return _ruled(node)
-    if _integrates(plan, node):
-        return [_integrating(node)]
+    if form := node.neurons.rule:
+        return _ruled(node, form)
     code = node.neurons.code or plan.code
+    if _integrates(plan, node):
+        return [_integrating(node, code)]
     bar = full(code.firing.bars[-1], node.shape, node.tensors["theta"])
     return [require_package().Threshold(bar, metadata=noted(_coded(plan, node, code), held(node)))]
 
@@ -97,10 +98,9 @@ def _integrates(plan: Plan, node: Population) -> bool:
     return plain and plan.sender(node) == code and plan.graph.first_steps[node.name] == 0
 
 
-def _integrating(node: Population) -> Any:
+def _integrating(node: Population, code: Weighted) -> Any:
     """Return integrate-and-fire neurons that start at half their threshold, and what else they start at."""
-    code, theta = node.neurons.code, node.tensors["theta"]
-    assert code is not None
+    theta = node.tensors["theta"]
     start = full(code.firing.start * code.steps, node.shape, theta)
     if "start" in node.tensors:
         start = start + full(node.tensors["start"] * code.steps, node.shape, theta)
@@ -109,10 +109,9 @@ def _integrating(node: Population) -> Any:
     return require_package().IF(ones, ones, 0 * ones, metadata=metadata)
 
 
-def _ruled(node: Population) -> list[Any]:
+def _ruled(node: Population, form: Form) -> list[Any]:
     """Return the neurons of a rule; those of IF send their threshold."""
-    nir, rule, form = require_package(), rule_of(node), node.neurons.rule
-    assert form is not None
+    nir, rule = require_package(), rule_of(node)
     like = node.tensors["theta"]
     metadata = noted({"is": "neuron", **form.to_json()}, held(node))
     leak, theta = getattr(rule, "leak", 1.0), getattr(rule, "theta", 1.0)

@@ -91,14 +91,10 @@ def _population(module: Any, kind: str) -> Population:
 
 def _theirs(module: nn.Module, library: Any) -> nn.Module | None:
     """Return what stands for one of our modules in snnTorch."""
-    pair = list(module.children()) if isinstance(module, nn.Sequential) else []
-    if len(pair) == 2 and all(isinstance(part, Population) for part in pair):
-        current, neurons = pair
-        assert isinstance(current, Population)
-        assert isinstance(neurons, Population)
-        if type(current.rule) is Integrator and type(neurons.rule) is Leaky:
+    match list(module.children()) if isinstance(module, nn.Sequential) else []:
+        case [Population(rule=Integrator(leak=leak)) as current, Population(rule=Leaky()) as neurons]:
             lone(current, "leak")
-            alpha = {"alpha": current.rule.leak, "learn_alpha": bool(current.trained)}
+            alpha = {"alpha": leak, "learn_alpha": bool(current.trained)}
             return _neurons(neurons, library.Synaptic, **alpha)
     if isinstance(module, Population):
         return _neurons(module, library.Leaky)

@@ -24,7 +24,7 @@ from canonic.learn.recipe import Optimiser, Recipe
 from canonic.learn.schedule import Run, unroll
 from canonic.learn.system import Gradient, System
 from canonic.learn.zoo.entry import Entry, Shape
-from canonic.learn.zoo.parts import cross_entropy
+from canonic.learn.zoo.parts import cross_entropy, known
 from canonic.neurons.leaky import Integrator
 from canonic.neurons.rules import LIF
 
@@ -60,11 +60,9 @@ def forward(net: nn.Module, x: Tensor, seed: int | None) -> Run:
     """Return what the outputs add up; while it trains what they read of the mean, so that no time course is kept."""
     if not torch.is_grad_enabled():
         return unroll(net, x, STEPS, seed=seed)
-    assert isinstance(net, nn.Sequential)
-    run, outputs = unroll(net[:-2], x, STEPS, seed=seed), net[-1]
-    assert isinstance(outputs, Population)
-    assert isinstance(outputs.rule, Integrator)
-    return Run(net[-2](weighted_mean(run.output, outputs.rule.leak))[None])
+    *neurons, reads, outputs = net.children()
+    run, rule = unroll(nn.Sequential(*neurons), x, STEPS, seed=seed), known(outputs, Population).rule
+    return Run(reads(weighted_mean(run.output, known(rule, Integrator).leak))[None])
 
 
 @dataclass(frozen=True)
@@ -76,8 +74,7 @@ class Looped:
     @property
     def net(self) -> nn.Sequential:
         """Its network."""
-        assert isinstance(self.system.net, nn.Sequential)
-        return self.system.net
+        return known(self.system.net, nn.Sequential)
 
     @property
     def neurons(self) -> dict[str, int]:
@@ -92,16 +89,13 @@ class Looped:
     @property
     def fans(self) -> dict[str, int]:
         """Synapses that a spike of each population reaches: those of the last also lead back."""
-        name, loop, outputs = len(self.net) - 3, self.net[-3], self.net[-2]
-        assert isinstance(loop, Loop)
-        assert isinstance(outputs, nn.Linear)
+        name, loop, outputs = len(self.net) - 3, known(self.net[-3], Loop), known(self.net[-2], nn.Linear)
         last = len(loop.layers) - 1
         return {f"{name}.{k}": HIDDEN + outputs.out_features * (k == last) for k in range(last + 1)}
 
     def outcome(self, x: Shaped[Tensor, "batch ..."]) -> Outcome:
         """Return what a batch does."""
-        assert isinstance(self.system, Gradient)
-        run = self.system.run(x)
+        run = known(self.system, Gradient).run(x)
         spikes = {name: run.spikes[name].sum(0) for name in self.fans}
         additions = sum(float(spikes[name].sum()) * fan for name, fan in self.fans.items())
         decided = torch.full((len(x),), STEPS)

@@ -1,14 +1,31 @@
 """What entries of the zoo are run and read by."""
 
+from typing import TypeVar
+
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from canonic.codes.readouts import first_event, scores
+from canonic.errors import TrainingError
 from canonic.learn import losses
 from canonic.learn.schedule import Run, unroll
 from canonic.learn.system import Forward
+from canonic.words import one
+
+Kind = TypeVar("Kind")
+
+
+def known(thing: object, kind: type[Kind]) -> Kind:
+    """Return what an entry has built as the kind of thing that its own code builds.
+
+    Raises:
+        TrainingError: if it is another.
+    """
+    if not isinstance(thing, kind):
+        raise TrainingError(f"this entry builds {one(kind.__name__)}, and was given {one(type(thing).__name__)}")
+    return thing
 
 
 def constant(steps: int) -> Forward:

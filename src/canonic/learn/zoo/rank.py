@@ -25,7 +25,7 @@ from canonic.learn.schedule import Run
 from canonic.learn.system import Gradient, System
 from canonic.learn.zoo.bodies import mlp, relu
 from canonic.learn.zoo.entry import Entry, Shape, built
-from canonic.learn.zoo.parts import constant, first, first_step, in_time
+from canonic.learn.zoo.parts import constant, first, first_step, in_time, known
 from canonic.neurons.leaky import Leaky
 from canonic.neurons.rules import LIF
 
@@ -158,10 +158,8 @@ class Answered:
 
     def outcome(self, x: Shaped[Tensor, "batch ..."]) -> Outcome:
         """Return what a batch does until its answers."""
-        assert isinstance(self.system, Gradient)
-        assert isinstance(self.net, nn.Sequential)
-        run, reads, memory = self.system.run(x), self.net[0], self.net[1]
-        assert isinstance(memory, Memory)
+        run, (reads, cells) = known(self.system, Gradient).run(x), self.net.children()
+        memory = known(cells, Memory)
         decided = first_step(run)
         stream = reads(x)
         read = torch.arange(1, len(stream) + 1)[:, None] <= decided
