@@ -74,7 +74,7 @@ def by_steps(code, own):
 
 
 @needs_c
-@settings(max_examples=60)
+@settings(max_examples=50)
 @given(st.one_of(populations(), graded()), st.integers(1, 3), st.integers(1, 3))
 def test_one_pass_fires_as_step_by_step_and_counts(case, samples, threads):
     code, own = case[0], Given(**case[1])
@@ -127,7 +127,7 @@ from canonic.native import Given
 from canonic.native.compiled import compiled_scan
 from canonic.neurons import scan
 x, start = torch.randn(4, 6, 32), torch.randn(32)
-for code in (CSS(4, 1), CSS(3, 0, 16.0, levels=64)):
+for code in (CSS(2, 1), CSS(2, 0, 16.0, levels=64)):
     done = compiled_scan(code, Given([x[: code.steps]], [None], torch.int8, False, start))
     print(torch.equal(done.spikes.float(), scan(code, x[: code.steps], signed=False, start=start).spikes))
 """
@@ -136,7 +136,8 @@ for code in (CSS(4, 1), CSS(3, 0, 16.0, levels=64)):
 @needs_cpp
 def test_torch_compiles_the_loop():
     """In a process of its own: torch cannot compile functions whose types are checked."""
-    done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, check=True)
+    environment = {**os.environ, "TORCHINDUCTOR_COMPILE_THREADS": "1"}  # no processes beside, each with torch
+    done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.split() == ["True", "True"]
 
 

@@ -22,8 +22,8 @@ def node(shape, **arguments):
 
 @st.composite
 def cases(draw):
-    steps, channels = draw(st.integers(1, 6)), draw(st.sampled_from([1, 3, 16, 20]))
-    kernel = [draw(st.integers(1, 3)), draw(st.integers(1, 3))]
+    steps, channels = draw(st.sampled_from([1, 3, 6])), draw(st.sampled_from([1, 3, 16, 20]))  # few programs
+    kernel = draw(st.sampled_from([[1, 2], [2, 2], [2, 3], [3, 1]]))
     arguments = {
         "kernel_size": kernel,
         "stride": draw(st.sampled_from([[], [1, 1], [2, 2], [1, 3]])),

@@ -320,7 +320,7 @@ DIGITS = ("--data", "digits", "--calibration", "digits")
 def test_the_command_under_torchrun_prints_once_and_what_one_process_prints(tmp_path, monkeypatch):
     (tmp_path / "swept_net.py").write_text(NET)
     monkeypatch.chdir(tmp_path)
-    options = ["sweep", "swept_net:make", *DIGITS, "--limit", "150", "-T", "2,4", "-k", "1,auto"]
+    options = ["sweep", "swept_net:make", *DIGITS, "--limit", "100", "-T", "2,4", "-k", "1,auto"]
     alone = CliRunner().invoke(app, [*options, "--out", "alone"])
     assert alone.exit_code == 0, alone.output
     assert alone.stdout.count("mse") == 4
