@@ -32,6 +32,7 @@ DATA = {
     "mnist": ("pictures", str(SHARED / "mnist" / "train-images-idx3-ubyte.gz")),
     "ecg-qtdb": ("sequences", str(SHARED / "ecg-qtdb" / "qtdb-srnn.npz")),
     "spotting": ("sequences", "spotting"),
+    "nmnist-small": ("recordings", str(SHARED / "nmnist-small" / "nmnist-small.npz")),
 }
 """Kind of samples and what to learn from, by what they are called; those to measure on are beside them."""
 
@@ -46,7 +47,7 @@ SHORT = (
     "energy uJ (ANN)",
 )
 
-MEANT = {"ecg-qtdb": "ECG of the QT database", "spotting": "spotting"}
+MEANT = {"ecg-qtdb": "ECG of the QT database", "spotting": "spotting", "nmnist-small": "N-MNIST"}
 """What systems call the data that are for theirs alone."""
 
 ON_MNIST = ("spike-time-once", "rel-psp", "rank")
@@ -58,6 +59,14 @@ def fits(known: Entry, data: str) -> bool:
     if data == "mnist" and known.name not in ON_MNIST:
         return False
     return DATA[data][0] == known.kind and MEANT.get(data, known.data) == known.data
+
+
+def there(data: str) -> bool:
+    """Say whether some data are here; say so if they are not."""
+    found = DATA[data][1] in ("digits", "spotting") or Path(DATA[data][1]).exists()
+    if not found:
+        print(f"{data}: left out, as there is no {DATA[data][1]}", flush=True)
+    return found
 
 
 def samples(known: Entry, data: str) -> Samples:
@@ -87,6 +96,7 @@ def asked() -> argparse.Namespace:
     given = parser.parse_args()
     if given.quick:
         given.data, given.seeds = ["digits"], [0]
+    given.data = [data for data in given.data if there(data)]
     return given
 
 

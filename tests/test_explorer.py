@@ -173,6 +173,14 @@ def test_an_input_that_is_no_picture_is_drawn_as_its_values(shape):
     assert "no picture" in picture.note
 
 
+def test_a_recording_is_drawn_as_one_picture():
+    x = torch.zeros(3, 2, 1, 3)
+    x[0, 1, 0, 0], x[2, 0, 0, 1] = 2, 2
+    drawn = inputs.picture_of(x, {})
+    assert drawn.note == "of 3 x 2 x 1 x 3 numbers the sum of all second maps less that of the first"
+    assert drawn.url == inputs.picture_of(torch.tensor([[[1.0, 0.0, 0.5]]]), {}).url
+
+
 def test_tokens_are_named():
     assert inputs.picture_of(torch.tensor([5, 17]), {}).note == "its numbers: 5 17"
     assert inputs.picture_of(torch.arange(100), {}).note.endswith("39 ...")

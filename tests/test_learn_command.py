@@ -117,6 +117,40 @@ def test_sequences_train_once_they_are_no_bytes_and_their_parts_are_told(command
     )
 
 
+def recordings(count, events=40):
+    """Events of one polarity on the left half of 8 x 8 places, or of the other on the right: two classes."""
+    generator, label = np.random.default_rng(0), np.arange(count) % 2
+    side = np.repeat(label, events).astype(np.uint8)
+    x = generator.integers(0, 4, count * events).astype(np.uint8) + 4 * side
+    y, t = generator.integers(0, 8, x.size).astype(np.uint8), np.tile(np.arange(events), count)
+    return {"x": x, "y": y, "p": side, "t": t, "offset": np.arange(count + 1) * events, "label": label}
+
+
+def test_recordings_of_events_are_learned_from_measured_and_shown(command, tmp_path):
+    np.savez(tmp_path / "own.npz", **recordings(80), size=np.array([8, 8]))
+    words = ("train", "lif-events", "--data", "own.npz", "--frames", "4", "--epochs", "20", "--no-ann")
+    row = json.loads(command(tmp_path, *words, "--json").stdout)
+    assert (row["steps"], row["accuracy"], row["samples"]) == (4, 1.0, 20)
+    test = ("trained.safetensors", "--data", "own.npz:test")
+    measured = command(tmp_path, "evaluate", *test, "--no-source", "--json").stdout
+    assert json.loads(measured)["accuracy"]["network"] == 1
+    command(tmp_path, "report", *test, "--out", "page.html")
+    assert "of 4 x 2 x 8 x 8 numbers the sum of all second maps" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("system", "options", "said"),
+    [
+        ("lif", ("--frames", "4"), "4 frames are asked for, digits:train holds no recordings of events: leave it out"),
+        ("lif-events", (), "lif-events is for recordings [frames, channels, height, width], samples have the shape"),
+    ],
+)
+def test_what_is_no_recording_is_named(command, tmp_path, system, options, said):
+    told = command(tmp_path, "train", system, "--data", "digits", *options, code=1).stderr
+    assert said in told
+    assert "epochs of" not in told
+
+
 def test_the_data_to_measure_on_may_stand_beside(tmp_path):
     for name in ("train-images", "t10k-images"):
         (tmp_path / name).touch()

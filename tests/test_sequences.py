@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from canonic.datasets import open_data
+from canonic.datasets import Preprocessing, open_data
 from canonic.datasets.parts import train_and_test
 from canonic.datasets.sound import mel, spectrum
 from canonic.errors import DataError
@@ -71,6 +71,22 @@ def test_events_are_counted_in_frames_of_one_length(tmp_path):
     since = recording(dt=np.array([5, 4, 5, 3], np.uint16))
     del since["t"]
     assert torch.equal(open_data(saved(tmp_path, **since))[0][0], frames)
+
+
+def test_each_frame_is_prepared_as_a_picture_is(tmp_path):
+    name = saved(tmp_path, **recording())
+    assert open_data(name, Preprocessing(frames=3))[0][0].shape == (3, 2, 2, 3)
+    assert open_data(name, Preprocessing(size=4))[0][0].shape == (10, 2, 4, 4)
+    frames, small = (open_data(name, how)[0][0] for how in (None, Preprocessing((0.0, 1.0), (1.0, 2.0))))
+    torch.testing.assert_close(
+        small, (frames - torch.tensor([0.0, 1.0]).view(2, 1, 1)) / torch.tensor([1.0, 2.0]).view(2, 1, 1)
+    )
+
+
+def test_a_folder_that_holds_one_file_of_arrays_is_that_file(tmp_path):
+    name = saved(tmp_path, x=np.zeros((8, 3), np.float32), y=np.arange(8) % 2)
+    assert len(open_data(str(tmp_path))) == len(open_data(name)) == 8
+    assert [len(open_data(part)) for part in train_and_test(str(tmp_path))] == [6, 2]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +187,7 @@ def test_sheets_are_cut_into_their_pictures(tmp_path):
 @pytest.mark.parametrize(
     ("name", "count", "shape", "kind"),
     [
-        ("ecg-qtdb/qtdb-srnn.npz:test", 141, (1301, 4), torch.int8),
+        ("ecg-qtdb:test", 141, (1301, 4), torch.int8),
         ("nmnist-small/nmnist-small.npz:test", 100, (10, 2, 34, 34), torch.float32),
         ("speech-commands-test/gsc-test-v0.02-logmel.npz", 4890, (49, 40), torch.float32),
         ("mnist:test", 10_000, (1, 28, 28), torch.float32),

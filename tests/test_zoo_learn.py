@@ -26,13 +26,18 @@ COUNT = 200
 
 @pytest.fixture(scope="module")
 def digits():
-    """200 digits, standardised or not; their rows are the steps of a sequence, each with its label."""
+    """200 digits, standardised or not; their rows are the steps of a sequence, each with its label; frames of two
+    polarities come with what is brighter.
+    """
     x, y = taken(open_data("digits:train"), range(COUNT))
+    frames = torch.stack([torch.stack([x[:, 0] > level, x[:, 0] < level]) for level in (0.2, 0.5, 0.8)])
+    frames = frames.permute(2, 0, 1, 3, 4).float()
     both = {True: (x - x.mean()) / x.std(), False: x}
     return {
         ("pictures", True): TensorDataset(both[True], y),
         ("pictures", False): TensorDataset(both[False], y),
         ("sequences", True): TensorDataset(both[True].flatten(1, 2), y[:, None].expand(-1, 8).contiguous()),
+        ("recordings", True): TensorDataset(frames, y),
     }
 
 
@@ -56,7 +61,7 @@ def test_an_entry_learns_is_saved_and_gives_its_row(name, digits, tmp_path):
     snn.save(tmp_path / "snn.safetensors")
     batches = list(in_order(some, recipe.batch))  # a sample draws by its place in the batch
     again = open_network(tmp_path / "snn.safetensors")
-    if known.kind == "pictures":  # a sequence has an answer at each step, and the last alone is measured
+    if known.kind != "sequences":  # a sequence has an answer at each step, and the last alone is measured
         measured = evaluate(again, batches, reference=None, progress=False)
         assert measured.accuracy == pytest.approx(row["accuracy"])
     torch.testing.assert_close(answers(again, batches[0][0]), answers(snn, batches[0][0]))
@@ -87,7 +92,7 @@ def test_an_entry_says_what_it_is(name):
     for recipe in (known.recipe, known.few):
         assert Recipe.from_json(recipe.to_json()) == recipe
         assert asdict(recipe)["seed"] == 0
-    shape = (1, 8, 8) if known.kind == "pictures" else (8, 8)
+    shape = {"pictures": (1, 8, 8), "sequences": (8, 8), "recordings": (3, 2, 8, 8)}[known.kind]
     assert (
         known.trial
         or known.converted
@@ -104,6 +109,8 @@ def test_a_name_that_is_none_is_refused():
 def test_a_network_for_pictures_refuses_what_is_none():
     with pytest.raises(DataError, match=r"for pictures of at least 4 x 4 pixels, samples have the shape \[8\]"):
         entry("lif").build((8,), 10)
+    with pytest.raises(DataError, match=r"for recordings \[frames, .*, samples have the shape \[1, 8, 8\]"):
+        entry("lif-events").build((1, 8, 8), 10)
 
 
 def test_dsr_keeps_the_gradient_of_a_clip_and_trains_its_threshold():

@@ -41,13 +41,14 @@ def train(
     std: o.Std = "",
     size: o.Size = None,
     grey: o.Grey = False,
+    frames: o.Frames = None,
     as_json: o.Json = False,
 ) -> None:
     """Train a published spiking system, measure it on data that it has not seen, and save it."""
     from canonic.cli.training import Asked, show_row, trained
 
     o.require_writable(out)
-    asked = Asked(name, data, test, validate, limit, o.preprocessing(mean, std, size, grey))
+    asked = Asked(name, data, test, validate, limit, o.preprocessing(mean, std, size, grey, frames))
     try:
         row = trained(asked, out, seed=seed, epochs=epochs, resume=resume, ann=ann)
     except KeyboardInterrupt as stop:

@@ -42,6 +42,9 @@ Output = Annotated[
 Mean = Annotated[str, typer.Option(help="Mean of each channel, as .485,.456,.406.")]
 Std = Annotated[str, typer.Option(help="Standard deviation of each channel, likewise.")]
 Size = Annotated[int | None, typer.Option(min=1, help="Height and width of the pictures in pixels.")]
+Frames = Annotated[
+    int | None, typer.Option(min=1, help="Steps of one length that a recording of events is cut into; 10 if not given.")
+]
 Grey = Annotated[bool, typer.Option("--grey", help="Pictures have one channel for the network, not three.")]
 InputCode = Annotated[str, typer.Option("--input", help="direct (analog, first step), css (spikes), or a code.")]
 _CODE = typer.Option(help="css, as -T, -k and so on say, or a code with its parameters, as rate:32: canonic codes.")
@@ -105,12 +108,12 @@ def sizes(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
-def preprocessing(mean: str, std: str, size: int | None, grey: bool) -> "Preprocessing":
+def preprocessing(mean: str, std: str, size: int | None, grey: bool, frames: int | None = None) -> "Preprocessing":
     """Return the preprocessing that the options name."""
     from canonic.datasets import Preprocessing
 
     with usage():
-        return Preprocessing(numbers(mean), numbers(std), size, grey)
+        return Preprocessing(numbers(mean), numbers(std), size, grey, frames)
 
 
 def remembered(snn: "SpikingNetwork | ZooTrial", mean: str, std: str, size: int | None, grey: bool) -> "Preprocessing":

@@ -12,7 +12,7 @@ from canonic.cluster import workers
 from canonic.datasets import Preprocessing
 from canonic.learn.zoo import entry
 from canonic.learn.zoo.samples import samples_of
-from canonic.learn.zoo.training import begin_again, train
+from canonic.learn.zoo.training import begin_again, require_kind, train
 from canonic.measure.table import HEADINGS, row_of, table
 from canonic.words import counted
 
@@ -36,6 +36,7 @@ def trained(asked: Asked, out: Path, *, seed: int, epochs: int | None, resume: b
     """
     known, folder, first = entry(asked.name), out.with_suffix(".training"), workers().first
     samples = samples_of(known, asked.data, asked.test, asked.validate, prepare=asked.prepare, limit=asked.limit)
+    require_kind(known, samples.train)
     recipe = known.recipe_for(len(samples.train), seed)
     recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
     if first and not resume:

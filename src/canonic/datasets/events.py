@@ -73,7 +73,7 @@ class Recordings(Dataset[Sample]):
         events: of them all.
         places: of the recordings that belong to the data.
         labels: of these.
-        prepare: says how many frames, and is applied to them.
+        prepare: says how many frames, and is applied to each.
         notes: what was made of the arrays that the user did not ask for.
     """
 
@@ -92,7 +92,7 @@ class Recordings(Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         frames = self.events.frames(int(self.places[index]), self.prepare.frames or FRAMES)
-        return (self.prepare(frames), *self.labels[index])
+        return (torch.stack([self.prepare(frame) for frame in frames]), *self.labels[index])
 
 
 def recordings_in(
@@ -105,7 +105,7 @@ def recordings_in(
         arrays: in it, of the part that is meant.
         whole: all arrays in it: pictures of all parts are of one size.
         part: that is drawn, if they have no parts of their own.
-        prepare: says how many frames, and is applied to them.
+        prepare: says how many frames, and is applied to each.
 
     Raises:
         DataError: if they are no events.

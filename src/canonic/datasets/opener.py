@@ -30,8 +30,9 @@ def open_data(name: str, prepare: Preprocessing | None = None, inputs: Sequence[
         name: "digits", "digits:train" or "digits:test"; "spotting:train" or "spotting:test", sequences that are made;
             a folder of class/picture.jpg, or of pictures without labels;
             a .zip of either; an .npz file with x (x2, ..., or the names of the network's inputs), and y for labels,
-            with events (x, y, p, t, offset, label), or with sound (audio, offset, label); a folder of IDX files such as
-            MNIST, or its pictures (t10k-images-idx3-ubyte.gz, its labels beside it); or a folder of sheets of pictures.
+            with events (x, y, p, t, offset, label), or with sound (audio, offset, label), or a folder that holds it
+            alone; a folder of IDX files such as MNIST, or its pictures (t10k-images-idx3-ubyte.gz, its labels beside
+            it); or a folder of sheets of pictures.
         prepare: applied to every sample.
         inputs: the names of the network's, if they are known: arrays that have them are given by name.
 
@@ -42,7 +43,7 @@ def open_data(name: str, prepare: Preprocessing | None = None, inputs: Sequence[
     >>> x.shape, y
     (torch.Size([1, 8, 8]), 0)
     """
-    prepare = prepare or Preprocessing()
+    prepare = Preprocessing() if prepare is None else prepare
     if name.partition(":")[0] == "digits":
         return digits(name, prepare)
     if name.partition(":")[0] == "spotting":
@@ -50,7 +51,7 @@ def open_data(name: str, prepare: Preprocessing | None = None, inputs: Sequence[
     whole, part = parted(name)
     path = Path(whole)
     if path.is_dir():
-        return _in_folder(path, part, prepare)
+        return _in_folder(path, part, prepare, inputs)
     if not path.exists():
         raise DataError(f"there is no data {name!r}: {_advice(name)}")
     if path.suffix == ".npz":
@@ -71,11 +72,14 @@ def _advice(name: str) -> str:
     return f"{whole} is there, but has no part {part!r}: {nearest(part, PARTS)}"
 
 
-def _in_folder(folder: Path, part: str, prepare: Preprocessing) -> Data:
-    """Return the data in a folder, which has parts as its subfolders, its files, or its sheets."""
+def _in_folder(folder: Path, part: str, prepare: Preprocessing, inputs: Sequence[str]) -> Data:
+    """Return the data in a folder, which has parts as its subfolders, its files, or its sheets; or is of one .npz."""
+    held = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    if len(held) == 1 and held[0].suffix == ".npz":
+        return _in_arrays(held[0], part, prepare, inputs)
     if is_of_sheets(folder):
         return pictures_on_sheets(folder, part, prepare)
-    if any(map(is_idx, folder.iterdir())):
+    if any(map(is_idx, held)):
         return pictures_of_part(folder, part, prepare)
     if not part:
         return pictures_in_folder(folder, prepare)

@@ -38,7 +38,8 @@ def picture_of(x: Tensor, preprocessing: Mapping[str, Any]) -> Picture:
     """Return an input as a picture.
 
     Args:
-        x: one sample ``[*shape]``; ``[1 or 3, height, width]`` is a picture.
+        x: one sample ``[*shape]``; ``[1 or 3, height, width]`` is a picture, and ``[frames, 2, height, width]`` is
+            drawn as one: events of the second polarity are light, those of the first dark.
         preprocessing: "mean" and "std" of the channels, which are taken back; without them the values are scaled to
             their own range.
     """
@@ -50,8 +51,11 @@ def picture_of(x: Tensor, preprocessing: Mapping[str, Any]) -> Picture:
         known = bool(preprocessing) or bool(((x >= 0) & (x <= 1)).all())
         pixels = _as_it_was(x, preprocessing) if known else _scaled(x)
         return _png(pixels, "" if known else "scaled to its own range of values")
-    plane = _plane(x)
     size = " x ".join(map(str, x.shape)) or "1"
+    if x.dim() == 4 and x.shape[1] == 2:
+        off, on = x.sum(0)
+        return _png(_scaled(on - off)[None], f"of {size} numbers the sum of all second maps less that of the first")
+    plane = _plane(x)
     return _png(_scaled(plane), f"no picture: values of an input of shape {size}, from dark (least) to light")
 
 

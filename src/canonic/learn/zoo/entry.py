@@ -40,7 +40,8 @@ class Entry:
         source: where it was published.
         published: the figure there, on which data; ``NOT_READABLE`` if none could be read.
         data: that its own figures stand on, where this library measures it.
-        kind: of its samples: "pictures" ``[channels, height, width]``, or "sequences" ``[time, channels]``.
+        kind: of its samples: "pictures" ``[channels, height, width]``, "sequences" ``[time, channels]``, or
+            "recordings" of events as frames, ``[frames, channels, height, width]``.
         network: its layers between input and classes.
         codes: of input, hidden layers and output.
         gradient: that it is trained by, in a word.
@@ -80,7 +81,7 @@ class Entry:
     readout: Literal["mean", "last", "first"]
     recipe: Recipe
     few: Recipe
-    kind: Literal["pictures", "sequences"] = "pictures"
+    kind: Literal["pictures", "sequences", "recordings"] = "pictures"
     standardised: bool = True
     begin: Callable[[nn.Module, nn.Module, torch.Tensor], None] | None = None
     ann_recipe: Recipe | None = None
@@ -111,8 +112,8 @@ class Entry:
     def same_shape(self, shape: Shape, classes: int, recipe: Recipe) -> Gradient:
         """Return the network of the same shape without spikes, ready to be trained.
 
-        One for pictures has no time; one for sequences, ``[batch, time, channels]`` to ``[batch, time, classes]``, is
-        read and judged as the system is.
+        One for pictures or recordings has no time; one for sequences, ``[batch, time, channels]`` to ``[batch, time,
+        classes]``, is read and judged as the system is.
         """
         ann, recipe = built(self.ann, shape, classes, recipe), replace(recipe, autocast=None, optimiser=plain(recipe))
         if self.kind == "sequences":

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from canonic.datasets import Preprocessing, labels_of, open_data, sample
+from canonic.datasets.events import Recordings
 from canonic.datasets.parts import train_and_test
 from canonic.errors import DataError
 from canonic.learn.batches import in_memory, require_labelled
@@ -58,11 +59,15 @@ def samples_of(
     Raises:
         DataError: if there are none, they have no labels, or nothing is said to measure on.
     """
-    prepare = prepare or Preprocessing()
+    prepare = Preprocessing() if prepare is None else prepare
     train, test = (train, test) if test else train_and_test(train)
     data = {name: open_data(name, prepare) for name in (train, test, validate) if name}
     for name, each in data.items():
         require_labelled(each, name)
+        if prepare.frames is not None and not isinstance(each, Recordings):
+            raise DataError(
+                f"{prepare.frames} frames are asked for, {name} holds no recordings of events: leave it out"
+            )
     opened = [in_memory(sample(data[train], limit)), *(in_memory(data[name]) for name in (test, validate) if name)]
     _require_alike(dict(zip((train, test, validate), opened, strict=False)))
     if entry.standardised and entry.kind == "pictures" and not prepare.mean and not prepare.std:

@@ -26,6 +26,7 @@ from canonic.network import SpikingNetwork
 DIMENSIONS = {
     "pictures": (3, "[channels, height, width]", "canonic learn --json tells the kind of each system"),
     "sequences": (2, "[time, channels]", "of bytes make other numbers, x.astype(numpy.float32), or they are pictures"),
+    "recordings": (4, "[frames, channels, height, width]", "an .npz of events holds x, y, p, t, offset and label"),
 }
 BEGUN = 1000
 """Training samples that a network which begins from another one sees for it."""
@@ -56,8 +57,8 @@ class Trained:
             x: some samples.
             classes: names of the classes, if they are known.
         """
-        system, sequences = self.system, self.entry.kind == "sequences"
-        steps, example = (None, in_time(x)) if sequences else (len(system.answer(x)), x)
+        system, still = self.system, self.entry.kind == "pictures"
+        steps, example = (len(system.answer(x)), x) if still else (None, in_time(x))
         seed = system.seed if isinstance(system, Gradient) else system.recipe.seed
         snn = as_network(system.net, example, steps, readout=self.entry.readout, seed=seed, classes=classes)
         return replace(snn, record={**snn.record, "training": self.history.to_json()})
@@ -105,11 +106,9 @@ def train(
         DataError: if samples are not of the kind that the system is for.
         CanonicError: as ``fit``.
     """
+    require_kind(entry, data)
     x, y = data.tensors
     shape, classes = tuple(x.shape[1:]), count_classes(y)
-    dimensions, written, remedy = DIMENSIONS[entry.kind]
-    if len(shape) != dimensions:
-        raise DataError(f"{entry.name} is for {entry.kind} {written}, samples have the shape {list(shape)}: {remedy}")
     if validate is None and recipe.patience is not None:
         data, validate = held_out(data, recipe.seed)
         x, y = data.tensors
@@ -124,6 +123,14 @@ def train(
         system = stage(system, x[:BEGUN])
         histories.append(fit(system, data, validate=validate, folder=folder and folder / place, progress=progress))
     return Trained(entry, system, reduce(History.then, histories).knowing(constants=entry.constants), twin, how)
+
+
+def require_kind(entry: Entry, data: TensorDataset) -> None:
+    """Raise a DataError unless samples are of the kind that an entry is for."""
+    shape = list(data.tensors[0].shape[1:])
+    dimensions, written, remedy = DIMENSIONS[entry.kind]
+    if len(shape) != dimensions:
+        raise DataError(f"{entry.name} is for {entry.kind} {written}, samples have the shape {shape}: {remedy}")
 
 
 def itself(system: System, x: Shaped[Tensor, "batch ..."]) -> System:  # noqa: ARG001 - as of every stage
