@@ -33,7 +33,7 @@ from canonic.learn import (
     once,
     unroll,
 )
-from canonic.learn.batches import drawn, in_memory, in_order, shuffled
+from canonic.learn.batches import drawn, held_out, in_memory, in_order, shuffled
 from canonic.learn.history import Epoch, History
 from tests.groups import in_group, results
 
@@ -273,17 +273,8 @@ def test_samples_that_are_read_one_by_one_give_the_same(whole):
     assert all(torch.equal(a, b) for a, b in zip(held.tensors, samples().tensors, strict=True))
 
 
-class Unseen(Dataset):
-    """Samples that must not be looked at."""
-
-    def __len__(self):
-        raise AssertionError
-
-    __getitem__ = __len__
-
-
 def test_the_epoch_of_the_weights_is_chosen_on_validation_samples_alone(tmp_path):
-    unseen, validate = Unseen(), samples(30, seed=9)  # noqa: F841 - there is no way to hand it over
+    validate = samples(30, seed=9)
     recipe = replace(RECIPE, epochs=6, optimiser=Optimiser("adam", lr=0.1))
     system, history = trained(recipe, validate=validate, folder=tmp_path)
     scores = [epoch.validation for epoch in history.epochs]
@@ -295,17 +286,58 @@ def test_the_epoch_of_the_weights_is_chosen_on_validation_samples_alone(tmp_path
     assert same(system, again)
 
 
-def test_a_training_ends_when_its_patience_does_and_goes_on_as_it_would_have(tmp_path):
-    recipe = replace(RECIPE, epochs=60, optimiser=Optimiser("adam", lr=0.1), schedule=Constant(), patience=3)
-    validate = samples(30, seed=9)
-    system, history = trained(recipe, validate=validate, folder=tmp_path)
-    assert len(history.epochs) == history.chosen + 3 < 60
-    scores = [epoch.validation for epoch in history.epochs]
-    assert scores[history.chosen - 1] == max(scores) == accuracy(system, validate)
-    again, more = trained(recipe, validate=validate, folder=tmp_path)
+@given(st.integers(2, 60), st.floats(0.01, 0.99), st.integers(0, 99))
+def test_what_is_held_out_is_a_share_that_the_seed_draws(count, share, seed):
+    data = TensorDataset(torch.arange(count), torch.arange(count))
+    if not 0 < round(share * count) < count:
+        with pytest.raises(DataError, match="cannot be held out: take one between 0 and 1, say 0.1"):
+            held_out(data, share, seed)
+        return
+    rest, held = held_out(data, share, seed)
+    assert len(held) == round(share * count)
+    assert sorted([x.item() for part in (rest, held) for x, _ in part]) == list(range(count))
+    assert torch.equal(held.tensors[0], held_out(data, share, seed)[1].tensors[0])
+    one_by_one = held_out(Numbered(data), share, seed)
+    assert [[x.item() for x, _ in part] for part in one_by_one] == [part.tensors[0].tolist() for part in (rest, held)]
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, math.nan, -0.5, 1e-3])
+def test_a_share_that_leaves_nothing_is_refused(share):
+    with pytest.raises(DataError, match="a share of .* of 48 samples cannot be held out"):
+        fit(spiking(), samples(), validate=share)
+
+
+def test_samples_of_the_training_are_held_out_and_choose_the_epoch(tmp_path):
+    recipe = replace(RECIPE, epochs=6, optimiser=Optimiser("adam", lr=0.1))
+    system, history = trained(recipe, validate=0.25, folder=tmp_path)
+    rest, held = held_out(samples(), 0.25, recipe.seed)
+    by_hand = spiking(recipe)
+    told = fit(by_hand, rest, validate=held)
+    assert same(system, by_hand)
+    assert [epoch.measures for epoch in told.epochs] == [epoch.measures for epoch in history.epochs]
+    assert history.record["data"]["samples"] == 36
+    assert history.record["validation"] == {**told.record["validation"], "held_out": 0.25}
+    assert history.to_json()["chosen_on"] == "25 % of the training samples, held out"
+    assert History.from_json(history.to_json()) == history
+    chosen = history.epochs[history.chosen - 1]
+    assert chosen.validation == accuracy(system, held) == max(epoch.validation for epoch in history.epochs)
+    assert chosen.validation_loss == pytest.approx(loss(system.run(held.tensors[0]), held.tensors[1]).item(), rel=1e-5)
+    assert same(system, trained(recipe, validate=0.25, folder=tmp_path)[0])
+    with pytest.raises(TrainingError, match="other data samples and other validation samples"):
+        trained(recipe, validate=0.2, folder=tmp_path)
+
+
+def test_a_training_ends_by_its_patience_and_says_what_that_needs(tmp_path):
+    recipe = replace(RECIPE, epochs=40, patience=3, schedule=Constant(), optimiser=Optimiser("adam", lr=0.1))
+    system, history = trained(recipe, validate=0.25, folder=tmp_path)
+    count = len(history.epochs)
+    assert 4 <= count < 40
+    assert history.chosen == count - 3
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    again, told = trained(recipe, validate=0.25, folder=tmp_path)
     assert same(system, again)
-    assert len(more.epochs) == len(history.epochs)
-    with pytest.raises(TrainingError, match="a recipe with patience ends by validation samples, and there are none"):
+    assert told == history
+    with pytest.raises(TrainingError, match="ends after 3 epochs that were no better .* hold out a tenth"):
         trained(recipe)
 
 

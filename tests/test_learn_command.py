@@ -117,6 +117,33 @@ def test_sequences_train_once_they_are_no_bytes_and_their_parts_are_told(command
     )
 
 
+def test_held_out_samples_choose_the_epoch_and_those_of_the_test_change_nothing(command, tmp_path):
+    x, y = np.random.default_rng(0).random((60, 1, 8, 8), dtype=np.float32), np.arange(60) % 3
+    np.savez(tmp_path / "train.npz", x=x, y=y)
+    for name, sign in (("one", 1), ("other", -7)):
+        np.savez(tmp_path / f"{name}.npz", x=sign * x[:9] + 0.5, y=y[:9][:: sign // abs(sign)])
+    weights, records = [], []
+    for name in ("one", "other"):
+        words = ("train", "population-one", "--data", "train.npz", "--test", f"{name}.npz", "--hold-out", "0.2")
+        told = command(tmp_path, *words, "--epochs", "4", "--no-ann", "--out", f"{name}.safetensors").stderr
+        assert "population-one: 4 epochs of 48 samples, 12 others held out; checkpoints" in told
+        assert "of 4, " in told.split("the weights are those of epoch ")[1]
+        snn = load(tmp_path / f"{name}.safetensors")
+        weights += [tensor for node in snn.plan.graph.nodes for tensor in node.tensors.values()]
+        records.append({key: snn.record["training"][key] for key in ("record", "chosen", "chosen_on")})
+        assert snn.record["preprocessing"]["mean"] == [round(float(x.mean(dtype=np.float64)), 4)]
+    half = len(weights) // 2
+    assert all(torch.equal(a, b) for a, b in zip(weights[:half], weights[half:], strict=True))
+    assert records[0] == records[1]
+    assert records[0]["chosen_on"] == "20 % of the training samples, held out"
+    command(tmp_path, "report", "one.safetensors", "--data", "one.npz", "--out", "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "chosen on 20 % of the training samples, held out" in page
+    assert "validation loss" in page
+    both = ("--validate", "one.npz", "--hold-out", "0.2")
+    assert "--validate and --hold-out both say" in command(tmp_path, *words[:6], *both, code=2).stderr
+
+
 def recordings(count, events=40):
     """Events of one polarity on the left half of 8 x 8 places, or of the other on the right: two classes."""
     generator, label = np.random.default_rng(0), np.arange(count) % 2

@@ -1,6 +1,7 @@
 """Every published system: it is built, learns, and says what it is."""
 
 from dataclasses import asdict, replace
+from math import isfinite
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from canonic.cli.opened import open_network
 from canonic.codes.readouts import first_event
 from canonic.datasets import open_data
 from canonic.errors import CanonicError, DataError
-from canonic.learn import LIF, Optimiser, Population, Recipe, unroll
+from canonic.learn import LIF, Gradient, Optimiser, Population, Recipe, unroll
 from canonic.learn.batches import in_order, taken
 from canonic.learn.zoo import Entry, entry, names
 from canonic.learn.zoo.entry import FEW
@@ -50,12 +51,17 @@ def test_an_entry_learns_is_saved_and_gives_its_row(name, digits, tmp_path):
     known, data = entry(name), digits[entry(name).kind, entry(name).standardised]
     recipe = replace(known.recipe_for(COUNT, seed=1), epochs=3, batch=20)
     known = replace(known, ann_few=known.ann_few and recipe)
-    found = train(known, data, recipe, progress=False)
+    found = train(known, data, recipe, validate=0.1, progress=False)
     for history in (found.history, found.ann_history):
         assert history.epochs[-1].measures["loss"] < history.epochs[history.begun].measures["loss"]  # of one stage
+        assert (history.record["data"]["samples"], history.record["validation"]["samples"]) == (180, 20)
+    assert all(e.validation_loss is None or isfinite(e.validation_loss) for e in found.history.epochs)
+    assert isinstance(found.system, Gradient) == (found.history.epochs[0].validation_loss is not None)
     some = TensorDataset(*(tensor[:50] for tensor in data.tensors))
     snn = found.measurable(data)
+    weights = {key: tensor.clone() for key, tensor in found.system.net.state_dict().items()}
     row = row_of(found, snn, some, "digits")
+    assert all(torch.equal(tensor, weights[key]) for key, tensor in found.system.net.state_dict().items())
     assert [key for key, value in row.items() if value is None] == []
     assert 1 <= row["mean_step"] <= row["steps"]
     snn.save(tmp_path / "snn.safetensors")

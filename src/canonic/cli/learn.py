@@ -32,6 +32,9 @@ def train(
     out: Annotated[Path, typer.Option(help="File for the trained network.")] = Path("trained.safetensors"),
     test: Annotated[str, typer.Option(help="Data to measure on; t10k-... is beside train-... .")] = "",
     validate: Annotated[str, typer.Option(help="Data that choose the best epoch; else it is the last.")] = "",
+    hold_out: Annotated[
+        float | None, typer.Option(help="Share of the training samples that is held out and chooses the best epoch.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, order and noise.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="In place of those of its recipe.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last whole epoch.")] = False,
@@ -48,7 +51,9 @@ def train(
     from canonic.cli.training import Asked, show_row, trained
 
     o.require_writable(out)
-    asked = Asked(name, data, test, validate, limit, o.preprocessing(mean, std, size, grey, frames))
+    if validate and hold_out is not None:
+        raise typer.BadParameter("--validate and --hold-out both say which samples choose the best epoch: give one")
+    asked = Asked(name, data, test, validate, hold_out, limit, o.preprocessing(mean, std, size, grey, frames))
     try:
         row = trained(asked, out, seed=seed, epochs=epochs, resume=resume, ann=ann)
     except KeyboardInterrupt as stop:

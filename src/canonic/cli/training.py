@@ -10,11 +10,13 @@ from canonic.cli.provenance import made
 from canonic.cli.terminal import columns, tell
 from canonic.cluster import workers
 from canonic.datasets import Preprocessing
+from canonic.learn.batches import held_out
+from canonic.learn.history import History
 from canonic.learn.zoo import entry
 from canonic.learn.zoo.samples import samples_of
-from canonic.learn.zoo.training import begin_again, require_kind, train
+from canonic.learn.zoo.training import begin_again, chooses, require_kind, train
 from canonic.measure.table import HEADINGS, row_of, table
-from canonic.words import counted
+from canonic.words import counted, percent
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Asked:
     data: str
     test: str
     validate: str
+    hold_out: float | None
     limit: int | None
     prepare: Preprocessing
 
@@ -41,9 +44,14 @@ def trained(asked: Asked, out: Path, *, seed: int, epochs: int | None, resume: b
     recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
     if first and not resume:
         begin_again(known, folder)
-    size = f"{counted(recipe.epochs, 'epoch')} of {counted(len(samples.train), 'sample')}"
+    count = len(samples.train)
+    validate = chooses(recipe, samples.validate or asked.hold_out)
+    held = len(held_out(samples.train, validate, seed)[1]) if isinstance(validate, float) else 0  # type: ignore[arg-type]
+    size = f"{counted(recipe.epochs, 'epoch')} of {counted(count - held, 'sample')}"
+    size += f", {held:,} others held out" if held else ""
     say([*samples.notes, f"{known.name}: {size}; checkpoints are in {folder}"])
-    found = train(known, samples.train, recipe, validate=samples.validate, folder=folder, ann=ann)
+    found = train(known, samples.train, recipe, validate=validate, folder=folder, ann=ann)
+    say(chosen(found.history) if first else [])
     snn = found.measurable(samples.train, samples.classes)
     row = row_of(found, snn, samples.test, Path(asked.data).name)
     if first:
@@ -51,6 +59,15 @@ def trained(asked: Asked, out: Path, *, seed: int, epochs: int | None, resume: b
         replace(snn, record={**snn.record, **told, "row": row}).save(out)
         begin_again(known, folder)
     return row
+
+
+def chosen(history: History) -> list[str]:
+    """Return of which epoch the weights are, where that was chosen."""
+    epoch = history.epochs[history.chosen - 1]
+    if epoch.validation is None:
+        return []
+    where = f"epoch {history.chosen} of {len(history.epochs)}, {percent(epoch.validation)} on what was held out"
+    return [f"the weights are those of {where}"]
 
 
 def show_row(row: Mapping[str, Any], out: Path) -> None:

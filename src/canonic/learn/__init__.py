@@ -7,12 +7,12 @@ from canonic.learn.events import EventLinear as EventLinear
 from canonic.learn.events import EventPool as EventPool
 from canonic.learn.events import fire as fire
 from canonic.learn.feedback import Feedback as Feedback
-from canonic.learn.fit import accuracy as accuracy
 from canonic.learn.fit import fit as fit
 from canonic.learn.gradients import Equilibrium as Equilibrium
 from canonic.learn.gradients import Representation as Representation
 from canonic.learn.history import Epoch as Epoch
 from canonic.learn.history import History as History
+from canonic.learn.judged import accuracy as accuracy
 from canonic.learn.modules import Dropout as Dropout
 from canonic.learn.modules import Encode as Encode
 from canonic.learn.modules import Hold as Hold

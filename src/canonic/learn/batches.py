@@ -6,17 +6,15 @@ from collections.abc import Iterator, Sequence
 import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
-from torch.utils.data import TensorDataset
+from torch.utils.data import Subset, TensorDataset
 
+from canonic.checks import real
 from canonic.datasets import Data, collate, labels_of
 from canonic.errors import DataError
+from canonic.words import counted
 
 Batch = tuple[Shaped[Tensor, "batch ..."], Shaped[Tensor, "batch ..."]]
 """Samples ``[batch, *shape]``, and their labels: classes ``[batch]``, or a class for each step ``[batch, time]``."""
-
-
-HELD = 12
-"""One sample in so many is held out, where a recipe chooses and nothing is given to choose by: 5,000 of 60,000."""
 
 
 def drawn(*parts: int) -> int:
@@ -38,6 +36,31 @@ def shuffled(samples: int, batch: int, seed: int) -> tuple[Int[Tensor, "batch"],
     return order.tensor_split(-(-samples // batch))
 
 
+def held_out(data: Data, share: float, seed: int) -> tuple[Data, Data]:
+    """Return samples without a share of them, and that share, as the seed draws them.
+
+    Raises:
+        DataError: if nothing is left of one of the two.
+
+    >>> rest, held = held_out(TensorDataset(torch.arange(8), torch.arange(8)), 0.25, seed=0)
+    >>> [x.item() for x, _ in rest], [x.item() for x, _ in held]
+    ([6, 7, 3, 5, 2, 1], [4, 0])
+    """
+    count = len(data)  # type: ignore[arg-type]
+    share = real("the share that is held out", share, "take 0.1")
+    held = round(share * count) if 0 < share < 1 else 0
+    if not 0 < held < count:
+        raise DataError(
+            f"a share of {share:g} of {counted(count, 'sample')} cannot be held out: take one between 0 and 1, "
+            "say 0.1, that leaves some of both"
+        )
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(drawn(seed, count)))
+    own, rest = order.split([held, count - held])
+    if isinstance(data, TensorDataset):
+        return TensorDataset(*taken(data, rest)), TensorDataset(*taken(data, own))
+    return Subset(data, rest.tolist()), Subset(data, own.tolist())
+
+
 def taken(data: Data, places: Sequence[int] | Int[Tensor, "batch"]) -> Batch:
     """Return some samples and their labels."""
     if isinstance(data, TensorDataset):
@@ -45,18 +68,6 @@ def taken(data: Data, places: Sequence[int] | Int[Tensor, "batch"]) -> Batch:
         return x, y
     x, y = collate([data[int(place)] for place in places])
     return x, y
-
-
-def held_out(data: TensorDataset, seed: int) -> tuple[TensorDataset, TensorDataset]:
-    """Return samples to learn from, and one in ``HELD`` of all to choose by, as a seed draws them.
-
-    >>> learnt, chosen = held_out(TensorDataset(torch.arange(24), torch.zeros(24)), seed=0)
-    >>> len(learnt), len(chosen), sorted(learnt.tensors[0].tolist() + chosen.tensors[0].tolist()) == list(range(24))
-    (22, 2, True)
-    """
-    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(drawn(seed, len(data))))
-    held = max(1, len(data) // HELD)
-    return TensorDataset(*taken(data, order[held:])), TensorDataset(*taken(data, order[:held]))
 
 
 def in_order(data: Data, batch: int, rank: int = 0, world: int = 1) -> Iterator[Batch]:

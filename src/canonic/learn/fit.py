@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from canonic.cluster import ALONE, Workers, workers
+from canonic.cluster import Workers, workers
 from canonic.datasets import Data
 from canonic.datasets.digests import KEPT, Digest, hashed
 from canonic.errors import CanonicError, ClusterError, StorageError, TrainingError
-from canonic.learn.answers import hits, require_labels
-from canonic.learn.batches import drawn, in_order, require_labelled, shuffled, taken
+from canonic.learn.batches import drawn, held_out, in_order, require_labelled, shuffled, taken
 from canonic.learn.checkpoint import Checkpoint, kept, read, require_same, restore, write
 from canonic.learn.history import Epoch, History
+from canonic.learn.judged import judged
 from canonic.learn.system import Moment, System
 from canonic.progress import advancing
 from canonic.words import counted, number, percent
@@ -29,7 +29,7 @@ def fit(
     system: System,
     train: Data,
     *,
-    validate: Data | None = None,
+    validate: Data | float | None = None,
     folder: str | Path | None = None,
     group: Workers | None = None,
     progress: bool = True,
@@ -43,8 +43,9 @@ def fit(
         system: a network with its recipe, as ``Gradient``.
         train: samples ``(x, y)``: y a class, or a class for each step, 255 where a step has none.
         validate: others, of the same kind, which the network does not learn from: the weights of the epoch with the
-            best accuracy on them are kept, the first of several. Without them those of the last epoch. Samples that
-            the network is to be tested on belong in neither.
+            best accuracy on them are kept, the first of several. Without them those of the last epoch. A number is
+            the share of ``train`` that is held out for it, drawn by the seed of the recipe. Samples that the network
+            is to be tested on belong in neither.
         folder: for a checkpoint after each epoch; a training that is in it goes on.
         group: the processes that share each batch; those of torch.distributed if None.
         progress: show a bar, on a terminal.
@@ -52,7 +53,7 @@ def fit(
     Raises:
         DataError: if there are no samples, or labels are no classes.
         TrainingError: if the loss or its gradient is not finite, the message says which layer overflowed; if the
-            folder holds another training; or if a recipe has patience and there are no validation samples.
+            folder holds another training; or if the recipe ends by its patience, and there is no ``validate``.
         StorageError: if the folder cannot be used.
         ClusterError: if another process was lost.
         KeyboardInterrupt: after Ctrl-C; it says how many epochs are kept.
@@ -68,13 +69,20 @@ def fit(
     True
     """
     require_labelled(train, "the training data")
-    if validate is not None:
+    share, recipe = None, system.recipe
+    if isinstance(validate, int | float):
+        share = float(validate)
+        train, validate = held_out(train, share, recipe.seed)
+    elif validate is not None:
         require_labelled(validate, "the validation data")
-    elif system.recipe.patience is not None:
-        raise TrainingError("a recipe with patience ends by validation samples, and there are none: give validate=")
+    elif recipe.patience is not None:
+        raise TrainingError(
+            f"the recipe ends after {counted(recipe.patience, 'epoch')} that were no better on validation samples, and "
+            "there are none: hold out a tenth of the others, validate=0.1"
+        )
     group = group or workers()
-    course = _Course(system, train, validate, None if folder is None else Path(folder), group, progress and group.first)
-    return course.run()
+    place = None if folder is None else Path(folder)
+    return _Course(system, train, validate, share, place, group, progress and group.first).run()
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,7 @@ class _Course:
     system: System
     train: Data
     validate: Data | None
+    share: float | None
     folder: Path | None
     group: Workers
     shown: bool
@@ -128,7 +137,7 @@ class _Course:
         return {
             "recipe": self.system.recipe.to_json(),
             "data": _digest(self.train).to_json(),
-            "validation": None if self.validate is None else _digest(self.validate).to_json(),
+            "validation": self.validation(),
             "versions": {
                 "canonic": version("canonic"),
                 "torch": torch.__version__,
@@ -136,6 +145,12 @@ class _Course:
             },
             "processes": self.group.world,
         }
+
+    def validation(self) -> dict[str, Any] | None:
+        """Return what the epoch is chosen by: a digest, with the share of the training samples that it is."""
+        if self.validate is None:
+            return None
+        return _digest(self.validate).to_json() | ({} if self.share is None else {"held_out": self.share})
 
     def updates(self, number: int) -> tuple[Tensor, ...]:
         """Return the places of the samples of each update of an epoch.
@@ -165,8 +180,8 @@ class _Course:
         whole = Counter[str]()
         for part in self.group.gathered(sums):
             whole.update(part)
-        score = None if self.validate is None else accuracy(self.system, self.validate, self.group)
-        epoch = Epoch(_means(whole), time.process_time() - begin, score)
+        scores = (None, None) if self.validate is None else judged(self.system, self.validate, self.group)
+        epoch = Epoch(_means(whole), time.process_time() - begin, *scores)
         history = replace(last.history, epochs=(*last.history.epochs, epoch))
         return self.written(kept(self.system, history, last))
 
@@ -191,22 +206,6 @@ class _Course:
         if isinstance(error, KeyboardInterrupt):
             return KeyboardInterrupt(f"interrupted: {rest}")
         return type(error)(f"{error}; {rest}")
-
-
-def accuracy(system: System, data: Data, group: Workers = ALONE) -> float:
-    """Return the share of right answers to some samples, in [0, 1]: of all labelled steps where steps have labels.
-
-    Raises:
-        DataError: if a label is no class.
-    """
-    right = labels = 0
-    for x, y in in_order(data, system.recipe.batch, group.rank, group.world):
-        readout = system.answer(x)
-        require_labels(y, readout.shape[-1])
-        hit, known = hits(readout, y.to(readout.device))
-        right, labels = right + hit, labels + known
-    right, labels = group.summed(torch.tensor([right, labels])).tolist()
-    return float(right / max(labels, 1))
 
 
 def _means(sums: Counter[str]) -> dict[str, float]:

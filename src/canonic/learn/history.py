@@ -13,11 +13,13 @@ class Epoch:
         measures: means over the samples, while the weights changed: "loss", "accuracy" in [0, 1].
         seconds: of the processor, of this process.
         validation: accuracy on the validation samples after it; None without.
+        validation_loss: the loss of them, likewise; None of a system that has none.
     """
 
     measures: Mapping[str, float]
     seconds: float
     validation: float | None = None
+    validation_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,16 @@ class History:
 
     def to_json(self) -> dict[str, Any]:
         """Return the history as plain data; it says on what the epoch of the weights was chosen."""
-        on = "validation" if self.epochs and self.epochs[0].validation is not None else "nothing: it is the last"
+        on = self._chosen_on()
         epochs = [asdict(epoch) for epoch in self.epochs]
         told = {"record": dict(self.record), "epochs": epochs, "chosen": self.chosen, "chosen_on": on}
         return told | ({"begun": self.begun} if self.begun else {})
+
+    def _chosen_on(self) -> str:
+        if not self.epochs or self.epochs[0].validation is None:
+            return "nothing: it is the last"
+        share = self.record["validation"].get("held_out")
+        return "validation" if share is None else f"{100 * share:.3g} % of the training samples, held out"
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "History":

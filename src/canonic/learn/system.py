@@ -151,6 +151,16 @@ class Gradient:
         """Return what is decoded after each step, in evaluation mode."""
         return self._pass.readout(self.run(x))
 
+    def judged(
+        self, x: Shaped[Tensor, "batch ..."], y: Shaped[Tensor, "batch ..."]
+    ) -> tuple[Float[Tensor, "time batch classes"], float]:
+        """Return what is decoded after each step, and the loss of it, in evaluation mode."""
+        run = self.run(x)
+        readout = self._pass.readout(run)
+        y = y.to(readout.device)
+        require_labels(y, readout.shape[-1])
+        return readout, self._pass.loss(run, y).item()
+
     def run(self, x: Shaped[Tensor, "batch ..."]) -> Run:
         """Return what the network does, in evaluation mode."""
         self.net.eval()

@@ -12,7 +12,7 @@ from torch.utils.data import TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from canonic.learn.batches import in_order
-from canonic.learn.fit import accuracy
+from canonic.learn.judged import accuracy
 from canonic.learn.outcome import Trial
 from canonic.learn.system import Gradient
 from canonic.learn.zoo.parts import first_step
@@ -114,7 +114,11 @@ UNKNOWN = {torch.ops.aten.mkldnn_rnn_layer: _recurrent}
 
 
 def saved_bytes(system: Gradient, x: Shaped[Tensor, "batch ..."], y: Shaped[Tensor, "batch ..."]) -> int:
-    """Return what the graph of one update keeps for its backward pass, each storage once; weights are none of it."""
+    """Return what the graph of one update keeps for its backward pass, each storage once; weights are none of it.
+
+    The network stays as it is, which a pass of a training would change: batch norm follows its batches.
+    """
+    before = {name: tensor.clone() for name, tensor in system.net.state_dict().items()}
     held = {parameter.untyped_storage().data_ptr() for parameter in system.net.parameters()}
     kept: dict[int, int] = {}
 
@@ -127,6 +131,7 @@ def saved_bytes(system: Gradient, x: Shaped[Tensor, "batch ..."], y: Shaped[Tens
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = system.loss(x.clone(), y)
     del loss
+    system.net.load_state_dict(before)
     return sum(kept.values())
 
 

@@ -14,7 +14,7 @@ def training(history: Data) -> Section:
     """Return the history of a training, as ``History.to_json()`` made it."""
     epochs = history["epochs"]
     rows = [(str(at), *_row(epoch)) for at, epoch in enumerate(epochs, 1)]
-    headings = ("epoch", "loss", "accuracy while it learned", "validation accuracy")
+    headings = ("epoch", "loss", "accuracy while it learned", "validation loss", "validation accuracy")
     found = table("Every epoch", headings, rows, marked=[history["chosen"] - 1])
     samples, seed = history["record"]["data"]["samples"], history["record"]["recipe"]["seed"]
     seconds = sum(epoch["seconds"] for epoch in epochs)
@@ -25,7 +25,7 @@ def training(history: Data) -> Section:
     )
     body, drawn = paragraph(said), dict[str, Chart]()
     for key, title, text in (
-        ("loss", "Loss.", "Mean over the samples while the weights changed."),
+        ("loss", "Loss.", "Mean over the samples while the weights changed, and over validation samples."),
         ("accuracy", "Accuracy.", "Of the training samples while the weights changed, and of validation samples."),
     ):
         if values := _course(epochs, key):
@@ -36,18 +36,20 @@ def training(history: Data) -> Section:
 
 def _row(epoch: Data) -> tuple[str, ...]:
     measures = epoch["measures"]
-    known = [measures.get("accuracy"), epoch["validation"]]
-    return (
-        NONE if "loss" not in measures else number(measures["loss"], 4),
-        *(NONE if share is None else percent(share) for share in known),
+    losses, shares = (
+        (measures.get("loss"), epoch.get("validation_loss")),
+        (measures.get("accuracy"), epoch["validation"]),
     )
+    loss, held_loss = (NONE if value is None else number(value, 4) for value in losses)
+    share, held_share = (NONE if value is None else percent(value) for value in shares)
+    return loss, share, held_loss, held_share
 
 
 def _course(epochs: Sequence[Data], key: str) -> dict[str, list[float]]:
     """Return the values of a measure at each epoch, of the training and of the validation."""
     found = {"training": [epoch["measures"][key] for epoch in epochs if key in epoch["measures"]]}
-    if key == "accuracy":
-        found["validation"] = [epoch["validation"] for epoch in epochs if epoch["validation"] is not None]
+    own = "validation" if key == "accuracy" else "validation_loss"
+    found["validation"] = [epoch[own] for epoch in epochs if epoch.get(own) is not None]
     return {name: values for name, values in found.items() if values}
 
 

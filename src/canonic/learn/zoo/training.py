@@ -11,7 +11,7 @@ from torch.utils.data import TensorDataset
 
 from canonic.datasets.labels import NO_LABEL
 from canonic.errors import DataError
-from canonic.learn.batches import held_out
+from canonic.learn.batches import held_out, taken
 from canonic.learn.checkpoint import forget
 from canonic.learn.fit import fit
 from canonic.learn.history import History
@@ -28,6 +28,8 @@ DIMENSIONS = {
     "sequences": (2, "[time, channels]", "of bytes make other numbers, x.astype(numpy.float32), or they are pictures"),
     "recordings": (4, "[frames, channels, height, width]", "an .npz of events holds x, y, p, t, offset and label"),
 }
+HELD = 1 / 12
+"""Share of the samples that is held out where a recipe has patience, and nothing is given to choose by."""
 BEGUN = 1000
 """Training samples that a network which begins from another one sees for it."""
 
@@ -86,7 +88,7 @@ def train(
     data: TensorDataset,
     recipe: Recipe,
     *,
-    validate: TensorDataset | None = None,
+    validate: TensorDataset | float | None = None,
     folder: Path | None = None,
     ann: bool = True,
     progress: bool = True,
@@ -97,7 +99,7 @@ def train(
         entry: of the zoo.
         data: samples in memory, prepared as the entry wants them.
         recipe: usually ``entry.recipe_for(len(data), seed)``.
-        validate: as for ``fit``; where the recipe has patience and nothing is given, one sample in 12 is held out.
+        validate: as for ``fit``; where the recipe has patience and nothing is given, ``HELD`` of ``data``.
         folder: for checkpoints, as for ``fit``.
         ann: whether the other network is trained too; it is in any case if the system begins from it.
         progress: show a bar, on a terminal.
@@ -109,20 +111,25 @@ def train(
     require_kind(entry, data)
     x, y = data.tensors
     shape, classes = tuple(x.shape[1:]), count_classes(y)
-    if validate is None and recipe.patience is not None:
-        data, validate = held_out(data, recipe.seed)
-        x, y = data.tensors
+    validate = chooses(recipe, validate)
     system, twin, how = entry.system(shape, classes, recipe), None, None
     if ann or entry.begin is not None:
         twin = entry.same_shape(shape, classes, entry.ann_recipe_for(len(x), recipe))
         how = fit(twin, data, validate=validate, folder=folder and folder / "ann", progress=progress)
+    known = held_out(data, validate, recipe.seed)[0] if isinstance(validate, float) else data
+    seen, _ = taken(known, range(min(BEGUN, len(known))))  # type: ignore[arg-type]
     if entry.begin is not None and twin is not None:
-        entry.begin(system.net, twin.net, x[:BEGUN])
+        entry.begin(system.net, twin.net, seen)
     histories = []
     for stage, place in zip(entry.stages or (itself,), places(entry), strict=True):
-        system = stage(system, x[:BEGUN])
+        system = stage(system, seen)
         histories.append(fit(system, data, validate=validate, folder=folder and folder / place, progress=progress))
     return Trained(entry, system, reduce(History.then, histories).knowing(constants=entry.constants), twin, how)
+
+
+def chooses(recipe: Recipe, validate: TensorDataset | float | None) -> TensorDataset | float | None:
+    """Return what the epoch of the weights is chosen by: what is given, or ``HELD`` where a recipe has patience."""
+    return HELD if validate is None and recipe.patience is not None else validate
 
 
 def require_kind(entry: Entry, data: TensorDataset) -> None:
