@@ -70,7 +70,7 @@ class History:
     def _chosen_on(self) -> str:
         if not self.epochs or self.epochs[0].validation is None:
             return "nothing: it is the last"
-        share = self.record["validation"].get("held_out")
+        share = (self.record.get("validation") or {}).get("held_out")
         return "validation" if share is None else f"{100 * share:.3g} % of the training samples, held out"
 
     @staticmethod
