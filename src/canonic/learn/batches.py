@@ -55,7 +55,7 @@ def held_out(data: Data, share: float, seed: int) -> tuple[Data, Data]:
             "say 0.1, that leaves some of both"
         )
     order = torch.randperm(count, generator=torch.Generator().manual_seed(drawn(seed, count)))
-    own, rest = order.split([held, count - held])
+    own, rest = order[:held], order[held:]
     if isinstance(data, TensorDataset):
         return TensorDataset(*taken(data, rest)), TensorDataset(*taken(data, own))
     return Subset(data, rest.tolist()), Subset(data, own.tolist())
