@@ -157,13 +157,13 @@ def test_the_answer_of_first_to_spike_is_the_first_event():
     assert torch.equal(first_step(run), found.step)
 
 
-def test_where_an_expectation_stands_for_chance_nothing_is_drawn():
-    known = entry("mpe")
-    system = known.system((1, 8, 8), 10, known.recipe_for(COUNT, 1))
-    x = torch.rand(3, 1, 8, 8)
-    assert system.seed is None
-    assert torch.equal(system.run(x).output, unroll(system.net.eval(), x, steps=4).output)
-    assert entry("first-to-spike").system((1, 8, 8), 10, known.recipe_for(COUNT, 1)).seed == 1
+@pytest.mark.parametrize(("name", "steps"), [("mpe", 4), ("first-to-spike", 8)])
+def test_what_is_random_is_measured_with_draws_of_its_seed(name, steps):
+    known, x = entry(name), 9 * torch.rand(3, 1, 8, 8)
+    system = known.system(x.shape[1:], 10, known.recipe_for(COUNT, seed=1))
+    mine, same, other = system.run(x), *(unroll(system.net, x, steps=steps, seed=seed) for seed in (1, 2))
+    assert all(torch.equal(spikes, same.spikes[at]) for at, spikes in mine.spikes.items())
+    assert not all(torch.equal(spikes, other.spikes[at]) for at, spikes in mine.spikes.items())
 
 
 def of_steps(shape, classes):

@@ -14,7 +14,6 @@ from canonic.cluster import Workers, workers
 from canonic.errors import DataError, TrainingError
 from canonic.learn.answers import hits, require_labels
 from canonic.learn.overflow import culprit
-from canonic.learn.population import Population
 from canonic.learn.recipe import Recipe
 from canonic.learn.schedule import Run
 
@@ -162,17 +161,10 @@ class Gradient:
         return readout, self._pass.loss(run, y).item()
 
     def run(self, x: Shaped[Tensor, "batch ..."]) -> Run:
-        """Return what the network does, in evaluation mode."""
+        """Return what the network does, in evaluation mode; what is random draws from the seed of the recipe."""
         self.net.eval()
         with torch.no_grad():
-            return self._pass.run(x.to(next(self.net.parameters()).device), self.seed)
-
-    @property
-    def seed(self) -> int | None:
-        """What a random network draws by in evaluation mode; None where an expectation stands for all that is drawn."""
-        rules = [module.rule for module in self.net.modules() if isinstance(module, Population)]
-        expected = rules and all(getattr(rule, "expectation", False) for rule in rules)
-        return None if expected else self.recipe.seed
+            return self._pass.run(x.to(next(self.net.parameters()).device), self.recipe.seed)
 
     def loss(self, x: Shaped[Tensor, "batch ..."], y: Shaped[Tensor, "batch ..."]) -> Float[Tensor, ""]:
         """Return the loss of a batch with its graph, in training mode."""

@@ -61,8 +61,8 @@ class Trained:
         """
         system, still = self.system, self.entry.kind == "pictures"
         steps, example = (len(system.answer(x)), x) if still else (None, in_time(x))
-        seed = system.seed if isinstance(system, Gradient) else system.recipe.seed
-        snn = as_network(system.net, example, steps, readout=self.entry.readout, seed=seed, classes=classes)
+        readout, seed = self.entry.readout, system.recipe.seed
+        snn = as_network(system.net, example, steps, readout=readout, seed=seed, classes=classes)
         return replace(snn, record={**snn.record, "training": self.history.to_json()})
 
     def measurable(self, data: TensorDataset, classes: Sequence[str] = ()) -> SpikingNetwork | ZooTrial:

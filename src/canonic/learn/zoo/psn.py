@@ -1,0 +1,48 @@
+"""Parallel spiking neurons, all steps at once (arXiv 2304.12760, NeurIPS 2023): ``h = W I``, ``s = H(h - theta)``.
+
+I are the currents of all T steps, and W, ``[T, T]``, says how much of each a step reads, earlier or later: there is no
+reset, and no state. W and theta, one for each step, are trained, one set for each layer.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+from canonic.learn.population import Population
+from canonic.learn.recipe import Optimiser, Recipe
+from canonic.learn.zoo.bodies import cnn, relu
+from canonic.learn.zoo.entry import NOT_READABLE, Entry, Shape
+from canonic.learn.zoo.parts import constant, cross_entropy
+from canonic.neurons.parallel import PSN
+from canonic.neurons.surrogate import Surrogate, atan
+
+STEPS = 4
+
+
+def neurons(_shape: Shape) -> nn.Module:
+    """Return its population."""
+    weight = torch.empty(STEPS, STEPS)
+    nn.init.kaiming_uniform_(weight, a=math.sqrt(5))
+    return Population(PSN(weight, torch.ones(STEPS), Surrogate(atan())), trainable=("weight", "theta"))
+
+
+ENTRIES = (
+    Entry(
+        name="psn",
+        what="all steps at once: a membrane is a trained sum of the currents of all steps, without a reset",
+        source="arXiv 2304.12760",
+        published=NOT_READABLE,
+        data="Fashion-MNIST",
+        network="16C3-P2-32C3-P2",
+        codes="direct > spikes > mean",
+        gradient="surrogate, in depth alone",
+        build=cnn(neurons),
+        ann=cnn(relu),
+        forward=constant(STEPS),
+        loss=cross_entropy,
+        readout="mean",
+        recipe=Recipe(epochs=3, batch=128, optimiser=Optimiser("adam", lr=2e-3)),
+        few=Recipe(epochs=15, batch=32, optimiser=Optimiser("adam", lr=2e-3)),
+    ),
+)
