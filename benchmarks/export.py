@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="*", choices=NETWORKS, default=list(NETWORKS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    known: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    known: dict[str, Any] = json.loads(RESULTS.read_text())
     trips: dict[str, dict[str, Row]] = known.setdefault("round trips", {})
     for name in arguments.networks:
         trips[name] = {}
@@ -82,8 +82,9 @@ def main() -> None:
 def write(known: Mapping[str, Any]) -> None:
     """Write the results, and the table of what was read back."""
     ordered = {name: known["round trips"][name] for name in NETWORKS if name in known["round trips"]}
+    page = replaced(PAGE.read_text(), "round trips", table(ordered))
     RESULTS.write_text(json.dumps({**known, "command": "make bench-export", "round trips": ordered}, indent=1) + "\n")
-    PAGE.write_text(replaced(PAGE.read_text(), "round trips", table(ordered)))
+    PAGE.write_text(replaced(page, "readers", table_of_readers(known["readers"])))
 
 
 def table(trips: Mapping[str, Mapping[str, Row]]) -> Iterator[str]:
@@ -95,6 +96,16 @@ def table(trips: Mapping[str, Mapping[str, Row]]) -> Iterator[str]:
         for told, row in own.items()
     )
     yield from rows(headings, cells)
+
+
+def table_of_readers(found: Mapping[str, Mapping[str, Row]]) -> Iterator[str]:
+    """Yield the lines of the table: of how many spikes how many are unlike."""
+    names = next(iter(found.values()))
+    cells = (
+        (tool, *(row.get("refused") or f"{row['unlike']:,} of {row['spikes']:,}" for row in told.values()))
+        for tool, told in found.items()
+    )
+    yield from rows(("reader", *names), cells)
 
 
 def _cells(row: Row) -> tuple[str, str]:
@@ -206,23 +217,37 @@ def readers(python: Path) -> dict[str, Any]:
 
 
 def plain() -> dict[str, tuple[SpikingNetwork, Tensor]]:
-    """Return networks of plain nodes, with weights of few bits, in which every sum of floats is exact.
+    """Return networks of plain nodes, with weights of few bits, in which every sum of floats is exact."""
+    torch.manual_seed(0)
+    dense = (nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 24), nn.ReLU(), nn.Linear(24, 5))
+    maps = (nn.Conv2d(1, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(24, 5))
+    return {
+        "rate": rated(nn.Sequential(*dense), torch.rand(4, 16)),
+        "rate, convolutions": rated(nn.Sequential(*maps), torch.rand(4, 1, 8, 8)),
+        "lif with a hard reset": reset(nn.Sequential(*dense), torch.rand(4, 16)),
+    }
+
+
+def rated(ann: nn.Module, x: Tensor) -> tuple[SpikingNetwork, Tensor]:
+    """Return a network in a rate code, with samples.
 
     NIR fires above a threshold, this package at it: neurons start a bit higher, so that none lies on it.
     """
-    torch.manual_seed(0)
-    ann = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 24), nn.ReLU(), nn.Linear(24, 5)).eval()
-    x = torch.rand(4, 16).mul(16).round() / 16
-    rate = convert(ann, [torch.rand(32, 16)], code=named("rate", steps=16), progress=False)
+    rate = convert(ann.eval(), [torch.rand(32, *x.shape[1:])], code=named("rate", steps=16), progress=False)
     graph = rate.graph.map_tensors(lambda tensor: tensor.mul(256).round() / 256)
     graph = graph.map_populations(lambda node: node.with_tensors(start=torch.full(node.shape, 2.0**-18)))
-    neurons = LIF(leak=0.5, reset="hard")
-    net = nn.Sequential(*ann)
-    net[1], net[3] = Population(neurons), Population(neurons)
+    return replace(rate, plan=replace(rate.plan, graph=graph)), x.mul(16).round() / 16
+
+
+def reset(ann: nn.Sequential, x: Tensor) -> tuple[SpikingNetwork, Tensor]:
+    """Return the network with neurons that leak and are reset to zero in the places of its functions, with samples."""
+    net = nn.Sequential(
+        *(Population(LIF(leak=0.5, reset="hard")) if isinstance(layer, nn.ReLU) else layer for layer in ann)
+    )
     for weight in net.parameters():
         weight.data = weight.data.mul(3 * 256).round() / 256
-    lif = as_network(net.eval(), x, steps=16)
-    return {"rate": (replace(rate, plan=replace(rate.plan, graph=graph)), x), "lif with a hard reset": (lif, x)}
+    x = x.mul(16).round() / 16
+    return as_network(net.eval(), x, steps=16), x
 
 
 if __name__ == "__main__":

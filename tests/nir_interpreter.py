@@ -133,7 +133,7 @@ MAPS = {
     "Linear": lambda node, x: x @ node["weight"].astype(float).T,
     "Affine": lambda node, x: x @ node["weight"].astype(float).T + node["bias"].astype(float),
     "Scale": lambda node, x: x * node["scale"].astype(float),
-    "Flatten": lambda node, x: x.reshape(len(x), -1),
+    "Flatten": lambda node, x: x.reshape(*x.shape[: node["start_dim"]], -1),
     "AvgPool2d": lambda node, x: windows(node, x, 0.0).mean((-2, -1)),
     "Conv2d": convolve,
     "Conv1d": convolve_line,

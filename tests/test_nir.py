@@ -377,7 +377,6 @@ def test_commands_open_a_file_of_nir_where_they_open_a_network(file, tmp_path):
         done = run(tmp_path, "evaluate", name, "--data", "x.npz", "--json")
         told.append({k: v for k, v in json.loads(done.stdout).items() if k not in ("latency", "made")})
     assert told[0] == told[1]
-    assert "written to r.html" in run(tmp_path, "report", "a.nir", "--data", "x.npz", "--out", "r.html").stdout
     assert "layer" in run(tmp_path, "verify", "a.nir", "--data", "x.npz").stdout
     nir.write(
         tmp_path / "b.nir",
@@ -385,7 +384,7 @@ def test_commands_open_a_file_of_nir_where_they_open_a_network(file, tmp_path):
             {"in": nir.Input({"input": np.array([3])}), "out": nir.Output({"output": np.array([3])})}, [("in", "out")]
         ),
     )
-    for command in ("evaluate", "report", "verify"):
+    for command in ("evaluate", "verify"):
         done = run(tmp_path, command, "b.nir", "--data", "x.npz")
         assert done.returncode == 1
         assert (

@@ -4,9 +4,12 @@ FOLDER has for each network a ``.nir`` and a ``.npz`` with the samples ``x`` and
 is read by the public call of each tool, run step by step, and every spike compared. What a tool leaves out of a file is
 put right here, and said in the record:
 
-* sinabs gives neurons a floor and several spikes a step; they are told to have neither, and what they start from.
-* Norse takes no resistance: thresholds are divided by it.
-* snnTorch makes of IF neurons that leak: they are told not to, and what they start from.
+* sinabs gives neurons a floor and several spikes a step: they are told to have neither, what they start from, and LIF
+  the leak and the reset.
+* Norse takes no resistance: thresholds are divided by it. Its IF neurons are reset to a number: they are given its
+  other reset, and what they start from.
+* snnTorch makes of IF neurons that leak: they are told not to, what they start from, and to be reset with the next
+  step.
 """
 
 import json
@@ -21,42 +24,57 @@ import torch
 from torch import Tensor, nn
 
 Record = dict[str, Any]
+DT = 1e-4
 
 
 def in_sinabs(graph: Any, x: Tensor, steps: int) -> dict[str, Tensor]:
-    """Return the spikes of all populations, ``[steps, batch, neurons]``."""
-    from sinabs.activation import SingleSpike
+    """Return the spikes of all populations, ``[steps, batch, ...]``."""
+    from sinabs.activation import MembraneReset, SingleSpike
     from sinabs.nir import from_nir
 
     model = from_nir(graph, batch_size=len(x))
     for name, layer in neurons(graph, model):
         layer.min_v_mem, layer.spike_fn = None, SingleSpike
         layer.init_state_with_shape((len(x), *graph.nodes[name].v_threshold.shape))
-        layer.v_mem = start(graph.nodes[name]).expand(len(x), -1).clone()
+        layer.v_mem = started(graph.nodes[name], len(x))
+        if isinstance(graph.nodes[name], nir.LIF):
+            layer.reset_fn, layer.train_alphas = MembraneReset(), True
+            layer.alpha_mem, layer.alpha_syn = 1 - DT / torch.tensor(graph.nodes[name].tau), None
     with torch.no_grad():
         found = seen(graph, model, lambda: model(x.repeat_interleave(steps, 0)))
     return {name: torch.cat(parts).view(len(x), steps, -1).transpose(0, 1) for name, parts in found.items()}
 
 
 def in_norse(graph: Any, x: Tensor, steps: int) -> dict[str, Tensor]:
-    """Return the spikes of all populations, ``[steps, batch, neurons]``."""
+    """Return the spikes of all populations, ``[steps, batch, ...]``."""
     from norse.torch import from_nir
+    from norse.torch.functional.iaf import IAFFeedForwardState
+    from norse.torch.functional.reset import reset_subtract
+    from norse.torch.functional.threshold import threshold
 
-    model = from_nir(graph, ignore_warnings=True, dt=1e-4)
+    def soft(given: Tensor, state: Any, p: Any, dt: float) -> tuple[Tensor, Any]:  # noqa: ARG001 - as Norse calls it
+        v = state.v + given
+        spikes = threshold(v - p.v_th, p.method, p.alpha)
+        return spikes, IAFFeedForwardState(reset_subtract(spikes, v, p.v_reset, p.v_th))
+
+    model = from_nir(graph, ignore_warnings=True, dt=DT)
     for name, layer in neurons(graph, model):
         layer.p = layer.p._replace(v_th=layer.p.v_th / torch.tensor(graph.nodes[name].r))
+        if isinstance(graph.nodes[name], nir.IF):
+            begin = IAFFeedForwardState(started(graph.nodes[name], len(x)))
+            layer.activation, layer.state_fallback = soft, lambda _, begin=begin: begin
     return stepped(graph, model, x, steps)
 
 
 def in_snntorch(graph: Any, x: Tensor, steps: int) -> dict[str, Tensor]:
-    """Return the spikes of all populations, ``[steps, batch, neurons]``."""
+    """Return the spikes of all populations, ``[steps, batch, ...]``."""
     from snntorch.import_nir import import_from_nir
 
     model = import_from_nir(graph)
     for name, layer in neurons(graph, model):
         if isinstance(graph.nodes[name], nir.IF):
-            layer.beta, layer.init_hidden = torch.tensor(1.0), True
-            layer.mem = start(graph.nodes[name]).expand(len(x), -1).clone()
+            layer.beta, layer.init_hidden, layer.reset_delay = torch.tensor(1.0), True, True
+            layer.mem = started(graph.nodes[name], len(x))
     return stepped(graph, model, x, steps)
 
 
@@ -78,9 +96,10 @@ def neurons(graph: Any, model: nn.Module) -> list[tuple[str, Any]]:
     return [(name, modules[name]) for name, node in graph.nodes.items() if isinstance(node, nir.IF | nir.LIF)]
 
 
-def start(node: Any) -> Tensor:
-    """Return what the membranes of a population start from."""
-    return torch.tensor(node.metadata.get("canonic.potential", np.zeros_like(node.v_threshold)))
+def started(node: Any, batch: int) -> Tensor:
+    """Return what the membranes of a population start from, ``[batch, *shape]``."""
+    potential = torch.tensor(node.metadata.get("canonic.potential", np.zeros_like(node.v_threshold)))
+    return potential.expand(batch, *potential.shape).clone()
 
 
 def seen(graph: Any, model: nn.Module, run: Callable[[], object]) -> dict[str, list[Tensor]]:
@@ -106,7 +125,9 @@ def compared(path: Path, tool: str) -> Record:
     x = torch.tensor(wanted.pop("x"))
     try:
         found = TOOLS[tool](nir.read(path), x, len(next(iter(wanted.values()))))
-        unlike = sum(int((found[name].numpy() != spikes).sum()) for name, spikes in wanted.items())
+        unlike = sum(
+            int((found[name].numpy().reshape(spikes.shape) != spikes).sum()) for name, spikes in wanted.items()
+        )
     except Exception as error:  # noqa: BLE001 - whatever a tool says is the result
         return {"refused": f"{type(error).__name__}: {error}"[:200]}
     return {"spikes": sum(int(spikes.sum()) for spikes in wanted.values()), "unlike": unlike}

@@ -131,10 +131,10 @@ def _same(node: Node, shape: Shape) -> Chain | None:
 
 
 def _flattened(shape: Shape, wanted: Shape) -> Chain:
-    """Return what makes one axis of all, where that is wanted."""
+    """Return what makes one axis of all, where that is wanted; counted from the end, before which readers have more."""
     if len(shape) == 1 or len(wanted) != 1:
         return []
-    return [require_package().Flatten({"input": torch.tensor(shape).numpy()}, 0, -1)]
+    return [require_package().Flatten({"input": torch.tensor(shape).numpy()}, -len(shape), -1)]
 
 
 def _taken(places: Tensor, x: Tensor) -> Chain | None:
