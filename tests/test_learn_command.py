@@ -86,6 +86,8 @@ def test_data_that_do_not_fit_are_named(command, tmp_path):
     for name, arrays in {
         "train": {"x": x, "y": y},
         "flat": {"x": x[:, 0, 0], "y": y},
+        "grey": {"x": x[:, 0], "y": y},
+        "holes": {"x": np.where(x > 0.5, np.nan, x), "y": y},
         "bare": {"x": x},
         "beyond": {"x": x, "y": y + 1},
         "measured": {"x": x, "y": y.astype(np.float32)},
@@ -96,11 +98,28 @@ def test_data_that_do_not_fit_are_named(command, tmp_path):
         options = ("--data", f"{train}.npz", "--test", f"{test}.npz", "--epochs", "1", "--no-ann")
         return command(tmp_path, "train", "lif", *options, code=1).stderr
 
-    assert "lif is for pictures [channels, height, width], samples have the shape [8]" in told("flat", "flat")
+    assert "of at least 4 x 4 pixels, samples have the shape [8]: of features take a system" in told("flat", "flat")
+    assert "samples have the shape [8, 8]: give grey pictures their channel, x[:, None]" in told("grey", "grey")
+    assert "holes.npz holds NaN or infinity: clean the data first" in told("train", "holes")
     assert "samples of flat.npz have the shape [8], those of train.npz [1, 8, 8]" in told("train", "flat")
     assert "bare.npz has no labels: add the array y" in told("train", "bare")
     assert "label 3 is none of the 3 classes" in told("train", "beyond")
     assert "labels must be classes, whole numbers from 0" in told("measured", "train")
+
+
+def test_features_are_learned_from_each_on_its_own_scale(command, tmp_path):
+    y = np.arange(60) % 2
+    noise = np.random.default_rng(0).normal(size=(60, 3)) * 0.05
+    x = ((noise + y[:, None]) * (1e3, 1e-3, 0) + (0, 5, 7)).astype(np.float32)  # the last is always 7
+    np.savez(tmp_path / "table.npz", x=x, y=y)
+    words = ("train", "tandem", "--data", "table.npz")
+    told = command(tmp_path, *words, code=1).stderr
+    assert "and tandem takes them in [0, 1]: scale them, in the file or with --mean -" in told
+    row = json.loads(command(tmp_path, "train", "ide", "--data", "table.npz", "--epochs", "10", "--json").stdout)
+    assert row["accuracy"] > 0.9
+    assert load(tmp_path / "trained.safetensors").record["preprocessing"]["std"][2] == 1
+    measured = command(tmp_path, "evaluate", "trained.safetensors", "--data", "table.npz", "--json").stdout
+    assert json.loads(measured)["accuracy"]["network"] > 0.9
 
 
 def test_sequences_train_once_they_are_no_bytes_and_their_parts_are_told(command, tmp_path):
@@ -109,7 +128,7 @@ def test_sequences_train_once_they_are_no_bytes_and_their_parts_are_told(command
     np.savez(tmp_path / "floats.npz", x=x.astype(np.float32), y=y)
     words = ("train", "srnn", "--epochs", "1", "--no-ann", "--data")
     assert (
-        "the shape [1, 6, 4]: of bytes make other numbers, x.astype"
+        "the shape [1, 6, 4]: bytes are taken for pictures: x.astype"
         in command(tmp_path, *words, "bytes.npz", code=1).stderr
     )
     assert (

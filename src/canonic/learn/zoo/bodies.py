@@ -20,7 +20,10 @@ def relu(_shape: Shape) -> nn.Module:
 def require_pictures(shape: Shape) -> None:
     """Raise a DataError unless samples are pictures that may be halved twice."""
     if len(shape) != 3 or min(shape[1:]) < 4:
-        raise DataError(f"this network is for pictures of at least 4 x 4 pixels, samples have the shape {list(shape)}")
+        raise DataError(
+            f"this network is for pictures of at least 4 x 4 pixels, samples have the shape {list(shape)}: of features "
+            "take a system without convolutions, such as tandem"
+        )
 
 
 def cnn(neurons: Neurons) -> Build:

@@ -40,8 +40,9 @@ class Entry:
         source: where it was published.
         published: the figure there, on which data; ``NOT_READABLE`` if none could be read.
         data: that its own figures stand on, where this library measures it.
-        kind: of its samples: "pictures" ``[channels, height, width]``, "sequences" ``[time, channels]``, or
-            "recordings" of events as frames, ``[frames, channels, height, width]``.
+        kind: of its samples: "pictures" ``[channels, height, width]``, or ``[features]`` if none of its layers is a
+            convolution; "sequences" ``[time, channels]``; or "recordings" of events as frames,
+            ``[frames, channels, height, width]``.
         network: its layers between input and classes.
         codes: of input, hidden layers and output.
         gradient: that it is trained by, in a word.

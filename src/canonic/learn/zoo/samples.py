@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import torch
 from jaxtyping import Shaped
 from torch import Tensor
 from torch.utils.data import TensorDataset
@@ -48,8 +49,8 @@ def samples_of(
     """Read samples, by names as for ``open_data``.
 
     Args:
-        entry: that they are for: pictures are standardised for it, with the mean and the standard deviation of those to
-            learn from, unless it takes them in [0, 1], or ``prepare`` normalises.
+        entry: that they are for: unless ``prepare`` normalises, pictures are standardised for it, with the mean and the
+            standard deviation of those to learn from, and of features with those of each; or they lie in [0, 1].
         train: to learn from.
         test: to measure on; by default the other part of data that are known to have parts, as digits.
         validate: to choose the best epoch by; none if empty.
@@ -57,7 +58,8 @@ def samples_of(
         limit: learn from at most so many.
 
     Raises:
-        DataError: if there are none, they have no labels, or nothing is said to measure on.
+        DataError: if there are none, they have no labels or are not finite, nothing is said to measure on, or they
+            should lie in [0, 1] and do not.
     """
     prepare = Preprocessing() if prepare is None else prepare
     train, test = (train, test) if test else train_and_test(train)
@@ -69,10 +71,15 @@ def samples_of(
                 f"{prepare.frames} frames are asked for, {name} holds no recordings of events: leave it out"
             )
     opened = [in_memory(sample(data[train], limit)), *(in_memory(data[name]) for name in (test, validate) if name)]
-    _require_alike(dict(zip((train, test, validate), opened, strict=False)))
-    if entry.standardised and entry.kind == "pictures" and not prepare.mean and not prepare.std:
+    parts = dict(zip((train, test, validate), opened, strict=False))
+    _require_alike(parts)
+    _require_finite(parts)
+    as_is = entry.kind != "pictures" or prepare.mean or prepare.std
+    if not as_is and not entry.standardised:
+        _require_unit(entry.name, parts)
+    elif not as_is:
         ready = standardising(opened[0].tensors[0])
-        opened = [TensorDataset(ready(part.tensors[0]), part.tensors[1]) for part in opened]
+        opened = [TensorDataset(torch.vmap(ready)(part.tensors[0]), part.tensors[1]) for part in opened]
         prepare = replace(prepare, mean=ready.mean, std=ready.std)
     notes = tuple(dict.fromkeys(note for each in data.values() for note in getattr(each, "notes", ())))
     chosen = opened[2] if validate else None
@@ -87,7 +94,32 @@ def _require_alike(parts: Mapping[str, TensorDataset]) -> None:
             raise DataError(f"samples of {name} have the shape {shape}, those of {first[0]} {first[1]}: give both one")
 
 
+def _require_finite(parts: Mapping[str, TensorDataset]) -> None:
+    for name, part in parts.items():
+        if not part.tensors[0].isfinite().all():
+            raise DataError(f"{name} holds NaN or infinity: clean the data first (torch.isfinite finds them)")
+
+
+def _require_unit(name: str, parts: Mapping[str, TensorDataset]) -> None:
+    for part, samples in parts.items():
+        least, largest = (float(bound) for bound in samples.tensors[0].aminmax())
+        if least < 0 or largest > 1:
+            start = min(least, 0.0)
+            raise DataError(
+                f"numbers of {part} lie in [{least:g}, {largest:g}], and {name} takes them in [0, 1]: scale them, in "
+                f"the file or with --mean {start:g} --std {largest - start:g}"
+            )
+
+
 def standardising(x: Shaped[Tensor, "samples ..."]) -> Preprocessing:
-    """Return what gives samples the mean 0 and the standard deviation 1, all channels alike."""
+    """Return what gives samples the mean 0 and the standard deviation 1: all channels alike, each feature by itself.
+
+    >>> ready = standardising(torch.tensor([[1.0, 5.0], [2.0, 5.0], [3.0, 5.0]]))
+    >>> ready.mean, ready.std
+    ([2.0, 5.0], [1.0, 1.0])
+    """
     numbers = x.double()
+    if x.dim() == 2:
+        deviations = numbers.std(0)
+        return Preprocessing(numbers.mean(0).tolist(), deviations.where(deviations > 0, 1.0).tolist())
     return Preprocessing((round(float(numbers.mean()), 4),), (max(round(float(numbers.std()), 4), 1e-4),))

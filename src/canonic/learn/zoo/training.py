@@ -24,9 +24,13 @@ from canonic.learn.zoo.trial import ZooTrial, trial_of
 from canonic.network import SpikingNetwork
 
 DIMENSIONS = {
-    "pictures": (3, "[channels, height, width]", "canonic learn --json tells the kind of each system"),
-    "sequences": (2, "[time, channels]", "of bytes make other numbers, x.astype(numpy.float32), or they are pictures"),
-    "recordings": (4, "[frames, channels, height, width]", "an .npz of events holds x, y, p, t, offset and label"),
+    "pictures": (
+        (3, 1),
+        "[channels, height, width], or [features]",
+        "give grey pictures their channel, x[:, None]; canonic learn --json tells the kind of each system",
+    ),
+    "sequences": ((2,), "[time, channels]", "bytes are taken for pictures: x.astype(numpy.float32)"),
+    "recordings": ((4,), "[frames, channels, height, width]", "an .npz of events holds x, y, p, t, offset and label"),
 }
 HELD = 1 / 12
 """Share of the samples that is held out where a recipe has patience, and nothing is given to choose by."""
@@ -136,7 +140,7 @@ def require_kind(entry: Entry, data: TensorDataset) -> None:
     """Raise a DataError unless samples are of the kind that an entry is for."""
     shape = list(data.tensors[0].shape[1:])
     dimensions, written, remedy = DIMENSIONS[entry.kind]
-    if len(shape) != dimensions:
+    if len(shape) not in dimensions:
         raise DataError(f"{entry.name} is for {entry.kind} {written}, samples have the shape {shape}: {remedy}")
 
 
