@@ -17,7 +17,6 @@ from canonic.errors import CanonicError
 from canonic.learn import (
     Bursting,
     DoubleExponential,
-    Gradient,
     Moment,
     Population,
     Representation,
@@ -30,7 +29,7 @@ from canonic.learn.local import Local, activations, choose_thresholds, closest, 
 from canonic.learn.zoo import entry
 from canonic.learn.zoo.hybrid_coding import hidden, output
 from canonic.learn.zoo.parts import READOUTS
-from canonic.learn.zoo.training import train
+from tests.stages import gone_on
 
 
 @pytest.fixture(scope="module")
@@ -223,32 +222,11 @@ def test_losses_of_the_first_event():
     assert float(losses.haste(-v, spikes, y)) == 0.0
 
 
-def stopped_at(monkeypatch, update):
-    """Interrupt a training in the place of an update."""
-    done, step = [], Gradient.step
-
-    def counted(self, x, y, moment):
-        done.append(1)
-        if len(done) == update:
-            raise KeyboardInterrupt
-        return step(self, x, y, moment)
-
-    monkeypatch.setattr(Gradient, "step", counted)
-
-
 @pytest.mark.parametrize("update", [25, 45])  # in the first stage, in the second
 def test_a_training_goes_on_in_the_middle_of_a_stage(digits, tmp_path, monkeypatch, update):
     known = entry("hybrid-coding")
     recipe = replace(known.recipe_for(200, seed=1), epochs=2, batch=20)
-    known = replace(known, ann_few=replace(recipe, epochs=1))
-    whole = train(known, digits, recipe, progress=False)
-    with monkeypatch.context() as patch:
-        stopped_at(patch, update)
-        with pytest.raises(KeyboardInterrupt):
-            train(known, digits, recipe, folder=tmp_path, progress=False)
-    again = train(known, digits, recipe, folder=tmp_path, progress=False)
-    for name, tensor in whole.system.net.state_dict().items():
-        assert torch.equal(tensor, again.system.net.state_dict()[name])
+    again = gone_on(known, digits, recipe, tmp_path, monkeypatch, update)
     assert len(again.history.epochs) == 4
 
 

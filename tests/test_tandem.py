@@ -13,12 +13,13 @@ from torch.utils.data import TensorDataset
 from canonic import Count, load
 from canonic.datasets import open_data
 from canonic.errors import CanonicError
-from canonic.learn import Epoch, Gradient, History
+from canonic.learn import Epoch, History
 from canonic.learn.batches import taken
 from canonic.learn.tandem import Tandem, have_turn, keep_until, reached
 from canonic.learn.zoo import entry
 from canonic.learn.zoo.tandem import converted
 from canonic.learn.zoo.training import begin_again, train
+from tests.stages import gone_on
 
 
 @pytest.fixture(scope="module")
@@ -123,32 +124,11 @@ def test_a_layer_that_sends_nothing_has_a_threshold():
     assert float(reached(torch.zeros(10))) == 1.0
 
 
-def stopped_at(monkeypatch, update):
-    """Interrupt a training in the place of an update."""
-    done, step = [], Gradient.step
-
-    def counted(self, x, y, moment):
-        done.append(1)
-        if len(done) == update:
-            raise KeyboardInterrupt
-        return step(self, x, y, moment)
-
-    monkeypatch.setattr(Gradient, "step", counted)
-
-
 @pytest.mark.parametrize("update", [25, 45, 65])  # in the first stage, in the second, in the last
 def test_a_training_goes_on_in_the_middle_of_a_stage(digits, tmp_path, monkeypatch, update):
     known = entry("tandem")
     recipe = replace(known.recipe_for(200, seed=1), epochs=2, batch=19)  # of 184 samples: 10 updates
-    known = replace(known, ann_few=replace(recipe, epochs=1))
-    whole = train(known, digits, recipe, progress=False)
-    with monkeypatch.context() as patch:
-        stopped_at(patch, update)
-        with pytest.raises(KeyboardInterrupt):
-            train(known, digits, recipe, folder=tmp_path, progress=False)
-    again = train(known, digits, recipe, folder=tmp_path, progress=False)
-    for name, tensor in whole.system.net.state_dict().items():
-        assert torch.equal(tensor, again.system.net.state_dict()[name])
+    again = gone_on(known, digits, recipe, tmp_path, monkeypatch, update)
     assert len(again.history.epochs) == 6
     assert again.history.begun == 4
     begin_again(known, tmp_path)

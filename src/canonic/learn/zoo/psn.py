@@ -5,19 +5,17 @@ reset, and no state. W and theta, one for each step, are trained, one set for ea
 """
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import nn
 
 from canonic.learn.population import Population
-from canonic.learn.recipe import Optimiser, Recipe
-from canonic.learn.zoo.bodies import cnn, relu
-from canonic.learn.zoo.entry import NOT_READABLE, Entry, Shape
-from canonic.learn.zoo.parts import constant, cross_entropy
+from canonic.learn.zoo.bodies import cnn
+from canonic.learn.zoo.entry import NOT_READABLE, Shape
+from canonic.learn.zoo.lif import BASELINE, STEPS
 from canonic.neurons.parallel import PSN
 from canonic.neurons.surrogate import Surrogate, atan
-
-STEPS = 4
 
 
 def neurons(_shape: Shape) -> nn.Module:
@@ -28,21 +26,13 @@ def neurons(_shape: Shape) -> nn.Module:
 
 
 ENTRIES = (
-    Entry(
+    replace(
+        BASELINE,
         name="psn",
         what="all steps at once: a membrane is a trained sum of the currents of all steps, without a reset",
         source="arXiv 2304.12760",
         published=NOT_READABLE,
-        data="Fashion-MNIST",
-        network="16C3-P2-32C3-P2",
-        codes="direct > spikes > mean",
         gradient="surrogate, in depth alone",
         build=cnn(neurons),
-        ann=cnn(relu),
-        forward=constant(STEPS),
-        loss=cross_entropy,
-        readout="mean",
-        recipe=Recipe(epochs=3, batch=128, optimiser=Optimiser("adam", lr=2e-3)),
-        few=Recipe(epochs=15, batch=32, optimiser=Optimiser("adam", lr=2e-3)),
     ),
 )
