@@ -34,6 +34,7 @@ from canonic.learn import (
     unroll,
 )
 from canonic.learn.batches import drawn, held_out, in_memory, in_order, shuffled
+from canonic.learn.checkpoint import read, write
 from canonic.learn.history import Epoch, History
 from tests.groups import in_group, results
 
@@ -198,6 +199,15 @@ def test_a_checkpoint_of_another_training_is_refused_and_its_removal_helps(tmp_p
         fit(other, data, folder=tmp_path)
     (tmp_path / "training.safetensors").unlink()
     assert len(fit(other, data, folder=tmp_path).epochs) == recipe.epochs
+
+
+def test_a_training_of_a_version_that_knew_fewer_options_goes_on(tmp_path):
+    system, _ = trained(folder=tmp_path)
+    found = read(tmp_path)
+    recipe = RECIPE.to_json()
+    del recipe["optimiser"]["amsgrad"], recipe["patience"]
+    write(tmp_path, replace(found, history=replace(found.history, record={**found.history.record, "recipe": recipe})))
+    assert same(system, trained(folder=tmp_path)[0])
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b[:8] + b"x" + b[9:]])

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from canonic.errors import StorageError, TrainingError
 from canonic.learn.history import History
+from canonic.learn.recipe import Recipe
 from canonic.learn.system import System
 from canonic.network.storage import contents, write_whole
 
@@ -100,7 +101,8 @@ def require_same(checkpoint: Checkpoint, system: System, history: History) -> No
         TrainingError: if it has another recipe, other data or another network.
     """
     found, wanted = checkpoint.history.record, history.record
-    recipes = [(key, found["recipe"].get(key), value) for key, value in wanted["recipe"].items()]
+    held = Recipe.from_json(found["recipe"]).to_json()  # what an earlier version did not write down has its default
+    recipes = [(key, held[key], value) for key, value in wanted["recipe"].items()]
     others = [f"another recipe ({key} {there}, here {here})" for key, there, here in recipes if there != here][:1]
     others += [f"other {key} samples" for key in ("data", "validation") if found.get(key) != wanted[key]]
     shapes = {name: tensor.shape for name, tensor in system.net.state_dict().items()}
