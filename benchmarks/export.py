@@ -130,19 +130,20 @@ def vgg() -> Subject:
     return Subject(trained("vgg"), pictures("train", CALIBRATION), next(iter(pictures("t10k", 1)))[0])
 
 
-def digits() -> Subject:
+def digits(epochs: int = 15) -> Subject:
     """Return the network of ``canonic demo``, trained as there."""
     torch.manual_seed(0)
     known = open_data("digits:train")
-    model = train_digits(DataLoader(known, batch_size=64, shuffle=True, drop_last=True), 15)
+    model = train_digits(DataLoader(known, batch_size=64, shuffle=True, drop_last=True), epochs)
     return Subject(model, DataLoader(known, batch_size=100), one(open_data("digits:test")))
 
 
-def lif() -> Iterator[Converted]:
-    """Yield a network of LIF neurons, trained on digits, with a sample."""
+def lif(epochs: int | None = None) -> Iterator[Converted]:
+    """Yield a network of LIF neurons, trained on digits for so many epochs or as its recipe says, with a sample."""
     known = entry("lif")
     data = samples_of(known, "digits")
-    found = train(known, data.train, known.recipe_for(len(data.train), 0), ann=False, progress=False)
+    recipe = known.recipe_for(len(data.train), 0)
+    found = train(known, data.train, replace(recipe, epochs=epochs or recipe.epochs), ann=False, progress=False)
     yield "trained in steps", found.network(data.train.tensors[0][:2]), data.test.tensors[0][:1]
 
 
