@@ -86,7 +86,7 @@ _HYBRID = Entry(
     forward=constant(STEPS),
     loss=at_the_end,
     readout="last",
-    recipe=Recipe(epochs=2, batch=128, optimiser=Optimiser("adam", lr=3e-4)),
+    recipe=Recipe(epochs=8, batch=128, optimiser=Optimiser("adam", lr=3e-4)),
     few=Recipe(epochs=10, batch=32, optimiser=Optimiser("adam", lr=3e-4)),
     standardised=False,
     begin=begin,
