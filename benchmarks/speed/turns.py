@@ -11,16 +11,18 @@ from torch import Tensor, nn
 Run = Callable[[], Any]
 
 
-def medians(runs: Mapping[str, Run], rounds: int = 9) -> dict[str, float]:
+def medians(
+    runs: Mapping[str, Run], rounds: int = 9, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
     """Return the median seconds of each, measured in turns after one round that warms up."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     with torch.inference_mode():
         for turn in range(rounds + 1):
             for name, run in runs.items():
-                start = time.perf_counter()
+                start = clock()
                 run()
                 if turn:
-                    seconds[name].append(time.perf_counter() - start)
+                    seconds[name].append(clock() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 

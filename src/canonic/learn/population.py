@@ -13,10 +13,11 @@ from torch.utils.checkpoint import checkpoint
 from canonic.errors import CanonicError, DataError
 from canonic.frontend.marks import marked
 from canonic.learn.schedule import Memory, Schedule, passing, scheduled
+from canonic.native import rule_scan
 from canonic.native.recurrent import adaptive_run, is_matrix
 from canonic.neurons.adaptive import ALIF, Adapted
 from canonic.neurons.rules import Rule
-from canonic.neurons.running import drawn, moved
+from canonic.neurons.running import drawn
 
 PopulationGradient = Callable[[Rule, Tensor, Tensor, nn.Module | None], Tensor]
 """What stands for the derivative of a whole population: from its rule, its currents and its spikes, both
@@ -155,7 +156,7 @@ class Population(nn.Module):
 
     def _scan(self, rule: Rule, memory: Memory, currents: Tensor, draws: Tensor | None) -> tuple[Streams, Memory]:
         """Run the step of the rule over some steps."""
-        did = moved(rule, memory.state, currents, draws, self.recurrent, memory.sent, membrane=self.membrane)
+        did = rule_scan(rule, memory.state, currents, draws, self.recurrent, memory.sent, membrane=self.membrane)
         streams = (did.spikes,) if did.membranes is None else (did.spikes, did.membranes)
         return streams, Memory(did.state, did.sent)
 

@@ -6,14 +6,21 @@ faster is said once in the log.
 
 import logging
 from functools import cache
+from typing import cast
+
+from jaxtyping import Float
+from torch import Tensor
 
 from canonic.codes import CSS, Weighted
 from canonic.native.build import Source
 from canonic.native.compiled import compiled_scan
+from canonic.native.leaky import Plain, leaky_run, obstacle
 from canonic.native.population import Given
 from canonic.native.rules import amplifying, own_neuron, weighted
 from canonic.native.scan import native_scan, source_of
 from canonic.neurons import Scan, gathered, scan, weighted_run, worth_of
+from canonic.neurons.rules import Rule, State
+from canonic.neurons.running import Moved, Recurrence, moved
 
 log = logging.getLogger("canonic")
 
@@ -73,6 +80,25 @@ def weighted_scan(code: Weighted, sender: Weighted, given: Given, *, silent: int
     )
     did = gathered(code, steps, signed=given.signed, theta=1.0 if theta is None else theta)
     return Scan(did.spikes.to(given.spike), did.overloads)
+
+
+def rule_scan(
+    rule: Rule,
+    state: State,
+    currents: Float[Tensor, "time batch *shape"],
+    draws: Float[Tensor, "time batch *shape"] | None = None,
+    recurrence: Recurrence | None = None,
+    sent: Float[Tensor, "batch *shape"] | None = None,
+    *,
+    membrane: bool = False,
+) -> Moved:
+    """Run a rule over some steps; what ``moved`` gives, of which the arguments are."""
+    unsuited = "spikes come back to them" if recurrence is not None else obstacle(rule, state, currents)
+    done = None if unsuited else leaky_run(cast("Plain", rule), state, currents, membrane=membrane)
+    if done is not None:
+        return done
+    _said(unsuited)
+    return moved(rule, state, currents, draws, recurrence, sent, membrane=membrane)
 
 
 @cache

@@ -9,12 +9,13 @@ from torch.nn.functional import linear
 
 from canonic.codes.readouts import Score, scored
 from canonic.errors import CanonicError, DataError
+from canonic.native import rule_scan
 from canonic.network.graph import Population
 from canonic.network.plan import Plan, Stream, entered
 from canonic.neurons import Scan
 from canonic.neurons.described import Form
 from canonic.neurons.rules import Rule, State
-from canonic.neurons.running import Recurrence, drawn, moved, seeded
+from canonic.neurons.running import Recurrence, drawn, seeded
 
 FIELD = "rule "
 """What the names of tensors begin with that are fields of a rule."""
@@ -48,7 +49,7 @@ def ruled_scan(plan: Plan, node: Population, stream: Stream) -> Scan:
     if recurrence is None and hasattr(rule, "run"):
         spikes = rule.run(currents, draws)
     else:
-        spikes = moved(rule, rule.rest(currents[0]), currents, draws, recurrence).spikes
+        spikes = rule_scan(rule, rule.rest(currents[0]), currents, draws, recurrence).spikes
     return Scan(spikes, torch.zeros(len(spikes), dtype=torch.int64, device=spikes.device))
 
 
@@ -63,7 +64,7 @@ def ruled_step(
     rule = rule_of(node)
     before = memory or Ruled(_rest(node, rule, current))
     draws, noise = _draws(plan, node, rule, current.unsqueeze(0), before.noise)
-    did = moved(rule, before.state, current.unsqueeze(0), draws, recurrence_of(node), before.sent)
+    did = rule_scan(rule, before.state, current.unsqueeze(0), draws, recurrence_of(node), before.sent)
     return did.spikes[0], Ruled(did.state, did.sent, noise)
 
 
@@ -89,7 +90,7 @@ def ruled_membranes(plan: Plan, node: Population, stream: Stream) -> Float[Tenso
     except CanonicError:
         return torch.zeros_like(currents)
     draws, _ = _draws(plan, node, rule, currents, None)
-    return cast("Tensor", moved(rule, state, currents, draws, recurrence_of(node), membrane=True).membranes)
+    return cast("Tensor", rule_scan(rule, state, currents, draws, recurrence_of(node), membrane=True).membranes)
 
 
 def answered(plan: Plan, pulse: Tensor, memory: object, before: Tensor | None, sent: Tensor | None) -> Tensor:
