@@ -87,6 +87,8 @@ bench-int8: $(VENV)/.installed  ## what whole numbers cost the networks of the o
 
 bench-learn: bench-systems  ## bench-systems, and what the papers claim beside their accuracy; docs/systems.md
 	$(BIN)/python -m benchmarks.halves
+	$(BIN)/python -m benchmarks.time_constants
+	$(BIN)/python -m benchmarks.claims
 
 bench-peers: $(VENV)/.installed $(PEERS)/.installed  ## small networks through other converters; a step of training beside SpikingJelly's; networks exchanged with theirs
 	$(BIN)/python -m benchmarks.peers.run $(PEERS)/bin/python

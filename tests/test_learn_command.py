@@ -20,7 +20,8 @@ def test_the_systems_are_listed_with_source_published_figure_and_data(command, t
     for one in listed:
         known = entry(one["name"])
         assert one["name"] in printed
-        assert known.source in printed
+        assert known.what in printed
+        assert f"{known.published} ({known.source})" in printed
         assert (one["published"], one["data"], one["kind"]) == (known.published, known.data, known.kind)
 
 

@@ -20,9 +20,9 @@ def learn(as_json: o.Json = False) -> None:
     if as_json:
         print_json(known)
         return
-    headings = ("system", "what", "input > hidden > output", "source", "published figure", "measured here on")
-    shown = ("name", "what", "codes", "source", "published", "data")
-    tell(columns(headings, [[one[key] for key in shown] for one in known]))
+    lines = "{what}\n{codes}; measured here on {data}\n{published} ({source})"
+    headings = ("system", "what it is; its codes, input > hidden > output; its published figure")
+    tell(columns(headings, [(one["name"], lines.format(**one)) for one in known]))
     tell("canonic train NAME --data digits --out NAME.safetensors")
 
 

@@ -26,7 +26,7 @@ FAINT = 0.02
 """Pixels up to this one do not fire."""
 SPIKES, EPOCHS = 4, 12
 SLOW = 4.0
-"""tau where membranes leak: the best of five on held-out training pictures (``benchmarks.time_constants``)."""
+"""tau where membranes leak: for one spike the best on held-out training pictures (``benchmarks.time_constants``)."""
 
 
 @dataclass(frozen=True)
