@@ -30,22 +30,41 @@ class Site:
     Attributes:
         node: the synapse.
         stream: the stream that it reads.
-        fan: fan-out of each element.
-        dense: operations of each element, over all digits of a sample, were it and no weight ever zero.
-        products: whether an operation on each element is a MAC, 1, or an AC, 0.
+        additions: ACs that an event of each element makes.
+        multiplications: MACs, likewise.
+        dense: ACs and MACs of a sample, over all its digits, were no number and no weight zero.
     """
 
     node: Node
     stream: str
-    fan: Float[Tensor, "..."]
-    dense: Float[Tensor, "..."]
-    products: Float[Tensor, "..."]
+    additions: Float[Tensor, " elements"]
+    multiplications: Float[Tensor, " elements"]
+    dense: tuple[int, int]
 
     def count(self, units: Float[Tensor, "..."], events: Float[Tensor, "..."], samples: int) -> Operations:
         """Return the operations of all samples, from the unary events of each element, and from its events."""
-        made, dense, adds = units * self.fan, samples * self.dense, 1 - self.products
-        sums = [made * adds, made * self.products, dense * adds, dense * self.products, events * self.fan * adds]
-        return Operations(*(round(float(part.sum())) for part in sums))
+        unary, each = units.flatten(), events.flatten()
+        sums = (unary @ self.additions, unary @ self.multiplications, each @ self.additions)
+        additions, multiplications, as_events = (round(float(made)) for made in sums)  # whole: in any order the same
+        of_all, products = self.dense
+        return Operations(additions, multiplications, samples * of_all, samples * products, as_events)
+
+
+def _site(
+    node: Node, stream: str, fan: Float[Tensor, "..."], dense: Float[Tensor, "..."], products: Float[Tensor, "..."]
+) -> Site:
+    """Return a connection.
+
+    Args:
+        node: the synapse.
+        stream: the stream that it reads.
+        fan: fan-out of each element.
+        dense: operations of each element, over all digits of a sample, were it and no weight ever zero.
+        products: whether an operation on each element is a MAC, 1, or an AC, 0.
+    """
+    adds = 1 - products
+    of_all = round(float((dense * adds).sum())), round(float((dense * products).sum()))
+    return Site(node, stream, (fan * adds).flatten(), (fan * products).flatten(), of_all)
 
 
 @dataclass(frozen=True)
@@ -133,7 +152,7 @@ class Account:
             dense = fan_out(self.graph, node, index, dense=True) * self.lengths[name]
             multiplies = "weight" in node.tensors and not _is_identity(node) and not _shifts(node)
             products = (1 - self._ternary(name)) * multiplies
-            sites.append(Site(node, name, fan_out(self.graph, node, index), dense, products))
+            sites.append(_site(node, name, fan_out(self.graph, node, index), dense, products))
         return sites
 
     def _back(self, node: Population) -> list[Site]:
@@ -141,7 +160,7 @@ class Account:
         if (weight := node.tensors.get("recurrent")) is None:
             return []
         fan, nothing = (weight != 0).sum(0).double().cpu().expand(node.shape), torch.zeros((), dtype=torch.float64)
-        return [Site(node, node.name, fan, torch.full_like(fan, len(weight) * self.lengths[node.name]), nothing)]
+        return [_site(node, node.name, fan, torch.full_like(fan, len(weight) * self.lengths[node.name]), nothing)]
 
     def _meets(self, node: Node) -> bool:
         """Tell whether what a node adds goes on into one membrane or readout, where it is added anyway."""

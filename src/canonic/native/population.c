@@ -25,10 +25,14 @@
 #define COUNTERS(code) (COUNT ? 3 * (code).steps + 1 : (code).steps)
 #define EACH_VECTOR UNROLLED for (int m = 0; m < width; m++)
 
-typedef struct { Count overloads[MOST], up[MOST], down[MOST]; int64_t silent_neurons; } Tally;
+typedef struct { Count overloads[MOST], up[MOST], down[MOST], silent_neurons; } Tally;
 
 INLINE void count_neurons(Tally *tally, int32_t *events, Ints fired, int n) {
-    for (int l = 0; l < n; l++) tally->silent_neurons += fired[l] == 0, events[l] += fired[l];
+    Ints sum = {0};
+    memcpy(&sum, events, n * sizeof *events);
+    sum += fired;
+    memcpy(events, &sum, n * sizeof *events);
+    count(&tally->silent_neurons, first_lanes(n) & at_least((Floats){0}, __builtin_convertvector(fired, Floats)));
 }
 
 static void add_up(int steps, const Tally *tally, int64_t *counters) {
@@ -36,5 +40,5 @@ static void add_up(int steps, const Tally *tally, int64_t *counters) {
         counters[t] += total(&tally->overloads[t]);
         if (COUNT) counters[steps + t] += total(&tally->up[t]), counters[2 * steps + t] += total(&tally->down[t]);
     }
-    if (COUNT) counters[3 * steps] += tally->silent_neurons;
+    if (COUNT) counters[3 * steps] += total(&tally->silent_neurons);
 }
