@@ -102,6 +102,10 @@ ODD = {
         lambda: nn.Sequential(nn.Conv2d(3, 6, 3, padding="same", dilation=2), nn.ReLU(), nn.Conv2d(6, 2, 1)),
         (3, 8, 8),
     ),
+    "kernels that are no squares": (
+        lambda: nn.Sequential(nn.Conv2d(3, 6, (3, 1)), nn.ReLU(), nn.Conv2d(6, 2, (1, 5), padding=(0, 2))),
+        (3, 8, 8),
+    ),
     "a difference": (
         lambda: Lambda(lambda m, x: m.c(torch.relu(m.a(x)) - torch.relu(m.b(x))), a=nn.Linear(9, 9), b=nn.Linear(9, 9), c=nn.Linear(9, 4)),
         (9,),

@@ -9,10 +9,13 @@ some digits only, such as a bias of CSS, which comes with the first, is a Scale 
 import json
 from typing import Any
 
+import numpy as np
+
 from canonic.errors import ExportError
 from canonic.export.nir.draft import Draft, Where, added, aligned, behind, delayed, entering, is_always, sizes
 from canonic.export.nir.key import DT, FORMAT, KEY, full, noted, require_package
 from canonic.export.nir.neurons import RECURRENT, array_of, obstacle, population
+from canonic.export.nir.structure import moved, moves
 from canonic.export.nir.synapses import chain_of, marked
 from canonic.network import SpikingNetwork
 from canonic.network.carried import takes_maxima
@@ -41,8 +44,14 @@ def to_nir(snn: SpikingNetwork) -> Any:
         called = "output" if len(snn.graph.outputs) == 1 else f"output.{place}"
         shape = {"output": sizes(snn.graph[name])}
         draft.put(called, nir.Output(shape, metadata=_answer(snn.plan, name)), draft.ends[name])
-    typed = all(int(getattr(node, "groups", 1)) == 1 for node in draft.nodes.values())  # nir reads no groups there
+    typed = all(map(_is_typed, draft.nodes.values()))
     return nir.NIRGraph(draft.nodes, draft.edges, {KEY: json.dumps(_whole(snn, draft))}, type_check=typed)
+
+
+def _is_typed(node: Any) -> bool:
+    """Tell whether the package nir knows the sizes behind a node: it reads no groups, and kernels as squares."""
+    kernel = np.shape(getattr(node, "weight", 0))[2:]
+    return int(getattr(node, "groups", 1)) == 1 and len(set(kernel)) <= 1
 
 
 def _whole(snn: SpikingNetwork, draft: Draft) -> dict[str, Any]:
@@ -73,6 +82,8 @@ def _place(draft: Draft, node: Node) -> None:
         _population(draft, node)
     elif node.scaling == "sums" and len(node.inputs) == 2 and not {"adds", "subtracts"}.isdisjoint(node.traits):
         _sum(draft, node)
+    elif len(node.inputs) > 1 and moves(node) and not node.alone:
+        _join(draft, node)
     else:
         _chain(draft, node)
 
@@ -132,6 +143,20 @@ def _sum(draft: Draft, node: Node) -> None:
         scale = require_package().Scale(full(alpha, node.shape, prototype(draft.plan.graph)))
         second = (draft.put(f"{node.name}:scale", scale, second),)
     draft.ends[node.name] = (*first, *second, *added(draft, node))
+
+
+def _join(draft: Draft, node: Node) -> None:
+    """Take the elements of each stream to their places; all of them lead on, and are added up."""
+    ends, shapes = list[str](), [draft.plan.graph[name].shape for name in node.inputs]
+    for place, name in enumerate(node.inputs):
+        chain = moved(node, shapes, place)
+        if chain is None:
+            draft.refuse(node.name, f"{node.operator.split('.')[1]} of streams [{', '.join(map(str, shapes))}]")
+            return
+        part = f"{node.name}:part {place}"
+        ends += behind(draft, part, draft.put(part, chain[0], delayed(draft, node, name)), chain[1:])
+    draft.tensors[node.name] = _standing(node, always=False)
+    draft.ends[node.name] = (*ends, *added(draft, node))
 
 
 def _chain(draft: Draft, node: Node) -> None:

@@ -12,6 +12,11 @@ from canonic.errors import ExportError
 
 Array = Shaped[np.ndarray, "..."]
 
+Chain = list[Any]
+"""Nodes of NIR, each of which reads the one before."""
+
+Shape = tuple[int, ...]
+
 KEY = "canonic"
 FORMAT = "canonic nir 1"
 """The version of what stands under the key, in the metadata of the graph."""

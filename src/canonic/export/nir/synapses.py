@@ -1,7 +1,7 @@
 """Maps without memory as nodes of NIR: each as the chain of nodes that is exactly it, or none.
 
-What has weights is told by its operator and its numbers. What only moves or averages elements is tried: a window, a
-stride or a flattening that gives the same of a sample of numbers that all differ is the same map, as it is linear.
+What has weights is told by its operator and its numbers. What averages elements is tried: a window that gives the same
+of a sample of numbers that all differ is the same map, as it is linear. So is what moves them (``structure.py``).
 """
 
 from collections.abc import Sequence
@@ -11,16 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from canonic.export.nir.key import full, noted, numbers, require_package
+from canonic.export.nir.key import Chain, Shape, full, noted, numbers, require_package
+from canonic.export.nir.structure import flattened, moved, moves
 from canonic.network.apply import through
 from canonic.network.carried import takes_maxima
 from canonic.network.graph import Node
 from canonic.network.kernels import geometry, pair
-
-Chain = list[Any]
-"""Nodes of NIR, each of which reads the one before."""
-
-Shape = tuple[int, ...]
 
 
 def chain_of(node: Node, shape: Shape, bias: Tensor | None) -> Chain | None:
@@ -39,7 +35,7 @@ def chain_of(node: Node, shape: Shape, bias: Tensor | None) -> Chain | None:
         return _weighted(node, shape, bias)
     if takes_maxima(node) or "averages" in node.traits:
         return _pooled(node, shape)
-    return _moved(node, shape) if node.scaling == "moves" or "bias" in node.tensors else None
+    return moved(node, [shape], 0) if moves(node) else None
 
 
 def _weighted(node: Node, shape: Shape, bias: Tensor | None) -> Chain | None:
@@ -101,7 +97,7 @@ def _pooled(node: Node, shape: Shape) -> Chain | None:
         made = (F.max_pool2d if largest else F.avg_pool2d)(x, kernel, stride, padding)
         if made.numel() == wanted.numel() and torch.allclose(made.flatten(), wanted.flatten(), rtol=1e-5):
             sizes = (torch.tensor(size).numpy() for size in (kernel, stride, padding))
-            return [(nir.SumPool2d if largest else nir.AvgPool2d)(*sizes), *_flattened(tuple(made.shape), node.shape)]
+            return [(nir.SumPool2d if largest else nir.AvgPool2d)(*sizes), *flattened(tuple(made.shape), node.shape)]
     return None
 
 
@@ -114,44 +110,6 @@ def _windows(node: Node, shape: Shape) -> list[tuple[list[int], list[int], list[
         if all(2 * p <= k for p, k in zip(padding, pair(kernel), strict=True)):
             windows.insert(0, (pair(kernel), stride, padding))
     return windows
-
-
-def _moved(node: Node, shape: Shape) -> Chain | None:
-    """Return what moves elements: a flattening, or a convolution that takes each element from its place."""
-    x = torch.arange(1.0, 1 + torch.Size(shape).numel(), dtype=torch.float64).reshape(shape)
-    places = through(node, [x]).to(x)
-    if torch.equal(places.flatten(), x.flatten()):
-        return _flattened(shape, node.shape) or _same(node, shape)
-    return _taken(places, x) if len(shape) == len(node.shape) == 3 else None
-
-
-def _same(node: Node, shape: Shape) -> Chain | None:
-    """Return what changes nothing, where its shape stays."""
-    return [require_package().Scale(full(1.0, shape, torch.ones(1)))] if node.shape == shape else None
-
-
-def _flattened(shape: Shape, wanted: Shape) -> Chain:
-    """Return what makes one axis of all, where that is wanted; counted from the end, before which readers have more."""
-    if len(shape) == 1 or len(wanted) != 1:
-        return []
-    return [require_package().Flatten({"input": torch.tensor(shape).numpy()}, -len(shape), -1)]
-
-
-def _taken(places: Tensor, x: Tensor) -> Chain | None:
-    """Return the convolution by one pixel that takes every element from its place, with a stride or a margin."""
-    sizes = list(zip(x.shape[1:], places.shape[1:], strict=True))
-    stride = [max(1, -(-there // here)) for there, here in sizes]
-    padding = [max(0, here - there) // 2 for there, here in sizes]
-    weight = x.new_zeros(len(places), len(x), 1, 1)
-    for channel, own in enumerate(places.flatten(1).max(1).values.tolist()):
-        if own:
-            weight[channel, int(own - 1) // x[0].numel()] = 1
-    made = F.conv2d(x.unsqueeze(0), weight, None, stride, padding)[0]
-    if made.shape != places.shape or not torch.equal(made, places):
-        return None
-    numbers_of = numbers(weight.float())
-    zeros = numbers(weight.new_zeros(len(places)).float())
-    return [require_package().Conv2d(tuple(x.shape[1:]), numbers_of, tuple(stride), tuple(padding), (1, 1), 1, zeros)]
 
 
 def _differing(shape: Shape) -> Tensor:
