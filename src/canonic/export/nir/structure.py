@@ -90,7 +90,8 @@ def _walk(places: Tensor, x: Tensor, axis: int) -> tuple[int, int, int, int]:
     stride = (read[1] - read[0]) // (filled[1] - filled[0]) if len(filled) > 1 else 1
     begin, end = read[0] - stride * filled[0], read[0] + stride * (here - 1 - filled[0])
     padding = max(0, -begin, end - there + 1)
-    return stride, padding, there + 2 * padding - stride * (here - 1), begin + padding
+    pixel = begin + padding
+    return stride, padding, max(pixel, there + 2 * padding - stride * here) + 1, pixel
 
 
 def _chosen(places: Tensor, x: Tensor) -> Chain | None:
