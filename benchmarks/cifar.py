@@ -11,6 +11,7 @@ from canonic.datasets import Data, Preprocessing, open_data
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 TRAIN = SHARED / "data" / "cifar10-train-4000.npz"
 TEST = SHARED / "data" / "cifar10-test-jpeg.zip"
+CLEAN = SHARED / "data" / "cifar10-lossless"
 PREPARE = Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
@@ -29,3 +30,8 @@ def training_pictures() -> Data:
 def test_pictures() -> Data:
     """Return the 10,000 test pictures, compressed as JPEG."""
     return open_data(str(TEST), PREPARE)
+
+
+def clean_pictures() -> Data:
+    """Return the 1,000 test pictures that were never compressed."""
+    return open_data(f"{CLEAN}:test", PREPARE)

@@ -5,7 +5,7 @@ What has been measured is kept, row by row, so that a run that was stopped goes 
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from benchmarks.tables import replaced, rows
 from benchmarks.trained import pictures
 from canonic import compare
 from canonic.cli.demo import TRAINED, train
-from canonic.datasets import open_data, sample
+from canonic.datasets import Data, open_data, sample
 from canonic.report import save_figure
 from canonic.report.codespicture import codes_compared
 from canonic.sweep.comparison import Comparison
@@ -73,10 +73,10 @@ def mlp() -> Setup:
     return model.eval(), pictures("train", 1000), pictures("t10k", 2000)
 
 
-def resnet20() -> Setup:
-    """Return the ResNet-20 of ``../shared`` on pictures of CIFAR-10."""
+def resnet20(pictures: Data, count: int | None = None) -> Setup:
+    """Return the ResNet-20 of ``../shared`` on pictures of CIFAR-10, all or so many."""
     calibration = DataLoader(sample(cifar.training_pictures(), 500), batch_size=100)
-    return cifar.trained("resnet20"), calibration, DataLoader(sample(cifar.test_pictures(), 500), batch_size=100)
+    return cifar.trained("resnet20"), calibration, DataLoader(sample(pictures, count), batch_size=100)
 
 
 def vit() -> Setup:
@@ -84,7 +84,26 @@ def vit() -> Setup:
     return trained("vit"), pictures("train", 500), pictures("t10k", 1000)
 
 
-NETWORKS = {"digits": digits, "mlp": mlp, "resnet20": resnet20, "vit": vit}
+NETWORKS: dict[str, Callable[[], Setup]] = {
+    "digits": digits,
+    "mlp": mlp,
+    "resnet20": lambda: resnet20(cifar.test_pictures()),
+    "resnet20-slow": lambda: resnet20(cifar.test_pictures(), 2000),
+    "resnet20-clean": lambda: resnet20(cifar.clean_pictures()),
+    "vit": vit,
+}
+SLOW = (
+    *("rate:32", "rate:64", "signed-rate:32", "phase:8,4", "growing-burst:8", "latency:16", "latency:32"),
+    "exponential-latency:32",
+)
+"""What is measured on fewer of the 10,000 pictures: long trains, waits of all layers, a neuron without a C program."""
+
+MEASURED = dict.fromkeys(NETWORKS, CODES) | {
+    "resnet20": tuple(code for code in CODES if code not in SLOW),
+    "resnet20-slow": SLOW,
+}
+PARTS = {name: (name,) for name in NETWORKS if name != "resnet20-slow"} | {"resnet20": ("resnet20", "resnet20-slow")}
+"""Of each network, where its rows stand."""
 
 
 def measure(name: str, again: Sequence[str] = ()) -> None:
@@ -94,62 +113,78 @@ def measure(name: str, again: Sequence[str] = ()) -> None:
     whole = {field.name for field in fields(Row)}
     kept = [row for row in results.get(name, {}).get("rows", []) if whole <= row.keys()]  # others are of older versions
     known = {row["code"]: row for row in kept if row["code"] not in again}
-    missing = [code for code in CODES if code not in known]
+    missing = [code for code in MEASURED[name] if code not in known]
     if not missing:
         return
     setup = NETWORKS[name]()
     for code in missing:
         found = compare(*setup, (code,), progress=False).to_json()
         known[code] = {**found["rows"][0], "code": code}
-        results[name] = {**found, "rows": [known[code] for code in CODES if code in known]}
+        results[name] = {**found, "rows": [known[code] for code in MEASURED[name] if code in known]}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
         print(name, json.dumps(known[code]), flush=True)
 
 
-def table(found: Comparison) -> Iterator[str]:
-    """Yield the lines of a network's table; seconds depend on what else ran."""
+def table(found: Comparison, *others: Comparison) -> Iterator[str]:
+    """Yield the lines of a table, and what it was measured on; seconds depend on what else ran.
+
+    Args:
+        found: with all rows.
+        others: of which some rows are, measured on fewer samples.
+    """
+    more = [
+        f"; of {', '.join(row.code for row in one.rows)}: {one.samples:,} samples, "
+        f"source {100 * (one.source_accuracy or 0):.2f} %"
+        for one in others
+    ]
     yield from rows(found.headings[:-1], (cells[:-1] for cells in found.cells))
     yield ""
-    yield f"({found.caption}.)"
+    yield f"({found.caption}{''.join(more)}.)"
 
 
-def fewest(found: dict[str, Comparison]) -> Iterator[str]:
+Parts = tuple[Comparison, ...]
+"""Codes on the same network; of each, on the same pictures."""
+
+
+def fewest(found: dict[str, Parts]) -> Iterator[str]:
     """Yield for each network and kind of code the fewest steps, and the fewest events, as good as the source."""
-    cells = [
-        (name, kind, *_best(comparison, kind))
-        for name, comparison in found.items()
-        for kind in dict.fromkeys(row.kind for row in comparison.rows)
-    ]
+    cells = [(name, kind, *_best(parts, kind)) for name, parts in found.items() for kind in _kinds(parts)]
     yield from rows(("network", "code", "fewest total steps", "fewest events a neuron", "bits of an event"), cells)
 
 
-def _best(found: Comparison, kind: str) -> tuple[str, ...]:
-    good = _as_good(found, kind)
+def _best(parts: Parts, kind: str) -> tuple[str, ...]:
+    good = _as_good(parts, kind)
     if not good:
-        refused = all(row.refused for row in found.rows if row.kind == kind)
+        refused = all(row.refused for row in _of(parts, kind))
         return "refused" if refused else "none of those measured", "", ""
     steps, events = min(good, key=_steps), min(good, key=lambda row: row.events or 0)
     bits = " and ".join(dict.fromkeys(str(row.event_bits) for row in (steps, events)))
     return f"{steps.total_steps} ({steps.code})", f"{events.events:.2f} ({events.code})", bits
 
 
-def _as_good(found: Comparison, kind: str) -> list[Row]:
-    return [row for row in found.rows if row.kind == kind and _share(row) >= (found.source_accuracy or 0) - CLOSE]
+def shortest(parts: Parts) -> Comparison:
+    """Return of each kind of code the fewest steps that are as good as the source; behind them, else, the best row."""
+    kinds = [kind for kind in _kinds(parts) if not all(row.refused for row in _of(parts, kind))]
+    good = [min(enough, key=_steps) for kind in kinds if (enough := _as_good(parts, kind))]
+    others = [max(_of(parts, kind), key=_share) for kind in kinds if not _as_good(parts, kind)]
+    return replace(parts[0], rows=(*sorted(good, key=_steps), *sorted(others, key=_steps)))
+
+
+def _kinds(parts: Parts) -> list[str]:
+    return list(dict.fromkeys(row.kind for part in parts for row in part.rows))
+
+
+def _of(parts: Parts, kind: str) -> list[Row]:
+    return [row for part in parts for row in part.rows if row.kind == kind]
+
+
+def _as_good(parts: Parts, kind: str) -> list[Row]:
+    """Return the rows of a kind that are as good as the source is on the same pictures."""
+    return [row for part in parts for row in _of((part,), kind) if _share(row) >= (part.source_accuracy or 0) - CLOSE]
 
 
 def _share(row: Row) -> float:
     return row.accuracy or 0.0
-
-
-def shortest(found: Comparison) -> Comparison:
-    """Return of each kind of code the fewest steps that are as good as the source; behind them, else, the best row."""
-    good, others = list[Row](), list[Row]()
-    for kind in dict.fromkeys(row.kind for row in found.rows if not row.refused):
-        if enough := _as_good(found, kind):
-            good.append(min(enough, key=_steps))
-        else:
-            others.append(max((row for row in found.rows if row.kind == kind), key=_share))
-    return replace(found, rows=(*sorted(good, key=_steps), *sorted(others, key=_steps)))
 
 
 def _steps(row: Row) -> int:
@@ -162,10 +197,11 @@ def write() -> None:
     found = {name: Comparison.from_json(results[name]) for name in NETWORKS if name in results}
     for name, one in found.items():
         text = replaced(text, name, table(one))
-        save_figure(codes_compared(one, name), PAGE.parent / "images" / f"codes-{name}.png")
-    PAGE.write_text(replaced(text, "fewest", fewest(found)))
-    if SHOWN in found:
-        README.write_text(replaced(README.read_text(), "codes", table(shortest(found[SHOWN]))))
+        if name in PARTS:
+            save_figure(codes_compared(one, name), PAGE.parent / "images" / f"codes-{name}.png")
+    parts = {name: tuple(found[part] for part in PARTS[name] if part in found) for name in PARTS}
+    PAGE.write_text(replaced(text, "fewest", fewest(parts)))
+    README.write_text(replaced(README.read_text(), "codes", table(shortest(parts[SHOWN]), *parts[SHOWN][1:])))
 
 
 def main() -> None:
