@@ -6,6 +6,7 @@ sum of what it makes of each, with nothing in the others' places; and a sum is w
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,15 +69,27 @@ def _taken(places: Tensor, x: Tensor) -> Chain | None:
     for channel, own in enumerate(places.flatten(1).max(1).values.tolist()):
         if own:
             weight[(channel, int(own - 1) // x[0].numel(), *pixel)] = 1
-    flat = len(axes) == 1
-    made = (F.conv1d if flat else F.conv2d)(x.unsqueeze(0), weight, None, stride, padding)[0]
+    made = (F.conv1d if len(axes) == 1 else F.conv2d)(x.unsqueeze(0), weight, None, stride, padding)[0]
     if made.shape != places.shape or not torch.equal(made, places):
         return None
-    nir, taken = require_package(), numbers(weight.float())
-    zeros = numbers(weight.new_zeros(len(places)).float())
-    if flat:
-        return [nir.Conv1d(x.shape[1], taken, stride[0], padding[0], 1, 1, zeros)]
-    return [nir.Conv2d(tuple(x.shape[1:]), taken, stride, padding, (1, 1), 1, zeros)]
+    weight = weight.float()
+    return [convolution(tuple(x.shape), weight, weight.new_zeros(len(places)), stride, padding, (1,) * len(axes), 1)]
+
+
+def convolution(
+    shape: Shape,
+    weight: Tensor,
+    bias: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Any:
+    """Return a convolution over samples of a shape, of one axis behind the channels or two; a number for each axis."""
+    nir, given = require_package(), (stride, padding, dilation)
+    if len(shape) == 2:
+        return nir.Conv1d(shape[1], numbers(weight), *(own[0] for own in given), groups, numbers(bias))
+    return nir.Conv2d(shape[1:], numbers(weight), *map(tuple, given), groups, numbers(bias))
 
 
 def _walk(places: Tensor, x: Tensor, axis: int) -> tuple[int, int, int, int]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from canonic.export.nir.key import Chain, Shape, full, noted, numbers, require_package
-from canonic.export.nir.structure import flattened, moved, moves
+from canonic.export.nir.structure import convolution, flattened, moved, moves
 from canonic.network.apply import through
 from canonic.network.carried import takes_maxima
 from canonic.network.graph import Node
@@ -48,11 +48,7 @@ def _weighted(node: Node, shape: Shape, bias: Tensor | None) -> Chain | None:
     added = weight.new_zeros(node.shape[0]) if bias is None else bias.reshape(-1)
     if len(added) != node.shape[0]:
         return None
-    given, kind = _sliding(node, shape), nir.Conv1d if len(shape) == 2 else nir.Conv2d
-    stride, padding, dilation, groups = given
-    if len(shape) == 2:
-        return [kind(shape[1], numbers(weight), stride[0], padding[0], dilation[0], groups, numbers(added))]
-    return [kind(shape[1:], numbers(weight), *map(tuple, given[:3]), groups, numbers(added))]
+    return [convolution(shape, weight, added, *_sliding(node, shape))]
 
 
 def _slides(node: Node, shape: Shape) -> bool:
