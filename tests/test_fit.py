@@ -201,6 +201,19 @@ def test_a_checkpoint_of_another_training_is_refused_and_its_removal_helps(tmp_p
     assert len(fit(other, data, folder=tmp_path).epochs) == recipe.epochs
 
 
+@pytest.mark.parametrize("schedule", [Constant(), Steps((1, 3), 0.5), Exponential(0.1)])
+def test_a_training_goes_on_for_more_epochs_where_its_schedule_does_not_know_their_number(tmp_path, schedule):
+    recipe = replace(RECIPE, epochs=2, schedule=schedule)
+    longer = replace(recipe, epochs=4)
+    trained(recipe, folder=tmp_path)
+    system, history = trained(longer, folder=tmp_path)
+    at_once, _ = trained(longer)
+    assert same(system, at_once)
+    assert (len(history.epochs), history.record["recipe"]["epochs"]) == (4, 4)
+    with pytest.raises(TrainingError, match=r"another recipe \(epochs 4, here 2\)"):
+        trained(recipe, folder=tmp_path)
+
+
 def test_a_training_of_a_version_that_knew_fewer_options_goes_on(tmp_path):
     system, _ = trained(folder=tmp_path)
     found = read(tmp_path)

@@ -36,7 +36,7 @@ def train(
         float | None, typer.Option(help="Share of the training samples that is held out and chooses the best epoch.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, order and noise.")] = 0,
-    epochs: Annotated[int | None, typer.Option(min=1, help="In place of those of its recipe.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="In place of its recipe's; more with --resume.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last whole epoch.")] = False,
     ann: Annotated[bool, typer.Option(help="Train the network of the same shape without time beside it.")] = True,
     limit: o.Limit = None,

@@ -101,9 +101,7 @@ def require_same(checkpoint: Checkpoint, system: System, history: History) -> No
         TrainingError: if it has another recipe, other data or another network.
     """
     found, wanted = checkpoint.history.record, history.record
-    held = Recipe.from_json(found["recipe"]).to_json()  # what an earlier version did not write down has its default
-    recipes = [(key, held[key], value) for key, value in wanted["recipe"].items()]
-    others = [f"another recipe ({key} {there}, here {here})" for key, there, here in recipes if there != here][:1]
+    others = _of_recipes(Recipe.from_json(found["recipe"]), system.recipe)
     others += [f"other {key} samples" for key in ("data", "validation") if found.get(key) != wanted[key]]
     shapes = {name: tensor.shape for name, tensor in system.net.state_dict().items()}
     if shapes != {name: tensor.shape for name, tensor in checkpoint.net.items()}:
@@ -113,6 +111,15 @@ def require_same(checkpoint: Checkpoint, system: System, history: History) -> No
             f"the folder holds a training with {' and '.join(others)}: choose another folder, or remove {FILE} there "
             "to begin again"
         )
+
+
+def _of_recipes(held: Recipe, wanted: Recipe) -> list[str]:
+    """Return the first difference that forbids to go on, in words."""
+    if wanted.goes_on_from(held):
+        return []
+    there, here = held.to_json(), wanted.to_json()
+    found = [f"another recipe ({key} {there[key]}, here {value})" for key, value in here.items() if there[key] != value]
+    return found[:1]
 
 
 def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -46,7 +46,8 @@ def fit(
             best accuracy on them are kept, the first of several. Without them those of the last epoch. A number is
             the share of ``train`` that is held out for it, drawn by the seed of the recipe. Samples that the network
             is to be tested on belong in neither.
-        folder: for a checkpoint after each epoch; a training that is in it goes on.
+        folder: for a checkpoint after each epoch; a training that is in it goes on, for more epochs too unless its
+            schedule is a cosine, which knows their number.
         group: the processes that share each batch; those of torch.distributed if None.
         progress: show a bar, on a terminal.
 
@@ -130,7 +131,9 @@ class _Course:
         checkpoint = None if self.folder is None else read(_made(self.folder))
         if checkpoint is not None:
             require_same(checkpoint, self.system, history)
-        return checkpoint
+            record = {**checkpoint.history.record, "recipe": history.record["recipe"]}
+            return replace(checkpoint, history=replace(checkpoint.history, record=record))
+        return None
 
     def record(self) -> dict[str, Any]:
         """Return what determines the weights."""

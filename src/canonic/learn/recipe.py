@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, get_args
 
@@ -204,6 +204,18 @@ class Recipe:
             _positive("clip", self.clip, "leave it out to clip nothing")
         if self.autocast not in ("bf16", None):
             raise CanonicError(f"autocast must be 'bf16' or None, got {self.autocast!r}")
+
+    def goes_on_from(self, shorter: "Recipe") -> bool:
+        """Say whether a training as another recipe says is the beginning of one as this says: as many epochs or fewer,
+        and a learning rate that does not depend on how many there will be.
+
+        >>> recipe = Recipe(epochs=8, batch=128, schedule=Exponential(0.04))
+        >>> longer = replace(recipe, epochs=16)
+        >>> longer.goes_on_from(recipe), recipe.goes_on_from(longer)
+        (True, False)
+        """
+        same = replace(shorter, epochs=self.epochs) == self and shorter.epochs <= self.epochs
+        return shorter == self or (same and not isinstance(self.schedule, Cosine))
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as plain data."""
