@@ -180,6 +180,7 @@ def test_a_burst_makes_as_many_additions_as_it_has_spikes():
     assert found.operations["1"].event_additions == 4 * int(counts.count_nonzero())
     assert found.counts.firing["0"].spikes == int(counts.count_nonzero())
     assert found.counts.firing["0"].units == int(counts.sum())
+    assert found.to_json()["network"]["event_bits"] == 3  # of 0 to 5 spikes
 
 
 def test_the_second_stage_moves_the_weights_of_the_output_alone():

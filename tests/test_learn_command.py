@@ -43,6 +43,29 @@ def test_a_system_is_trained_measured_and_saved(command, tmp_path):
     assert json.loads(measured)["accuracy"]["network"] == pytest.approx(row["accuracy"])
 
 
+@pytest.mark.parametrize(
+    ("system", "said"),
+    [
+        (
+            "first-to-spike",
+            ["answers at step {mean_step:.2f} on average", "spiking {accuracy:.2f} %", "trained as first-"],
+        ),
+        (
+            "yoso",
+            ["{agreement:.2f} % of its answers to 445 samples of digits are those of the network that was trained"],
+        ),
+    ],
+)
+def test_what_is_measured_again_is_what_the_row_says(command, tmp_path, system, said):
+    words = ("train", system, "--data", "digits", "--limit", "150", "--epochs", "3", "--no-ann", "--json")
+    row = json.loads(command(tmp_path, *words).stdout)
+    told = " ".join(command(tmp_path, "evaluate", "trained.safetensors", "--data", "digits:test").stdout.split())
+    shares = {name: 100 * row.get(name, 0) for name in ("accuracy", "agreement")}
+    for sentence in said:
+        assert sentence.format(**row | shares) in told
+    assert "overloaded" not in told or system == "yoso"
+
+
 def test_a_training_goes_on_and_gives_what_it_would_have_given(command, tmp_path, monkeypatch):
     whole = json.loads(command(tmp_path, *SHORT, "--no-ann", "--json").stdout)
     step, count = Gradient.step, iter(range(100))

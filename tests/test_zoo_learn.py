@@ -13,7 +13,7 @@ from canonic.cli.opened import open_network
 from canonic.codes.readouts import first_event
 from canonic.datasets import open_data
 from canonic.errors import CanonicError, DataError
-from canonic.learn import LIF, Gradient, Optimiser, Population, Recipe, unroll
+from canonic.learn import LIF, Gradient, Optimiser, Population, Recipe, as_network, unroll
 from canonic.learn.batches import in_order, taken
 from canonic.learn.zoo import Entry, entry, names
 from canonic.learn.zoo.entry import FEW
@@ -155,6 +155,20 @@ def test_the_answer_of_first_to_spike_is_the_first_event():
     found = first_event(run.output, run.membranes["4"])
     assert torch.equal(READOUTS[known.readout](run)[-1].argmax(1), found.answer)
     assert torch.equal(first_step(run), found.step)
+
+
+def test_an_evaluation_tells_when_the_first_event_answers(digits):
+    known, data = entry("first-to-spike-sure"), digits["pictures", False]
+    system = known.system((1, 8, 8), 10, known.recipe_for(COUNT, 1))
+    x = data.tensors[0][:50]
+    snn = as_network(system.net.eval(), x[:2], 8, readout="first")
+    steps = first_step(system.run(x)).double()
+    assert 1 <= steps.mean() < 8
+    found = evaluate(snn, [x[:20], x[20:]], progress=False)
+    assert found.mean_step == pytest.approx(float(steps.mean()))
+    assert found.to_json()["latency"]["mean_step"] == found.mean_step
+    last = evaluate(replace(snn, plan=replace(snn.plan, readout="last")), [x], progress=False)
+    assert "mean_step" not in last.to_json()["latency"]
 
 
 @pytest.mark.parametrize(("name", "steps"), [("mpe", 4), ("first-to-spike", 8)])

@@ -118,11 +118,9 @@ def _pace(latency: Mapping[str, Any]) -> str:
 
 
 def _worst(evaluation: Evaluation) -> str:
-    """Return which layer is most overloaded; "" of what has no digits to overload."""
-    if not evaluation.network.codes:
-        return ""
-    name, rate = max(evaluation.overload_rate.items(), key=lambda item: item[1])
-    return f"; most overloaded: layer {name}, {100 * rate:.2f} % of its firing steps"
+    """Return which layer is most overloaded; "" where none is, as where neurons were trained as they are."""
+    name, rate = max(evaluation.overload_rate.items(), key=lambda item: item[1], default=("", 0.0))
+    return f"; most overloaded: layer {name}, {100 * rate:.2f} % of its firing steps" if rate else ""
 
 
 def _levels(found: Mapping[str, Any]) -> str:

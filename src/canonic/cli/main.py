@@ -102,7 +102,7 @@ def evaluate(
     data: o.DataName,
     classes: o.Classes = "",
     limit: o.Limit = None,
-    batch_size: o.BatchSize = 100,
+    batch_size: o.AtOnce = None,
     mean: o.Mean = "",
     std: o.Std = "",
     size: o.Size = None,
@@ -124,7 +124,7 @@ def evaluate(
     models, snn = o.energy_models(energy), open_network(network)
     prepare = o.remembered(snn, mean, std, size, grey)
     samples = d.labelled_samples(snn, data, prepare, limit, names_of(snn, classes, output), output)
-    batches = to_the_end(d.batches(samples, batch_size))
+    batches = to_the_end(d.batches(samples, o.at_once(snn, batch_size)))
     reference: Literal["source"] | None = "source" if source else None
     evaluation = measure(snn, batches, output=output, reference=reference, energy=models, baselines=baselines)
     finish()
@@ -180,7 +180,7 @@ def report(
     baselines: o.Baselines = 100,
     classes: o.Classes = "",
     limit: o.Limit = None,
-    batch_size: o.BatchSize = 100,
+    batch_size: o.AtOnce = None,
     mean: o.Mean = "",
     std: o.Std = "",
     size: o.Size = None,
@@ -196,13 +196,13 @@ def report(
     o.require_writable(out)
     snn = open_network(network)
     names, prepare = names_of(snn, classes, output), o.remembered(snn, mean, std, size, grey)
-    samples = d.labelled_samples(snn, data, prepare, limit, names, output)
+    samples, batch = d.labelled_samples(snn, data, prepare, limit, names, output), o.at_once(snn, batch_size)
     if evaluation:
         found = read_evaluation(evaluation, snn)
     else:
-        found = {**measured(snn, samples, batch_size, baselines, output), "made": made(data)}
-    known = origins(found, evaluation, snn, samples, Path(data).name, batch_size)
-    shown = {"title": network.stem, "pictures": pictures, "classes": names, "batch_size": batch_size}
+        found = {**measured(snn, samples, batch, baselines, output), "made": made(data)}
+    known = origins(found, evaluation, snn, samples, Path(data).name, batch)
+    shown = {"title": network.stem, "pictures": pictures, "classes": names, "batch_size": batch}
     page = make_report(snn, samples, found, origins=known, **shown).encode()  # type: ignore[arg-type]
     finish()
     write(out, page)

@@ -30,6 +30,10 @@ Classes = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option(help="Use at most this many samples, evenly spaced.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Samples at once.")]
+AtOnce = Annotated[
+    int | None,
+    typer.Option("--batch-size", min=1, help="Samples at once: 100, or of a network that draws those of its training."),
+]
 Baselines = Annotated[
     int, typer.Option(min=0, help="Measure a quantised network and a rate code too, on about so many samples.")
 ]
@@ -122,6 +126,13 @@ def remembered(snn: "SpikingNetwork | ZooTrial", mean: str, std: str, size: int 
 
     given = asdict(preprocessing(mean, std, size, grey))
     return Preprocessing(**{**snn.record.get("preprocessing", {}), **{k: v for k, v in given.items() if v}})
+
+
+def at_once(snn: "SpikingNetwork | ZooTrial", asked: int | None) -> int:
+    """Return how many samples are measured at once: a sample draws by its place among them."""
+    plan, kept = getattr(snn, "plan", None), snn.record.get("row") or {}
+    draws = plan is not None and plan.seed is not None and "recipe" in kept
+    return asked or (int(kept["recipe"]["batch"]) if draws else 100)
 
 
 def require_writable(out: Path) -> None:

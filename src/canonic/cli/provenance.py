@@ -64,6 +64,8 @@ def told(record: Mapping[str, Any]) -> list[str]:
     ['converted 2026-01-02, calibrated on 1,000 samples of digits:train (SHA-256 aaaaaaaaaaaa)']
     """
     calibration, weights, how = (record.get(key, {}) for key in ("calibration", "weights", "made"))
+    if row := record.get("row"):
+        return _trained(row)
     if not calibration:
         return []
     date = f" {how['date'][:10]}" if how else ""
@@ -71,6 +73,14 @@ def told(record: Mapping[str, Any]) -> list[str]:
     file = f" with the weights {weights['file']} ({_hash(weights['file_sha256'])})" if "file" in weights else ""
     samples = f"{calibration['samples']:,} samples{name} ({_hash(calibration['sha256'])})"
     return [f"converted{date}{file}, calibrated on {samples}"]
+
+
+def _trained(row: Mapping[str, Any]) -> list[str]:
+    """Return what a network was trained as, and where it was converted how often it answers as what was trained."""
+    agreement, samples = row.get("agreement"), f"{row['samples']:,} samples of {row['data']}"
+    same = "" if agreement is None else f"{100 * agreement:.2f} % of its answers to {samples} are those of the network "
+    said = f"; {same}that was trained, of which the source above is the form that does not round" if same else ""
+    return [f"trained as {row['system']}, seed {row['seed']}, {row['epochs']} epochs{said}"]
 
 
 def _hash(digits: str) -> str:

@@ -74,4 +74,6 @@ def show_row(row: Mapping[str, Any], out: Path) -> None:
     """Print the row of a trained system, a line for each of its columns."""
     (cells,) = table([row])
     tell(columns(("", ""), zip(HEADINGS, cells, strict=True)))
+    if "agreement" in row:
+        tell(f"{percent(row['agreement'])} of its answers are those of the network that was trained")
     tell(f"saved in {out}; measure it: canonic evaluate {out} --data ...")

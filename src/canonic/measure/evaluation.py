@@ -162,7 +162,8 @@ def measure_batch(meter: Meter, batch: object, baselines: bool = False) -> Evalu
     source_activity = dict(seen.units)
     begin = time.perf_counter()
     with torch.no_grad():
-        observe = firing_counter(seen, meter.spiking, snn.clocked_plan.codes)
+        answering = graph.outputs if snn.plan.readout == "first" else ()
+        observe = firing_counter(seen, meter.spiking, snn.clocked_plan.codes, answering)
         readouts = by_step(snn.clocked_plan, snn.layerwise_plan, inputs, observe)
         seconds = time.perf_counter() - begin
         sources = _sources(meter, batch, inputs, value_counter(source_activity, meter.source.watched))
@@ -186,6 +187,7 @@ def measure_batch(meter: Meter, batch: object, baselines: bool = False) -> Evalu
         outputs=dict(zip(names, compared, strict=True)),
         firing={name: firing_of(*scan) for name, scan in seen.scans.items()},
         calibrated=Digest.from_json(known_samples(snn.record)).count(hashes),
+        decided=int(seen.decided[graph.outputs[main]]) if answering else None,
     )
     operations = seen.operations(meter.spiking, counts.samples)
     of_source = meter.source.count(source_activity, counts.samples) if meter.reference == "source" else {}

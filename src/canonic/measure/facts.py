@@ -12,6 +12,7 @@ from canonic.network import SpikingNetwork
 from canonic.network.graph import Graph, Node, Population, Precision
 from canonic.network.outputs import output_names
 from canonic.network.plan import Plan
+from canonic.network.ruled import rule_of
 
 AUXILIARY = ("theta", "mean", "packed", "unit", "levels", "wide")
 """Tensors that describe, or that hold the weights once more in the layout of a processor."""
@@ -106,7 +107,7 @@ def facts(snn: SpikingNetwork) -> Facts:
         bits=bits_of(snn.code),
         silent=snn.graph.silent,
         levels=snn.graph.levels,
-        event_bits=max((code.alphabet.bits for code in sent), default=0.0),
+        event_bits=max((_bits(node, codes[node.name]) for node in graph.populations), default=0.0),
         depth=snn.depth,
         total_steps=snn.total_steps,
         starts=dict(zip(output_names(graph), (graph.first_steps[name] for name in graph.outputs), strict=True)),
@@ -157,6 +158,11 @@ def fingerprint(snn: SpikingNetwork) -> str:
             seen.update(repr((name, tensor.dtype, tuple(tensor.shape))).encode())
             seen.update(tensor.numpy().tobytes())
     return seen.hexdigest()
+
+
+def _bits(node: Population, code: Weighted) -> float:
+    """Return what an event of a population carries at most: of a rule that sends bursts, that of their sizes."""
+    return float(getattr(rule_of(node) if node.neurons.rule else None, "bits", code.alphabet.bits))
 
 
 def _busy(node: Node, code: Weighted) -> int:

@@ -15,7 +15,6 @@ from canonic.learn.batches import in_order
 from canonic.learn.judged import accuracy
 from canonic.learn.outcome import Trial
 from canonic.learn.system import Gradient
-from canonic.learn.zoo.parts import first_step
 from canonic.learn.zoo.training import Trained
 from canonic.measure.energy import ADD, MULTIPLY
 from canonic.measure.evaluation import evaluate
@@ -49,7 +48,8 @@ def row_of(trained: Trained, snn: SpikingNetwork | Trial, test: TensorDataset, d
         "accuracy": accuracy(system, test) if entry.converted is None else found.accuracy,
         **({} if entry.converted is None else {"agreement": found.agreement}),
         "ann_accuracy": None if ann is None else accuracy(ann, test),
-        **steps_of(trained, found, test),
+        "steps": found.network.total_steps,
+        "mean_step": found.mean_step,
         **operations(found),
         **({"ann_MACs": None, "ann_energy": None} if ann is None else dense(ann.net, few[0][:1])),
         "epochs": len(trained.history.epochs),
@@ -70,18 +70,6 @@ def measured(snn: SpikingNetwork | Trial, test: TensorDataset, batch: int, *, so
     """Return what ``evaluate`` counts of a system; where it was converted, its accuracy and agreement too."""
     samples = [(x,) if source is None else (x, y) for x, y in in_order(test, batch)]
     return evaluate(snn, samples, reference=source, energy=("horowitz45",), progress=False)
-
-
-def steps_of(trained: Trained, found: Evaluation, test: TensorDataset) -> dict[str, int | float]:
-    """Return the steps of a system, and that of its answer on average.
-
-    What was converted, and a ``Trial``, tell both; of a population in steps the first event is asked for.
-    """
-    entry, system = trained.entry, trained.system
-    if entry.converted or entry.trial or entry.readout != "first" or not isinstance(system, Gradient):
-        return {"steps": found.network.total_steps, "mean_step": found.mean_step}
-    firsts = sum(int(first_step(system.run(x)).sum()) for x, _ in in_order(test, system.recipe.batch))
-    return {"steps": found.network.total_steps, "mean_step": firsts / len(test)}
 
 
 def operations(found: Evaluation) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """What is counted of a batch while a network runs, stream by stream."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import torch
@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from canonic.codes import Weighted
+from canonic.codes.readouts import first_event
 from canonic.datasets.digests import hashed
 from canonic.measure.counts import Answers, Errors, Firing, Operations, SourceAnswers, SourceErrors
 from canonic.measure.operations import Account
@@ -28,11 +29,13 @@ class Seen:
         units: of each watched stream how often each element was not zero; a spike counts as often as its size says, in
             the smallest of its code.
         graded: of each stream whose spikes differ in size how often each element was not zero.
+        decided: of each output whose first event answers the steps of the answers, from 1, added up.
     """
 
     scans: dict[str, tuple[Tensor, Fired]]
     units: dict[str, Shaped[Tensor, "..."]]
     graded: dict[str, Shaped[Tensor, "..."]]
+    decided: dict[str, Tensor] = field(default_factory=dict)
 
     def operations(self, account: Account, samples: int) -> dict[str, Operations]:
         """Return the operations of each node."""
@@ -45,12 +48,23 @@ def seen_of(names: Sequence[str], inputs: Sequence[Shaped[Tensor, "batch ..."]])
     return Seen({}, count_inputs(names, inputs), {})
 
 
-def firing_counter(seen: Seen, account: Account, codes: Mapping[str, Weighted]) -> Observer:
-    """Return an observer of the layerwise scheduler that adds to what was seen, node by node."""
+def firing_counter(
+    seen: Seen, account: Account, codes: Mapping[str, Weighted], answering: Container[str] = ()
+) -> Observer:
+    """Return an observer of the layerwise scheduler that adds to what was seen, node by node.
+
+    Args:
+        seen: what it adds to.
+        account: of the operations.
+        codes: of each stream.
+        answering: outputs whose first event answers.
+    """
 
     def observe(node: Node, _: Sequence[Tensor], result: Scan | Tensor) -> None:
         alphabet, spikes = codes[node.name].alphabet, result if isinstance(result, Tensor) else result.spikes
         least = alphabet.magnitudes[-1]
+        if node.name in answering:
+            _add(seen.decided, node.name, first_event(spikes, spikes).step.sum())
         if isinstance(result, Scan):
             fired = result.fired or counted(_events(node, spikes, least))
             before, new = seen.scans.get(node.name), (result.overloads, fired)

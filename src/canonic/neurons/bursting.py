@@ -1,6 +1,7 @@
 """A neuron that may send several spikes at once, with the gradient of what it would send without whole numbers."""
 
 from dataclasses import dataclass, field
+from math import log2
 
 import torch
 from jaxtyping import Float
@@ -45,6 +46,11 @@ class Bursting(Resting):
         held = (u / self.theta).clamp(0, self.most)
         sent = self.theta * (held + (held.floor() - held).detach())
         return Potential(u - sent), sent
+
+    @property
+    def bits(self) -> float:
+        """What the spikes of a step carry: log2 of how many they may be."""
+        return log2(self.most + 1)
 
     def counts(self, sent: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Return how many spikes each number is that it sent."""

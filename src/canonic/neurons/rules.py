@@ -39,7 +39,7 @@ class Rule(Protocol):
     ``[time, batch, *shape]`` and equal to the scan of its step; one with a loss of its own has
     ``loss(currents, spikes, draws) -> [time]``; a random one that can do with an expectation has ``expectation``;
     one of which the mean of what it sends is known has ``response(mean current)``; one that may send several spikes
-    at once has ``counts``, from what it sent to their number.
+    at once has ``counts``, from what it sent to their number, and ``bits``, what that number may carry.
     """
 
     random: ClassVar[bool]

@@ -34,6 +34,8 @@ def _figures(evaluation: Data) -> Iterator[tuple[str, str, str]]:
         NONE,
         f"step {latency['first_answer']}, {counted(latency['between_samples'], 'step')}",
     )
+    if isinstance(mean := latency.get("mean_step"), float | int):
+        yield "step of the answer, on average over the samples", NONE, f"{mean:.2f}"
     yield "spikes per neuron", NONE, f"{spikes['per_neuron']:.3f}"
     if spikes["units_per_neuron"] > spikes["per_neuron"]:
         yield "bits of a spike, at most", NONE, str(network["event_bits"])
