@@ -51,7 +51,7 @@ ENTRIES = (
         loss=loss,
         readout="last",
         standardised=False,
-        recipe=Recipe(epochs=12, batch=128, optimiser=_ADAM, schedule=Cosine(), clip=5.0),
+        recipe=Recipe(epochs=18, batch=128, optimiser=_ADAM, schedule=Cosine(), clip=5.0),
         few=Recipe(epochs=20, batch=32, optimiser=_ADAM, schedule=Cosine(), clip=5.0),
         trial=trial,
     ),

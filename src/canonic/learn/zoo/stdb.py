@@ -86,6 +86,7 @@ ENTRIES = (
         of("linear", FACTOR),
         name="stdb-linear",
         what="the same with the slope of the official code, a triangle",
+        recipe=replace(_STDB.recipe, epochs=5),
     ),
     replace(
         of("linear", LOW),
