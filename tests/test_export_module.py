@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from canonic import CSS
+from canonic.codes.hybrid import HybridInput
 from canonic.errors import ExportError
 from canonic.export.module import Stepping, Unrolled
 from canonic.export.onnx import save_onnx, save_onnx_step
-from canonic.learn import ALIF, IF, LIF, Integrator, Population, Stochastic, as_network
+from canonic.learn import ALIF, IF, LIF, Encode, Integrator, Population, Stochastic, as_network
 from canonic.neurons.edges import below
 from tests.commands import run
 from tests.test_nir import CODES, converted, trained, vgg
@@ -39,6 +40,13 @@ def recurrent():
     )
 
 
+def checked():
+    """Return a network whose rule has a field that is checked as it runs."""
+    torch.manual_seed(3)
+    net = nn.Sequential(nn.Linear(4, 9), Population(LIF(leak=torch.rand(9))), nn.Linear(9, 2))
+    return as_network(net.eval(), torch.rand(2, 4), steps=3)
+
+
 def in_precision(precision, code):
     return lambda: converted(vgg, (3, 8, 8), code).to_precision(precision)
 
@@ -51,6 +59,7 @@ NETWORKS = {
     "bf16": in_precision("bf16", CSS()),
     **{f"{type(r).__name__} {i}": (lambda r=r: as_network(trained(r), torch.rand(2, 1, 8, 8), steps=5)) for i, r in enumerate((LIF(leak=0.5), IF(at=0.5)))},
     "recurrent": recurrent,
+    "checked": checked,
 }  # fmt: skip
 
 
@@ -91,7 +100,7 @@ def test_a_module_lives_among_modules():
     assert {name.split(".")[-1] for name in model.state_dict()} >= {"_0_weight", "_0_bias", "_1_theta", "_4_weight"}
 
 
-@pytest.mark.parametrize("make", [lambda: converted(tiny, (4,), CSS(steps=3)), recurrent])
+@pytest.mark.parametrize("make", [lambda: converted(tiny, (4,), CSS(steps=3)), recurrent, checked])
 def test_modules_are_exported_for_any_number_of_samples(make):
     snn = make()
     below.cache_clear()  # what torch.export meets first
@@ -103,6 +112,16 @@ def test_modules_are_exported_for_any_number_of_samples(make):
     given = (torch.tensor(1), x[:, 0] if snn.plan.follows else x, *module.rest(3))
     program = torch.export.export(module, given, dynamic_shapes=(({}, *(batch,) * (len(given) - 1)),))
     assert torch.allclose(steps_of(snn, program.module(), many, module.rest(9)), snn.readout(many), atol=1e-6)
+
+
+def test_inputs_that_are_encoded_are_exported_with_all_steps_alone():
+    net = nn.Sequential(Encode(HybridInput(3)), nn.Linear(4, 9), Population(LIF()), nn.Linear(9, 2))
+    snn, x = as_network(net.eval(), torch.rand(2, 4)), torch.rand(3, 4)
+    program = torch.export.export(Unrolled(snn), (x,), dynamic_shapes=(({0: torch.export.Dim("batch")},),))
+    many = torch.cat([x, x.flip(0), x])
+    assert torch.allclose(program.module()(many), snn(many), atol=1e-6)
+    with pytest.raises(ExportError, match="0: its rule Encoded makes a train at its first step: take all steps as one"):
+        Stepping(snn)
 
 
 def test_onnxruntime_gives_the_same_answer_from_one_graph(tmp_path):
@@ -129,12 +148,14 @@ def test_onnxruntime_gives_the_same_answer_step_by_step(tmp_path):
 
 def test_what_a_graph_of_one_step_cannot_hold_is_named():
     snn = as_network(nn.Sequential(nn.Linear(4, 9), Population(Stochastic())), torch.rand(2, 4), steps=4, seed=1)
-    with pytest.raises(ExportError, match="1: its rule Stochastic is random: take all steps, unrolled"):
+    with pytest.raises(ExportError, match="1: its rule Stochastic is random: take --to events"):
         Stepping(snn)
     with pytest.raises(ExportError, match="1: neurons of the code growing-burst, which count their steps; 3: neurons"):
         Stepping(converted(small, (4,), "growing-burst:8"))
     first = as_network(nn.Sequential(nn.Linear(4, 9), Population(LIF())), torch.rand(2, 4), steps=4, readout="first")
-    with pytest.raises(ExportError, match="the answer: the first event answers"):
+    with pytest.raises(
+        ExportError, match="the answer: the first event answers: take all steps as one graph, --to onnx"
+    ):
         Stepping(first)
 
 
@@ -144,7 +165,7 @@ def test_what_onnx_cannot_hold_is_said(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch.onnx, "export", fail)
     with pytest.raises(
-        ExportError, match="ONNX cannot hold the network: .No ONNX function found for aten.special.; take"
+        ExportError, match="ONNX cannot hold the network: .No ONNX function found for aten.special.; take other layers"
     ):
         save_onnx(converted(tiny, (4,), CSS(steps=2)), tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())

@@ -2,6 +2,9 @@
 
 import operator
 
+import torch
+from torch import Tensor
+
 from canonic.errors import CanonicError
 
 
@@ -32,3 +35,12 @@ def real(name: str, value: object, remedy: str, error: type[CanonicError] = Cano
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, RuntimeError):
         raise error(f"{name} must be a number, got {value!r}: {remedy}") from None
+
+
+def holds(condition: Tensor) -> bool:
+    """Tell whether a condition holds for all elements; in a graph that is being exported it does, as nothing is known.
+
+    >>> holds(torch.tensor([True, False])), holds(torch.tensor([]) > 0)
+    (False, True)
+    """
+    return torch.compiler.is_exporting() or bool(condition.all())

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from canonic.checks import real, whole
+from canonic.checks import holds, real, whole
 from canonic.codes.latency import Latency
 from canonic.codes.rate import LONGEST
 from canonic.errors import CanonicError
@@ -215,5 +215,5 @@ class ReceptiveFields:
 
 def require_range(x: Tensor, least: int) -> None:
     """Raise a CanonicError if a number is not within least and 1."""
-    if not bool(((x >= least) & (x <= 1)).all()):
+    if not holds((x >= least) & (x <= 1)):
         raise CanonicError(f"numbers to encode must lie in [{least}, 1], got {x.min():g} to {x.max():g}: scale them")

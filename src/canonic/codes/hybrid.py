@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from canonic.checks import whole
+from canonic.checks import holds, whole
 from canonic.codes.encoders import Budget
 from canonic.codes.rate import LONGEST
 from canonic.errors import CanonicError
@@ -41,7 +41,7 @@ class HybridInput:
         Raises:
             CanonicError: if a number is outside [0, 1].
         """
-        if x.numel() and not ((x >= 0) & (x <= 1)).all():
+        if not holds((x >= 0) & (x <= 1)):
             raise CanonicError(f"HybridInput sends numbers from 0 to 1, got {x.min():.4g} to {x.max():.4g}: scale them")
         bands = [1 - band / max(self.steps - 1, 1) for band in range(self.steps)]
         spikes = [(low < x) & (x <= high) for high, low in pairwise(bands)]

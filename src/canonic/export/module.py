@@ -1,21 +1,24 @@
 """A network where PyTorch expects a module: buffers, ``state_dict``, ``eval``, and what ``torch.export`` takes.
 
-``Unrolled`` runs all steps of the clocked scheduler. ``Stepping`` is one of them, with its state passed and returned.
+``Unrolled`` runs all steps: those of the clocked scheduler, where neurons have steps. ``Stepping`` is one of them, with
+its state passed and returned.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from canonic.export.elsewhere import stepless
 from canonic.export.populations import require_steps
 from canonic.export.ticking import advance, rest_of
 from canonic.network import SpikingNetwork
 from canonic.network.clocked import clocked
 from canonic.network.graph import Graph, Node
+from canonic.network.layerwise import at_once
 from canonic.network.outputs import formed
 from canonic.network.plan import Plan
 
@@ -50,6 +53,9 @@ class Held(nn.Module):
 class Unrolled(Held):
     """A network as a module that runs all its steps.
 
+    Args:
+        snn: the network, at any precision.
+
     >>> import canonic
     >>> net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
     >>> snn = canonic.convert(net, [torch.rand(8, 3)], code="rate:4", progress=False)
@@ -58,13 +64,15 @@ class Unrolled(Held):
     (True, ['_0_bias', '_0_weight'])
     """
 
+    def __init__(self, snn: SpikingNetwork) -> None:
+        super().__init__(snn)
+        self.stepless = bool(stepless(snn.plan)) and snn.plan.readout != "first"
+
     def forward(self, *inputs: Tensor) -> Any:
         """Return what the source model returns, as decoded after all steps."""
-        plan, readout = self.plan, {}
+        plan = self.plan
         with torch.no_grad():
-            for _, state in clocked(plan, list(inputs)):
-                readout = dict(state.readout)
-            return formed(plan.graph, [readout[name] for name in plan.graph.outputs])
+            return formed(plan.graph, (_of_streams if self.stepless else _of_steps)(plan, inputs))
 
 
 class Stepping(Held):
@@ -107,6 +115,20 @@ class Stepping(Held):
         with torch.no_grad():
             answers, after = advance(plan, t, inputs, dict(zip(self.parts, state, strict=True)))
         return (*(answers[name] for name in plan.graph.outputs), *(after[part] for part in self.parts))
+
+
+def _of_steps(plan: Plan, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Return the outputs of the clocked scheduler."""
+    readout: Mapping[str, Tensor] = {}
+    for _, state in clocked(plan, inputs):
+        readout = state.readout
+    return [readout[name] for name in plan.graph.outputs]
+
+
+def _of_streams(plan: Plan, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Return the outputs of the layerwise scheduler, for neurons that read all steps at once."""
+    streams = zip(plan.graph.outputs, at_once(plan, inputs), strict=True)
+    return [plan.value(name, stream) if plan.readout == "mean" else stream[-1] for name, stream in streams]
 
 
 def _named(graph: Graph) -> Iterator[tuple[tuple[str, str], str]]:

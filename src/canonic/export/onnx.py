@@ -9,11 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from canonic.errors import ExportError, first_line
+from canonic.export.elsewhere import drawing, elsewhere, listed, stepless
 from canonic.export.module import Stepping, Unrolled
 from canonic.frontend.quiet import quiet
 from canonic.network import SpikingNetwork
 from canonic.network.inputs import prototype, taken_shape
 from canonic.network.outputs import output_names
+from canonic.network.ruled import rule_of
 from canonic.network.storage import write_whole
 
 BATCH = torch.export.Dim("batch")
@@ -23,9 +25,10 @@ def save_onnx(snn: SpikingNetwork, path: str | PathLike[str]) -> None:
     """Write all steps of a network as one graph: from its inputs, by name, to its outputs, any number of samples.
 
     Raises:
-        ExportError: if ONNX cannot hold it.
+        ExportError: if ONNX cannot hold it; what decides by chance is named.
         StorageError: if the file cannot be written.
     """
+    _require_sure(snn)
     given, free = _samples(snn), ({0: BATCH},) * len(snn.graph.inputs)
     model = _model(Unrolled(snn), given, free, list(snn.graph.inputs), list(output_names(snn.graph)))
     write_whole(Path(path), model.SerializeToString())
@@ -48,6 +51,18 @@ def save_onnx_step(snn: SpikingNetwork, path: str | PathLike[str]) -> None:
     outputs = [*output_names(snn.graph), *(f"next {part}" for part in parts)]
     model = _model(module, given, ({}, *({0: BATCH},) * (len(given) - 1)), inputs, outputs)
     write_whole(Path(path), model.SerializeToString())
+
+
+def _require_sure(snn: SpikingNetwork) -> None:
+    """Raise an ExportError that names all populations that draw, or have no steps, and what holds them."""
+    if found := stepless(snn.plan):
+        raise ExportError(
+            f"ONNX cannot hold neurons that read all steps at once, {listed(found)}: take {elsewhere(snn.plan)}"
+        )
+    if found := drawing(snn.plan):
+        sure = all(getattr(rule_of(node), "expectation", False) for node in found)
+        without = "as_network(..., seed=None) takes their expectation, or " if sure else ""
+        raise ExportError(f"ONNX cannot hold chance, and {listed(found)} draw: {without}take {elsewhere(snn.plan)}")
 
 
 def _samples(snn: SpikingNetwork) -> list[Tensor]:
@@ -86,7 +101,7 @@ def _model(
             program = torch.export.export(module.eval(), tuple(given), dynamic_shapes=(tuple(free),))
             made = torch.onnx.export(program, input_names=inputs, output_names=outputs, verbose=False)
     except Exception as error:
-        raise ExportError(f"ONNX cannot hold the network: {_reason(error)}; take other layers, or --to nir") from error
+        raise ExportError(f"ONNX cannot hold the network: {_reason(error)}; take other layers") from error
     model = cast("torch.onnx.ONNXProgram", made).model_proto
     onnx.checker.check_model(model)
     return model

@@ -8,12 +8,14 @@ from torch import Tensor
 
 from canonic.codes import CSS, Weighted
 from canonic.errors import ExportError
+from canonic.export.elsewhere import drawing, elsewhere, stepless
 from canonic.network.graph import Population
 from canonic.network.plan import Plan
 from canonic.network.population import ceiling_of
 from canonic.network.ruled import recurrence_of, rule_of
 from canonic.neurons import Membrane, step, weighted_rest
 from canonic.neurons import rest as css_rest
+from canonic.neurons.encoding import Encoded
 from canonic.neurons.running import moved
 from canonic.neurons.weighted import shares
 
@@ -28,13 +30,16 @@ def require_steps(plan: Plan) -> None:
         told["the answer"] = "the first event answers"
     if told:
         listed = "; ".join(f"{name}: {why}" for name, why in told.items())
-        raise ExportError(f"a graph of one step cannot hold {listed}: take all steps, unrolled")
+        instead = elsewhere(plan) if drawing(plan) or stepless(plan) else "all steps as one graph, --to onnx"
+        raise ExportError(f"a graph of one step cannot hold {listed}: take {instead}")
 
 
 def _obstacle(plan: Plan, node: Population) -> str | None:
     rule, code = node.neurons.rule, node.neurons.code or plan.code
     if rule is not None:
-        return f"its rule {rule.name} is random" if rule.random else None
+        why = {"is random": node in drawing(plan), "has no steps": node in stepless(plan)}
+        why["makes a train at its first step"] = rule.kind is Encoded
+        return next((f"its rule {rule.name} {said}" for said, holds in why.items() if holds), None)
     own = [name for name in ("step", "emit", "rest") if getattr(type(code), name) is not getattr(Weighted, name)]
     return f"neurons of the code {code.name}, which count their steps" if own and node.neurons.css is None else None
 

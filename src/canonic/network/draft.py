@@ -22,6 +22,18 @@ class TooLarge(Exception):
         super().__init__(f"the sums of {node.name} ({node.operator}) could reach {bound:.3g}")
 
 
+class NotWhole(ConversionError):
+    """A network that whole numbers cannot compute: other precisions can.
+
+    Attributes:
+        reason: what it says, without that remedy.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}; use bf16 or fp32")
+        self.reason = reason
+
+
 @dataclass
 class Draft:
     """An integer network in the making.
@@ -101,9 +113,6 @@ def largest_threshold(code: CSS) -> float:
     return saturation(code) / (max(4, code.levels / (code.beta - 1)) * code.beta**code.silent)
 
 
-def impossible(node: Node, why: str) -> ConversionError:
+def impossible(node: Node, why: str) -> NotWhole:
     """Return the refusal of a node."""
-    return ConversionError(
-        f"{node.name} ({node.operator}, {list(node.shape)}) cannot be computed in whole numbers: {why}; "
-        "use bf16 or fp32"
-    )
+    return NotWhole(f"{node.name} ({node.operator}, {list(node.shape)}) cannot be computed in whole numbers: {why}")

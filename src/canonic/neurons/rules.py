@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from canonic.checks import real
+from canonic.checks import holds, real
 from canonic.errors import CanonicError
 from canonic.neurons.surrogate import Surrogate
 
@@ -84,14 +84,14 @@ def admit(rule: object) -> None:
 def _finite(value: float | Tensor) -> bool:
     """Say whether all numbers are finite; what a parameter was mapped to is told where the loss is."""
     if isinstance(value, Tensor):
-        return value.requires_grad or bool(value.isfinite().all())
+        return value.requires_grad or holds(value.isfinite())
     return math.isfinite(value)
 
 
 def _within(name: str, value: object, highest: float, words: str) -> None:
     """Check a field; what a parameter was mapped to lies inside by how it was mapped."""
     if isinstance(value, Tensor):
-        inside = value.requires_grad or bool(((value > 0) & (value <= highest)).all())
+        inside = value.requires_grad or holds((value > 0) & (value <= highest))
     else:
         inside = 0 < real(name, value, f"it must be {words}") <= highest
     if not inside:

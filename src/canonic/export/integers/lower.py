@@ -11,10 +11,12 @@ from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.errors import ExportError
+from canonic.export.elsewhere import elsewhere, listed
 from canonic.export.integers.network import IntegerNetwork, IntegerNode, Kind
 from canonic.export.integers.windows import moves, windows
 from canonic.measure.fanout import fan_out
 from canonic.network import SpikingNetwork
+from canonic.network.draft import NotWhole
 from canonic.network.graph import Graph, Node, Population
 from canonic.network.grids import averaged, weight_unit
 from canonic.network.plan import Plan
@@ -31,14 +33,32 @@ def to_integer_network(snn: SpikingNetwork) -> IntegerNetwork:
         ConversionError: if it cannot be had in whole numbers; the message names the layer.
         ExportError: if a node has no kind there; the message names all of them.
     """
-    plan = snn.to_precision("int8").clocked_plan
-    if (code := plan.css) is None:
-        raise ExportError(f"an integer file holds networks in the family of css, not {snn.code.name}: convert with css")
+    if (code := snn.plan.css) is None:
+        raise _other_neurons(snn)
+    try:
+        plan = snn.to_precision("int8").clocked_plan
+    except NotWhole as error:
+        raise ExportError(_without_kind(snn.plan) or f"{error.reason}: take {elsewhere(snn.plan)}") from None
+    if told := _without_kind(plan):
+        raise ExportError(told)
     graph = plan.graph.map_tensors(Tensor.cpu)
-    if other := [f"{node.name} ({node.operator})" for node in graph.nodes if _kind(node) is None]:
-        raise ExportError(f"an integer file has no node for {', '.join(other)}: use --to nir, or other layers")
     nodes = tuple(_lowered(plan, graph, node) for node in graph.nodes)
     return IntegerNetwork(code.steps, int(code.beta), graph.outputs, nodes)
+
+
+def _other_neurons(snn: SpikingNetwork) -> ExportError:
+    """Return the refusal of neurons that are not of CSS; a network that was trained with them cannot take others."""
+    other = listed([node for node in snn.graph.populations if node.neurons.css is None])
+    remedy = "" if snn.plan.stepwise or "training" in snn.record else "convert with css, or "
+    told = f"an integer file holds networks in the family of css, not {other}"
+    return ExportError(f"{told}: {remedy}take {elsewhere(snn.plan)}")
+
+
+def _without_kind(plan: Plan) -> str | None:
+    """Return which nodes have no kind, and what holds them."""
+    other = [f"{node.name} ({node.operator})" for node in plan.graph.nodes if _kind(node) is None]
+    told = f"an integer file has no node for {', '.join(other)}: take {elsewhere(plan)}, or other layers"
+    return told if other else None
 
 
 def _kind(node: Node) -> Kind | None:

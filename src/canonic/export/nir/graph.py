@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from canonic.errors import ExportError
+from canonic.export.elsewhere import elsewhere
 from canonic.export.nir.draft import Draft, Where, added, aligned, behind, delayed, entering, is_always, sizes
 from canonic.export.nir.key import DT, FORMAT, KEY, full, noted, require_package
 from canonic.export.nir.neurons import RECURRENT, array_of, obstacle, population
@@ -39,7 +40,7 @@ def to_nir(snn: SpikingNetwork) -> Any:
         _place(draft, node)
     if draft.refused:
         told = "; ".join(f"{name}: {why}" for name, why in draft.refused.items())
-        raise ExportError(f"NIR cannot hold {told}: take --to onnx, which holds all operators, or other layers")
+        raise ExportError(f"NIR cannot hold {told}: take {elsewhere(snn.plan)}, or other layers")
     for place, name in enumerate(snn.graph.outputs):
         called = "output" if len(snn.graph.outputs) == 1 else f"output.{place}"
         shape = {"output": sizes(snn.graph[name])}

@@ -1,0 +1,43 @@
+"""What no graph of others holds, and which other format holds what one cannot: what messages advise."""
+
+from collections.abc import Sequence
+
+from canonic.errors import CanonicError
+from canonic.network.graph import Population
+from canonic.network.plan import Plan
+from canonic.network.ruled import rule_of
+
+
+def drawing(plan: Plan) -> list[Population]:
+    """Return the populations that decide by chance; without a seed they run by their expectation."""
+    known = [node for node in plan.graph.populations if node.neurons.rule and node.neurons.rule.random]
+    return known if plan.seed is not None else []
+
+
+def stepless(plan: Plan) -> list[Population]:
+    """Return the populations whose neurons read the currents of all steps at once."""
+    return [node for node in plan.graph.populations if node.neurons.rule and not _rests(node)]
+
+
+def _rests(node: Population) -> bool:
+    try:
+        rule_of(node).rest(node.tensors["theta"])
+    except CanonicError:
+        return False
+    return True
+
+
+def elsewhere(plan: Plan) -> str:
+    """Return what holds a network that a format does not: ONNX, or, where it cannot either, the spikes of a run."""
+    alone = drawing(plan) or stepless(plan)
+    return "--to events, the spikes of a run" if alone else "--to onnx, which holds all operators"
+
+
+def listed(nodes: Sequence[Population]) -> str:
+    """Return the names of populations, each with that of its rule, or else of its code."""
+    return ", ".join(f"{node.name} ({_kind(node)})" for node in nodes)
+
+
+def _kind(node: Population) -> str:
+    rule, code = node.neurons.rule, node.neurons.code
+    return rule.name if rule else code.name if code else ""

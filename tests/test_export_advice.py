@@ -1,0 +1,96 @@
+"""What a format cannot hold is refused by the names of its nodes, and what the message advises works."""
+
+import pytest
+import torch
+from torch import nn
+
+from canonic.codes.encoders import Poisson
+from canonic.errors import ExportError
+from canonic.export.integers import save_integers
+from canonic.export.module import Unrolled
+from canonic.export.nir import save_nir
+from canonic.export.onnx import save_onnx, save_onnx_step
+from canonic.export.trains import save_events
+from canonic.learn import LIF, MPE, PSN, Encode, Population, Stochastic, as_network
+from canonic.network import SpikingNetwork
+from tests.test_nir import converted
+
+
+def net(*rules):
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(4, 9), *map(Population, rules), nn.Linear(9, 2))
+
+
+def trained(module, seed=1):
+    return as_network(module, torch.rand(2, 4), steps=4, seed=seed)
+
+
+CHANCE = {
+    "neurons": (lambda: trained(net(Stochastic(), LIF())), r"1 \(Stochastic\) draw"),
+    "inputs": (lambda: trained(nn.Sequential(Encode(Poisson(4)), *net(LIF()))), r"0 \(PoissonTrain\) draw"),
+    "estimates": (lambda: trained(net(MPE())), r"1 \(MPE\) draw: as_network\(..., seed=None\)"),
+}
+
+
+@pytest.mark.parametrize("kind", CHANCE)
+def test_chance_is_refused_by_name_and_its_spikes_can_be_written(kind, tmp_path):
+    make, told = CHANCE[kind]
+    snn = make()
+    with pytest.raises(ExportError, match=f"ONNX cannot hold chance, and {told}.*--to events, the spikes of a run"):
+        save_onnx(snn, tmp_path / "a")
+    for write in (save_nir, save_onnx_step, save_integers):
+        with pytest.raises(ExportError, match="take --to events, the spikes of a run"):
+            write(snn, tmp_path / "a")
+    assert len(save_events(snn, tmp_path / "a.npz", torch.rand(3, 4)).time)
+
+
+def test_neurons_without_steps_are_refused_by_name(tmp_path):
+    snn = trained(net(PSN(torch.eye(4))))
+    with pytest.raises(ExportError, match=r"read all steps at once, 1 \(PSN\): take --to events"):
+        save_onnx(snn, tmp_path / "a")
+    with pytest.raises(ExportError, match="1: its rule PSN has no steps: take --to events"):
+        save_onnx_step(snn, tmp_path / "a")
+    x = torch.rand(3, 4)
+    assert torch.allclose(Unrolled(snn)(x), snn(x), atol=1e-6)
+
+
+def test_estimates_without_a_seed_are_a_graph(tmp_path):
+    snn = trained(net(MPE()), seed=None)
+    save_onnx(snn, tmp_path / "a.onnx")
+    save_onnx_step(snn, tmp_path / "b.onnx")
+
+
+def functions():
+    return nn.Sequential(nn.Linear(4, 9), nn.ReLU(), nn.Linear(9, 9), nn.GELU(), nn.Linear(9, 2))
+
+
+NETWORKS = {
+    "neurons that were trained": (
+        lambda: as_network(nn.Sequential(nn.Linear(4, 9), Population(LIF())), torch.rand(2, 4), 2, readout="first"),
+        (save_integers, r"css, not 1 \(LIF\): take --to onnx, which holds all"),
+        (save_onnx_step, "the first event answers: take all steps as one graph, --to onnx"),
+    ),
+    "functions": (
+        lambda: converted(functions, (4,), "css:2"),
+        (save_integers, r"no node for 3 \(aten.gelu.default\): take --to onnx, which holds all operators"),
+        (save_nir, "3: gelu, a function unit: take --to onnx, which holds all operators"),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_onnx_holds_what_it_is_advised_for(kind, tmp_path):
+    make, *refused = NETWORKS[kind]
+    snn = make()
+    for write, told in refused:
+        with pytest.raises(ExportError, match=told):
+            write(snn, tmp_path / "a")
+    assert not list(tmp_path.iterdir())
+    save_onnx(snn, tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize(("record", "remedy"), [({}, "convert with css, or take"), ({"training": {}}, "take")])
+def test_what_was_trained_in_a_code_is_not_told_to_take_another(record, remedy, tmp_path):
+    snn = SpikingNetwork(converted(functions, (4,), "signed-rate:2").plan, record)
+    with pytest.raises(ExportError, match=rf"css, not 1 \(signed-rate\), .* \(signed-rate\): {remedy} --to onnx"):
+        save_integers(snn, tmp_path / "a")
