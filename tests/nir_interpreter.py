@@ -128,12 +128,25 @@ def convolve_line(node, x):
     return convolve(lifted, x[:, :, None])[:, :, 0]
 
 
+def flattened(node, x):
+    """Return a stream as a vector, or with its elements in the places that the metadata name."""
+    about = node.get("metadata", {})
+    if about.get("is") != "move":
+        return x.reshape(*x.shape[: node["start_dim"]], -1)
+    flat = x.reshape(len(x), -1)
+    if "places" in about:
+        places = about["places"]
+        flat = np.concatenate([np.zeros_like(flat[:, :1]), flat], 1)[:, np.abs(places)] * np.sign(places)
+    return flat.reshape(len(x), *about["shape"])
+
+
 MAPS = {
     "Output": lambda node, x: x,
     "Linear": lambda node, x: x @ node["weight"].astype(float).T,
     "Affine": lambda node, x: x @ node["weight"].astype(float).T + node["bias"].astype(float),
     "Scale": lambda node, x: x * node["scale"].astype(float),
-    "Flatten": lambda node, x: x.reshape(*x.shape[: node["start_dim"]], -1),
+    "Flatten": flattened,
+    "SumPool2d": lambda node, x: windows(node, x, 0.0).sum((-2, -1)),
     "AvgPool2d": lambda node, x: windows(node, x, 0.0).mean((-2, -1)),
     "Conv2d": convolve,
     "Conv1d": convolve_line,

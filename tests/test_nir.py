@@ -370,6 +370,10 @@ def test_the_command_writes_what_can_be_read_or_nothing(tmp_path):
     assert "written to" in run(tmp_path, "export", "--to", "nir", "snn.safetensors", "snn.nir").stdout
     x = torch.rand(3, 4)
     assert torch.equal(load_nir(tmp_path / "snn.nir")(x), snn(x))
+    refused = run(tmp_path, "export", "--to", "nir", "snn.safetensors", "./snn.safetensors")
+    assert refused.returncode == 2
+    assert "snn.safetensors is the network itself" in " ".join(refused.stderr.replace("│", "").split())
+    assert torch.equal(canonic.load(tmp_path / "snn.safetensors")(x), snn(x))
 
 
 def test_commands_open_a_file_of_nir_where_they_open_a_network(file, tmp_path):

@@ -62,6 +62,8 @@ def export(
     if (to == EVENTS) != (data is not None):
         raise typer.BadParameter("--data names the samples that events are of: give it with --to events, and only then")
     o.require_writable(out)
+    if out.exists() and network.exists() and out.samefile(network):
+        raise typer.BadParameter(f"{out} is the network itself: name another file", param_hint="OUT")
     snn = open_steps(network)
     if data is None:
         FORMATS[to](snn, out)

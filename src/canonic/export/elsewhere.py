@@ -7,6 +7,9 @@ from canonic.network.graph import Population
 from canonic.network.plan import Plan
 from canonic.network.ruled import rule_of
 
+SOME = 4
+"""Populations that are named even where all are alike."""
+
 
 def drawing(plan: Plan) -> list[Population]:
     """Return the populations that decide by chance; without a seed they run by their expectation."""
@@ -33,9 +36,14 @@ def elsewhere(plan: Plan) -> str:
     return "--to events, the spikes of a run" if alone else "--to onnx, which holds all operators"
 
 
-def listed(nodes: Sequence[Population]) -> str:
-    """Return the names of populations, each with that of its rule, or else of its code."""
-    return ", ".join(f"{node.name} ({_kind(node)})" for node in nodes)
+def listed(nodes: Sequence[Population], plan: Plan) -> str:
+    """Return the rules or codes of populations, each with the names of those that have it, where not all have."""
+    names: dict[str, list[str]] = {}
+    for node in nodes:
+        names.setdefault(_kind(node), []).append(node.name)
+    if len(names) == 1 and len(nodes) == len(plan.graph.populations) > SOME:
+        return f"{next(iter(names))} (all {len(nodes)} populations)"
+    return ", ".join(f"{kind} ({', '.join(own)})" for kind, own in names.items())
 
 
 def _kind(node: Population) -> str:

@@ -55,14 +55,14 @@ def save_onnx_step(snn: SpikingNetwork, path: str | PathLike[str]) -> None:
 
 def _require_sure(snn: SpikingNetwork) -> None:
     """Raise an ExportError that names all populations that draw, or have no steps, and what holds them."""
+    instead = elsewhere(snn.plan)
     if found := stepless(snn.plan):
-        raise ExportError(
-            f"ONNX cannot hold neurons that read all steps at once, {listed(found)}: take {elsewhere(snn.plan)}"
-        )
+        told = listed(found, snn.plan)
+        raise ExportError(f"ONNX cannot hold neurons that read all steps at once, {told}: take {instead}")
     if found := drawing(snn.plan):
         sure = all(getattr(rule_of(node), "expectation", False) for node in found)
         without = "as_network(..., seed=None) takes their expectation, or " if sure else ""
-        raise ExportError(f"ONNX cannot hold chance, and {listed(found)} draw: {without}take {elsewhere(snn.plan)}")
+        raise ExportError(f"ONNX cannot hold chance, and {listed(found, snn.plan)} draw: {without}take {instead}")
 
 
 def _samples(snn: SpikingNetwork) -> list[Tensor]:

@@ -48,7 +48,7 @@ def to_integer_network(snn: SpikingNetwork) -> IntegerNetwork:
 
 def _other_neurons(snn: SpikingNetwork) -> ExportError:
     """Return the refusal of neurons that are not of CSS; a network that was trained with them cannot take others."""
-    other = listed([node for node in snn.graph.populations if node.neurons.css is None])
+    other = listed([node for node in snn.graph.populations if node.neurons.css is None], snn.plan)
     remedy = "" if snn.plan.stepwise or "training" in snn.record else "convert with css, or "
     told = f"an integer file holds networks in the family of css, not {other}"
     return ExportError(f"{told}: {remedy}take {elsewhere(snn.plan)}")

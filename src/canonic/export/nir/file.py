@@ -15,6 +15,7 @@ from canonic.errors import StorageError
 from canonic.export.nir.graph import to_nir
 from canonic.export.nir.key import FORMAT, KEY, Array, require_package
 from canonic.export.nir.raw import Group, read_raw
+from canonic.export.nir.transposed import original
 from canonic.network import SpikingNetwork
 from canonic.network.storage import UPDATE, restored, write_whole
 
@@ -44,7 +45,7 @@ def load_nir(path: str | PathLike[str]) -> SpikingNetwork:
     try:
         network = json.dumps({**about["plan"], "record": about["record"]})
         tensors = dict(_tensors(about["plan"]["nodes"], graph["nodes"]))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError, ArithmeticError) as error:
         raise StorageError(f"{path} is damaged ({type(error).__name__}: {error}): export it again") from None
     return SpikingNetwork(*restored(path, network, tensors))
 
@@ -69,15 +70,17 @@ def _about(path: str | PathLike[str], graph: Group) -> dict[str, Any]:
 def _tensors(nodes: list[Mapping[str, Any]], written: Group) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors of all nodes, from where the file has them; what was spread over a sample is one again."""
     for node in nodes:
-        for name, (place, field, shape) in node["tensors"].items():
+        for name, (place, field, shape, *groups) in node["tensors"].items():
             holder = written[place]
             array = holder["metadata"][field] if field.startswith(KEY) else holder[field]
+            array = original(torch.tensor(array), shape, *groups).numpy() if groups else array
             yield f"{node['name']}/{name}", torch.tensor(_shaped(array, shape, f"{field} of {place}"))
 
 
 def _shaped(array: Array, shape: list[int], name: str) -> Array:
     """Return an array as the tensor that it was: without axes, or spread over a sample."""
-    own = array.reshape(shape) if array.size == prod(shape) else array[tuple(slice(0, size) for size in shape)]
+    behind: tuple[Any, ...] = (0,) * (array.ndim - len(shape))
+    own = array.reshape(shape) if array.size == prod(shape) else array[behind + tuple(map(slice, shape))]
     if list(own.shape) != shape:
         raise ValueError(f"{name} has the shape {list(array.shape)}, where {shape} was written")
     return own

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from canonic.errors import ExportError, StorageError
-from canonic.export.nir.key import DT, Array
+from canonic.export.nir.key import DT, KEY, Array, meaning
 from canonic.export.nir.raw import Group, read_raw
 from canonic.learn import LIF, Integrator, Population
 from canonic.neurons.rules import Rule
@@ -124,6 +124,8 @@ def _ordered(sources: Mapping[str, Sequence[str]]) -> list[str]:
 def _part(node: Group, reset: str, dt: float, back: nn.Module | None) -> nn.Module:
     """Return the module of a node; raise an ExportError that says why there is none."""
     kind = node["type"]
+    if (other := meaning(node)) in ("move", "maximum"):
+        raise ExportError(f"{kind} that is a {other}, by the key {KEY!r}, which load_nir reads")
     if kind in _NEURONS:
         return _neurons(node, reset, dt, back)
     if kind in ("Input", "Output"):

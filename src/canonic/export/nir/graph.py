@@ -14,8 +14,9 @@ import numpy as np
 from canonic.errors import ExportError
 from canonic.export.elsewhere import elsewhere
 from canonic.export.nir.draft import Draft, Where, added, aligned, behind, delayed, entering, is_always, sizes
-from canonic.export.nir.key import DT, FORMAT, KEY, full, noted, require_package
+from canonic.export.nir.key import DT, FORMAT, KEY, Chain, full, noted, require_package
 from canonic.export.nir.neurons import RECURRENT, array_of, obstacle, population
+from canonic.export.nir.places import counted, placed
 from canonic.export.nir.structure import moved, moves
 from canonic.export.nir.synapses import chain_of, marked
 from canonic.network import SpikingNetwork
@@ -50,9 +51,9 @@ def to_nir(snn: SpikingNetwork) -> Any:
 
 
 def _is_typed(node: Any) -> bool:
-    """Tell whether the package nir knows the sizes behind a node: it reads no groups, and kernels as squares."""
-    kernel = np.shape(getattr(node, "weight", 0))[2:]
-    return int(getattr(node, "groups", 1)) == 1 and len(set(kernel)) <= 1
+    """Tell whether the package nir knows the sizes behind a node: it reads no groups, no moves, kernels as squares."""
+    kernel, is_move = np.shape(getattr(node, "weight", 0))[2:], isinstance(node, require_package().Flatten)
+    return int(getattr(node, "groups", 1)) == 1 and len(set(kernel)) <= 1 and not (is_move and node.metadata)
 
 
 def _whole(snn: SpikingNetwork, draft: Draft) -> dict[str, Any]:
@@ -135,15 +136,21 @@ def _recurrence(draft: Draft, node: Population) -> Where:
 
 def _sum(draft: Draft, node: Node) -> None:
     """Add up two streams: the edges of both lead on."""
-    if any(draft.plan.graph[name].shape != node.shape for name in node.inputs):
-        draft.refuse(node.name, "a sum of streams of unlike shapes")
-        return
     alpha = float(node.arguments.get("alpha") or 1) * (-1 if "subtracts" in node.traits else 1)
-    first, second = (delayed(draft, node, name) for name in node.inputs)
+    first, second = (_spread(draft, node, place) for place in (0, 1))
     if alpha != 1 or set(first) & set(second):
         scale = require_package().Scale(full(alpha, node.shape, prototype(draft.plan.graph)))
         second = (draft.put(f"{node.name}:scale", scale, second),)
     draft.ends[node.name] = (*first, *second, *added(draft, node))
+
+
+def _spread(draft: Draft, node: Node, which: int) -> tuple[str, ...]:
+    """Return the nodes whose streams are that of a term of a sum, in the shape of the sum."""
+    name = node.inputs[which]
+    shape, ends = draft.plan.graph[name].shape, delayed(draft, node, name)
+    if shape == node.shape:
+        return ends
+    return (draft.put(f"{node.name}:part {which}", placed(shape, counted(shape).expand(node.shape)), ends),)
 
 
 def _join(draft: Draft, node: Node) -> None:
@@ -151,12 +158,9 @@ def _join(draft: Draft, node: Node) -> None:
     ends, shapes = list[str](), [draft.plan.graph[name].shape for name in node.inputs]
     for place, name in enumerate(node.inputs):
         chain = moved(node, shapes, place)
-        if chain is None:
-            draft.refuse(node.name, f"{node.operator.split('.')[1]} of streams [{', '.join(map(str, shapes))}]")
-            return
         part = f"{node.name}:part {place}"
         ends += behind(draft, part, draft.put(part, chain[0], delayed(draft, node, name)), chain[1:])
-    draft.tensors[node.name] = _standing(node, always=False)
+    draft.tensors[node.name] = _standing(node, [], always=False)
     draft.ends[node.name] = (*ends, *added(draft, node))
 
 
@@ -166,15 +170,19 @@ def _chain(draft: Draft, node: Node) -> None:
     shape = plan.graph[node.inputs[0]].shape if node.inputs else ()
     chain = None
     if node.kind != "function unit" or takes_maxima(node):
-        chain = chain_of(node, shape, bias if always else None)
+        chain = chain_of(node, shape, bias) if always else None
+        always = chain is not None
+        chain = chain or chain_of(node, shape, None)
     if chain is None:
         draft.refuse(node.name, f"{node.operator.split('.')[1]}, a {node.kind}")
         return
     if takes_maxima(node):
         chain = marked(chain, _maximum(plan, node))
+    if "gain" in node.tensors:
+        chain.append(require_package().Scale(full(node.tensors["gain"], node.shape, node.tensors["gain"])))
     named = draft.put(node.name, chain[0], aligned(draft, node))
     ends = behind(draft, node.name, named, chain[1:])
-    draft.tensors[node.name] = _standing(node, always=always)
+    draft.tensors[node.name] = _standing(node, chain, always=always)
     draft.ends[node.name] = (*ends, *(() if always else added(draft, node)))
 
 
@@ -187,13 +195,17 @@ def _maximum(plan: Plan, node: Node) -> dict[str, Any]:
     return {"is": "maximum", "of": "numbers", "begin": begin, "weights": code.weights, "norms": code.norms}
 
 
-def _standing(node: Node, *, always: bool) -> Where:
-    """Return where the tensors of a node stand."""
+def _standing(node: Node, chain: Chain, *, always: bool) -> Where:
+    """Return where the tensors of a node stand; behind its shape, the groups of a kernel that is turned."""
     where: dict[str, list[Any]] = {}
+    held = next((place for place, made in enumerate(chain) if hasattr(made, "weight")), 0)
+    name = f"{node.name}:{held}" if held else node.name
     if "weight" in node.tensors:
-        field_ = "scale" if node.is_scale else "weight"
-        where["weight"] = [node.name, field_, list(node.tensors["weight"].shape)]
+        turned = [int(node.arguments.get("groups", 1))] if "transposes" in node.traits else []
+        where["weight"] = [name, "scale" if node.is_scale else "weight", list(node.tensors["weight"].shape), *turned]
+    if "gain" in node.tensors:
+        where["gain"] = [f"{node.name}:{len(chain) - 1}", "scale", list(node.tensors["gain"].shape)]
     if "bias" in node.tensors:
-        place = [node.name, "bias"] if always else [f"{node.name}:bias", "scale"]
+        place = [name, "bias"] if always else [f"{node.name}:bias", "scale"]
         where["bias"] = [*place, list(node.tensors["bias"].shape)]
     return where

@@ -31,6 +31,15 @@ def noted(data: Mapping[str, Any], arrays: Mapping[str, Tensor] | None = None) -
     return {KEY: json.dumps(dict(data)), **own}
 
 
+def meaning(node: Mapping[str, Any]) -> str:
+    """Return what the metadata of a node in a file say that it is; "" if they say nothing."""
+    try:
+        about = json.loads(node.get("metadata", {}).get(KEY, "{}"))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return ""
+    return str(about.get("is", "")) if isinstance(about, dict) else ""
+
+
 def numbers(tensor: Tensor) -> Array:
     """Return a tensor as an array of its own."""
     return np.array(tensor.detach().cpu().contiguous().numpy())

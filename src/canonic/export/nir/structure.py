@@ -1,4 +1,4 @@
-"""What only moves elements as nodes of NIR: flattenings, and maps whose weights are 0 and 1.
+"""What only moves elements as nodes of NIR: flattenings, maps whose weights are 0 and 1, else ``places.py``.
 
 Where elements go is tried, with numbers that all differ. What a call makes of several streams, a concatenation, is the
 sum of what it makes of each, with nothing in the others' places; and a sum is what NIR makes of streams that meet.
@@ -6,18 +6,16 @@ sum of what it makes of each, with nothing in the others' places; and a sum is w
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from canonic.export.nir.convolutions import convolution
 from canonic.export.nir.key import Chain, Shape, full, numbers, require_package
+from canonic.export.nir.places import LARGEST, counted, placed
 from canonic.network.apply import through
 from canonic.network.graph import Node
-
-LARGEST = 2**24
-"""Weights of a matrix that moves elements, beyond which it is no node of NIR."""
 
 
 def moves(node: Node) -> bool:
@@ -25,8 +23,8 @@ def moves(node: Node) -> bool:
     return (node.scaling == "moves" or "bias" in node.tensors) and node.tensors.keys() <= {"bias"}
 
 
-def moved(node: Node, shapes: Sequence[Shape], which: int) -> Chain | None:
-    """Return the nodes of NIR that take the elements of one stream to their places; None if there are none.
+def moved(node: Node, shapes: Sequence[Shape], which: int) -> Chain:
+    """Return the nodes of NIR that take the elements of one stream to their places.
 
     Args:
         node: that ``moves`` elements.
@@ -34,14 +32,17 @@ def moved(node: Node, shapes: Sequence[Shape], which: int) -> Chain | None:
         which: of them.
     """
     streams = [torch.zeros(shape, dtype=torch.float64) for shape in shapes]
-    x = torch.arange(1.0, 1 + streams[which].numel(), dtype=torch.float64).reshape(shapes[which])
+    x = counted(shapes[which])
     streams[which] = x
     places = through(node, streams).to(x)
+    chain = None
     if torch.equal(places.flatten(), x.flatten()):
-        return flattened(shapes[which], node.shape) or _same(shapes[which], node.shape)
-    if len(x.shape) == len(places.shape) and len(places.shape) in (2, 3):
-        return _taken(places, x)
-    return _chosen(places, x) if places.dim() == 1 else None
+        chain = flattened(shapes[which], node.shape) or _same(shapes[which], node.shape)
+    elif len(x.shape) == len(places.shape) and len(places.shape) in (2, 3):
+        chain = _taken(places, x)
+    elif places.dim() == 1:
+        chain = _chosen(places, x)
+    return chain or [placed(shapes[which], places)]
 
 
 def flattened(shape: Shape, wanted: Shape) -> Chain:
@@ -73,23 +74,7 @@ def _taken(places: Tensor, x: Tensor) -> Chain | None:
     if made.shape != places.shape or not torch.equal(made, places):
         return None
     weight = weight.float()
-    return [convolution(tuple(x.shape), weight, weight.new_zeros(len(places)), stride, padding, (1,) * len(axes), 1)]
-
-
-def convolution(
-    shape: Shape,
-    weight: Tensor,
-    bias: Tensor,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-) -> Any:
-    """Return a convolution over samples of a shape, of one axis behind the channels or two; a number for each axis."""
-    nir, given = require_package(), (stride, padding, dilation)
-    if len(shape) == 2:
-        return nir.Conv1d(shape[1], numbers(weight), *(own[0] for own in given), groups, numbers(bias))
-    return nir.Conv2d(shape[1:], numbers(weight), *map(tuple, given), groups, numbers(bias))
+    return convolution(tuple(x.shape), weight, weight.new_zeros(len(places)), stride, padding, (1,) * len(axes), 1)
 
 
 def _walk(places: Tensor, x: Tensor, axis: int) -> tuple[int, int, int, int]:

@@ -11,8 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from canonic.export.nir.convolutions import convolution, convolved
 from canonic.export.nir.key import Chain, Shape, full, noted, numbers, require_package
-from canonic.export.nir.structure import convolution, flattened, moved, moves
+from canonic.export.nir.places import combined, differing, each, is_same, largest_of, rows, times
+from canonic.export.nir.structure import flattened, moved, moves
+from canonic.export.nir.transposed import transposed
 from canonic.network.apply import through
 from canonic.network.carried import takes_maxima
 from canonic.network.graph import Node
@@ -27,15 +30,24 @@ def chain_of(node: Node, shape: Shape, bias: Tensor | None) -> Chain | None:
         shape: of what it reads.
         bias: what its weights add at every step; where the node has another it is left to its caller.
     """
-    if node.alone or node.rounds or len(node.inputs) != 1:
+    if node.alone or node.rounds or len(node.inputs) != 1 or not shape:
         return None
     if node.is_scale:
         return [require_package().Scale(full(node.tensors["weight"], node.shape, node.tensors["weight"]))]
     if node.weighted:
         return _weighted(node, shape, bias)
-    if takes_maxima(node) or "averages" in node.traits:
-        return _pooled(node, shape)
-    return moved(node, [shape], 0) if moves(node) else None
+    if takes_maxima(node):
+        return _pooled(node, shape) or largest_of(node, shape)
+    return moved(node, [shape], 0) if moves(node) else _unweighted(node, shape)
+
+
+def _unweighted(node: Node, shape: Shape) -> Chain | None:
+    """Return a map that has no tensors and adds elements up."""
+    if node.tensors or node.kind != "synapse":
+        return None
+    if node.scaling == "sums":
+        return times(node, shape)
+    return ("averages" in node.traits and _pooled(node, shape)) or combined(node, shape)
 
 
 def _weighted(node: Node, shape: Shape, bias: Tensor | None) -> Chain | None:
@@ -43,26 +55,26 @@ def _weighted(node: Node, shape: Shape, bias: Tensor | None) -> Chain | None:
     if "maps rows" in node.traits and len(shape) == 1:
         matrix = numbers(weight)
         return [nir.Linear(matrix) if bias is None else nir.Affine(matrix, numbers(bias.expand(node.shape)))]
-    if weight.dim() != len(shape) + 1 or len(shape) not in (2, 3) or not _slides(node, shape):
+    channels = node.shape[-1] if "maps rows" in node.traits else node.shape[0]
+    added = weight.new_zeros(channels) if bias is None else bias.reshape(-1)
+    if len(added) != channels:
         return None
-    added = weight.new_zeros(node.shape[0]) if bias is None else bias.reshape(-1)
-    if len(added) != node.shape[0]:
+    if "maps rows" in node.traits:
+        return rows(shape, node.shape, weight, added)
+    if weight.dim() != len(shape) + 1 or len(shape) not in (2, 3, 4):
         return None
-    return [convolution(shape, weight, added, *_sliding(node, shape))]
+    if "transposes" in node.traits:
+        return transposed(node, shape, added)
+    return convolution(shape, weight, added, *_sliding(node, shape)) if _slides(node, shape) else None
 
 
 def _slides(node: Node, shape: Shape) -> bool:
     """Tell whether a node is a convolution that NIR has, by what it makes of one sample."""
-    if "transposes" in node.traits or node.arguments.get("transposed"):
-        return False
     weight, groups = node.tensors["weight"], int(node.arguments.get("groups", 1))
     if "padding" not in node.arguments or weight.shape[1] * groups != shape[0]:
         return False
-    x = _differing(shape).to(weight)
-    stride, padding, dilation, groups = _sliding(node, shape)
-    convolve = F.conv1d if len(shape) == 2 else F.conv2d
-    given = convolve(x.unsqueeze(0), weight, None, stride, padding, dilation, groups)[0]
-    return given.shape == node.shape and torch.allclose(given, through(node, [x]), rtol=1e-3, atol=1e-3)
+    x = differing(shape)
+    return is_same(node, x, convolved(x, weight, *_sliding(node, shape)))
 
 
 def _sliding(node: Node, shape: Shape) -> tuple[list[int], list[int], list[int], int]:
@@ -72,7 +84,7 @@ def _sliding(node: Node, shape: Shape) -> tuple[list[int], list[int], list[int],
     """
     axes, padding = len(shape) - 1, node.arguments.get("padding", 0)
     plain = node.arguments if not isinstance(padding, str) else {**node.arguments, "padding": 0}
-    given = {name: list(pair(plain.get(name) or standard))[:axes] for name, standard in _STANDARD.items()}
+    given = {name: each(plain.get(name), axes, standard) for name, standard in _STANDARD.items()}
     if padding == "same":
         kernel = node.tensors["weight"].shape[2:]
         given["padding"] = [d * (k - 1) // 2 for d, k in zip(given["dilation"], kernel, strict=True)]
@@ -87,7 +99,7 @@ def _pooled(node: Node, shape: Shape) -> Chain | None:
     if len(shape) != 3:
         return None
     nir, largest = require_package(), takes_maxima(node)
-    x = _differing(shape)
+    x = differing(shape)
     wanted = through(node, [x]).to(x)
     for kernel, stride, padding in _windows(node, shape):
         made = (F.max_pool2d if largest else F.avg_pool2d)(x, kernel, stride, padding)
@@ -108,13 +120,7 @@ def _windows(node: Node, shape: Shape) -> list[tuple[list[int], list[int], list[
     return windows
 
 
-def _differing(shape: Shape) -> Tensor:
-    """Return a sample of numbers of either sign, in no order, that all differ."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-
 def marked(chain: Sequence[Any], data: dict[str, Any]) -> Chain:
-    """Return a chain whose first node says what it is."""
-    chain[0].metadata = noted(data)
+    """Return a chain whose window says what it is."""
+    next(made for made in chain if isinstance(made, require_package().SumPool2d)).metadata = noted(data)
     return list(chain)
