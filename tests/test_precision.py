@@ -220,11 +220,6 @@ def test_networks_of_whole_numbers_stay_close_to_their_floats(name):
 
 
 REFUSED = [
-    (
-        nn.Sequential(nn.Linear(5, 4), nn.GELU(), nn.Linear(4, 2)),
-        {},
-        r"1 \(aten.gelu.default.*: it computes in floating",
-    ),
     (nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2)), {"settings": Settings(bias="spread")}, "as one whole"),
     (
         nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2)),

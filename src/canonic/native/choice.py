@@ -28,6 +28,8 @@ log = logging.getLogger("canonic")
 def css_scan(code: CSS, given: Given, *, compiled: bool = False) -> Scan:
     """Run a population of CSS over all its steps; what ``scan`` gives for the sum of its terms.
 
+    Programs in C count overloads where they count spikes; else there are none.
+
     Args:
         code: the population's code.
         given: what it reads.

@@ -14,7 +14,7 @@ typedef struct {
     const void *terms[TERMS];
     SPIKE *spikes;
     int32_t *events;
-    float *currents;
+    Current *currents;
 } Place;
 
 /* The neurons of one tile in n <= BLOCK neighbours of an image, which is one of the part. */
@@ -22,7 +22,7 @@ INLINE void neurons_of(const Shape *s, const Part *part, Place *at, Tally *tally
                        int n) {
     const int64_t pixels = s->out_height * s->out_width, c = tile * TILE;
     const Weight *weight = at->weight + tile * weights_of(s);
-    const float *currents = currents_of(s, part, first, n, weight, at->unit + c, at->bias + c, at->currents);
+    const Current *currents = currents_of(s, part, first, n, weight, at->unit + c, at->bias + c, at->currents);
     const int together = NARROW ? n : 1, vectors = VECTORS * together;
 #define NEURONS(width, lanes)                                                                           \
     neurons(CODE, at->terms, 0, at->weights, at->start, at->theta, at->ceiling, at->spikes, tally, events + m * LANES, \
@@ -51,7 +51,7 @@ void convolve(const Shape *s, const INPUT *x, const Weight *weight, const float 
 #pragma omp parallel num_threads(threads) reduction(+ : counters[:COUNTERS(CODE)])
     {
         const int64_t thread = omp_get_thread_num();
-        float currents[BLOCK * DIGITS * TILE] __attribute__((aligned(64)));
+        Current currents[BLOCK * DIGITS * TILE] __attribute__((aligned(64)));
         Tally tally = {0};
         Place at = {weight, unit, bias, weights, start, theta, ceiling, {0}, spikes, events, currents};
         at.events += COUNT ? thread * neurons_each : 0;

@@ -54,6 +54,17 @@ INLINE const uint8_t *run_at(const Shape *s, const Part *part, const uint8_t *fr
     return from + run / each * s->dilation[0] * part->row + run % each * s->dilation[1] * pixel_of(s);
 }
 
+/* The sums of a digit as currents: times the unit of its weights, and with a bias where that is the first. */
+INLINE void put_current(Sums sum, Currents unit, Currents bias, int t, Current *to) {
+#if INTEGER
+    const Currents scaled = __builtin_convertvector(sum, Ints) * unit;
+#else
+    const Currents scaled = __builtin_convertvector(sum, Floats) * unit;
+#endif
+    const Currents current = t ? scaled : scaled + bias;
+    memcpy(to, &current, sizeof current);
+}
+
 #if TILES
 #define SUMS ((DIGITS + 5) / 6) /* times that the weights are read: six tiles hold sums, one digits, one weights */
 #define AT_ONCE ((DIGITS + SUMS - 1) / SUMS)
@@ -72,10 +83,11 @@ INLINE void begin_work(const Shape *s) {
 }
 INLINE void end_work(void) { _tile_release(); }
 
-/* The sums of neighbours that read from `from` on, [digit, pixel, lane]. */
-static __attribute__((noinline)) void sums_from(const Shape *s, const Part *part, const uint8_t *from, int n,
-                                                const Weight *weight, int32_t *sums) {
+/* The currents of the last n of `full` neighbours that read from `from` on, [digit, pixel, lane]. */
+static __attribute__((noinline)) void currents_from(const Shape *s, const Part *part, const uint8_t *from, int full, int n,
+                                                    const Weight *weight, Currents unit, Currents bias, Current *currents) {
     const int64_t apart = s->stride[1] * pixel_of(s), runs = runs_of(s), quads = quads_of(s);
+    int32_t sums[DIGITS * DIGIT_STEP] __attribute__((aligned(64)));
     for (int t = 0; t < DIGITS; t += AT_ONCE) {
         const int digits = DIGITS - t < AT_ONCE ? DIGITS - t : AT_ONCE;
         const Weight *w = weight + QUAD;
@@ -92,6 +104,12 @@ static __attribute__((noinline)) void sums_from(const Shape *s, const Part *part
 #define STORE(j) if (j < digits) _tile_stored(j, sums + (t + j) * DIGIT_STEP, 4 * LANES);
         EACH_TILE(STORE)
     }
+    for (int t = 0; t < DIGITS; t++)
+        for (int p = full - n; p < full; p++) {
+            Sums sum;
+            memcpy(&sum, sums + t * DIGIT_STEP + p * PIXEL_STEP, sizeof sum);
+            put_current(sum, unit, bias, t, currents + t * DIGIT_STEP + p * PIXEL_STEP);
+        }
 }
 #else
 #define ABREAST (2 * DIGITS > 16 ? 1 : 4 * DIGITS > 16 ? 2 : 4) /* pixels: each has a register of sums for each digit */
@@ -99,8 +117,8 @@ static __attribute__((noinline)) void sums_from(const Shape *s, const Part *part
 INLINE void begin_work(const Shape *s) {}
 INLINE void end_work(void) {}
 
-INLINE void sums_abreast(const Shape *s, const Part *part, const uint8_t *from, int pixels, const Weight *weight,
-                         int32_t *sums) {
+INLINE void currents_abreast(const Shape *s, const Part *part, const uint8_t *from, int pixels, const Weight *weight,
+                             Currents unit, Currents bias, Current *currents) {
     const int64_t apart = s->stride[1] * pixel_of(s), runs = runs_of(s), quads = quads_of(s);
     __m512i sum[ABREAST][DIGITS];
     UNROLLED for (int p = 0; p < pixels; p++)
@@ -120,37 +138,30 @@ INLINE void sums_abreast(const Shape *s, const Part *part, const uint8_t *from, 
     }
     UNROLLED for (int p = 0; p < pixels; p++)
         UNROLLED for (int t = 0; t < DIGITS; t++)
-            _mm512_storeu_si512(sums + t * DIGIT_STEP + p * PIXEL_STEP, sum[p][t]);
+            put_current((Sums)sum[p][t], unit, bias, t, currents + t * DIGIT_STEP + p * PIXEL_STEP);
 }
 
-/* The sums of n neighbours that read from `from` on, [digit, pixel, lane]. */
-static __attribute__((noinline)) void sums_from(const Shape *s, const Part *part, const uint8_t *from, int n,
-                                                const Weight *weight, int32_t *sums) {
+/* The currents of n neighbours that read from `from` on, [digit, pixel, lane]. */
+static __attribute__((noinline)) void currents_from(const Shape *s, const Part *part, const uint8_t *from, int full, int n,
+                                                    const Weight *weight, Currents unit, Currents bias, Current *currents) {
     const int64_t apart = s->stride[1] * pixel_of(s);
     int p = 0;
     for (; p + ABREAST <= n; p += ABREAST)
-        sums_abreast(s, part, from + p * apart, ABREAST, weight, sums + p * PIXEL_STEP);
-    for (; p < n; p++) sums_abreast(s, part, from + p * apart, 1, weight, sums + p * PIXEL_STEP);
+        currents_abreast(s, part, from + p * apart, ABREAST, weight, unit, bias, currents + p * PIXEL_STEP);
+    for (; p < n; p++) currents_abreast(s, part, from + p * apart, 1, weight, unit, bias, currents + p * PIXEL_STEP);
 }
 #endif
 
 /* The currents of n <= BLOCK neighbours. Tiles are always of as many: the last begins with neighbours of the one before. */
-INLINE const float *currents_of(const Shape *s, const Part *part, Pixel at, int n, const Weight *weight,
-                                const float *unit, const float *bias, float *currents) {
+INLINE const Current *currents_of(const Shape *s, const Part *part, Pixel at, int n, const Weight *weight,
+                                  const float *unit, const float *bias, Current *currents) {
     const int full = !TILES ? n : s->out_width < BLOCK ? (int)s->out_width : BLOCK;
     const uint8_t *from = part->rows + (at.image * part->height + (at.y - part->first) * s->stride[0]) * part->row +
                           (at.x + n - full) * s->stride[1] * pixel_of(s);
-    int32_t sums[DIGITS * DIGIT_STEP] __attribute__((aligned(64)));
     for (int m = 0; m < VECTORS; m++) {
-        const Floats units = read_float(unit + m * LANES, LANES), biases = read_float(bias + m * LANES, LANES);
-        sums_from(s, part, from, full, weight + m * weights_each(s), sums);
-        UNROLLED for (int t = 0; t < DIGITS; t++)
-            for (int p = full - n; p < full; p++) {
-                Sums sum;
-                memcpy(&sum, sums + t * DIGIT_STEP + p * PIXEL_STEP, sizeof sum);
-                const Floats current = __builtin_convertvector(sum, Floats) * units + (t ? (Floats){0} : biases);
-                memcpy(currents + m * VECTOR_STEP + t * DIGIT_STEP + p * PIXEL_STEP, &current, sizeof current);
-            }
+        const Currents units = IN_CURRENTS(read_float(unit + m * LANES, LANES));
+        const Currents biases = IN_CURRENTS(read_float(bias + m * LANES, LANES));
+        currents_from(s, part, from, full, n, weight + m * weights_each(s), units, biases, currents + m * VECTOR_STEP);
     }
     return currents + (full - n) * PIXEL_STEP;
 }

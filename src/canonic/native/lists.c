@@ -23,6 +23,17 @@ INLINE Sums product(Sums sums, Sums weight, int32_t digits) {
 #endif
 }
 
+/* Sums of products as currents: those of int8 are multiplied by the units of their weights, powers of two. */
+INLINE Currents in_units(Sums sums, const float *unit) {
+#if KIND == 2 && INTEGER
+    return sums * whole(read_float(unit, LANES));
+#elif KIND == 2
+    return __builtin_convertvector(sums, Floats) * read_float(unit, LANES);
+#else
+    return IN_CURRENTS(sums);
+#endif
+}
+
 INLINE int64_t weights_of(const Shape *s) { return VECTORS * s->kernel[0] * s->kernel[1] * (s->channels / GROUP); }
 
 INLINE void begin_work(const Shape *s) {}
@@ -67,7 +78,7 @@ INLINE void begin(const Shape *s, const Part *part, Corner from, Sums sums[DIGIT
 
 /* The currents of one output pixel. */
 static __attribute__((noinline)) void currents_from(const Shape *s, const Part *part, Corner from, const Weight *weight,
-                                                    const float *unit, const float *bias, float *currents) {
+                                                    const float *unit, const float *bias, Current *currents) {
     const int64_t groups = s->channels / GROUP, run = s->dilation[1] == 1 ? s->kernel[1] : 1;
     Sums sums[DIGITS][VECTORS];
     begin(s, part, from, sums);
@@ -87,19 +98,15 @@ static __attribute__((noinline)) void currents_from(const Shape *s, const Part *
     }
     UNROLLED for (int m = 0; m < VECTORS; m++)
         UNROLLED for (int t = 0; t < DIGITS; t++) {
-#if KIND == 2
-            Floats current = __builtin_convertvector(sums[t][m], Floats) * read_float(unit + m * LANES, LANES);
-#else
-            Floats current = sums[t][m];
-#endif
-            if (t == 0) current += read_float(bias + m * LANES, LANES);
+            Currents current = in_units(sums[t][m], unit + m * LANES);
+            if (t == 0) current += IN_CURRENTS(read_float(bias + m * LANES, LANES));
             memcpy(currents + m * VECTOR_STEP + t * DIGIT_STEP, &current, sizeof current);
         }
 }
 
 /* The currents of n <= BLOCK neighbours. */
-INLINE const float *currents_of(const Shape *s, const Part *part, Pixel at, int n, const Weight *weight,
-                                const float *unit, const float *bias, float *currents) {
+INLINE const Current *currents_of(const Shape *s, const Part *part, Pixel at, int n, const Weight *weight,
+                                  const float *unit, const float *bias, Current *currents) {
     const int64_t y = at.y * s->stride[0] - s->padding[0];
     for (int p = 0; p < n; p++) {
         const Corner from = {at.image, y, (at.x + p) * s->stride[1] - s->padding[1]};

@@ -10,15 +10,29 @@
      ADD_TERMS              adds the terms of the current at step t, counted from 0, to u[m]
      GRADED                 whether spikes may be of several sizes
      SPIKE                  type of a spike (float, int8_t, uint16_t for bfloat16)
-     COUNT                  whether spikes are counted
+     COUNT                  whether spikes are counted, and overloads
+     INTEGER                whether the rule's numbers are whole
      ALL_STEPS              UNROLLED where that is worth the longer build, else nothing
 
-   Counters: overloads of each digit; if COUNT also spikes above 0 of each digit, those below, and neurons that did not
+   Counters, if COUNT: overloads of each digit, spikes above 0 of each digit, those below, and neurons that did not
    fire. */
 #ifdef _OPENMP
 #include <omp.h>
 #else
 #define omp_get_thread_num() 0
+#endif
+
+/* What currents are: whole numbers of 32 bits where the rule's are. */
+#if INTEGER
+typedef int32_t Current;
+typedef Ints Currents;
+#define READ_CURRENT whole_int32_t
+#define IN_CURRENTS whole
+#else
+typedef float Current;
+typedef Floats Currents;
+#define READ_CURRENT read_float
+#define IN_CURRENTS(x) (x)
 #endif
 
 #define PAIR 2

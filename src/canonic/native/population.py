@@ -25,7 +25,7 @@ class Given:
         start: initial potential.
         theta: whole thresholds of an integer network; 1 if None.
         ceiling: of what is sent, in units of theta; none if None.
-        neurons: elements of one sample, some rows, if spikes are to be counted in passing.
+        neurons: elements of one sample, some rows, if spikes and overloads are to be counted in passing.
     """
 
     terms: Sequence[Shaped[Tensor, "_ rows size"]]
@@ -67,10 +67,11 @@ def macros_of(given: Given, *, most: int, graded: bool) -> tuple[str, ...]:
     )
 
 
-def term_macro(index: int, kind: torch.dtype, length: str, *, weighted: bool) -> str:
-    """Return the statement that adds a term in memory, ``length`` steps long, to the current."""
-    weight = f"READ(float)(weights[{index}] + c + m * across, n) * " if weighted else ""
-    number = f"READ({TYPES[kind]})((const {TYPES[kind]} *)terms[{index}] + t * size + i + m * LANES, n)"
+def term_macro(index: int, kind: torch.dtype, length: str, *, weighted: bool, whole: bool = False) -> str:
+    """Return the statement that adds a term in memory, ``length`` steps long, to the current; whole if that is."""
+    read = "WHOLE_OF" if whole else "READ"
+    weight = f"{read}(float)(weights[{index}] + c + m * across, n) * " if weighted else ""
+    number = f"{read}({TYPES[kind]})((const {TYPES[kind]} *)terms[{index}] + t * size + i + m * LANES, n)"
     return f"if (t < {length}) u[m] += {weight}{number};"
 
 

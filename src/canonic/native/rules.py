@@ -13,7 +13,10 @@ from canonic.native.population import Given, macros_of, place
 from canonic.neurons import saturation, shares
 
 TSA = ("vectors.c", "population.c", "tsa.c")
+WHOLE = ("vectors.c", "population.c", "whole.c")
 WEIGHTED = ("vectors.c", "population.c", "weighted.c")
+LARGEST_TOP = 2**8
+"""Times the threshold that a spike takes back, where that is whole."""
 FEW = 64
 """Digits that a program counts at least; beyond, so many that it serves all codes up to the next power of two."""
 
@@ -27,6 +30,7 @@ class Rule(NamedTuple):
         code: its struct.
         kept: the tables that the struct points to.
         steps: digits.
+        whole: whether its numbers are whole ones of 32 bits.
     """
 
     files: tuple[str, ...]
@@ -34,6 +38,7 @@ class Rule(NamedTuple):
     code: Structure
     kept: tuple[Tensor, ...]
     steps: int
+    whole: bool = False
 
 
 class Amplifying(Structure):
@@ -63,13 +68,21 @@ def numbers_of(code: CSS) -> tuple[int, int, int, float, float, float, float, fl
 
 def amplifying(code: CSS, given: Given) -> Rule:
     """Return the ternary self-amplifying neuron, or that of several levels, for a population."""
+    whole = _in_whole_numbers(code, given)
     macros = (
         *macros_of(given, most=MOST_STEPS, graded=code.levels > 1),
         f"SIGNED={given.signed:d}",
         f"THETA={given.theta is not None:d}",
         f"CEILING={given.ceiling is not None:d}",
+        f"INTEGER={whole:d}",
     )
-    return Rule(TSA, macros, Amplifying(*numbers_of(code)), (), code.steps)
+    return Rule(WHOLE if whole else TSA, macros, Amplifying(*numbers_of(code)), (), code.steps, whole)
+
+
+def _in_whole_numbers(code: CSS, given: Given) -> bool:
+    """Whether 32 bits hold all numbers of a ternary neuron with whole thresholds, of at most 2^22."""
+    fits = code.levels == 1 and code.beta % 1 == 0 and code.beta**code.silent <= LARGEST_TOP
+    return fits and given.theta is not None
 
 
 def weighted(code: Weighted, sender: Weighted, silent: int, given: Given) -> Rule:

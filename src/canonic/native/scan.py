@@ -37,7 +37,7 @@ def native_scan(rule: Rule, given: Given) -> Scan | None:
 
 def source_of(rule: Rule, given: Given) -> Source:
     """Return the program of a rule for terms of these types, with weights or without."""
-    return _source(rule.files, rule.macros, given.kinds)
+    return _source(rule.files, rule.macros, given.kinds, whole=rule.whole)
 
 
 def _repeats(rows: int, size: int) -> int:
@@ -49,6 +49,8 @@ def _repeats(rows: int, size: int) -> int:
 
 
 @cache
-def _source(files: tuple[str, ...], macros: tuple[str, ...], kinds: tuple[tuple[torch.dtype, bool], ...]) -> Source:
-    added = (term_macro(i, kind, f"lengths[{i}]", weighted=weighted) for i, (kind, weighted) in enumerate(kinds))
+def _source(
+    files: tuple[str, ...], macros: tuple[str, ...], kinds: tuple[tuple[torch.dtype, bool], ...], *, whole: bool
+) -> Source:
+    added = (term_macro(i, kind, f"lengths[{i}]", weighted=w, whole=whole) for i, (kind, w) in enumerate(kinds))
     return Source((*files, "scan.c"), "scan", (*macros, "ALL_STEPS=", f"ADD_TERMS={' '.join(added)}"))

@@ -47,14 +47,15 @@ INLINE void neurons(Code code, const void *const *terms, const int32_t *lengths,
             u[m] = u[m] - s * top;
             PUT(SPIKE)(to, s, n);
             const Mask more = above(u[m], bar) & (CEILING ? above(code.beta * cap, gate[m]) : there);
-            count(&tally->overloads[digit], there & (more | (above(-bar, u[m]) & at_least(gate[m], code.beta * one))));
+            const Mask back = above(-bar, u[m]) & at_least(gate[m], code.beta * one);
+            if (COUNT) count(&tally->overloads[digit], there & (more | back));
             if (COUNT) fired[m] += __builtin_convertvector(size_of(s), Ints);
 #else
             const Mask up = at_least(u[m], bar), down = at_least(gate[m] - bar, u[m]);
             gate[m] = either(up, (Floats){0}, gate[m]);
             u[m] = less(down, less(up, u[m], top), -top);
             WRITE(SPIKE)(to, up, down, n);
-            count(&tally->overloads[digit], there & (above(u[m], bar) | above(gate[m] - bar, u[m])));
+            if (COUNT) count(&tally->overloads[digit], there & (above(u[m], bar) | above(gate[m] - bar, u[m])));
             if (COUNT) fired[m] = one_more(up | down, fired[m]);
 #endif
             if (COUNT) count(&tally->up[digit], there & up), count(&tally->down[digit], there & down);

@@ -12,6 +12,7 @@
 #define UNROLLED _Pragma("GCC unroll 64")
 #define PASTE(a, b) a##b
 #define READ(type) PASTE(read_, type)
+#define WHOLE_OF(type) PASTE(whole_, type)
 #define WRITE(type) PASTE(write_, type)
 #define PUT(type) PASTE(put_, type)
 
@@ -42,6 +43,14 @@ INLINE Floats larger(Floats x, Floats y) { return (Floats)_mm512_max_ps((__m512)
 INLINE Floats smaller(Floats x, Floats y) { return (Floats)_mm512_min_ps((__m512)x, (__m512)y); }
 INLINE Floats floors(Floats x) { return (Floats)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEG_INF); }
 INLINE Floats rounded(Floats x) { return (Floats)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT); }
+INLINE Mask whole_at_least(Ints x, Ints y) { return _mm512_cmpge_epi32_mask((__m512i)x, (__m512i)y); }
+INLINE Mask whole_above(Ints x, Ints y) { return _mm512_cmpgt_epi32_mask((__m512i)x, (__m512i)y); }
+INLINE Ints whole_less(Mask where, Ints x, Ints y) {
+    return (Ints)_mm512_mask_sub_epi32((__m512i)x, where, (__m512i)x, (__m512i)y);
+}
+INLINE Ints whole_between(Ints x, Ints limit) {
+    return (Ints)_mm512_max_epi32(_mm512_min_epi32((__m512i)x, (__m512i)limit), -(__m512i)limit);
+}
 INLINE void count(Count *counted, Mask where) { *counted += __builtin_popcount(where); }
 INLINE int64_t total(const Count *counted) { return *counted; }
 INLINE Ints wide_bytes(Bytes x) { return (Ints)_mm512_cvtepi8_epi32((__m128i)x); }
@@ -76,6 +85,13 @@ INLINE Floats rounded(Floats x) {
     for (int l = 0; l < LANES; l++) x[l] = rintf(x[l]);
     return x;
 }
+INLINE Mask whole_at_least(Ints x, Ints y) { return x >= y; }
+INLINE Mask whole_above(Ints x, Ints y) { return x > y; }
+INLINE Ints whole_less(Mask where, Ints x, Ints y) { return x - (where & y); }
+INLINE Ints whole_between(Ints x, Ints limit) {
+    const Mask over = x > limit, under = x < -limit;
+    return (over & limit) | (under & -limit) | (~(over | under) & x);
+}
 INLINE void count(Count *counted, Mask where) { *counted -= where; }
 INLINE int64_t total(const Count *counted) {
     int64_t sum = 0;
@@ -88,6 +104,7 @@ INLINE Bytes bytes(Ints x) { return __builtin_convertvector(x, Bytes); }
 INLINE Bytes signs(Mask up, Mask down) { return __builtin_convertvector(down - up, Bytes); }
 #endif
 
+INLINE Ints whole(Floats x) { return __builtin_convertvector(x, Ints); }
 INLINE Floats size_of(Floats x) { return (Floats)((Ints)x & 0x7FFFFFFF); }
 
 /* The first n numbers at p, 0 beyond them. */
@@ -105,6 +122,20 @@ INLINE Floats read_uint16_t(const uint16_t *p, int n) {
     Halves x = {0};
     memcpy(&x, p, n * sizeof *p);
     return (Floats)(wide_halves(x) << 16);
+}
+
+/* The first n numbers of a stream of whole ones. */
+INLINE Ints whole_int32_t(const int32_t *p, int n) {
+    Ints x = {0};
+    memcpy(&x, p, n * sizeof *p);
+    return x;
+}
+INLINE Ints whole_float(const float *p, int n) { return whole(read_float(p, n)); }
+INLINE Ints whole_uint16_t(const uint16_t *p, int n) { return whole(read_uint16_t(p, n)); }
+INLINE Ints whole_int8_t(const int8_t *p, int n) {
+    Bytes x = {0};
+    memcpy(&x, p, n * sizeof *p);
+    return wide_bytes(x);
 }
 
 /* The first n of +1 where up, -1 where down, 0 elsewhere. */

@@ -28,9 +28,8 @@ SCRATCH = 2**19
 """Bytes of what products read that each thread keeps at hand, about: they stay in the second cache."""
 READS = (tuple(TYPES), (torch.int8, torch.bfloat16), (torch.int8,), (torch.int8,), (torch.int8, torch.bfloat16))
 """The types of streams that the kinds of products take; what is not float32 is spikes."""
-NEURONS = ("vectors.c", "population.c", "shape.c", "tsa.c")
-BY_LISTS = (*NEURONS, "events.c", "lists.c", "convolution.c")
-IN_FULL = (*NEURONS, "dense.c", "convolution.c")
+BY_LISTS = ("events.c", "lists.c", "convolution.c")
+IN_FULL = ("dense.c", "convolution.c")
 NEIGHBOURS = 16
 """Pixels whose dense products are computed at once."""
 
@@ -57,7 +56,7 @@ def convolved(
         streams: what the convolution reads, and the other terms.
         code: the population's code.
         spike: the type of a spike.
-        counted: count the spikes of each neuron.
+        counted: count the spikes of each neuron, and overloads.
     """
     given, packed = streams[0], convolution.tensors["program"]
     own = in_rows(node, streams[1:], code, spike, counted=counted, first=1)
@@ -97,7 +96,9 @@ def source_of(node: Population, packed: Tensor, given: Tensor, code: CSS, own: G
     if not known or len(given) != code.steps:
         return None
     others = tuple(map(len, own.terms)), own.kinds
-    return _source(code, amplifying(code, own).macros, given.dtype, _layout(packed, node.shape[0]), others)
+    rule = amplifying(code, own)
+    neurons = (*rule.files[:-1], "shape.c", rule.files[-1]), rule.macros, rule.whole
+    return _source(code, neurons, given.dtype, _layout(packed, node.shape[0]), others)
 
 
 def _like(node: Population, given: Tensor, spike: torch.dtype) -> Tensor:
@@ -152,15 +153,15 @@ def _part(batch: int, rows: int, reading: tuple[int, int, int], height: int, thr
 @cache
 def _source(
     code: CSS,
-    macros: tuple[str, ...],
+    neurons: tuple[tuple[str, ...], tuple[str, ...], bool],
     given: torch.dtype,
     layout: tuple[int, int, bool, bool],
     others: tuple[tuple[int, ...], tuple[tuple[torch.dtype, bool], ...]],
 ) -> Source:
-    (kind, vectors, narrow, whole), (lengths, kinds) = layout, others
-    own = "if (t >= CODE.silent && t < CODE.steps) u[m] += read_float(CURRENT, n);"
+    (kind, vectors, narrow, full), (lengths, kinds), (files, macros, whole) = layout, others, neurons
+    own = "if (t >= CODE.silent && t < CODE.steps) u[m] += READ_CURRENT(CURRENT, n);"
     known = enumerate(zip(lengths, kinds, strict=True), 1)
-    terms = (term_macro(i, type_, str(length), weighted=w) for i, (length, (type_, w)) in known)
+    terms = (term_macro(i, type_, str(length), weighted=w, whole=whole) for i, (length, (type_, w)) in known)
     further = (
         f"CODE=((Code){{{', '.join(map(repr, numbers_of(code)))}}})",
         "ALL_STEPS=UNROLLED",
@@ -171,10 +172,10 @@ def _source(
         f"INPUT={TYPES[given]}",
         f"VECTORS={vectors}",
         f"NARROW={narrow:d}",
-        f"WHOLE={whole:d}",
+        f"WHOLE={full:d}",
         f"TERMS={1 + len(lengths)}",
-        "CURRENT=(const float *)terms[0] + m * (NARROW ? PIXEL_STEP : VECTOR_STEP) + (t - CODE.silent) * DIGIT_STEP",
+        "CURRENT=(const Current *)terms[0] + m * (NARROW ? PIXEL_STEP : VECTOR_STEP) + (t - CODE.silent) * DIGIT_STEP",
         f"ADD_TERMS={own} {' '.join(terms)}",
     )
-    files = IN_FULL if kind >= DENSE else BY_LISTS
+    files += IN_FULL if kind >= DENSE else BY_LISTS
     return Source(files, "convolve", (*macros, *further), ("-ffp-contract=fast",) if kind == 0 else ())

@@ -133,7 +133,7 @@ def _sums(plan: Plan, node: Population, value: Tensor, currents: Tensor, did: Sc
 def _patient(plan: Plan, node: Population, currents: Tensor) -> Scan:
     """Return what a population would do if it saw all of its current before it fires."""
     if css := node.neurons.css:
-        return population_scan(_without_scales(node), [currents], replace(css, silent=css.steps))
+        return population_scan(_without_scales(node), [currents], replace(css, silent=css.steps), counted=True)
     waits = plan.sender(node).steps
     return population_of(plan, replace(node, neurons=replace(node.neurons, waits=waits)), currents)
 

@@ -20,13 +20,15 @@ from torch import Tensor
 from canonic.errors import ConversionError
 from canonic.network.apply import apply
 from canonic.network.draft import LARGEST_CURRENT, TooLarge, impossible
+from canonic.network.functions import Functions
 from canonic.network.graph import Graph, Node, Population, Slot
 from canonic.network.grids import averaged, rounding_scale
 from canonic.network.inputs import as_weights, fed_numbers, prototype
 from canonic.network.kernels import pack
-from canonic.network.matrices import FINE, INPUTS, Matrices, only_matrices_read
+from canonic.network.matrices import FINE, INPUTS, only_matrices_read
 from canonic.network.plan import Plan
 from canonic.network.traits import CLIP
+from canonic.network.weights import compress
 from canonic.network.whole import in_whole_units, start_of
 
 
@@ -67,14 +69,18 @@ def _lowered(graph: Graph, bits: int, headroom: int) -> Graph:
     return replace(whole, nodes=tuple(nodes))
 
 
-class _Lowering(Matrices):
+class _Lowering(Functions):
     def lower(self, node: Node) -> None:
         node = replace(node, inputs=tuple(self.names[name] for name in node.inputs))
         if node.kind == "input":
             self.lower_input(node)
         elif isinstance(node, Population):
             self.lower_population(node)
-        elif node.alone:
+        elif node.kind == "function unit" and not self.passes_maxima(node):
+            self.lower_function(node)
+        elif _joins(node):
+            self.lower_move(node)
+        elif node.alone and node.scaling != "moves":
             raise impossible(node, "it works on each sample by itself")
         elif node.is_scale and node.inputs[0] not in self.spikes:
             self.lower_unit(node)
@@ -88,12 +94,15 @@ class _Lowering(Matrices):
             self.lower_move(node)
         elif node.kind == "synapse" and node.scaling == "pools":
             self.lower_pool(node)
-        elif node.scaling == "pools" and node.inputs[0] in self.spikes:
+        elif self.passes_maxima(node):
             self.put(node, self.grids[node.inputs[0]], self.bounds[node.inputs[0]])
             self.spikes.add(node.name)
         else:
-            function, other = "it computes in floating point", "this operator is not written for them"
-            raise impossible(node, function if node.kind == "function unit" else other)
+            raise impossible(node, "this operator is not written for them")
+
+    def passes_maxima(self, node: Node) -> bool:
+        """Whether a node takes the largest of spikes, which is one of them."""
+        return node.scaling == "pools" and node.kind == "function unit" and node.inputs[0] in self.spikes
 
     def lower_input(self, node: Node) -> None:
         largest, levels = float(node.arguments.get("largest", 0)), float(2**self.bits - 1)
@@ -159,7 +168,8 @@ class _Lowering(Matrices):
         return moved
 
     def lower_move(self, node: Node) -> None:
-        if not self.spikes.issuperset(node.inputs):
+        joins = _joins(node)
+        if not self.spikes.issuperset(node.inputs) and (len(node.inputs) > 1 or not joins):
             node = replace(node, inputs=self.aligned(node))
         grids = [self.grids[name] for name in node.inputs]
         if all(bool((grid == grids[0].flatten()[0]).all()) for grid in grids):
@@ -168,9 +178,13 @@ class _Lowering(Matrices):
             shapes = [self.shapes[name] for name in node.inputs]
             whole = [g.expand(shape).unsqueeze(0).contiguous() for g, shape in zip(grids, shapes, strict=True)]
             moved = apply(node, whole, 1)[0]
-            grid = torch.where(moved == 0, 1, moved)  # padding: zero on any grid
-        self.put(node, grid, max(self.bounds[name] for name in node.inputs))
-        if all(name in self.spikes for name in node.inputs):
+            grid = compress(moved, moved != 0) if joins else torch.where(moved == 0, 1, moved)  # zero on any grid
+        bound = max(self.bounds[name] for name in node.inputs)
+        if "bias" in node.tensors:
+            node = node.with_tensors(bias=(node.tensors["bias"] * grid).round())
+            bound += float(node.tensors["bias"].abs().max())
+        self.put(node, grid, bound)
+        if "bias" not in node.tensors and all(name in self.spikes for name in node.inputs):
             self.spikes.add(node.name)
 
     def aligned(self, node: Node) -> tuple[str, ...]:
@@ -214,3 +228,9 @@ class _Lowering(Matrices):
             node = rounding_scale(plain, self.named(name), 1 / self.grids[name])
             self.nodes.append(replace(node, rounds=False))
         return plain
+
+
+def _joins(node: Node) -> bool:
+    """Whether a node puts streams beside constants that are 0 but for its bias, as a token before others."""
+    constants = (tensor for name, tensor in node.tensors.items() if name != "bias")
+    return node.kind == "structure" and node.scaling == "mixes" and not any(bool(t.any()) for t in constants)

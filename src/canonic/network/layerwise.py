@@ -208,7 +208,20 @@ def _prefixes(plan: Plan, name: str, stream: Tensor, code: Weighted, steps: int)
     if name in plan.whole:
         whole = stream.float() if stream.dtype == torch.int8 else stream  # masks and words stay as they are
         return whole.expand(steps, *stream.shape[1:])
-    return code.prefixes(lengthen(stream, steps))
+    stream = lengthen(stream, steps)
+    return _in_order(code, stream) if plan.spikes == torch.int8 else code.prefixes(stream)
+
+
+def _in_order(code: Weighted, stream: Tensor) -> Tensor:
+    """Return the prefixes of an integer network's stream, each from the one before, as the clocked scheduler does."""
+    sums = torch.empty_like(stream, dtype=torch.promote_types(stream.dtype, torch.float32))
+    for m, weight in enumerate(code.weights[: len(stream)]):
+        torch.mul(stream[m], weight, out=sums[m])
+        if m:
+            sums[m].add_(sums[m - 1])
+    for total, norm in () if code.plain else zip(sums, code.norms, strict=False):
+        total.div_(norm)
+    return sums
 
 
 def _finite(values: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from canonic.network.apply import apply
+from canonic.network.carried import is_function
 from canonic.network.draft import LARGEST_CURRENT, Draft, TooLarge, impossible, largest_threshold
 from canonic.network.graph import Graph, Node, Population
 from canonic.network.grids import (
@@ -177,10 +178,10 @@ def only_matrices_read(graph: Graph, name: str) -> bool:
 
 
 def populations_behind(graph: Graph, name: str) -> list[Population]:
-    """Return the populations that a stream reaches as it is, or moved, scaled or added up."""
+    """Return the populations that a stream reaches as it is, or moved, scaled, added up or the largest of several."""
     readers = graph.consumers[name]
     near = [reader for reader in readers if isinstance(reader, Population)]
-    passing = (reader for reader in readers if not (isinstance(reader, Population) or reader.weighted))
+    passing = (r for r in readers if not (isinstance(r, Population) or r.weighted or is_function(r)))
     return [*near, *chain.from_iterable(populations_behind(graph, reader.name) for reader in passing)]
 
 

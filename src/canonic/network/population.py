@@ -29,7 +29,7 @@ def population_scan(
         code: to run it with.
         dtype: of the spikes; that of the first term if None.
         compiled: as for ``css_scan``.
-        counted: count the spikes of each neuron, where that costs little.
+        counted: count the spikes of each neuron, where that costs little, and overloads; these are 0 if not.
     """
     given = in_rows(node, streams, code, dtype or streams[0].dtype, counted=counted)
     return in_shape(css_scan(code, given, compiled=compiled), node, streams[0])

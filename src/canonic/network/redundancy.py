@@ -75,7 +75,7 @@ def _losses(
     """Return the share of firing steps at which a neuron was overloaded, and the squared error, summed."""
     samples, overloads, error = samples_at_once(currents[:, 0].nbytes, currents.device), 0, 0.0
     for part, target in zip(torch.split(currents, samples, 1), torch.split(wanted, samples), strict=True):
-        did = population_scan(node, [part], code)
+        did = population_scan(node, [part], code, counted=True)
         overloads += int(did.overloads.sum())
         error += float((code.decode(did.spikes) - target).double().square().sum())
     return overloads / (code.steps * wanted.numel()), error
