@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, pad
 
 from canonic import CSS
 from canonic.measure.tally import counted
@@ -25,11 +25,13 @@ pytestmark = pytest.mark.skipif(not shutil.which(os.environ.get("CC", "cc")), re
 KINDS = {"float": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
 
 
-def population(weight, bias, geometry, shape, vectors=None, signed=False, unit=None):
+def population(weight, bias, geometry, shape, vectors=None, signed=False, unit=None, margins=None):
     """A population behind a convolution, as the layerwise scheduler has it."""
     tensors = {"weight": weight, **({} if bias is None else {"bias": bias.reshape(-1, 1, 1)})}
     if unit is not None:
         tensors |= {"unit": unit, "packed": weight}
+    if margins is not None:
+        tensors |= {"margins": torch.tensor(margins)}
     synapse = Node("c", "synapse", "aten.conv2d.default", ("x",), shape, geometry, tensors, "weighs")
     inputs = ("x", *(f"y{i}" for i in range(3)))
     ceiling = 6.0 if "theta" in (vectors or {}) else None
@@ -52,7 +54,7 @@ def graded(draw):
 
 
 @st.composite
-def cases(draw, most_steps=6, most_outputs=48, kinds=tuple(KINDS)):
+def cases(draw, most_steps=6, most_outputs=48, kinds=tuple(KINDS), depthwise=False):
     """A code, and numbers whose sums are exact in float32; some rows are wider than what is computed at once."""
     code = draw(st.one_of(ternary(most_steps), graded()))
     steps, levels = code.steps, code.levels
@@ -60,6 +62,8 @@ def cases(draw, most_steps=6, most_outputs=48, kinds=tuple(KINDS)):
     kind = draw(st.sampled_from(kinds))
     channels = draw(st.sampled_from([1, 3, 4, 8, 20]))
     outputs = draw(st.sampled_from([n for n in (1, 5, 16, 32, 40, 48) if n <= most_outputs]))
+    apart = depthwise and kind == "int8"
+    channels = outputs if apart else channels
     kernel = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     stride, dilation = draw(st.integers(1, 2)), draw(st.integers(1, 2))
     padding = [draw(st.integers(0, (k - 1) * dilation)) for k in kernel]
@@ -73,11 +77,16 @@ def cases(draw, most_steps=6, most_outputs=48, kinds=tuple(KINDS)):
     fires = numbers(0, 3, 1, batch, channels, *size) > 1
     spikes = numbers(-levels, levels, steps, batch, channels, *size) * fires
     unit = numbers(0, 2, outputs).exp2() if kind == "int8" else None
-    weight = numbers(-127, 127, outputs, channels, *kernel) * (1 if unit is None else unit.reshape(-1, 1, 1, 1))
-    geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": 1}
+    largest = 2 if apart and levels > 1 else 127  # sums of depthwise convolutions have 16 bits
+    weight = numbers(-largest, largest, outputs, 1 if apart else channels, *kernel) * (
+        1 if unit is None else unit.reshape(-1, 1, 1, 1)
+    )
+    geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": channels if apart else 1}
     bias = numbers(-300, 300, outputs) if draw(st.booleans()) else None
-    sizes = zip(size, padding, kernel, strict=True)
-    shape = (outputs, *((n + 2 * p - (k - 1) * dilation - 1) // stride + 1 for n, p, k in sizes))
+    margins = draw(st.none() | st.lists(st.integers(0, 2), min_size=4, max_size=4))
+    left, right, top, bottom = margins or (0, 0, 0, 0)
+    sizes = zip(size, padding, kernel, (top + bottom, left + right), strict=True)
+    shape = (outputs, *((n + m + 2 * p - (k - 1) * dilation - 1) // stride + 1 for n, p, k, m in sizes))
     others = [numbers(-50, 50, draw(st.integers(1, steps)), batch, *shape)] if draw(st.booleans()) else []
     vectors = {"threshold": numbers(200, 900, outputs, 1, 1)}
     if draw(st.booleans()):
@@ -90,14 +99,15 @@ def cases(draw, most_steps=6, most_outputs=48, kinds=tuple(KINDS)):
         vectors["theta"] = numbers(1, 12, outputs, 1, 1) / 4  # of a ceiling of 6
     # Nodes are made outside: checked types draw random numbers of their own.
     reads = draw(st.sampled_from([torch.int8, KINDS[kind]]))
-    return code, KINDS[kind], reads, spikes, others, (weight, bias, geometry, shape, vectors, signed, unit)
+    return code, KINDS[kind], reads, spikes, others, (weight, bias, geometry, shape, vectors, signed, unit, margins)
 
 
 def by_steps(code, spikes, others, node, synapse):
     """The currents of each step by themselves, in float64, and the neurons as tsa.py has them."""
     weight, bias = synapse.tensors["weight"].double(), synapse.tensors.get("bias")
-    stride, padding, dilation = (synapse.arguments[name] for name in ("stride", "padding", "dilation"))
-    current = torch.stack([conv2d(s.double(), weight, None, stride, padding, dilation) for s in spikes])
+    stride, padding, dilation, groups = (synapse.arguments[n] for n in ("stride", "padding", "dilation", "groups"))
+    read = [pad(s.double(), synapse.tensors["margins"].tolist()) if "margins" in synapse.tensors else s for s in spikes]
+    current = torch.stack([conv2d(s.double(), weight, None, stride, padding, dilation, groups) for s in read])
     if bias is not None:
         current[0] += bias
     for index, other in enumerate(others, 1):
@@ -139,6 +149,24 @@ def test_it_fires_as_step_by_step_without_tiles(case):
         convolution._source.cache_clear()
         check(case)
     convolution._source.cache_clear()
+
+
+def few_digits(case):
+    """Whether 16 bits hold what a depthwise program adds up."""
+    code = case[0]
+    return products._unfit(code, code.levels) is None
+
+
+@pytest.mark.skipif(
+    not products.FEATURES[2] <= set(build.features().split()), reason="the processor has no AVX-512 VNNI"
+)
+@settings(max_examples=12)
+@given(cases(most_steps=4, kinds=("int8",), depthwise=True).filter(few_digits))
+def test_depthwise_convolutions_fire_as_step_by_step(case):
+    synapse = population(*case[-1])[1]
+    if products.depthwise(synapse):
+        assert products.kind_of(synapse, case[0], case[0].levels) == products.DEPTHWISE
+    check(case)
 
 
 def test_dense_products_are_for_many_levels_few_outputs_and_tiles():

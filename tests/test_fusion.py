@@ -45,6 +45,12 @@ NETWORKS = {
     "pooled currents": lambda: chain(nn.ReLU(), nn.Conv2d(16, 16, 3), nn.MaxPool2d(2), nn.ReLU()),
     "average of 49": lambda: chain(nn.ReLU(), nn.AvgPool2d(7, 1, 3), nn.ReLU()),
     "depthwise": lambda: chain(nn.ReLU(), nn.Conv2d(16, 16, 3, groups=16), nn.ReLU()),
+    "depthwise, padded by itself": lambda: chain(
+        nn.ReLU(), nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(16, 16, 3, 2, groups=16), nn.ReLU6()
+    ),
+    "padded by none and by two": lambda: chain(
+        nn.ReLU(), nn.ZeroPad2d(0), nn.Conv2d(16, 20, 1), nn.ReLU(), nn.ZeroPad2d(2), nn.Conv2d(20, 16, 3), nn.ReLU()
+    ),
     "strides": lambda: chain(nn.ReLU(), nn.Conv2d(16, 24, 5, 2, 2), nn.ReLU(), nn.Conv2d(24, 16, 1), nn.ReLU6()),
 }
 

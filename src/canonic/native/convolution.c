@@ -1,4 +1,4 @@
-/* A convolution and the neurons behind it, after lists.c or dense.c: currents never leave the first cache.
+/* A convolution and the neurons behind it, after lists.c, dense.c or depthwise.c: currents never leave the first cache.
 
    convolution.py gives the macros WHOLE (whether all of a tile's lanes are channels) and TERMS, of the current of a neuron,
    with the convolution's own first. Before, there are
@@ -47,7 +47,7 @@ void convolve(const Shape *s, const INPUT *x, const Weight *weight, const float 
               int32_t *scratch, int64_t scratch_each, int threads) {
     const int64_t tiles = (s->out_channels + TILE - 1) / TILE, neurons_each = s->out_height * s->out_width * s->out_channels;
     const int64_t bands = (s->out_height + s->band - 1) / s->band;
-    const int64_t parts = (s->batch + s->images - 1) / s->images * bands;
+    const int64_t each = APART ? 1 : tiles, parts = (s->batch + s->images - 1) / s->images * bands * (tiles / each);
 #pragma omp parallel num_threads(threads) reduction(+ : counters[:COUNTERS(CODE)])
     {
         const int64_t thread = omp_get_thread_num();
@@ -59,12 +59,14 @@ void convolve(const Shape *s, const INPUT *x, const Weight *weight, const float 
         begin_work(s);
 #pragma omp for schedule(dynamic)
         for (int64_t work = 0; work < parts; work++) {
-            const int64_t image = work / bands * s->images, first = work % bands * s->band;
+            const int64_t own = work % (tiles / each), place = work / (tiles / each);
+            const int64_t image = place / bands * s->images, first = place % bands * s->band;
             const int64_t images = s->batch - image < s->images ? s->batch - image : s->images;
-            const Band band = {images, first, s->out_height - first < s->band ? s->out_height : first + s->band};
+            const int64_t last = s->out_height - first < s->band ? s->out_height : first + s->band;
+            const Band band = {images, first, last, own * TILE};
             const Part part = part_of(s, x + image * s->height * s->width * s->channels, band, rows + thread * rows_each,
                                       scratch + thread * scratch_each);
-            for (int64_t tile = 0; tile < tiles; tile++)
+            for (int64_t tile = own; tile < own + each; tile++)
                 for (int64_t nth = 0; nth < images; nth++)
                     for (int64_t y = first; y < band.last; y++) {
                         int64_t to = 0;

@@ -36,6 +36,7 @@ typedef Ints Sums;
 INLINE Digit read_digit(INPUT x) { return x; }
 INLINE Number laid(Digit digit) { return digit + EMPTY; }
 #endif
+#define APART 0
 typedef int8_t Weight;
 typedef struct { int32_t unused; } Row; /* lists have some */
 
@@ -52,17 +53,6 @@ INLINE int64_t weights_of(const Shape *s) { return VECTORS * weights_each(s); }
 INLINE const uint8_t *run_at(const Shape *s, const Part *part, const uint8_t *from, int64_t run) {
     const int64_t each = s->dilation[1] == 1 ? 1 : s->kernel[1];
     return from + run / each * s->dilation[0] * part->row + run % each * s->dilation[1] * pixel_of(s);
-}
-
-/* The sums of a digit as currents: times the unit of its weights, and with a bias where that is the first. */
-INLINE void put_current(Sums sum, Currents unit, Currents bias, int t, Current *to) {
-#if INTEGER
-    const Currents scaled = __builtin_convertvector(sum, Ints) * unit;
-#else
-    const Currents scaled = __builtin_convertvector(sum, Floats) * unit;
-#endif
-    const Currents current = t ? scaled : scaled + bias;
-    memcpy(to, &current, sizeof current);
 }
 
 #if TILES
@@ -108,7 +98,8 @@ static __attribute__((noinline)) void currents_from(const Shape *s, const Part *
         for (int p = full - n; p < full; p++) {
             Sums sum;
             memcpy(&sum, sums + t * DIGIT_STEP + p * PIXEL_STEP, sizeof sum);
-            put_current(sum, unit, bias, t, currents + t * DIGIT_STEP + p * PIXEL_STEP);
+            const Currents current = AS_CURRENT(sum, unit, bias, t);
+            memcpy(currents + t * DIGIT_STEP + p * PIXEL_STEP, &current, sizeof current);
         }
 }
 #else
@@ -137,8 +128,10 @@ INLINE void currents_abreast(const Shape *s, const Part *part, const uint8_t *fr
         }
     }
     UNROLLED for (int p = 0; p < pixels; p++)
-        UNROLLED for (int t = 0; t < DIGITS; t++)
-            put_current((Sums)sum[p][t], unit, bias, t, currents + t * DIGIT_STEP + p * PIXEL_STEP);
+        UNROLLED for (int t = 0; t < DIGITS; t++) {
+            const Currents current = AS_CURRENT((Sums)sum[p][t], unit, bias, t);
+            memcpy(currents + t * DIGIT_STEP + p * PIXEL_STEP, &current, sizeof current);
+        }
 }
 
 /* The currents of n neighbours that read from `from` on, [digit, pixel, lane]. */
@@ -180,7 +173,7 @@ INLINE void lay(const INPUT *restrict x, int64_t plane, int64_t n, Number *restr
 
 /* Lay out the rows that a band reads; x is where its first image begins. */
 INLINE Part part_of(const Shape *s, const INPUT *x, Band band, Row *unused, int32_t *scratch) {
-    const int64_t n = s->width * s->channels, pad = s->padding[1] * s->channels, digit = n + 2 * pad;
+    const int64_t n = s->width * s->channels, pad = s->padding[1] * s->channels, digit = n + pad + s->margin * s->channels;
     const int64_t from = band.first * s->stride[0] - s->padding[0];
     const int64_t height = (band.last - 1 - band.first) * s->stride[0] + (s->kernel[0] - 1) * s->dilation[0] + 1;
     for (int64_t r = 0; r < band.images * height; r++) {

@@ -4,6 +4,7 @@
    channel, in float32 or bfloat16; in int8 as uint8 with 128 added, as those products want them:
 
        sum (W + 128) s = sum W s + 128 sum s */
+#define APART 0
 #if KIND == 2
 typedef Ints Sums;
 #else

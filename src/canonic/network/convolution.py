@@ -19,17 +19,19 @@ from canonic.native.build import Source, program
 from canonic.native.population import TYPES, Counters, Given, place, places, term_macro
 from canonic.native.rules import amplifying, numbers_of
 from canonic.network.graph import Node, Population
-from canonic.network.kernels import geometry
+from canonic.network.kernels import geometry, placed
 from canonic.network.population import in_rows, in_shape
-from canonic.network.products import DENSE, LANES, WEIGHTS, tiles
+from canonic.network.products import DENSE, DEPTHWISE, LANES, WEIGHTS, depthwise, tiles
 from canonic.neurons import Scan
 
 SCRATCH = 2**19
 """Bytes of what products read that each thread keeps at hand, about: they stay in the second cache."""
-READS = (tuple(TYPES), (torch.int8, torch.bfloat16), (torch.int8,), (torch.int8,), (torch.int8, torch.bfloat16))
+WHOLE = (torch.int8,)
+READS = (tuple(TYPES), (torch.int8, torch.bfloat16), WHOLE, WHOLE, (torch.int8, torch.bfloat16), WHOLE)
 """The types of streams that the kinds of products take; what is not float32 is spikes."""
 BY_LISTS = ("events.c", "lists.c", "convolution.c")
 IN_FULL = ("dense.c", "convolution.c")
+SIDE_BY_SIDE = ("depthwise.c", "convolution.c")
 NEIGHBOURS = 16
 """Pixels whose dense products are computed at once."""
 
@@ -42,7 +44,7 @@ def takes(node: Node, code: CSS) -> bool:
         return False
     weight, bias = node.tensors["weight"], node.tensors.get("bias")
     plain = bias is None or bias.numel() == 1 or bias.shape[-2:] == (1, 1)
-    return weight.device.type == "cpu" and plain and geometry(node)[3] == 1
+    return weight.device.type == "cpu" and plain and (geometry(node)[3] == 1 or depthwise(node))
 
 
 def convolved(
@@ -109,26 +111,31 @@ def _like(node: Population, given: Tensor, spike: torch.dtype) -> Tensor:
 def _layout(packed: Tensor, channels: int) -> tuple[int, int, bool, bool]:
     """Return the kind of products, the vectors of a tile, whether one is all channels, and whether all are full."""
     kind = WEIGHTS.index(packed.dtype)
-    vectors = packed.shape[1] if kind >= DENSE else packed.shape[3] // LANES
-    return kind, vectors, channels == LANES, channels % LANES == 0
+    if kind == DEPTHWISE:
+        vectors = packed.shape[2] // LANES
+    else:
+        vectors = packed.shape[1] if kind >= DENSE else packed.shape[3] // LANES
+    return kind, vectors, channels == LANES == vectors * LANES, channels % LANES == 0
 
 
 def _shape(node: Population, convolution: Node, given: Tensor) -> tuple["Array[c_int64]", int, int, int]:
     """Return the Shape of convolution.c, the rows that a thread reads at a time, their room, and the threads."""
     steps, batch, channels, height, width = given.shape
     kernel = convolution.tensors["weight"].shape[2:]
-    stride, padding, dilation, _ = geometry(convolution)
+    stride, padding, dilation, _ = placed(convolution)
     threads = min(torch.get_num_threads(), 1 + batch * node.size // 4096)
     packed, reach = convolution.tensors["program"], (kernel[0] - 1) * dilation[0] + 1
     read = (node.shape[1] - 1) * stride[0] + reach
+    margin = max(0, (node.shape[2] - 1) * stride[1] + (kernel[1] - 1) * dilation[1] + 1 - padding[1] - width)
     if packed.dtype in WEIGHTS[DENSE:]:  # digits, and the padding around them
-        room = steps * (width + 2 * padding[1]) * channels * packed.itemsize // 4
+        together = packed.shape[2] if packed.dtype == WEIGHTS[DEPTHWISE] else channels
+        room = steps * (width + padding[1] + margin) * together * packed.itemsize // 4
     else:
         entry, read = -(-(steps + 1) // 8) * 8, min(height, read)
         room = width * (packed.shape[2] * entry + entry + 1) + 1
     images, band = _part(batch, node.shape[1], (SCRATCH // (4 * room), stride[0], reach), read, threads)
     sizes = batch, height, width, channels, *node.shape[1:], node.shape[0]
-    numbers = (*sizes, *kernel, *stride, *padding, *dilation, images, band)
+    numbers = (*sizes, *kernel, *stride, *padding, *dilation, margin, images, band)
     rows_each = images * min(read, (band - 1) * stride[0] + reach)
     return (c_int64 * len(numbers))(*numbers), rows_each, room, threads
 
@@ -177,5 +184,5 @@ def _source(
         "CURRENT=(const Current *)terms[0] + m * (NARROW ? PIXEL_STEP : VECTOR_STEP) + (t - CODE.silent) * DIGIT_STEP",
         f"ADD_TERMS={own} {' '.join(terms)}",
     )
-    files += IN_FULL if kind >= DENSE else BY_LISTS
+    files += SIDE_BY_SIDE if kind == DEPTHWISE else IN_FULL if kind >= DENSE else BY_LISTS
     return Source(files, "convolve", (*macros, *further), ("-ffp-contract=fast",) if kind == 0 else ())

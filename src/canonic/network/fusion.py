@@ -16,10 +16,11 @@ from canonic.network.convolution import takes
 from canonic.network.graph import Graph, Node, Population
 from canonic.network.grids import largest_sum
 from canonic.network.inputs import prototype
+from canonic.network.padding import with_margins, without_idle
 from canonic.network.plan import Plan
 from canonic.network.pooling import poolable
 from canonic.network.population import ceiling_of, per_channel
-from canonic.network.products import DENSE, kind_of, prepared
+from canonic.network.products import DENSE, DEPTHWISE, depthwise, kind_of, prepared
 from canonic.neurons import saturation
 
 Source = tuple[str, Node | None]
@@ -28,6 +29,7 @@ Source = tuple[str, Node | None]
 
 def fuse(plan: Plan) -> Plan:
     """Return the plan with sums, scales and convolutions taken into the populations that alone read them."""
+    plan = replace(plan, graph=without_idle(plan.graph))
     graph = plan.graph
     terms = {n.name: _terms(graph, n.inputs[0]) for n in graph.populations if n.neurons.css}
     read = (_reading(node, terms[node.name]) if node.name in terms else node for node in graph.nodes)
@@ -125,6 +127,7 @@ def _behind(plan: Plan, node: Population) -> Population:
     if plan.bias != "first" or not ready or not own or not _holds(plan.graph, node, code):
         return node
     index, largest = max(ready, key=lambda found: found[1].tensors["weight"].numel())
+    largest = with_margins(plan.graph, largest)
     inputs = (largest.inputs[0], *node.inputs[:index], *node.inputs[index + 1 :])
     scales = [node.tensors.get(f"scale {old}") for old in range(len(node.inputs)) if old != index]
     moved = {f"scale {new}": scale for new, scale in enumerate(scales, 1) if scale is not None}
@@ -139,6 +142,8 @@ def _worth_it(convolution: Node, code: CSS, levels: int) -> bool:
 
     Digits of many levels are often events: lists gain little then, and nothing for one or two digits.
     """
+    if depthwise(convolution):
+        return kind_of(convolution, code, levels) == DEPTHWISE
     if levels == 1 or kind_of(convolution, code, levels) >= DENSE:
         return True
     return "unit" not in convolution.tensors and code.steps > 2

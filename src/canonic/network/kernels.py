@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from canonic.errors import DataError
 from canonic.network.apply import apply
@@ -29,6 +30,8 @@ LARGEST_ACTIVATION = 128
 
 def multiply(node: Node, rows: Sequence[Tensor]) -> Tensor:
     """Apply a node to rows of samples, in the type that it is fastest in, without its bias."""
+    if "margins" in node.tensors:
+        rows = [pad(rows[0], node.tensors["margins"].tolist())]
     if "packed" in node.tensors and rows[0].dtype == torch.int8:
         return _packed(node, rows[0])
     if node.scaling == "moves":
@@ -136,6 +139,13 @@ def geometry(node: Node, stride: int | list[int] = 1) -> tuple[list[int], list[i
     defaults = {"stride": stride, "padding": 0, "dilation": 1}
     steps, padding, dilation = (pair(node.arguments.get(name) or other) for name, other in defaults.items())
     return steps, padding, dilation, int(node.arguments.get("groups", 1))
+
+
+def placed(node: Node) -> tuple[list[int], list[int], list[int], int]:
+    """Return the geometry of a convolution with the padding before rows and columns that it has taken in."""
+    stride, padding, dilation, groups = geometry(node)
+    left, _, top, _ = node.tensors["margins"].tolist() if "margins" in node.tensors else (0, 0, 0, 0)
+    return stride, [padding[0] + top, padding[1] + left], dilation, groups
 
 
 def pair(value: int | list[int]) -> list[int]:

@@ -19,10 +19,11 @@ log = logging.getLogger("canonic")
 LANES = 16
 SUMS = 28
 """Vectors of sums that registers hold, beside the weights and digits that are multiplied."""
-DENSE, HALF = 3, 4
-"""The kinds of dense products, of 8 bits and of bfloat16 (dense.c); those before go by lists (lists.c)."""
-WEIGHTS = (torch.float32, torch.bfloat16, torch.uint8, torch.int8, torch.int16)
-"""What weights are held in, by the kind of products: the last are the bits of bfloat16."""
+DENSE, HALF, DEPTHWISE = 3, 4, 5
+"""The kinds of dense products, of 8 bits and of bfloat16 (dense.c), and those of a channel with its own weights
+(depthwise.c); those before go by lists (lists.c)."""
+WEIGHTS = (torch.float32, torch.bfloat16, torch.uint8, torch.int8, torch.int16, torch.uint16)
+"""What weights are held in, by the kind of products: int16 are the bits of bfloat16, uint16 those of int16."""
 FEATURES: tuple[set[str], ...] = (
     set(),
     {"avx512_bf16", "avx512bw", "avx512vl"},
@@ -34,6 +35,7 @@ TILES = {"amx_tile", "amx_int8", "amx_bf16"}
 """What it has that multiplies whole tiles."""
 NARROW = 16
 """Outputs up to which products without tiles are faster of all ternary digits than by lists (measured)."""
+LARGEST_SHORT = 2**15 - 1
 LARGEST_DIGIT = 127
 """What digits of the fast kinds hold, and the sum of the first k + 1 as one digit."""
 
@@ -47,7 +49,7 @@ def prepared(node: Node, code: CSS, levels: int) -> Node:
         levels: the largest digit of the spikes that it reads.
     """
     weight, kind = node.tensors["weight"], kind_of(node, code, levels)
-    integers = kind in (2, DENSE)
+    integers = kind in (2, DENSE, DEPTHWISE)
     unit = node.tensors["unit"] if integers else torch.ones(1)
     tile = LANES * _width(-(-len(weight) // LANES), code.steps - code.silent, kind)
     missing = -len(weight) % tile
@@ -56,13 +58,18 @@ def prepared(node: Node, code: CSS, levels: int) -> Node:
     whole = {name: pad(v, (0, missing)) for name, v in whole.items()}
     numbers = (weight / unit.reshape(-1, 1, 1, 1)).round() if integers else weight
     numbers, neighbours = pad(numbers, (0, 0, 0, 0, 0, 0, 0, missing)), geometry(node)[2][1] == 1
-    ready = _in_runs(numbers, kind, tile, together=neighbours) if kind >= DENSE else _packed(numbers, kind, tile)
+    if kind == DEPTHWISE:
+        ready = _side_by_side(numbers, tile)
+    else:
+        ready = _in_runs(numbers, kind, tile, together=neighbours) if kind >= DENSE else _packed(numbers, kind, tile)
     return node.with_tensors(program=ready, **{f"program {name}": v for name, v in whole.items()})
 
 
 def kind_of(node: Node, code: CSS, levels: int) -> int:
     """Return the fastest kind of products for the weights; float32 holds them all."""
     weight, known = node.tensors["weight"], set(features().split())
+    if depthwise(node):
+        return DEPTHWISE if _short(node, code, levels) and FEATURES[2] <= known else 0
     kind = 2 if "unit" in node.tensors else int(weight.dtype == torch.bfloat16)
     if weight.shape[1] % 2**kind or not FEATURES[kind] <= known:
         return 0
@@ -72,6 +79,20 @@ def kind_of(node: Node, code: CSS, levels: int) -> int:
     if kind and tiles():
         return HALF if kind == 1 else DENSE
     return DENSE if kind == 2 and (levels > 1 or len(weight) <= NARROW) else kind
+
+
+def depthwise(node: Node) -> bool:
+    """Whether each output channel of a convolution reads one input channel, its own."""
+    return node.tensors["weight"].shape[1] == 1 and geometry(node)[3] == len(node.tensors["weight"]) > 1
+
+
+def _short(node: Node, code: CSS, levels: int) -> bool:
+    """Whether 16 bits hold the sums of each digit of a depthwise convolution in whole numbers."""
+    if "unit" not in node.tensors or _unfit(code, levels) is not None:
+        return False
+    digit = levels * sum(code.beta**i for i in range(code.silent + 1))
+    whole = node.tensors["weight"] / node.tensors["unit"].reshape(-1, 1, 1, 1)
+    return float(whole.abs().sum((1, 2, 3)).max()) * digit <= LARGEST_SHORT
 
 
 def tiles() -> bool:
@@ -108,7 +129,10 @@ def _width(vectors: int, digits: int, kind: int) -> int:
     """Return how many vectors of output channels are computed at once: a divisor of their number.
 
     Dense products take them one after the other; two are for the neurons, which hide each other's latency.
+    Of numbers of 16 bits two are one vector.
     """
+    if kind == DEPTHWISE:
+        return 2
     if kind >= DENSE:
         return 2 - vectors % 2
     return max(n for n in (1, 2, 3, 4) if vectors % n == 0 and (n == 1 or n * digits <= SUMS))
@@ -120,6 +144,12 @@ def _packed(weight: Tensor, kind: int, tile: int) -> Tensor:
     shifted = weight + 128 if kind == 2 else weight
     taps = shifted.movedim((0, 1), (3, 2)).reshape(-1, channels // group, group, outputs // tile, tile)
     return taps.permute(3, 0, 1, 4, 2).contiguous().to(WEIGHTS[kind])
+
+
+def _side_by_side(weight: Tensor, tile: int) -> Tensor:
+    """Return depthwise weights as ``[tiles, taps, tile]`` of depthwise.c."""
+    taps = weight.flatten(1).t().reshape(-1, len(weight) // tile, tile)
+    return taps.movedim(1, 0).contiguous().to(torch.int16).view(torch.uint16)
 
 
 def _in_runs(weight: Tensor, kind: int, tile: int, *, together: bool) -> Tensor:

@@ -24,6 +24,7 @@ Trait = Literal[
     "maps rows",
     "transposes",
     "wants floats",
+    "pads",
 ]
 """What an operator does:
 
@@ -39,6 +40,7 @@ maximises     the largest of some elements
 slides        a window over pictures ``[channels, height, width]``, with stride, padding and dilation in numbers
 maps rows     the last axis, by one matrix ``[outputs, inputs]``
 transposes    the weights of a convolution: ``[inputs, outputs, *kernel]``
+pads          numbers around the last axes
 wants floats  it moves elements, but torch computes it for floats alone
 """
 
@@ -71,6 +73,7 @@ _DOES: Mapping[Trait, tuple[str, ...]] = {
     "slides": ("aten.conv2d.default", "aten.max_pool2d.default"),
     "maps rows": ("aten.linear.default",),
     "transposes": ("aten.conv_transpose1d.default", *(f"aten.conv_transpose{n}d.input" for n in (2, 3))),
+    "pads": ("aten.pad.default", "aten.constant_pad_nd.default"),
     "wants floats": ("aten.im2col.default",),
 }
 TRAITS: Mapping[str, frozenset[Trait]] = {

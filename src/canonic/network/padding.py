@@ -1,0 +1,37 @@
+"""Padding as a node of its own: none where it adds nothing, and that of the convolution behind it."""
+
+from dataclasses import replace
+
+import torch
+
+from canonic.network.graph import Graph, Node
+
+
+def without_idle(graph: Graph) -> Graph:
+    """Return the graph without the paddings that add nothing; an output stays."""
+    kept, known = [], dict[str, str]()
+    for node in graph.nodes:
+        given = replace(node, inputs=tuple(known.get(name, name) for name in node.inputs))
+        if node.name not in graph.outputs and _amounts(node) == (0, 0, 0, 0):
+            known[node.name] = given.inputs[0]
+        else:
+            kept.append(given)
+    return replace(graph, nodes=tuple(kept))
+
+
+def with_margins(graph: Graph, convolution: Node) -> Node:
+    """Return a convolution that reads what the padding before it reads, with "margins": left, right, top and bottom."""
+    source = graph[convolution.inputs[0]]
+    if (amounts := _amounts(source)) is None:
+        return convolution
+    return replace(convolution, inputs=source.inputs).with_tensors(margins=torch.tensor(amounts))
+
+
+def _amounts(node: Node) -> tuple[int, ...] | None:
+    """Return the zeros that a node puts around pictures; None if it does anything else."""
+    given = node.arguments
+    if "pads" not in node.traits or node.alone or node.tensors or given.get("mode", "constant") != "constant":
+        return None
+    amounts = tuple(given["pad"])
+    plain = len(node.shape) == 3 and len(amounts) <= 4 and min(amounts) >= 0 and not given.get("value")
+    return (*amounts, 0, 0, 0, 0)[:4] if plain else None
