@@ -1,6 +1,8 @@
 """From what the user types to a trained network in a file, and its row."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from canonic.cluster import workers
 from canonic.datasets import Preprocessing
 from canonic.learn.batches import held_out
 from canonic.learn.history import History
+from canonic.learn.sound import Silence
 from canonic.learn.zoo import entry
 from canonic.learn.zoo.samples import samples_of
 from canonic.learn.zoo.training import begin_again, chooses, require_kind, train
@@ -50,7 +53,8 @@ def trained(asked: Asked, out: Path, *, seed: int, epochs: int | None, resume: b
     size = f"{counted(recipe.epochs, 'epoch')} of {counted(count - held, 'sample')}"
     size += f", {held:,} others held out" if held else ""
     say([*samples.notes, f"{known.name}: {size}; checkpoints are in {folder}"])
-    found = train(known, samples.train, recipe, validate=validate, folder=folder, ann=ann)
+    with told_at_once():
+        found = train(known, samples.train, recipe, validate=validate, folder=folder, ann=ann)
     say(chosen(found.history) if first else [])
     snn = found.measurable(samples.train, samples.classes)
     row = row_of(found, snn, samples.test, Path(asked.data).name)
@@ -59,6 +63,15 @@ def trained(asked: Asked, out: Path, *, seed: int, epochs: int | None, resume: b
         replace(snn, record={**snn.record, **told, "row": row}).save(out)
         begin_again(known, folder)
     return row
+
+
+@contextmanager
+def told_at_once() -> Iterator[None]:
+    """Say at once, as other remarks, what a training warns of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", Silence)
+        warnings.showwarning = lambda message, *_, **__: say([str(message)])
+        yield
 
 
 def chosen(history: History) -> list[str]:

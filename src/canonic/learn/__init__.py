@@ -5,8 +5,8 @@ from canonic.learn.events import EventConv2d as EventConv2d
 from canonic.learn.events import EventInput as EventInput
 from canonic.learn.events import EventLinear as EventLinear
 from canonic.learn.events import EventPool as EventPool
-from canonic.learn.events import fire as fire
 from canonic.learn.feedback import Feedback as Feedback
+from canonic.learn.firing import fire as fire
 from canonic.learn.fit import fit as fit
 from canonic.learn.gradients import Equilibrium as Equilibrium
 from canonic.learn.gradients import Representation as Representation

@@ -11,7 +11,7 @@ from torch.utils.data import Subset, TensorDataset
 from canonic.checks import real
 from canonic.datasets import Data, collate, labels_of
 from canonic.errors import DataError
-from canonic.words import counted
+from canonic.words import counted, one
 
 Batch = tuple[Shaped[Tensor, "batch ..."], Shaped[Tensor, "batch ..."]]
 """Samples ``[batch, *shape]``, and their labels: classes ``[batch]``, or a class for each step ``[batch, time]``."""
@@ -87,10 +87,18 @@ def in_memory(data: Data, batch: int = 1000) -> TensorDataset:
 
 def require_labelled(data: Data, name: str) -> None:
     """Raise a DataError unless a data set has samples, each one tensor with a label."""
+    if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
+        raise DataError(
+            f"{name} must be a data set, samples (x, y) by their numbers, got {one(type(data).__name__)}: give "
+            "TensorDataset(x, y), or the dataset of a DataLoader, whose batches the recipe says"
+        )
     if not len(data):  # type: ignore[arg-type]
         raise DataError(f"{name} is empty: give samples with labels")
     parts = data[0]
     if len(parts) == 1:
         raise DataError(f"{name} has no labels: {labels_of(data).advice or 'a sample is (x, y), y its class'}")
     if len(parts) != 2 or not isinstance(parts[0], Tensor):
-        raise DataError(f"a sample of {name} has {len(parts) - 1} inputs: one tensor is what a network in time takes")
+        raise DataError(
+            f"a sample of {name} has {len(parts) - 1} inputs: one tensor is what a network in time takes, "
+            "as of TensorDataset(x, y)"
+        )

@@ -201,12 +201,12 @@ class Desire:
 
     def step(self, x: Tensor, y: Tensor, moment: Moment) -> Mapping[str, float]:
         """Move the weights by one batch; "loss" is the mean square of what rates miss at the outputs."""
-        require_labels(y, self._classes)
         self.net.train()
         with torch.no_grad(), seeded(moment.seed, x.device):
             done = self.passes(x)
-            wish = wish_of_outputs(done[-1].rate, y)
-            right, counted = hits(_counts(done[-1].sent), y)
+            counts = _counts(done[-1].sent)
+            require_labels(y, counts)
+            wish, (right, counted) = wish_of_outputs(done[-1].rate, y), hits(counts, y)
             loss = float((wish.y - done[-1].rate).square().mean())
             changes = [moved(done[-1], wish)]
             for before, after in zip(reversed(done[:-1]), reversed(done[1:]), strict=True):
@@ -215,10 +215,6 @@ class Desire:
             for each, change in zip(reversed(done), changes, strict=True):
                 each.layer.weight.add_(change, alpha=self.recipe.optimiser.lr * moment.rate)
         return {"loss": loss, "accuracy": right / max(counted, 1)}
-
-    @property
-    def _classes(self) -> int:
-        return [layer for layer in self.net.children() if isinstance(layer, nn.Linear)][-1].out_features
 
     def answer(self, x: Float[Tensor, "batch *shape"]) -> Float[Tensor, "time batch classes"]:
         """Return the counts of the outputs after each step."""

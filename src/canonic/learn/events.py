@@ -5,9 +5,8 @@ Between layers go times ``[batch, spikes, *shape]`` in the e of their neuron (``
 differentiable in its weights and in the times it reads.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import sqrt
+from collections.abc import Sequence
+from math import inf, sqrt
 from typing import NamedTuple
 
 import torch
@@ -15,7 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from canonic.errors import DataError
+from canonic.checks import real, whole
+from canonic.errors import CanonicError, DataError
 from canonic.learn.schedule import in_steps
 from canonic.native.quotient import fast_spike_times
 from canonic.neurons.current_based import CurrentBased
@@ -41,6 +41,10 @@ class EventInput(nn.Module):
 
     def __init__(self, shape: Sequence[int], tau: float | None = None, least: float = 0.0) -> None:
         super().__init__()
+        if tau is not None and not 0 < real("tau of EventInput", tau, "take 1.0, or None where e = t") < inf:
+            raise CanonicError(
+                f"tau of EventInput must be above 0 and finite, got {tau}: take 1.0, or None where e = t"
+            )
         self.shape, self.tau, self.least = tuple(shape), tau, least
 
     def forward(self, x: Float[Tensor, "batch *shape"]) -> Times:
@@ -79,6 +83,7 @@ class _Fires(nn.Module):
 
     def __init__(self, neuron: Neuron, weight: Tensor, mean: float) -> None:
         super().__init__()
+        _require_parts(neuron, weight)
         inputs = weight[0].numel()
         self.neuron = neuron
         self.weight = nn.Parameter(nn.init.normal_(weight, mean / inputs, sqrt(2 / inputs)))
@@ -108,6 +113,17 @@ class _Fires(nn.Module):
         return Did(self.placed(times, e), self.placed(drive, e)[:, 0], int(came.sum()) * len(weight))
 
 
+def _require_parts(neuron: object, weight: Tensor) -> None:
+    """Raise a CanonicError unless a layer has neurons of spike times, and weights."""
+    if not isinstance(neuron, Neuron):
+        raise CanonicError(
+            f"a layer of spike times has no steps, and its neuron cannot be {one(type(neuron).__name__)}: take "
+            "Quotient.ramp(), Quotient.integrator(...) or CurrentBased.of(...)"
+        )
+    if not weight.numel():
+        raise CanonicError(f"the weights of a layer of spike times have the shape {list(weight.shape)}: give it some")
+
+
 class EventLinear(_Fires):
     """Neurons that read the events of all inputs; weights begin as ``N(mean / inputs, 2 / inputs)``.
 
@@ -130,7 +146,8 @@ class EventLinear(_Fires):
         """Return the events of each sample."""
         if e.dim() < 3 or e[0, 0].numel() != self.weight.shape[1]:
             raise DataError(
-                f"this layer reads times [batch, spikes, *shape] of {self.weight.shape[1]} inputs, got {list(e.shape)}"
+                f"this layer reads times [batch, spikes, *shape] of {self.weight.shape[1]} inputs, got "
+                f"{list(e.shape)}: EventInput makes times of numbers"
             )
         return e.flatten(1)
 
@@ -155,7 +172,7 @@ class EventConv2d(_Fires):
         self, channels: int, outputs: int, kernel: int, neuron: Neuron, mean: float = 3.0, padding: int = 0
     ) -> None:
         super().__init__(neuron, torch.empty(outputs, channels, kernel, kernel), mean)
-        self.padding = padding
+        self.padding = whole("padding of EventConv2d", padding, 0, 2**20, "take 0")
 
     def rows(self, e: Times) -> Float[Tensor, "rows events"]:
         """Return the events of each patch."""
@@ -183,7 +200,7 @@ class EventPool(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.size = size
+        self.size = whole("size of EventPool", size, 1, 2**20, "take 2")
 
     def forward(self, e: Times) -> Times:
         """Return the events of the windows.
@@ -210,50 +227,3 @@ def refuse_steps(module: nn.Module) -> None:
     if in_steps():
         called = f"{one(type(module).__name__)} was called in unroll() or tick()"
         raise DataError(f"{called}: it reads times of spikes, no steps; call canonic.learn.fire(net, x)")
-
-
-Layer = EventLinear | EventConv2d
-
-
-@dataclass(frozen=True)
-class Events:
-    """What a network of spike times did.
-
-    Attributes:
-        output: the times of the last layer, ``[batch, spikes, *shape]``.
-        times: likewise of each layer of neurons, by its name; the last is the output.
-        silence: how much weight a neuron lacks to be sure to fire, on average, added up over layers.
-        additions: of weights.
-    """
-
-    output: Times
-    times: Mapping[str, Times]
-    silence: Float[Tensor, ""]
-    additions: int
-
-
-def fire(net: nn.Sequential, x: Float[Tensor, "batch *shape"], enough: float = 0.0) -> Events:
-    """Return what a network of spike times does with numbers.
-
-    Args:
-        net: an ``EventInput``, and then layers of events.
-        x: numbers in [0, 1].
-        enough: a neuron lacks what the weights of its events, added up, are below this.
-
-    Raises:
-        DataError: if a layer is none of events, or gets what it cannot read.
-    """
-    e, times, silence, additions = x, dict[str, Tensor](), x.new_zeros(()), 0
-    for name, layer in net.named_children():
-        if isinstance(layer, Layer):
-            did = layer.did(e)
-            silence, additions = silence + (enough - did.drive).relu().mean(), additions + did.additions
-            e = times[name] = did.times
-        elif isinstance(layer, EventInput | EventPool):
-            e = layer(e)
-        else:
-            raise DataError(
-                f"layer {name} is a {type(layer).__name__}: a network of spike times has EventInput, EventLinear, "
-                "EventConv2d and EventPool"
-            )
-    return Events(e, times, silence, additions)

@@ -20,6 +20,7 @@ from canonic.learn.batches import drawn, held_out, in_order, require_labelled, s
 from canonic.learn.checkpoint import Checkpoint, kept, read, require_same, restore, write
 from canonic.learn.history import Epoch, History
 from canonic.learn.judged import judged
+from canonic.learn.sound import require_runs, require_system, warn_of_silence
 from canonic.learn.system import Moment, System
 from canonic.progress import advancing
 from canonic.words import counted, number, percent
@@ -52,9 +53,10 @@ def fit(
         progress: show a bar, on a terminal.
 
     Raises:
-        DataError: if there are no samples, or labels are no classes.
-        TrainingError: if the loss or its gradient is not finite, the message says which layer overflowed; if the
-            folder holds another training; or if the recipe ends by its patience, and there is no ``validate``.
+        DataError: if there are no samples, the network does not take them, or labels are no classes.
+        TrainingError: if the network keeps something from one call to the next; if the loss or its gradient is not
+            finite, the message says which layer overflowed; if the folder holds another training; or if the recipe
+            ends by its patience, and there is no ``validate``.
         StorageError: if the folder cannot be used.
         ClusterError: if another process was lost.
         KeyboardInterrupt: after Ctrl-C; it says how many epochs are kept.
@@ -69,6 +71,7 @@ def fit(
     >>> history.epochs[0].measures["loss"] > history.epochs[-1].measures["loss"]
     True
     """
+    require_system(system)
     require_labelled(train, "the training data")
     share, recipe = None, system.recipe
     if isinstance(validate, int | float):
@@ -81,9 +84,16 @@ def fit(
             f"the recipe ends after {counted(recipe.patience, 'epoch')} that were no better on validation samples, and "
             "there are none: hold out a tenth of the others, validate=0.1"
         )
+    for data in (train, validate):
+        if data is not None:
+            require_runs(system, taken(data, range(min(FIRST, len(data))))[0])  # type: ignore[arg-type]
     group = group or workers()
     place = None if folder is None else Path(folder)
     return _Course(system, train, validate, share, place, group, progress and group.first).run()
+
+
+FIRST = 16
+"""Samples on which a network is tried before its training begins."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +194,8 @@ class _Course:
         for part in self.group.gathered(sums):
             whole.update(part)
         scores = (None, None) if self.validate is None else judged(self.system, self.validate, self.group)
+        if self.group.first:
+            warn_of_silence(_means(whole), number, last.history)
         epoch = Epoch(_means(whole), time.process_time() - begin, *scores)
         history = replace(last.history, epochs=(*last.history.epochs, epoch))
         return self.written(kept(self.system, history, last))
@@ -216,7 +228,7 @@ def _means(sums: Counter[str]) -> dict[str, float]:
 
 
 def _shown(measures: Mapping[str, float]) -> str:
-    shares = {"accuracy": percent}
+    shares = {"accuracy": percent, "silent": percent}
     return ", ".join(f"{name} {shares.get(name, number)(value)}" for name, value in measures.items())
 
 

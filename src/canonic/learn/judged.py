@@ -24,7 +24,7 @@ def accuracy(system: System, data: Data, group: Workers = ALONE) -> float:
 
     def answered(x: Tensor, y: Tensor) -> tuple[Tensor, float]:
         readout = system.answer(x)
-        require_labels(y, readout.shape[-1])
+        require_labels(y, readout)
         return readout, 0.0
 
     return _means(answered, system, data, group)[0]

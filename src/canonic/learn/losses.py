@@ -14,13 +14,15 @@ def labelled(y: Shaped[Tensor, "*labels"], classes: int, *, without: int | None 
     """Return labels that are classes, as they came.
 
     Args:
-        y: 0 .. classes - 1.
+        y: 0 .. classes - 1, ``[batch]`` unless some may be without.
         classes: of the output.
         without: what stands where there is no label.
 
     Raises:
         DataError: if one is none of these.
     """
+    if without is None and y.dim() != 1:
+        raise DataError(f"labels have the shape {list(y.shape)}: give a class for each sample, whole numbers [batch]")
     if y.is_floating_point():
         raise DataError(f"labels must be classes, whole numbers from 0, got {y.dtype}: number the classes")
     wrong = (y < 0) | (y >= classes) if without is None else ((y < 0) | (y >= classes)) & (y != without)

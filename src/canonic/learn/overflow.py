@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
+from canonic.learn.recipe import Recipe
 from canonic.learn.schedule import Run
 
 
@@ -34,6 +35,15 @@ def culprit(net: nn.Module, again: Callable[[], Run]) -> str:
         f"the gradient of {bad[-1]} overflowed"
         if bad
         else "no layer overflowed, but the loss, or the sum of its gradients, did"
+    )
+
+
+def overflowed(loss: float, norm: float, where: str, recipe: Recipe) -> str:
+    """Return what to say of a loss or a gradient that is not finite, and where it began."""
+    halved = ", leave autocast out" if recipe.autocast else ""
+    return (
+        f"the loss is {loss:.4g} and the norm of its gradient {norm:.4g}: {where}; take a smaller learning rate than "
+        f"{recipe.optimiser.lr:g}, or clip=1.0{halved}"
     )
 
 

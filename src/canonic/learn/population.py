@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from functools import partial
 
 import torch
@@ -67,6 +67,7 @@ class Population(nn.Module):
         membrane: bool = False,
     ) -> None:
         super().__init__()
+        _require_parts(rule, trainable, recurrent)
         self.base, self.gradient, self.recurrent, self.membrane = rule, gradient, recurrent, membrane
         self.trained = nn.ParameterDict({name: _free(rule, name, shape) for name in trainable})
         for field, value in _values(rule).items():
@@ -163,6 +164,21 @@ class Population(nn.Module):
     def extra_repr(self) -> str:
         """Return its rule."""
         return f"{self.base}"
+
+
+def _require_parts(rule: object, trainable: object, recurrent: nn.Module | None) -> None:
+    """Raise a CanonicError unless a population is made of a rule, names of fields, and what is no population."""
+    if isinstance(rule, type) or not (is_dataclass(rule) and isinstance(rule, Rule)):
+        raise CanonicError(
+            f"the rule of a Population cannot be {rule!r}: take LIF(), or a dataclass with rest and step"
+        )
+    if isinstance(trainable, str):
+        raise CanonicError(f"trainable holds names of fields, got {trainable!r}: write trainable=({trainable!r},)")
+    if recurrent is not None and any(isinstance(each, Population) for each in recurrent.modules()):
+        raise CanonicError(
+            "recurrent= holds a Population, and is to be a function of the spikes of the step before: populations that "
+            "come back to each other are a Loop"
+        )
 
 
 def _passing_again(schedule: Schedule) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:

@@ -192,6 +192,12 @@ class Recipe:
     patience: int | None = None
 
     def __post_init__(self) -> None:
+        for name, kind, remedy in (
+            ("optimiser", Optimiser, "Optimiser('adam', lr=1e-3)"),
+            ("schedule", LearningRate, "Cosine(), Constant(), Steps or Exponential"),
+        ):
+            if not isinstance(value := getattr(self, name), kind):
+                raise CanonicError(f"{name} cannot be {value!r}: take {remedy}")
         if self.patience is not None:
             whole("patience", self.patience, 1, 10**6, "take 6, or None for all epochs")
         for name, low, high, remedy in (

@@ -13,9 +13,10 @@ from torch.nn.parallel import DistributedDataParallel
 from canonic.cluster import Workers, workers
 from canonic.errors import DataError, TrainingError
 from canonic.learn.answers import hits, require_labels
-from canonic.learn.overflow import culprit
+from canonic.learn.overflow import culprit, overflowed
 from canonic.learn.recipe import Recipe
 from canonic.learn.schedule import Run
+from canonic.words import one
 
 Forward = Callable[[nn.Module, Tensor, int | None], Run]
 """What a network does with a batch ``[batch, *shape]``, for a seed of what is random in it."""
@@ -109,6 +110,10 @@ class Gradient:
         *,
         group: Workers | None = None,
     ) -> None:
+        if not isinstance(recipe, Recipe):
+            raise TrainingError(
+                f"recipe must be a Recipe, got {one(type(recipe).__name__)}: Recipe(epochs=8, batch=128) is one"
+            )
         self.net, self.recipe = net, recipe
         self.optimiser = recipe.optimiser.build(net)
         self.group = group or workers()
@@ -118,7 +123,7 @@ class Gradient:
     def step(
         self, x: Shaped[Tensor, "batch ..."], y: Shaped[Tensor, "batch ..."], moment: Moment
     ) -> Mapping[str, float]:
-        """Move the parameters by one batch; return its loss and accuracy.
+        """Move the parameters by one batch; return its loss, its accuracy, and which part of it was silent, if any.
 
         Raises:
             DataError: if a label is none of the classes, or a sample is not finite.
@@ -130,7 +135,7 @@ class Gradient:
         device = next(self.net.parameters()).device
         x, y = x.to(device), y.to(device)
         with seeded(moment.seed, device):
-            loss, readout = self._shared(x, y, moment.seed)
+            loss, readout, silent = self._shared(x, y, moment.seed)
         with self.group.contact():
             (loss * moment.share).backward()
         norm = self._clipped()
@@ -139,12 +144,13 @@ class Gradient:
                 raise DataError("a sample holds NaN or infinity: leave it out, or put a number there")
             with seeded(moment.seed, device):
                 where = culprit(self.net, lambda: self._pass.run(x, moment.seed))
-            raise TrainingError(_overflow(loss.item(), norm.item(), where, self.recipe))
+            raise TrainingError(overflowed(loss.item(), norm.item(), where, self.recipe))
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.optimiser.lr * group["factor"] * moment.rate
         self.optimiser.step()
         right, counted = hits(readout, y)
-        return {"loss": loss.item(), "accuracy": right / max(counted, 1)}
+        told = {"silent": silent.item()} if silent else {}
+        return {"loss": loss.item(), "accuracy": right / max(counted, 1), **told}
 
     def answer(self, x: Shaped[Tensor, "batch ..."]) -> Float[Tensor, "time batch classes"]:
         """Return what is decoded after each step, in evaluation mode."""
@@ -157,7 +163,7 @@ class Gradient:
         run = self.run(x)
         readout = self._pass.readout(run)
         y = y.to(readout.device)
-        require_labels(y, readout.shape[-1])
+        require_labels(y, readout)
         return readout, self._pass.loss(run, y).item()
 
     def run(self, x: Shaped[Tensor, "batch ..."]) -> Run:
@@ -209,15 +215,33 @@ class _Pass(nn.Module):
         """Return what the network does, its output in fp32."""
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.halved):
             run = self.pass_through(self.net, x, seed)
+        if not isinstance(run, Run):
+            raise TrainingError(
+                f"forward must return what unroll does, a Run, got {one(type(run).__name__)}: return unroll(net, x, "
+                "steps=4, seed=seed) itself"
+            )
         return replace(run, output=run.output.float())
 
-    def forward(self, x: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """Return the loss, and what is decoded after each step."""
+    def forward(self, x: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the loss, what is decoded after each step, and the share of samples without any output but 0."""
         run = self.run(x, seed)
         with torch.no_grad():
             readout = self.readout(run)
-        require_labels(y, readout.shape[-1])
-        return self.loss(run, y), readout
+        require_labels(y, readout)
+        loss = self.loss(run, y)
+        _require_loss(loss)
+        return loss, readout, (run.output.detach() == 0).movedim(1, 0).flatten(1).all(1).float().mean()
+
+
+def _require_loss(loss: object) -> None:
+    """Raise a TrainingError unless a loss is one number with a gradient."""
+    if not isinstance(loss, Tensor) or loss.dim() or not loss.requires_grad:
+        got = f"one of the shape {list(loss.shape)}" if isinstance(loss, Tensor) else one(type(loss).__name__)
+        got += " without gradient" * (isinstance(loss, Tensor) and not loss.requires_grad)
+        raise TrainingError(
+            f"the loss must be one number with a gradient, a tensor of the shape [], got {got}: return a mean over the "
+            "samples, as losses.cross_entropy(run.output, y) does"
+        )
 
 
 def _averaged(module: nn.Module) -> nn.Module:
@@ -233,12 +257,3 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
-
-
-def _overflow(loss: float, norm: float, where: str, recipe: Recipe) -> str:
-    """Return what to say of numbers that are not finite."""
-    halved = ", leave autocast out" if recipe.autocast else ""
-    return (
-        f"the loss is {loss:.4g} and the norm of its gradient {norm:.4g}: {where}; take a smaller learning rate than "
-        f"{recipe.optimiser.lr:g}, or clip=1.0{halved}"
-    )

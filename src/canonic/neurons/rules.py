@@ -6,6 +6,7 @@ is one of the steps of a run, not of neurons, and ``OF_PAIRS_OF_STEPS`` has two 
 """
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
@@ -23,7 +24,7 @@ UNIT: Mapping[str, str] = {"domain": "unit"}
 POSITIVE: Mapping[str, str] = {"domain": "positive"}
 OF_STEPS: Mapping[str, int] = {"axes": 1}
 OF_PAIRS_OF_STEPS: Mapping[str, int] = {"axes": 2}
-_BOUNDS = {"unit": (1.0, "in (0, 1]"), "positive": (math.inf, "above 0")}
+_BOUNDS = {"unit": (1.0, "in (0, 1]"), "positive": (sys.float_info.max, "above 0 and finite")}
 
 State = tuple[Tensor, ...]
 """A NamedTuple of tensors ``[batch, *shape]``, by which a population continues where it was."""
@@ -77,6 +78,8 @@ def admit(rule: object) -> None:
         name, value = f"{each.name} of {type(rule).__name__}", getattr(rule, each.name)
         if domain := each.metadata.get("domain"):
             _within(name, value, *_BOUNDS[domain])
+        elif each.name == "fire" and not callable(value):
+            raise CanonicError(f"{name} makes spikes of u - theta, and cannot be {value!r}: take Surrogate(triangle())")
         elif isinstance(value, float | Tensor) and not _finite(value):
             raise CanonicError(f"{name} holds NaN or infinity: give numbers")
 

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from canonic.learn.events import EventInput, Events, fire
+from canonic.learn.events import EventInput
+from canonic.learn.firing import Events, fire
 from canonic.learn.losses import labelled
 from canonic.learn.outcome import Outcome
 from canonic.learn.schedule import Run

@@ -167,6 +167,8 @@ def count_classes(y: Shaped[Tensor, "samples *time"]) -> int:
     if y.is_floating_point() or not len(known) or int(known.min()) < 0:
         raise DataError("labels must be classes, whole numbers from 0: number them")
     classes = int(known.max()) + 1
+    if classes == 1:
+        raise DataError("all labels are 0, so that there is nothing to tell apart: give samples of two classes or more")
     if classes > len(known):
         raise DataError(
             f"labels reach up to {classes - 1}, and there are {len(known)} of them: number the classes from 0 without "

@@ -1,0 +1,92 @@
+"""Checks of a training before it begins: what it is given can be run, and answers the same when it is asked again."""
+
+import warnings
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor, nn
+
+from canonic.errors import CanonicError, DataError, TrainingError, first_line
+from canonic.learn.history import History
+from canonic.learn.system import System, seeded
+from canonic.words import one
+
+
+class Silence(UserWarning):
+    """What is said of a training in which nothing comes out of the network."""
+
+
+def require_system(system: object) -> None:
+    """Raise a TrainingError unless it is a system: a network with its recipe, its step and its answer."""
+    if not isinstance(system, System):
+        raise TrainingError(
+            f"what is trained must be a network with its recipe, as Gradient(net, forward, loss, recipe), got "
+            f"{one(type(system).__name__)}"
+        )
+
+
+def require_runs(system: System, x: Shaped[Tensor, "batch ..."]) -> None:
+    """Check that a system takes its samples, and that no call of it leaves anything for the next.
+
+    What this library says of a network that it does not take is left to the training, which says how much is kept.
+
+    Args:
+        system: to be trained.
+        x: some of its samples.
+
+    Raises:
+        DataError: if the network cannot be run on them.
+        TrainingError: if it answers otherwise when it is asked again.
+    """
+    before = _kept(system.net)
+    try:
+        first, again = (_answer(system, x) for _ in range(2))
+    except CanonicError:
+        return
+    except (RuntimeError, TypeError, IndexError, AttributeError) as error:
+        raise DataError(
+            f"the network cannot be run on samples {list(x.shape[1:])} of {x.dtype}: {first_line(error)}; give "
+            "them as it takes them, or mend its forward"
+        ) from error
+    if first.shape != again.shape or not torch.equal(first, again):
+        raise TrainingError(
+            f"the network answers otherwise when the same samples are given again: {_changed(before, system.net)}; a "
+            "call starts from rest, what passes on from step to step belongs in the rule of a Population"
+        )
+
+
+def warn_of_silence(measures: Mapping[str, float], number: int, before: History) -> None:
+    """Warn once in a training of an epoch, counted from 0, in which no sample had any output."""
+    if measures.get("silent") == 1 and not any(epoch.measures.get("silent") == 1 for epoch in before.epochs):
+        warnings.warn(
+            f"no output came of any sample in epoch {number + 1} (100 % of them were silent), and their answers are by "
+            "chance: lower the thresholds, or scale inputs or first weights up",
+            Silence,
+            stacklevel=2,
+        )
+
+
+def _answer(system: System, x: Tensor) -> Tensor:
+    """Return the answers to some samples; what is drawn is drawn from one seed."""
+    with seeded(system.recipe.seed, x.device):
+        return system.answer(x).nan_to_num()
+
+
+def _kept(net: nn.Module) -> Mapping[str, tuple[object, int]]:
+    """Return what each module holds by its place, with the number of its changes."""
+    return {
+        f"{name}.{key}".removeprefix("."): (value, getattr(value, "_version", 0))
+        for name, module in net.named_modules()
+        for key, value in (*vars(module).items(), *module._buffers.items())
+        if not key.startswith("_") and key != "training"
+    }
+
+
+def _changed(before: Mapping[str, tuple[object, int]], net: nn.Module) -> str:
+    """Say what a network holds that it did not hold before."""
+    for place, (value, version) in _kept(net).items():
+        known, count = before.get(place, (None, version))
+        if value is not known or version != count:
+            return f"{place} is kept from one call to the next"
+    return "something is kept from one call to the next, or drawn without a seed"
