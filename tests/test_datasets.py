@@ -30,6 +30,33 @@ def test_a_folder_of_pictures(folder):
     assert x[:, 0, 0].tolist() == pytest.approx([0.2, 0, 1])
 
 
+def written(root, **counts):
+    """Pictures of classes by name, each of one shade of grey that is its place in the alphabet."""
+    for name, count in counts.items():
+        (root / name).mkdir(parents=True)
+        for index in range(count):
+            shade = 60 * "abcd".index(name) + index
+            Image.new("RGB", (4, 4), (shade, shade, shade)).save(root / name / f"{index}.png")
+
+
+def test_a_folder_of_classes_without_parts_has_a_fourth_of_each_for_the_test(tmp_path):
+    written(tmp_path, a=8, b=5, c=3)
+    every, known, unseen = (open_data(f"{tmp_path}{part}") for part in ("", ":train", ":test"))
+    shades = [
+        [(round(255 * float(x[0, 0, 0])), y) for x, y in map(part.__getitem__, range(len(part)))]
+        for part in (known, unseen)
+    ]
+    assert shades[1] == [(3, 0), (7, 0), (63, 1)]
+    assert sorted(shades[0] + shades[1]) == [
+        (round(255 * float(x[0, 0, 0])), y) for x, y in map(every.__getitem__, range(16))
+    ]
+    assert labels_of(unseen).names == labels_of(known).names == ("a", "b", "c")
+    assert unseen.notes == (f"{tmp_path} has no parts: 3 of 16 samples are its part test, always the same",)
+    written(tmp_path / "train", a=1)
+    with pytest.raises(DataError, match="has no part test: put its pictures into the folder .*test, by class"):
+        open_data(f"{tmp_path}:test")
+
+
 def test_a_zip_file_is_the_same(folder, tmp_path):
     path = tmp_path / "pictures.zip"
     with zipfile.ZipFile(path, "w") as archive:

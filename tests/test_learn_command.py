@@ -131,6 +131,20 @@ def test_data_that_do_not_fit_are_named(command, tmp_path):
     assert "labels must be classes, whole numbers from 0" in told("measured", "train")
 
 
+def test_classes_keep_their_numbers_where_the_test_lacks_some_and_new_ones_are_refused(command, tmp_path):
+    x, y = np.random.default_rng(0).random((60, 6), dtype=np.float32) * 0.1, np.array(["ant", "bee", "cow"] * 20)
+    x += np.array([0.0, 0.4, 0.8])[np.arange(60) % 3, None].astype(np.float32)
+    some = y != "bee"
+    for name, kept, classes in (("all", y == y, y), ("some", some, y), ("new", some, np.where(y == "cow", "dog", y))):
+        np.savez(tmp_path / f"{name}.npz", x=x[kept], y=classes[kept])
+    words = ("train", "yoso", "--data", "all.npz", "--epochs", "20", "--no-ann", "--json", "--test")
+    assert json.loads(command(tmp_path, *words, "some.npz").stdout)["accuracy"] > 0.9
+    assert (
+        "new.npz has the class 'dog', which the network does not know"
+        in command(tmp_path, *words, "new.npz", code=1).stderr
+    )
+
+
 def test_features_are_learned_from_each_on_its_own_scale(command, tmp_path):
     y = np.arange(60) % 2
     noise = np.random.default_rng(0).normal(size=(60, 3)) * 0.05

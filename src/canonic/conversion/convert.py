@@ -44,10 +44,12 @@ def convert(
     classes: Sequence[str] = (),
     group: Workers | None = None,
     progress: bool = True,
+    judged: bool = False,
 ) -> SpikingNetwork:
     """Return the spiking network of a trained one, all of whose populations are in a code that is given.
 
-    All else is as the front door says it, ``canonic.convert``.
+    All else is as the front door says it, ``canonic.convert``; of a network that is ``judged`` by something else than
+    the model, as one that was trained for its code, nothing is said of its error.
 
     >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
     >>> convert(model, [torch.rand(64, 4)], code="rate:16").total_steps
@@ -63,7 +65,7 @@ def convert(
     seen = calibrate(graph, examined.data, first=examined.first, group=group, progress=progress)
     with waiting("settle silent steps and mean errors, layer by layer", shown=progress and group.first):
         snn = spiking(graph, seen, code, settings, notes=examined.notes)
-        snn = told(snn, seen, aloud=group.first)
+        snn = told(snn, seen, aloud=group.first, judged=judged)
     return signed_off(snn, model, classes)
 
 
@@ -175,7 +177,8 @@ def told(snn: SpikingNetwork, seen: Calibration, *, aloud: bool, judged: bool = 
         snn: that was converted.
         seen: what calibration has seen.
         aloud: write notes to the log.
-        judged: a goal has judged its error, of which no more is said, nor of what the correction of means has repaired.
+        judged: something else has judged its error, of which no more is said, nor of what the correction of means
+            has repaired.
     """
     found = quality(snn.plan, seen.kept)
     notes = [*snn.record["notes"], *([] if judged else found.notes)]

@@ -9,7 +9,7 @@ from canonic.datasets.events import is_of_events, recordings_in
 from canonic.datasets.idx import is_idx, pictures_in_idx, pictures_of_part
 from canonic.datasets.npz import arrays_in_file, part_of, read
 from canonic.datasets.parts import PARTS, parted
-from canonic.datasets.pictures import pictures_in_folder, pictures_in_zip
+from canonic.datasets.pictures import part_of_pictures, pictures_in_folder, pictures_in_zip
 from canonic.datasets.sheets import is_of_sheets, pictures_on_sheets
 from canonic.datasets.sound import is_of_sound, sound_in
 from canonic.datasets.spotting import spotting
@@ -23,8 +23,8 @@ KINDS = (
 def open_data(name: str, prepare: Preprocessing | None = None, inputs: Sequence[str] = ()) -> Data:
     """Return a data set.
 
-    A name may end in ``:train`` or ``:test`` for a part of it: a folder or arrays of that name, and, of an .npz file
-    without parts, a fourth for the test, always the same.
+    A name may end in ``:train`` or ``:test`` for a part of it: a folder or arrays of that name, and, of an .npz file or
+    a folder without parts, a fourth for the test, always the same.
 
     Args:
         name: "digits", "digits:train" or "digits:test"; "spotting:train" or "spotting:test", sequences that are made;
@@ -83,9 +83,11 @@ def _in_folder(folder: Path, part: str, prepare: Preprocessing, inputs: Sequence
         return pictures_of_part(folder, part, prepare)
     if not part:
         return pictures_in_folder(folder, prepare)
-    if not (folder / part).is_dir():
+    if (folder / part).is_dir():
+        return pictures_in_folder(folder / part, prepare)
+    if any((folder / other).is_dir() for other in PARTS):
         raise DataError(f"{folder} has no part {part}: put its pictures into the folder {folder / part}, by class")
-    return pictures_in_folder(folder / part, prepare)
+    return part_of_pictures(folder, part, prepare)
 
 
 def _in_arrays(path: Path, part: str, prepare: Preprocessing, inputs: Sequence[str]) -> Data:

@@ -1,5 +1,6 @@
 """Pictures in folders named after their class, on disk or in a zip file."""
 
+import copy
 import io
 import re
 import threading
@@ -15,6 +16,7 @@ from torch.utils.data import Dataset
 
 from canonic.datasets.data import Preprocessing
 from canonic.datasets.labels import Labels, Sample
+from canonic.datasets.parts import drawn_part, said_of_part
 from canonic.errors import DataError, either
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class Pictures(Dataset[Sample]):
             )
         self.source, self.read, self.prepare = source, read, prepare
         self.labels = Labels(_classes(source, self.names), advice=ADVICE)
+        self.notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -116,6 +119,16 @@ def pictures_in_folder(folder: Path, prepare: Preprocessing) -> Pictures:
     """Return the pictures below a folder; raise a DataError if there are none, or their folders are no classes."""
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     return Pictures(str(folder), names, lambda name: (folder / name).read_bytes(), prepare)
+
+
+def part_of_pictures(folder: Path, part: str, prepare: Preprocessing) -> Pictures:
+    """Return a part of the pictures below a folder that has no parts of its own; raise a DataError if it is empty."""
+    whole = pictures_in_folder(folder, prepare)
+    places = drawn_part(part, whole.labels.named or [""] * len(whole))
+    found = copy.copy(whole)
+    found.names, found.labels = [whole.names[place] for place in places], whole.labels.at(places)
+    found.notes = (said_of_part(folder, part, len(found), len(whole)),)
+    return found
 
 
 def pictures_in_zip(path: Path, prepare: Preprocessing) -> Pictures:

@@ -60,8 +60,8 @@ def warn_of_silence(measures: Mapping[str, float], number: int, before: History)
     """Warn once in a training of an epoch, counted from 0, in which no sample had any output."""
     if measures.get("silent") == 1 and not any(epoch.measures.get("silent") == 1 for epoch in before.epochs):
         warnings.warn(
-            f"no output came of any sample in epoch {number + 1} (100 % of them were silent), and their answers are by "
-            "chance: lower the thresholds, or scale inputs or first weights up",
+            f"no output came of any sample in epoch {number + 1} (100 % of them were silent), so that no event "
+            "answers: if it stays so, lower the thresholds, or scale inputs or first weights up",
             Silence,
             stacklevel=2,
         )

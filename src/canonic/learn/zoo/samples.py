@@ -8,7 +8,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from canonic.datasets import Preprocessing, labels_of, open_data, sample
+from canonic.datasets import Preprocessing, labels_of, open_data, sample, with_classes
 from canonic.datasets.events import Recordings
 from canonic.datasets.parts import train_and_test
 from canonic.errors import DataError
@@ -58,8 +58,8 @@ def samples_of(
         limit: learn from at most so many.
 
     Raises:
-        DataError: if there are none, they have no labels or are not finite, nothing is said to measure on, or they
-            should lie in [0, 1] and do not.
+        DataError: if there are none, they have no labels or are not finite, nothing is said to measure on, what is
+            measured on has a class more, or they should lie in [0, 1] and do not.
     """
     prepare = Preprocessing() if prepare is None else prepare
     train, test = (train, test) if test else train_and_test(train)
@@ -70,6 +70,9 @@ def samples_of(
             raise DataError(
                 f"{prepare.frames} frames are asked for, {name} holds no recordings of events: leave it out"
             )
+    names = labels_of(data[train]).names
+    if names:  # the classes of all parts are numbered as those that are learned from: a part may lack some
+        data = {name: with_classes(each, name, names, len(names))[0] for name, each in data.items()}
     opened = [in_memory(sample(data[train], limit)), *(in_memory(data[name]) for name in (test, validate) if name)]
     parts = dict(zip((train, test, validate), opened, strict=False))
     _require_alike(parts)
@@ -83,7 +86,7 @@ def samples_of(
         prepare = replace(prepare, mean=ready.mean, std=ready.std)
     notes = tuple(dict.fromkeys(note for each in data.values() for note in getattr(each, "notes", ())))
     chosen = opened[2] if validate else None
-    return Samples(opened[0], opened[1], chosen, prepare, labels_of(data[train]).names, notes)
+    return Samples(opened[0], opened[1], chosen, prepare, names, notes)
 
 
 def _require_alike(parts: Mapping[str, TensorDataset]) -> None:

@@ -1,4 +1,4 @@
-"""From an ANN to thresholds to a few epochs of training in time (arXiv 2005.01807; ``learn/hybrid.py``)."""
+"""From an ANN to thresholds to a few epochs of training in time (arXiv 2005.01807; ``learn/peaks.py``)."""
 
 from dataclasses import replace
 from functools import partial
@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from canonic.codes.encoders import Poisson
-from canonic.learn.hybrid import balance
 from canonic.learn.modules import Dropout, Encode
+from canonic.learn.peaks import balance
 from canonic.learn.population import Population
 from canonic.learn.recipe import Constant, Optimiser, Recipe
 from canonic.learn.zoo import single_spike

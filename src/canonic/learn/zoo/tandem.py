@@ -56,7 +56,7 @@ def converted(net: nn.Module, x: Float[Tensor, "samples *shape"]) -> SpikingNetw
     for name, module in net.named_modules():
         if isinstance(module, Tandem):
             clipped.set_submodule(name, nn.Hardtanh(0, module.steps * float(module.theta)))
-    return convert(clipped.eval(), [x], code=Count(layers[0].steps), settings=EXACT, progress=False)
+    return convert(clipped.eval(), [x], code=Count(layers[0].steps), settings=EXACT, progress=False, judged=True)
 
 
 STAGES: tuple[Stage, ...] = (*(partial(layer, number) for number in range(len(HIDDEN))), output)

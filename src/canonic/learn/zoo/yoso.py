@@ -53,7 +53,7 @@ def converted(net: nn.Module, x: Float[Tensor, "samples *shape"]) -> SpikingNetw
     for name, module in net.named_modules():
         if isinstance(module, Once):
             clipped.set_submodule(name, nn.Hardtanh(0, 1))
-    return convert(clipped.eval(), [x], code=Latency(STEPS), settings=EXACT, progress=False)
+    return convert(clipped.eval(), [x], code=Latency(STEPS), settings=EXACT, progress=False, judged=True)
 
 
 ENTRIES = (

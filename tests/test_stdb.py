@@ -12,7 +12,7 @@ from torch.utils.data import TensorDataset
 
 from canonic.codes.encoders import Poisson
 from canonic.learn import Delayed, Dropout, Encode, Integrator, Population, Recipe, as_network, unroll
-from canonic.learn.hybrid import balance
+from canonic.learn.peaks import balance
 from canonic.learn.zoo import entry
 from canonic.learn.zoo.stdb import PASSING, STEPS, of
 from canonic.learn.zoo.training import train
