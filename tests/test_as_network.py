@@ -503,7 +503,7 @@ def with_beta(found, own, beta):
 
 CHANGED = {
     "a rule": (lambda found, _: rule_in(found).update(kind="Magic"), "there is no rule 'Magic'"),
-    "a range": (lambda found, _: rule_in(found).update(base=-1.0), "base of ALIF must be above 0, got -1"),
+    "a range": (lambda found, _: rule_in(found).update(base=-1.0), "base of ALIF must be above 0 and finite, got -1"),
     "a field": (lambda found, _: rule_in(found).update(charge=1), "'charge'"),
     "a word": (lambda found, _: rule_in(found).update(sends="letters"), "ALIF sends spikes or its membrane"),
     "no rule": (lambda found, _: rule_in(found).clear(), "'kind'"),

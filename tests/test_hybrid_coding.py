@@ -234,7 +234,7 @@ def test_a_training_goes_on_in_the_middle_of_a_stage(digits, tmp_path, monkeypat
 def test_what_cannot_be_is_told():
     with pytest.raises(CanonicError, match="most of Bursting must be .* got 0: spikes of one step; 5 is usual"):
         Bursting(most=0)
-    with pytest.raises(CanonicError, match="theta of Bursting must be above 0, got -1"):
+    with pytest.raises(CanonicError, match="theta of Bursting must be above 0 and finite, got -1"):
         Bursting(theta=-1.0)
     with pytest.raises(CanonicError, match="rise of DoubleExponential must be below fall, got 2 and 2: potentials"):
         DoubleExponential(rise=2.0)

@@ -328,7 +328,7 @@ def test_fields_may_differ_by_neuron(rule):
     [
         (lambda: Leaky(leak=0.0), r"leak of Leaky must be in \(0, 1\], got 0.0"),
         (lambda: Delayed(beta=-1.0), "beta of Delayed must be at least 0, got -1.0: take 0.01, or None for a triangle"),
-        (lambda: SingleSpike(theta=-1.0), "theta of SingleSpike must be above 0, got -1.0"),
+        (lambda: SingleSpike(theta=-1.0), "theta of SingleSpike must be above 0 and finite, got -1.0"),
         (lambda: ALIF(tau=torch.tensor([3.0, -1.0])), "tau of ALIF must be above 0"),
         (lambda: ALIF(sends="both"), "ALIF sends spikes or its membrane, got 'both'"),
         (lambda: Stochastic(reset="hard"), "reset of Stochastic must be none or soft, got 'hard'"),
