@@ -14,7 +14,7 @@ from canonic.conversion.settings import resolve
 from canonic.measure.counts import Operations
 from canonic.measure.fanout import fan_out
 from canonic.measure.operations import Account
-from canonic.measure.tally import count_inputs, firing_counter, seen_of, value_counter
+from canonic.measure.tally import count_inputs, counted, firing_counter, seen_of, value_counter
 from canonic.network.apply import apply
 from canonic.network.graph import Population
 from canonic.network.layerwise import at_once
@@ -227,3 +227,15 @@ def test_attention_multiplies_at_every_digit():
     heads, length, width = 2, 5, 4
     products = 2 * heads * length * length * width
     assert Account(snn.graph, 4, spiking=True).functions[unit.name] == 4 * (products + heads * length * width)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(300, 3, 4), (5, 7, 2, 3, 4), (2, 0, 4), (1, 1, 1)])
+@pytest.mark.parametrize("least", [0, -3])
+def test_spikes_are_counted_one_by_one(dtype, shape, least):
+    spikes = torch.randint(least, 4, shape, generator=torch.Generator().manual_seed(1)).to(dtype)
+    found, whole = counted(spikes), spikes.long().flatten(2)
+    assert found.positive.tolist() == [sum(n > 0 for n in step.flatten().tolist()) for step in whole]
+    assert found.negative.tolist() == [sum(n < 0 for n in step.flatten().tolist()) for step in whole]
+    assert found.silent == int((whole == 0).all(0).sum())
+    assert torch.equal(found.units, spikes.long().abs().sum((0, 1)))

@@ -92,7 +92,7 @@ def require_labelled(data: Data, name: str) -> None:
             f"{name} must be a data set, samples (x, y) by their numbers, got {one(type(data).__name__)}: give "
             "TensorDataset(x, y), or the dataset of a DataLoader, whose batches the recipe says"
         )
-    if not len(data):  # type: ignore[arg-type]
+    if not len(data):
         raise DataError(f"{name} is empty: give samples with labels")
     parts = data[0]
     if len(parts) == 1:

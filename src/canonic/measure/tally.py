@@ -160,9 +160,17 @@ def _added(numbers: Tensor) -> Tensor:
 
 def counted(spikes: Shaped[Tensor, "time batch ..."]) -> Fired:
     """Return the spikes of each digit and sign, the neurons without any, and the units of each neuron."""
-    fired, positive = spikes != 0, (spikes > 0).flatten(1).sum(1)
-    negative = fired.flatten(1).sum(1) - positive
-    return Fired(positive, negative, int((~fired.any(0)).sum()), spikes.abs().sum((0, 1), dtype=torch.int64))
+    short = spikes.is_floating_point() and spikes.element_size() < 4  # of which sums would be rounded
+    each = spikes.abs().sum(0, dtype=torch.float32 if short else None)
+    fired, below = _count(spikes), spikes.numel() and spikes.amin() < 0
+    negative = _count(spikes.clamp(max=0)) if below else torch.zeros_like(fired)
+    silent = each.numel() - int(torch.count_nonzero(each))
+    return Fired(fired - negative, negative, silent, each.sum(0, dtype=torch.float64).long())
+
+
+def _count(spikes: Shaped[Tensor, "time batch ..."]) -> Int[Tensor, " time"]:
+    """Return how many are not zero at each step: a count of each is vectorised, one along an axis is not."""
+    return torch.stack([torch.count_nonzero(step) for step in spikes])
 
 
 def compare_answers(
