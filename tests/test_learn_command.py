@@ -79,7 +79,13 @@ def test_a_training_goes_on_and_gives_what_it_would_have_given(command, tmp_path
     told = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", code=130).stderr
     assert "canonic: interrupted: 1 whole epoch kept in two.training/population" in told
     assert told.endswith("the same call goes on from there, with --resume\n")
-    assert (tmp_path / "two.training" / "population" / "training.safetensors").exists()
+    kept = tmp_path / "two.training" / "population" / "training.safetensors"
+    before = kept.read_bytes()
+    lost = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", code=1).stderr
+    assert "two.training/population holds a training that was interrupted: go on with it, --resume, or remove" in lost
+    other = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", "--resume", "--seed", "5", code=1).stderr
+    assert "the folder holds a training with another recipe (seed 0, here 5)" in other
+    assert kept.read_bytes() == before
     monkeypatch.setattr(Gradient, "step", step)
     shown = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", "--resume").stdout
     assert "saved in two.safetensors" in shown

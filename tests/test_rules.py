@@ -187,6 +187,9 @@ def test_conservation():
     for rule in (LIF(leak=1.0), IF(theta=0.6, at=0.5)):
         spikes, states = scanned(rule, x)
         torch.testing.assert_close(spikes.sum(0), x.sum(0) - states[-1].u)
+    leaks = 0.8 ** torch.arange(len(x) - 1, -1, -1, dtype=torch.float64)[:, None, None]  # weighs step t by leak^(T - t)
+    spikes, states = scanned(LIF(leak=0.8, theta=0.6), x)
+    torch.testing.assert_close(0.6 * (leaks * spikes).sum(0), (leaks * x).sum(0) - states[-1].u)
 
 
 @pytest.mark.parametrize(("at", "error"), [(1.0, 1.0), (0.5, 0.5)])

@@ -12,7 +12,9 @@ from canonic.cli.provenance import made
 from canonic.cli.terminal import columns, tell
 from canonic.cluster import workers
 from canonic.datasets import Preprocessing
+from canonic.errors import TrainingError
 from canonic.learn.batches import held_out
+from canonic.learn.checkpoint import FILE
 from canonic.learn.history import History
 from canonic.learn.sound import Silence
 from canonic.learn.zoo import entry
@@ -45,8 +47,8 @@ def trained(asked: Asked, out: Path, *, seed: int, epochs: int | None, resume: b
     require_kind(known, samples.train)
     recipe = known.recipe_for(len(samples.train), seed)
     recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
-    if first and not resume:
-        begin_again(known, folder)
+    if not resume:
+        require_none(folder)
     count = len(samples.train)
     validate = chooses(recipe, samples.validate or asked.hold_out)
     held = len(held_out(samples.train, validate, seed)[1]) if isinstance(validate, float) else 0  # type: ignore[arg-type]
@@ -63,6 +65,15 @@ def trained(asked: Asked, out: Path, *, seed: int, epochs: int | None, resume: b
         replace(snn, record={**snn.record, **told, "row": row}).save(out)
         begin_again(known, folder)
     return row
+
+
+def require_none(folder: Path) -> None:
+    """Raise a TrainingError if a folder holds a training that would be lost."""
+    if found := next(folder.rglob(FILE), None):
+        raise TrainingError(
+            f"{found.parent} holds a training that was interrupted: go on with it, --resume, or remove {folder} to "
+            "begin again"
+        )
 
 
 @contextmanager
