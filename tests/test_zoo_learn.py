@@ -46,6 +46,7 @@ def answers(snn, x):
     return snn.outcome(x).readout[-1] if isinstance(snn, ZooTrial) else snn(x)
 
 
+@pytest.mark.filterwarnings("ignore::canonic.learn.sound.Silence")  # few epochs make no one sure
 @pytest.mark.parametrize("name", names())
 def test_an_entry_learns_is_saved_and_gives_its_row(name, digits, tmp_path):
     known, data = entry(name), digits[entry(name).kind, entry(name).standardised]

@@ -125,6 +125,8 @@ class _Course:
                 raise self.told(error, last) from error
             raise
         self.system.net.load_state_dict(dict(last.best))
+        if self.group.first:
+            warn_of_silence(last.history)
         return last.history
 
     def begun(self) -> Checkpoint:
@@ -194,8 +196,6 @@ class _Course:
         for part in self.group.gathered(sums):
             whole.update(part)
         scores = (None, None) if self.validate is None else judged(self.system, self.validate, self.group)
-        if self.group.first:
-            warn_of_silence(_means(whole), number, last.history)
         epoch = Epoch(_means(whole), time.process_time() - begin, *scores)
         history = replace(last.history, epochs=(*last.history.epochs, epoch))
         return self.written(kept(self.system, history, last))

@@ -56,12 +56,12 @@ def require_runs(system: System, x: Shaped[Tensor, "batch ..."]) -> None:
         )
 
 
-def warn_of_silence(measures: Mapping[str, float], number: int, before: History) -> None:
-    """Warn once in a training of an epoch, counted from 0, in which no sample had any output."""
-    if measures.get("silent") == 1 and not any(epoch.measures.get("silent") == 1 for epoch in before.epochs):
+def warn_of_silence(history: History) -> None:
+    """Warn of a training in whose last epoch no sample had any output."""
+    if history.epochs and history.epochs[-1].measures.get("silent") == 1:
         warnings.warn(
-            f"no output came of any sample in epoch {number + 1} (100 % of them were silent), so that no event "
-            "answers: if it stays so, lower the thresholds, or scale inputs or first weights up",
+            f"no output came of any sample in epoch {len(history.epochs)}, the last (100 % of them were silent), so "
+            "that no event answers: lower the thresholds, or scale inputs or first weights up",
             Silence,
             stacklevel=2,
         )
