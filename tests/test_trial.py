@@ -118,6 +118,7 @@ def test_the_commands_open_its_file(found, digits, tmp_path):
     args = ["--data", "digits", "--limit", "50", "--evaluation", str(tmp_path / "e.json"), "--out", str(page)]
     run(tmp_path, "report", str(file), *args)
     assert "A trained system, direct &gt; spikes &gt; mean" in page.read_text()
+    assert "step of the answer, on average over the samples" in page.read_text()
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,13 @@ from torch.utils.data import TensorDataset
 
 from canonic.datasets import Preprocessing, labels_of, open_data, sample, with_classes
 from canonic.datasets.events import Recordings
+from canonic.datasets.labels import NO_LABEL
 from canonic.datasets.parts import train_and_test
 from canonic.errors import DataError
 from canonic.learn.batches import in_memory, require_labelled
+from canonic.learn.losses import labelled
 from canonic.learn.zoo.entry import Entry
+from canonic.learn.zoo.training import count_classes
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ def samples_of(
     parts = dict(zip((train, test, validate), opened, strict=False))
     _require_alike(parts)
     _require_finite(parts)
+    _require_classes(parts)
     as_is = entry.kind != "pictures" or prepare.mean or prepare.std
     if not as_is and not entry.standardised:
         _require_unit(entry.name, parts)
@@ -101,6 +105,14 @@ def _require_finite(parts: Mapping[str, TensorDataset]) -> None:
     for name, part in parts.items():
         if not part.tensors[0].isfinite().all():
             raise DataError(f"{name} holds NaN or infinity: clean the data first (torch.isfinite finds them)")
+
+
+def _require_classes(parts: Mapping[str, TensorDataset]) -> None:
+    """Raise a DataError if labels are no classes, or a part has one more than the first, before anything is trained."""
+    first, *others = parts.values()
+    classes = count_classes(first.tensors[1])
+    for other in others:
+        labelled(other.tensors[1], classes, without=NO_LABEL)
 
 
 def _require_unit(name: str, parts: Mapping[str, TensorDataset]) -> None:
