@@ -1,7 +1,8 @@
 """What an evaluation costs, and what it finds: ``make bench-evaluation`` writes benchmarks/results/evaluation.json.
 
-cost      as a ratio to plain inference of the spiking network: resnet20, T = 8, k = 1, a batch of 64 test pictures, in
-          turns in one process. The source network's own pass is part of an evaluation, and shown by itself.
+cost      of resnet20, T = 8, k = 1, a batch of 64 test pictures, in turns in one process: an evaluation and the pass of
+          the source, which is part of it, as ratios to plain inference, and the evaluation over these two together,
+          which is what the target bounds.
 figures   accuracy, operations and energy of the same network in fp32 and int8, on all test pictures; the same network
           in other codes on 1,000 of them.
 """
@@ -22,7 +23,8 @@ from canonic.datasets import sample
 from canonic.measure.evaluation import measure_batch, meter_of
 
 RESULTS = Path(__file__).parent / "results" / "evaluation.json"
-TARGET = 1.15
+TARGET = 1.10
+"""Of an evaluation over inference and the source's pass together."""
 BASELINES = 1000
 """Pictures on which other codes are measured."""
 
@@ -79,7 +81,8 @@ def cost(snn: SpikingNetwork) -> list[dict[str, Any]]:
             rounds=15,
         )
         ratios = {name: round(seconds[name] / seconds["inference"], 3) for name in ("evaluation", "source")}
-        rows.append({"threads": threads, **ratios, "target": TARGET})
+        together = round(seconds["evaluation"] / (seconds["inference"] + seconds["source"]), 3)
+        rows.append({"threads": threads, **ratios, "evaluation over both": together, "target": TARGET})
         print(rows[-1])
     return rows
 

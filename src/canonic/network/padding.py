@@ -1,4 +1,4 @@
-"""Padding as a node of its own: none where it adds nothing, and that of the convolution behind it."""
+"""Nodes that are taken out before a network is fused: those that change nothing, and padding before a convolution."""
 
 from dataclasses import replace
 
@@ -8,11 +8,11 @@ from canonic.network.graph import Graph, Node
 
 
 def without_idle(graph: Graph) -> Graph:
-    """Return the graph without the paddings that add nothing; an output stays."""
+    """Return the graph without paddings of nothing and scales of one; an output stays."""
     kept, known = [], dict[str, str]()
     for node in graph.nodes:
         given = replace(node, inputs=tuple(known.get(name, name) for name in node.inputs))
-        if node.name not in graph.outputs and _amounts(node) == (0, 0, 0, 0):
+        if node.name not in graph.outputs and (_amounts(node) == (0, 0, 0, 0) or _keeps(graph, node)):
             known[node.name] = given.inputs[0]
         else:
             kept.append(given)
@@ -25,6 +25,13 @@ def with_margins(graph: Graph, convolution: Node) -> Node:
     if (amounts := _amounts(source)) is None:
         return convolution
     return replace(convolution, inputs=source.inputs).with_tensors(margins=torch.tensor(amounts))
+
+
+def _keeps(graph: Graph, node: Node) -> bool:
+    """Whether a node is a scale of one, as in a network of whole numbers where the grid takes a scale up."""
+    plain = node.is_scale and "bias" not in node.tensors and not (node.rounds or node.alone)
+    same = plain and graph[node.inputs[0]].shape == node.shape
+    return same and bool((node.tensors["weight"] == 1).all())
 
 
 def _amounts(node: Node) -> tuple[int, ...] | None:
