@@ -34,7 +34,8 @@ INLINE void currents_from(const Shape *s, const Part *part, const int16_t *from,
         }
     UNROLLED for (int t = 0; t < DIGITS; t++)
         UNROLLED for (int m = 0; m < VECTORS; m++) {
-            const __m256i half = _mm512_extracti64x4_epi64((__m512i)sums[t], m);
+            const __m512i both = (__m512i)sums[t];
+            const __m256i half = m ? _mm512_extracti64x4_epi64(both, 1) : _mm512_castsi512_si256(both);
             const Ints sum = (Ints)_mm512_cvtepi16_epi32(half);
             const Currents current = AS_CURRENT(sum, units[m], biases[m], t);
             memcpy(currents + m * VECTOR_STEP + t * DIGIT_STEP, &current, sizeof current);
