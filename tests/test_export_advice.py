@@ -1,18 +1,21 @@
 """What a format cannot hold is refused by the names of its nodes, and what the message advises works."""
 
+import onnxruntime
 import pytest
 import torch
 from torch import nn
 
+import canonic
 from canonic.codes.encoders import Poisson
 from canonic.errors import ExportError
 from canonic.export.integers import save_integers
-from canonic.export.module import Unrolled
+from canonic.export.module import Stepping
 from canonic.export.nir import save_nir
 from canonic.export.onnx import save_onnx, save_onnx_step
 from canonic.export.trains import save_events
 from canonic.learn import LIF, MPE, PSN, Encode, Population, Stochastic, as_network
 from canonic.network import SpikingNetwork
+from tests.lambdas import Lambda
 from tests.test_nir import converted
 
 
@@ -44,20 +47,36 @@ def test_chance_is_refused_by_name_and_its_spikes_can_be_written(kind, tmp_path)
     assert len(save_events(snn, tmp_path / "a.npz", torch.rand(3, 4)).time)
 
 
-def test_neurons_without_steps_are_refused_by_name(tmp_path):
-    snn = trained(net(PSN(torch.eye(4))))
-    with pytest.raises(ExportError, match=r"read all steps at once, PSN \(1\): take --to events"):
-        save_onnx(snn, tmp_path / "a")
-    with pytest.raises(ExportError, match="1: its rule PSN has no steps: take --to events"):
+def answers(path, x):
+    """Return what onnxruntime says."""
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return torch.from_numpy(session.run(None, {session.get_inputs()[0].name: x.numpy()})[0])
+
+
+def test_neurons_that_read_all_steps_have_no_single_one(tmp_path):
+    snn, x = trained(net(PSN(torch.rand(4, 4)))), torch.rand(3, 4)
+    with pytest.raises(ExportError, match="1: its rule PSN has no steps: take all steps as one graph, --to onnx"):
         save_onnx_step(snn, tmp_path / "a")
-    x = torch.rand(3, 4)
-    assert torch.allclose(Unrolled(snn)(x), snn(x), atol=1e-6)
+    save_onnx(snn, tmp_path / "a.onnx")
+    assert torch.allclose(answers(tmp_path / "a.onnx", x), snn(x), atol=1e-6)
+
+
+def test_a_network_whose_nodes_want_samples_one_by_one_is_a_graph_of_one(tmp_path):
+    """A token that is put in front of each sample."""
+    torch.manual_seed(0)
+    model = Lambda(lambda m, x: m.b(torch.relu(m.a(torch.cat((m.t.weight.expand(len(x), 1, 4), x), 1))).flatten(1)),
+                   t=nn.Embedding(1, 4), a=nn.Linear(4, 9), b=nn.Linear(36, 2))  # fmt: skip
+    snn = canonic.convert(model.eval(), [torch.rand(16, 3, 4)], code="css:2", progress=False)
+    assert [node.name for node in snn.graph.nodes if node.alone] == ["cat"]
+    save_onnx(snn, tmp_path / "a.onnx")
+    x = torch.rand(1, 3, 4)
+    assert torch.allclose(answers(tmp_path / "a.onnx", x), snn(x), atol=1e-6)
 
 
 def test_estimates_without_a_seed_are_a_graph(tmp_path):
     snn = trained(net(MPE()), seed=None)
     save_onnx(snn, tmp_path / "a.onnx")
-    save_onnx_step(snn, tmp_path / "b.onnx")
+    assert len(Stepping(snn).rest(3)) > 0
 
 
 def functions():

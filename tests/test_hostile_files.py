@@ -251,6 +251,14 @@ NETWORKS = {
     "a cycle": (lambda found: found["nodes"].reverse(), "which no node before it makes"),
     "itself": (lambda found: node(found, "synapse").update(inputs=["nobody"]), "reads nobody, which no node before"),
     "a huge shape": (lambda found: node(found, "synapse").update(shape=[2**40]), r"has the shape \[1099511627776\]"),
+    "a wide margin": (
+        lambda found: node(found, "synapse")["arguments"].update(padding=[10**6, 10**6]),
+        r"gives the shape \[.*\], where \[.*\] was written|does not fit what it reads",
+    ),
+    "an argument of another type": (
+        lambda found: node(found, "synapse")["arguments"].update(input="one"),
+        "does not fit what it reads: aten",
+    ),
     "no shape": (lambda found: node(found, "synapse").update(shape=["../.."]), "has the shape|TypeCheck"),
     "a slot": (
         lambda found: node(found, "synapse")["arguments"].update(input={"$": 7}),

@@ -1,4 +1,4 @@
-"""What no graph of others holds, and which other format holds what one cannot: what messages advise."""
+"""What a graph of others cannot hold, and which other format holds what one cannot: what messages advise."""
 
 from collections.abc import Sequence
 
@@ -32,8 +32,7 @@ def _rests(node: Population) -> bool:
 
 def elsewhere(plan: Plan) -> str:
     """Return what holds a network that a format does not: ONNX, or, where it cannot either, the spikes of a run."""
-    alone = drawing(plan) or stepless(plan)
-    return "--to events, the spikes of a run" if alone else "--to onnx, which holds all operators"
+    return "--to events, the spikes of a run" if drawing(plan) else "--to onnx, which holds all operators"
 
 
 def listed(nodes: Sequence[Population], plan: Plan) -> str:

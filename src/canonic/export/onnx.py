@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from canonic.errors import ExportError, first_line
-from canonic.export.elsewhere import drawing, elsewhere, listed, stepless
+from canonic.export.elsewhere import drawing, elsewhere, listed
 from canonic.export.module import Stepping, Unrolled
 from canonic.frontend.quiet import quiet
 from canonic.network import SpikingNetwork
@@ -22,14 +22,16 @@ BATCH = torch.export.Dim("batch")
 
 
 def save_onnx(snn: SpikingNetwork, path: str | PathLike[str]) -> None:
-    """Write all steps of a network as one graph: from its inputs, by name, to its outputs, any number of samples.
+    """Write all steps of a network as one graph: from its inputs, by name, to its outputs.
+
+    It takes any number of samples; one, where a node works on each by itself, as around attention.
 
     Raises:
         ExportError: if ONNX cannot hold it; what decides by chance is named.
         StorageError: if the file cannot be written.
     """
     _require_sure(snn)
-    given, free = _samples(snn), ({0: BATCH},) * len(snn.graph.inputs)
+    given, free = _samples(snn), (_free(snn),) * len(snn.graph.inputs)
     model = _model(Unrolled(snn), given, free, list(snn.graph.inputs), list(output_names(snn.graph)))
     write_whole(Path(path), model.SerializeToString())
 
@@ -46,34 +48,44 @@ def save_onnx_step(snn: SpikingNetwork, path: str | PathLike[str]) -> None:
     """
     module = Stepping(snn)
     parts = range(len(module.parts))
-    given = [torch.tensor(1), *_frames(snn), *module.rest(2)]
+    given = [torch.tensor(1), *_frames(snn), *module.rest(_count(snn))]
     inputs = ["step", *snn.graph.inputs, *(f"state {part}" for part in parts)]
     outputs = [*output_names(snn.graph), *(f"next {part}" for part in parts)]
-    model = _model(module, given, ({}, *({0: BATCH},) * (len(given) - 1)), inputs, outputs)
+    model = _model(module, given, ({}, *(_free(snn),) * (len(given) - 1)), inputs, outputs)
     write_whole(Path(path), model.SerializeToString())
 
 
 def _require_sure(snn: SpikingNetwork) -> None:
-    """Raise an ExportError that names all populations that draw, or have no steps, and what holds them."""
-    instead = elsewhere(snn.plan)
-    if found := stepless(snn.plan):
-        told = listed(found, snn.plan)
-        raise ExportError(f"ONNX cannot hold neurons that read all steps at once, {told}: take {instead}")
+    """Raise an ExportError that names all populations that draw, and what holds them."""
     if found := drawing(snn.plan):
         sure = all(getattr(rule_of(node), "expectation", False) for node in found)
         without = "as_network(..., seed=None) takes their expectation, or " if sure else ""
-        raise ExportError(f"ONNX cannot hold chance, and {listed(found, snn.plan)} draw: {without}take {instead}")
+        told = f"ONNX cannot hold chance, and {listed(found, snn.plan)} draw"
+        raise ExportError(f"{told}: {without}take {elsewhere(snn.plan)}")
+
+
+def _count(snn: SpikingNetwork) -> int:
+    """Return how many samples a graph is made with: of one it is a graph of one."""
+    return 1 if any(node.alone for node in snn.graph.nodes) else 2
+
+
+def _free(snn: SpikingNetwork) -> dict[int, Any]:
+    """Return the axes that any size may have."""
+    return {} if _count(snn) == 1 else {0: BATCH}
 
 
 def _samples(snn: SpikingNetwork) -> list[Tensor]:
-    """Return two samples, all zero, for each input."""
+    """Return samples, all zero, for each input."""
     like = prototype(snn.graph)
     nodes = [snn.graph[name] for name in snn.graph.inputs]
-    return [torch.zeros((2, *taken_shape(node)), dtype=node.arguments.get("dtype") or like.dtype) for node in nodes]
+    return [
+        torch.zeros((_count(snn), *taken_shape(node)), dtype=node.arguments.get("dtype") or like.dtype)
+        for node in nodes
+    ]
 
 
 def _frames(snn: SpikingNetwork) -> list[Tensor]:
-    """Return two samples, or the first frames of two."""
+    """Return samples, or their first frames."""
     return [x[:, 0] if snn.plan.follows else x for x in _samples(snn)]
 
 
@@ -98,7 +110,12 @@ def _model(
         ) from None
     try:
         with quiet():
-            program = torch.export.export(module.eval(), tuple(given), dynamic_shapes=(tuple(free),))
+            program = torch.export.export(
+                module.eval(),
+                tuple(given),
+                dynamic_shapes=(tuple(free),),
+                prefer_deferred_runtime_asserts_over_guards=True,
+            )
             made = torch.onnx.export(program, input_names=inputs, output_names=outputs, verbose=False)
     except Exception as error:
         raise ExportError(f"ONNX cannot hold the network: {_reason(error)}; take other layers") from error

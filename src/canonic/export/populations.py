@@ -30,7 +30,7 @@ def require_steps(plan: Plan) -> None:
         told["the answer"] = "the first event answers"
     if told:
         listed = "; ".join(f"{name}: {why}" for name, why in told.items())
-        instead = elsewhere(plan) if drawing(plan) or stepless(plan) else "all steps as one graph, --to onnx"
+        instead = elsewhere(plan) if drawing(plan) else "all steps as one graph, --to onnx"
         raise ExportError(f"a graph of one step cannot hold {listed}: take {instead}")
 
 

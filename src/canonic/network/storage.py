@@ -18,6 +18,7 @@ from torch import Tensor
 from canonic.codes import CSS, Weighted, from_json
 from canonic.errors import CanonicError, StorageError
 from canonic.network.finite import not_finite
+from canonic.network.fitting import require_fit
 from canonic.network.graph import Graph, Neurons, Node, Origin, Population, Precision
 from canonic.network.plain import from_plain, to_plain
 from canonic.network.plan import Plan
@@ -125,6 +126,7 @@ def restored(path: str | PathLike[str], network: str, tensors: Mapping[str, Tens
         described = json.loads(network)
         plan, record = _plan(described, tensors), described["record"]
         require_sound(plan)
+        require_fit(plan.graph)
         if record.get("precision", "fp32") not in get_args(Precision):
             raise ValueError(f"the precision {record['precision']!r} is none")
         if wrong := not_finite(plan.graph):
