@@ -29,4 +29,4 @@ def test_a_network_that_was_trained_in_steps():
     found = export.of_nir(snn, x)
     assert found["unlike"] == 0
     assert found["spikes"] > 500
-    assert "trained in floats" in export.of_integers(snn, x)["refused"]
+    assert "css, not LIF (2, 6)" in export.of_integers(snn, x)["refused"]
