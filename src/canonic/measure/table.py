@@ -1,7 +1,6 @@
 """Rows of the one table that holds every trained system: the same plain data of each, and their means over seeds."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import prod
 from statistics import mean, stdev
 from typing import Any
 
@@ -9,14 +8,13 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
-from torch.utils.flop_counter import FlopCounterMode
 
 from canonic.learn.batches import in_order
 from canonic.learn.judged import accuracy
 from canonic.learn.outcome import Trial
 from canonic.learn.system import Gradient
 from canonic.learn.zoo.training import Trained
-from canonic.measure.energy import ADD, MULTIPLY
+from canonic.measure.dense import dense
 from canonic.measure.evaluation import evaluate
 from canonic.measure.result import Evaluation
 from canonic.network import SpikingNetwork
@@ -82,23 +80,6 @@ def operations(found: Evaluation) -> dict[str, float]:
         "MACs": made["MACs"],
         "energy": energy,
     }
-
-
-def dense(net: nn.Module, x: Shaped[Tensor, "1 ..."]) -> dict[str, float]:
-    """Return multiplications and microjoules of a sample in a network without time, no number being zero."""
-    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=UNKNOWN) as counter:
-        net.eval()(x.to(torch.get_default_dtype()))
-    products = counter.get_total_flops() / 2
-    return {"ann_MACs": products, "ann_energy": 1e-6 * products * (ADD["fp32"] + MULTIPLY["fp32"])}
-
-
-def _recurrent(x: Sequence[int], into: Sequence[int], back: Sequence[int], *_: object, **__: object) -> int:
-    """Return twice the products of a recurrent layer, from the shapes of its input and of its two matrices."""
-    return 2 * prod(x[:2]) * (prod(into) + prod(back))
-
-
-UNKNOWN = {torch.ops.aten.mkldnn_rnn_layer: _recurrent}
-"""What torch does not count: an LSTM, where a processor runs it as one operator."""
 
 
 def saved_bytes(system: Gradient, x: Shaped[Tensor, "batch ..."], y: Shaped[Tensor, "batch ..."]) -> int:
