@@ -1,5 +1,6 @@
 """Synaptic operations against a count by brute force: every element, every digit, every coefficient."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -14,7 +15,7 @@ from canonic.conversion.settings import resolve
 from canonic.measure.counts import Operations
 from canonic.measure.fanout import fan_out
 from canonic.measure.operations import Account
-from canonic.measure.tally import count_inputs, counted, firing_counter, seen_of, value_counter
+from canonic.measure.tally import count_inputs, counted, firing_counter, occurrences, seen_of, value_counter
 from canonic.network.apply import apply
 from canonic.network.graph import Population
 from canonic.network.layerwise import at_once
@@ -239,3 +240,20 @@ def test_spikes_are_counted_one_by_one(dtype, shape, least):
     assert found.negative.tolist() == [sum(n < 0 for n in step.flatten().tolist()) for step in whole]
     assert found.silent == int((whole == 0).all(0).sum())
     assert torch.equal(found.units, spikes.long().abs().sum((0, 1)))
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(3, 5), (64, 2, 7, 5), (7, 1025), (2, 4096), (1, 0), (5, 3, 33, 33)])
+@pytest.mark.parametrize("last", [True, False])
+def test_what_is_not_zero_is_counted_as_it_lies(dtype, shape, last):
+    values = torch.randint(-1, 2, shape, generator=torch.Generator().manual_seed(2)).to(dtype)
+    if last and values.dim() == 4:
+        values = values.contiguous(memory_format=torch.channels_last)
+    assert np.array_equal(occurrences(values).double().numpy(), np.count_nonzero(values.double().numpy(), axis=0))
+
+
+def test_neither_signed_zeros_nor_views_are_counted_wrongly():
+    values = torch.tensor([[0.0, -0.0, 1e-45, torch.nan], [torch.inf, -0.0, 0.0, -2.0]])
+    assert occurrences(values).tolist() == [1, 0, 1, 2]
+    assert occurrences(values[:, ::2]).tolist() == [1, 1]
+    assert occurrences(values.T).tolist() == [2, 2]

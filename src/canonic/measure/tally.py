@@ -13,6 +13,7 @@ from canonic.codes.readouts import first_event
 from canonic.datasets.digests import hashed
 from canonic.measure.counts import Answers, Errors, Firing, Operations, SourceAnswers, SourceErrors
 from canonic.measure.operations import Account
+from canonic.native.occurrences import occurrences as native_occurrences
 from canonic.network.graph import Node, Population
 from canonic.network.layerwise import Observer
 from canonic.network.reference import ValueObserver
@@ -135,27 +136,38 @@ def value_counter(activity: dict[str, Shaped[Tensor, "..."]], watched: Container
 
 def occurrences(values: Shaped[Tensor, "batch ..."]) -> Shaped[Tensor, "..."]:
     """Return how often each element is not zero in a batch."""
-    there = torch.empty_like(values)  # of their type: sums of floats are vectorised, those of bools are not
-    return _added(torch.ne(values, 0, out=there))
+    return _added(values, _not_zero)
 
 
 def units(digits: Shaped[Tensor, "batch ..."]) -> Shaped[Tensor, "..."]:
     """Return the sizes of the digits of each element, added up: a digit of several levels is as many unary events."""
-    return _added(digits.abs())
+    return _added(digits.abs(), _sums)
 
 
 def events(digits: Shaped[Tensor, "batch ..."], least: float) -> Shaped[Tensor, "..."]:
     """Return how often each element is a spike, of that size or a larger one; those of maxima may be rounded."""
     there = torch.empty_like(digits)
-    return _added(torch.ge(digits.abs(), least / 2, out=there))
+    return _added(torch.ge(digits.abs(), least / 2, out=there), _sums)
 
 
-def _added(numbers: Tensor) -> Tensor:
-    """Return the sum of each element over a batch; pictures are added up in the order in which they lie."""
+def _added(numbers: Tensor, add: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return what comes of each element over a batch; pictures are taken in the order in which they lie."""
     pictures = numbers.dim() == 4
     lying = numbers.movedim(1, -1) if pictures else numbers
-    counts = lying.reshape(len(lying), -1).sum(0).view(lying.shape[1:])
+    counts = add(lying.reshape(len(lying), -1)).view(lying.shape[1:])
     return counts.movedim(-1, 0) if pictures else counts
+
+
+def _sums(numbers: Shaped[Tensor, "batch elements"]) -> Shaped[Tensor, " elements"]:
+    return numbers.sum(0)
+
+
+def _not_zero(values: Shaped[Tensor, "batch elements"]) -> Shaped[Tensor, " elements"]:
+    counts = native_occurrences(values)
+    if counts is not None:
+        return counts
+    there = torch.empty_like(values)  # of their type: sums of floats are vectorised, those of bools are not
+    return torch.ne(values, 0, out=there).sum(0)
 
 
 def counted(spikes: Shaped[Tensor, "time batch ..."]) -> Fired:
