@@ -63,6 +63,8 @@ bench-evaluation: $(VENV)/.installed  ## what an evaluation costs, and the figur
 
 bench-export: $(VENV)/.installed $(PEERS)/.installed  ## files of NIR read by numpy and by others: docs/tasks/export.md
 	$(BIN)/python -m benchmarks.export --peers $(PEERS)/bin/python
+	$(BIN)/python -m benchmarks.export_onnx
+	$(BIN)/python -m benchmarks.export_operators
 
 bench-balancing: $(VENV)/.installed $(PEERS)/.installed  ## balanced thresholds beside SpikingJelly's: docs/codes.md; goes on where it was stopped
 	$(BIN)/python -m benchmarks.balancing --peers $(PEERS)/bin/python
