@@ -223,6 +223,7 @@ def test_losses_of_the_first_event():
     assert float(losses.haste(-v, spikes, y)) == 0.0
 
 
+@pytest.mark.filterwarnings("ignore:no output came")  # after two epochs
 @pytest.mark.parametrize("update", [25, 45])  # in the first stage, in the second
 def test_a_training_goes_on_in_the_middle_of_a_stage(digits, tmp_path, monkeypatch, update):
     known = entry("hybrid-coding")

@@ -27,7 +27,7 @@ def test_what_the_graph_of_a_surrogate_keeps_grows_with_the_steps():
 
 def test_the_operations_of_a_network_without_time_are_those_of_its_matrices():
     net = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 25, 3))
-    products = 4 * 25 * 2 * 9 + 100 * 3
+    products = 4 * 2 * 13 * 13 + 100 * 3  # 13 pairs of a pixel and a tap along 5 pixels, as padding is none
     found = dense(net, torch.zeros(1, 2, 5, 5))
     assert found["ann_MACs"] == products
     assert abs(found["ann_energy"] - products * 4.6e-6) < 1e-9

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from canonic.network.graph import Graph, Node
+from canonic.network.graph import Graph, Node, Population
 
 
 def without_idle(graph: Graph) -> Graph:
@@ -28,10 +28,21 @@ def with_margins(graph: Graph, convolution: Node) -> Node:
 
 
 def _keeps(graph: Graph, node: Node) -> bool:
-    """Whether a node is a scale of one, as in a network of whole numbers where the grid takes a scale up."""
+    """Whether a node is a scale of one, as in a network of whole numbers where the grid takes a scale up.
+
+    Of an input it may be what makes floats of bytes.
+    """
     plain = node.is_scale and "bias" not in node.tensors and not (node.rounds or node.alone)
-    same = plain and graph[node.inputs[0]].shape == node.shape
+    same = plain and graph[node.inputs[0]].shape == node.shape and not _given(graph, node.inputs[0])
     return same and bool((node.tensors["weight"] == 1).all())
+
+
+def _given(graph: Graph, name: str) -> bool:
+    """Whether a stream is an input, or only moved since."""
+    node = graph[name]
+    if isinstance(node, Population) or "weight" in node.tensors:
+        return False
+    return all(_given(graph, source) for source in node.inputs)
 
 
 def _amounts(node: Node) -> tuple[int, ...] | None:
