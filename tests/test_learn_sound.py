@@ -1,7 +1,5 @@
 """What a training is given by mistake: each is refused with what it is, its value, and what to do."""
 
-import subprocess
-import sys
 import warnings
 from dataclasses import replace
 
@@ -29,6 +27,7 @@ from canonic.learn import (
 )
 from canonic.learn.zoo import entry
 from canonic.learn.zoo.training import count_classes, train
+from tests.unchecked import said
 
 X, Y = torch.randn(24, 5, generator=torch.Generator().manual_seed(0)), torch.arange(24) % 3
 RECIPE = Recipe(epochs=2, batch=8)
@@ -118,25 +117,16 @@ KINDS = {
     "EventLinear(4, 2, LIF())": "a layer of spike times has no steps, and its neuron cannot be a LIF: take Quotient.ramp()",
     "fire(EventLinear(4, 2, Quotient.ramp()), X)": "a network of spike times is an nn.Sequential, got an EventLinear: put",
 }
-PROGRAM = """
+IMPORTS = """
 from torch.utils.data import DataLoader
 from canonic.learn import IF, fire
 from tests.test_learn_sound import *
-for expression in {expressions!r}:
-    try:
-        print(eval(expression))
-    except CanonicError as error:
-        print(error)
 """
 
 
 def test_what_is_of_another_kind_is_refused_by_its_name():
-    """In a process of its own: here the types are checked first, which users do not do."""
-    program = PROGRAM.format(expressions=list(KINDS))
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    for said, wanted in zip(done.stdout.splitlines(), KINDS.values(), strict=True):
-        assert said.startswith(wanted)
+    for message, wanted in zip(said(KINDS, IMPORTS), KINDS.values(), strict=True):
+        assert message.startswith(wanted)
 
 
 def test_an_error_in_the_forward_of_ones_own_is_told_with_its_cause():

@@ -1,8 +1,5 @@
 """What people read when something is wrong: the cause, the place and the remedy."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,6 +10,7 @@ from canonic import CSS, ConversionError, DataError, Override, Settings, explain
 from canonic.conversion import convert
 from canonic.frontend import quiet
 from canonic.network.inputs import checked
+from tests.unchecked import said
 
 X = torch.randn(8, 4)
 
@@ -364,7 +362,7 @@ SETTINGS = [
     ("evaluate(len, [])", "snn must be a SpikingNetwork, got builtin_function_or_method"),
 ]
 
-PROGRAM = """
+IMPORTS = """
 import numpy as np
 from canonic.frontend import quiet
 from canonic.network.inputs import checked
@@ -372,19 +370,11 @@ import torch
 from canonic import CSS, Override, Settings, evaluate
 from canonic.learn import LIF, as_network, spiking
 from canonic.sweep import grid
-for expression in {expressions!r}:
-    try:
-        print(eval(expression))
-    except ValueError as error:
-        print(error)
 """
 
 
 def test_settings_out_of_range():
-    """In a process of its own: here the types are checked first, which users do not do."""
-    program = PROGRAM.format(expressions=[expression for expression, _ in SETTINGS])
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    messages = done.stdout.splitlines()
+    messages = said((expression for expression, _ in SETTINGS), IMPORTS)
     assert len(messages) == len(SETTINGS)
     for message, (_, expected) in zip(messages, SETTINGS, strict=True):
         assert message.startswith(expected)
