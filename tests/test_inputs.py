@@ -87,6 +87,7 @@ def test_words_that_are_not_whole(text):
         lambda x: x.to(torch.float32),
         lambda x: x / 255,
         lambda x: x.flip(1).float() * 0.01,
+        lambda x: x.flip(1).float(),
         lambda x: x.reshape(-1, 2, 2).float().flatten(1) - 127,
     ],
 )

@@ -27,7 +27,7 @@ def convert_type(call: Call) -> Node | None:
         raise Refusal(
             f"it turns its stream into {wanted}", "keep the data path in float32 or float64, without autocast or half()"
         )
-    if not call.streams[0].arguments.get("dtype"):
+    if not call.whole:
         return None
     arguments = {**scale_arguments(), "self": call.arguments["self"]}
     ones = torch.ones([1] * len(call.shape))

@@ -28,7 +28,7 @@ class Functions(Matrices):
 
     def lower_function(self, node: Node) -> None:
         """Give a function unit plain numbers, and round what it makes of them."""
-        given = replace(node, inputs=tuple(self.in_plain_units(name, node.name) for name in node.inputs))
+        given = replace(node, inputs=tuple(self.in_plain_units(name, f"plain.{node.name}") for name in node.inputs))
         self.add(given)
         finest = FINEST * self.coarser(node, torch.tensor(FINEST))
         grid = torch.exp2((finest * _weight_behind(self.graph, node.name)).log2().floor())
@@ -39,12 +39,12 @@ class Functions(Matrices):
         self.put(held, whole.tensors["weight"], LARGEST_DIGIT)
         self.names[node.name] = held.name
 
-    def in_plain_units(self, name: str, reader: str) -> str:
-        """Return the name of a node that holds a stream in plain units; they are no whole numbers."""
+    def in_plain_units(self, name: str, called: str) -> str:
+        """Return the name of a node that holds a stream in plain units, which are no whole numbers: "name.called"."""
         if bool((self.grids[name] == 1).all()):
             return name
-        plain = f"{name}.plain.{reader}"
-        if all(node.name != plain for node in self.nodes):  # a unit may read one stream twice
+        plain = f"{name}.{called}"
+        if all(node.name != plain for node in self.nodes):  # a stream may be read or returned twice
             scale = rounding_scale(plain, self.named(name), 1 / self.grids[name])
             self.add(replace(scale, rounds=False))
         return plain

@@ -59,7 +59,7 @@ def _lowered(graph: Graph, bits: int, headroom: int) -> Graph:
     lowering = _Lowering(graph.map_tensors(Tensor.cpu), bits, headroom, fed_numbers(graph))
     for node in lowering.graph.nodes:
         lowering.lower(node)
-    outputs = tuple(lowering.readout(name) for name in graph.outputs)
+    outputs = tuple(lowering.in_plain_units(lowering.names[name], "readout") for name in graph.outputs)
     whole = replace(graph, nodes=tuple(lowering.nodes), outputs=outputs).map_tensors(lambda t: as_weights(t, like))
     shapes, spikes = lowering.shapes, lowering.spikes
     nodes = [
@@ -217,17 +217,6 @@ class _Lowering(Functions):
         whole = rounding_scale(f"{node.name}.whole", node, factor)
         self.put(whole, spread * factor, self.bounds[source] * float(factor.max()))
         self.names[node.name] = whole.name
-
-    def readout(self, name: str) -> str:
-        """Return the name of a node that holds an output in plain units."""
-        name = self.names[name]
-        if bool((self.grids[name] == 1).all()):
-            return name
-        plain = f"{name}.readout"
-        if all(node.name != plain for node in self.nodes):  # a stream may be returned twice
-            node = rounding_scale(plain, self.named(name), 1 / self.grids[name])
-            self.nodes.append(replace(node, rounds=False))
-        return plain
 
 
 def _joins(node: Node) -> bool:

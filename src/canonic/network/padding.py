@@ -4,15 +4,20 @@ from dataclasses import replace
 
 import torch
 
-from canonic.network.graph import Graph, Node, Population
+from canonic.network.graph import Graph, Node
+from canonic.network.inputs import analog
 
 
 def without_idle(graph: Graph) -> Graph:
-    """Return the graph without paddings of nothing and scales of one; an output stays."""
-    kept, known = [], dict[str, str]()
+    """Return the graph without paddings of nothing and scales of one; an output stays.
+
+    So does a scale of an input, which may be what makes floats of bytes.
+    """
+    kept, known, first = [], dict[str, str](), analog(graph, lambda node: "weight" not in node.tensors)
     for node in graph.nodes:
         given = replace(node, inputs=tuple(known.get(name, name) for name in node.inputs))
-        if node.name not in graph.outputs and (_amounts(node) == (0, 0, 0, 0) or _keeps(graph, node)):
+        scales = _keeps(graph, node) and node.inputs[0] not in first
+        if node.name not in graph.outputs and (_amounts(node) == (0, 0, 0, 0) or scales):
             known[node.name] = given.inputs[0]
         else:
             kept.append(given)
@@ -28,21 +33,10 @@ def with_margins(graph: Graph, convolution: Node) -> Node:
 
 
 def _keeps(graph: Graph, node: Node) -> bool:
-    """Whether a node is a scale of one, as in a network of whole numbers where the grid takes a scale up.
-
-    Of an input it may be what makes floats of bytes.
-    """
+    """Whether a node is a scale of one, as in a network of whole numbers where the grid takes a scale up."""
     plain = node.is_scale and "bias" not in node.tensors and not (node.rounds or node.alone)
-    same = plain and graph[node.inputs[0]].shape == node.shape and not _given(graph, node.inputs[0])
+    same = plain and graph[node.inputs[0]].shape == node.shape
     return same and bool((node.tensors["weight"] == 1).all())
-
-
-def _given(graph: Graph, name: str) -> bool:
-    """Whether a stream is an input, or only moved since."""
-    node = graph[name]
-    if isinstance(node, Population) or "weight" in node.tensors:
-        return False
-    return all(_given(graph, source) for source in node.inputs)
 
 
 def _amounts(node: Node) -> tuple[int, ...] | None:
