@@ -163,7 +163,7 @@ def test_what_whole_numbers_cannot_hold_is_refused_with_the_remedy(code, message
 
 def test_levels_whose_sums_could_overflow_are_refused_and_fewer_are_not():
     torch.manual_seed(0)
-    model, x = nn.Sequential(nn.Linear(5, 3000), nn.ReLU(), nn.Linear(3000, 2)), torch.rand(8, 5)
+    model, x = nn.Sequential(nn.Linear(5, 12_000), nn.ReLU(), nn.Linear(12_000, 2)), torch.rand(8, 5)
 
     def whole(code):
         return convert(model, [x], code=code, settings=Settings(threshold="max"), progress=False).to_precision("int8")
@@ -171,3 +171,38 @@ def test_levels_whose_sums_could_overflow_are_refused_and_fewer_are_not():
     with pytest.raises(ConversionError, match="the sums of 2 .* could reach .*: take fewer levels, split the layer"):
         whole(CSS(2, 0, 16.0, levels=127))
     whole(CSS(2, 0, 16.0, levels=16))
+
+
+class Widening(nn.Module):
+    """A block whose shortcut leaves half of its channels out, as in the ResNets of CIFAR-10."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(2, 32, 3, padding=1), nn.Conv2d(32, 64, 3, padding=1)
+        self.shortcut, self.last = nn.Conv2d(32, 64, 1, bias=False), nn.Linear(64, 3)
+        with torch.no_grad():
+            self.shortcut.weight.copy_(torch.eye(64, 32)[:, :, None, None])
+
+    def forward(self, x):
+        x = self.first(x).relu()
+        return self.last((self.second(x) + self.shortcut(x)).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize("levels", [1, 64, 127])
+def test_outputs_without_room_do_not_make_the_weights_of_others_coarse(levels):
+    torch.manual_seed(0)
+    code = CSS(8, 1) if levels == 1 else CSS(2, 0, 16.0, levels=levels)
+    plan = convert(Widening().eval(), [X], code=code, progress=False).to_precision("int8").clocked_plan
+    node = next(node for node in plan.graph.nodes if node.name == "second")
+    bits = (node.tensors["weight"] / node.tensors["unit"].reshape(-1, 1, 1, 1)).abs().amax((1, 2, 3))
+    assert float(bits[32:].min()) > 63  # nothing but the convolution reaches them
+    assert float(bits[:32].median()) > 63
+
+
+def test_weights_give_way_where_the_sums_of_many_levels_would_not_fit():
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(5, 3000), nn.ReLU(), nn.Linear(3000, 2)).eval(), torch.rand(200, 5)
+    code, told = CSS(2, 0, 16.0, levels=127), model(x).detach()
+    snn = convert(model, [x], code=code, settings=Settings(threshold="max"), progress=False)
+    rounded = (snn.to_precision("int8")(x) - told).square().mean() / told.square().mean()
+    assert float(rounded) < 2 / 32**2 / 4  # the step is 1/32 of uniform weights: twice the share of its mean square

@@ -33,11 +33,33 @@ def weight_unit(node: Node) -> Tensor:
     return torch.exp2((largest / limit).log2().ceil().clamp(min=0))
 
 
+def sums_of(node: Node, bound: float = 1.0) -> Tensor:
+    """Return what the sums of each output can reach, its bias included, if no input is beyond the bound.
+
+    It broadcasts against a sample.
+    """
+    reach = by_output(node, over_inputs(node, node.tensors["weight"].abs(), torch.sum)) * bound
+    return reach + padded(node.tensors["bias"].abs(), len(node.shape)) if "bias" in node.tensors else reach
+
+
 def largest_sum(node: Node, bound: float = 1.0) -> float:
     """Return what the sums of a node can reach, its bias included, if no input is beyond the bound."""
-    reach = over_inputs(node, node.tensors["weight"].abs(), torch.sum).max()
-    bias = node.tensors["bias"].abs().max() if "bias" in node.tensors else 0.0
-    return float(reach) * bound + float(bias)
+    return float(sums_of(node, bound).max())
+
+
+def by_output(node: Node, vector: Tensor) -> Tensor:
+    """Return what belongs to each output of a matrix, ``[outputs]``, so that it broadcasts against a sample."""
+    if node.is_scale:
+        return vector
+    axis = channel_axis(node)
+    return vector.reshape([-1 if i == axis else 1 for i in range(len(node.shape))])
+
+
+def largest_on(values: Tensor, shape: Sequence[int]) -> Tensor:
+    """Return the largest of the values that share a grid of this shape."""
+    values = padded(values, len(shape))
+    axes = [axis for axis, size in enumerate(shape) if size == 1]
+    return values.amax(axes, keepdim=True) if axes else values
 
 
 def without_idle(node: Node, power: Tensor) -> Node:
@@ -96,20 +118,11 @@ def finest_grid(node: Node, *, answers: bool = False) -> Tensor:
     Outputs with weights that are tiny or zero get one near that of the others: in units of a threshold such weights
     hardly matter. In an answer they do, unless they are tiny beside the bias.
     """
-    largest = over_inputs(node, node.tensors["weight"].abs(), torch.amax)
-    if not node.is_scale:
-        axis, rank = channel_axis(node), len(node.shape)
-        largest = largest.reshape([-1 if i == axis else 1 for i in range(rank)])
+    largest = by_output(node, over_inputs(node, node.tensors["weight"].abs(), torch.amax))
     usual = largest[largest > 0].median() / TINY if bool(largest.any()) else torch.ones(())
-    least = torch.where(largest > 0, _largest_bias(node, largest.shape) / BIAS, usual) if answers else usual
+    bias = node.tensors.get("bias", torch.zeros(())).abs()
+    least = torch.where(largest > 0, largest_on(bias, largest.shape) / BIAS, usual) if answers else usual
     return (LARGEST_WEIGHT / largest.maximum(least)).floor()
-
-
-def _largest_bias(node: Node, shape: Sequence[int]) -> Tensor:
-    """Return the largest biases among those that share a grid of this shape."""
-    bias = padded(node.tensors.get("bias", torch.zeros(())).abs(), len(shape))
-    axes = [axis for axis, size in enumerate(shape) if size == 1]
-    return bias.amax(axes, keepdim=True) if axes else bias
 
 
 def rounding_scale(name: str, source: Node, factor: Tensor) -> Node:

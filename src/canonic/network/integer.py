@@ -13,6 +13,7 @@ n G. Only the answer is divided by its grid at the end.
 """
 
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -25,10 +26,10 @@ from canonic.network.graph import Graph, Node, Population, Slot
 from canonic.network.grids import averaged, rounding_scale
 from canonic.network.inputs import as_weights, fed_numbers, prototype
 from canonic.network.kernels import pack
-from canonic.network.matrices import FINE, INPUTS, only_matrices_read
+from canonic.network.matrices import FINE, INPUTS, only_matrices_read, roomy
 from canonic.network.plan import Plan
 from canonic.network.traits import CLIP
-from canonic.network.weights import compress
+from canonic.network.weights import compress, padded
 from canonic.network.whole import in_whole_units, start_of
 
 
@@ -136,16 +137,19 @@ class _Lowering(Functions):
             grid = torch.maximum(grid, self.grids[name])
         if any(bool((grid % self.grids[name] != 0).any()) for name in node.inputs):
             grid = grid * self.fitting(node, grid)
-        while sum(self.reach(name, grid) for name in node.inputs) > LARGEST_CURRENT and bool((grid > 1).any()):
-            grid = (grid / 4).clamp(min=1)
+        grid = roomy(partial(self.reach, node), grid, 1.0)
+        bound = float(self.reach(node, grid).max())
         inputs = tuple(self.on_grid(name, grid, node.name) for name in node.inputs)
-        self.put(replace(node, inputs=inputs), grid, sum(self.bounds[name] for name in inputs))
+        self.put(replace(node, inputs=inputs), grid, bound)
 
-    def reach(self, name: str, grid: Tensor) -> float:
-        """Return what a stream could reach on another grid."""
-        if self.requantised(name):
-            return self.quantised(self.plain[name], grid)[2]
-        return self.bounds[name] * float((grid / self.grids[name]).max())
+    def reach(self, node: Node, grid: Tensor) -> Tensor:
+        """Return what each output of a sum could reach on another grid."""
+        reached = torch.zeros(())
+        for name in node.inputs:
+            own = self.requantised(name)
+            sums = self.quantised(self.plain[name], grid)[2] if own else self.bounds[name] * grid / self.grids[name]
+            reached = reached + padded(sums, len(node.shape))
+        return reached
 
     def on_grid(self, name: str, grid: Tensor, reader: str) -> str:
         """Return the name of a node that holds the stream of this one on another grid."""
@@ -153,7 +157,7 @@ class _Lowering(Functions):
             return name
         if self.requantised(name):
             place = next(i for i, node in enumerate(self.nodes) if node.name == name)
-            self.put(*self.quantised(self.plain[name], grid))
+            self.put_weights(self.plain[name], grid)
             self.nodes[place] = self.nodes.pop()
             return name
         return self.moved(name, grid, reader)

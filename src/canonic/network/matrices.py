@@ -1,6 +1,6 @@
 """Matrices and scales of an integer network: the grids of their weights."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
 from math import ceil, inf, log2
@@ -16,8 +16,10 @@ from canonic.network.grids import (
     LARGEST_WEIGHT,
     clipped,
     finest_grid,
+    largest_on,
     largest_sum,
     rounding_scale,
+    sums_of,
     weight_unit,
     without_idle,
 )
@@ -26,12 +28,12 @@ from canonic.network.weights import against_inputs, against_outputs, of_inputs, 
 INPUTS = ((11, 2), (11, 1), (10, 1), (9, 1), (8, 1), (7, 1))
 """Bits of the largest input of the calibration, beside its sign, and how much larger others may be before they are
 clipped: the first that sums and thresholds leave room for."""
-FRACTION_BITS = (4, 2, 0)
-"""Bits below the weights, likewise."""
+FRACTION = 2**4
+"""So many times finer than the weights of an output are its grids, where its sums leave room for them."""
 SHIFT_BITS = 8
 """Bits of a spike whose scale is left to those that read it, where a shift is added to it."""
 STARVED = 4
-"""So many times finer than there is room for may grids be: int8 weights then have six bits, and the sign."""
+"""So many times coarser may grids be for want of room: int8 weights then have five bits, and the sign."""
 TOO_SILENT = "the silent steps behind it leave too few bits for {}: take fewer of them"
 FINE = 256
 """A grid at least as fine rounds thresholds and biases by less than int8 rounds weights."""
@@ -65,8 +67,10 @@ class Matrices(Draft):
             raise TooLarge(node, LARGEST_WEIGHT * self.bounds[source])
         if float(finest.median()) > STARVED * room:
             raise impossible(node, TOO_SILENT.format("its weights"))
-        tries = (self.quantised(plain, (finest * 2**f).clamp(1, room)) for f in (FRACTION_BITS if coded else (0,)))
-        self.put(*_fitting(tries))
+        grid = (finest * (FRACTION if coded else 1)).clamp(1, room)
+        if coded:
+            grid = roomy(lambda tried: self.quantised(plain, tried)[2], grid, (finest / STARVED).clamp(1, room))
+        self.put_weights(plain, grid)
 
     def finest(self, plain: Node) -> Tensor:
         """Return the finest grid of a node with plain weights."""
@@ -109,8 +113,13 @@ class Matrices(Draft):
         self.put(coarse, self.grids[name] * factor, bound * factor)
         return replace(node, inputs=(coarse.name,))
 
-    def quantised(self, plain: Node, grid: Tensor) -> tuple[Node, Tensor, float]:
-        """Return a node with its weights on a grid, the grid, and what its sums can reach."""
+    def put_weights(self, plain: Node, grid: Tensor) -> None:
+        """Add a node with its weights on a grid."""
+        whole, grid, sums = self.quantised(plain, grid)
+        self.put(whole, grid, float(sums.max()))
+
+    def quantised(self, plain: Node, grid: Tensor) -> tuple[Node, Tensor, Tensor]:
+        """Return a node with its weights on a grid, the grid, and what the sums of each output can reach."""
         scaled = scale_output(plain, grid)
         if scaled is None:
             raise impossible(plain, "its outputs would lie on grids of their own")
@@ -120,7 +129,7 @@ class Matrices(Draft):
         shift = self.mean_shift(whole, whole.tensors["weight"] - weight)
         bias = (whole.tensors.get("bias", torch.zeros(())) - shift).round()
         whole = whole.with_tensors(bias=bias) if "bias" in whole.tensors else whole
-        return whole, grid, largest_sum(whole, self.bounds[plain.inputs[0]])
+        return whole, grid, sums_of(whole, self.bounds[plain.inputs[0]])
 
     def mean_shift(self, node: Node, rounding: Tensor) -> Tensor:
         """Return what the rounding of weights adds to the sums of each channel, on average over the calibration."""
@@ -159,12 +168,18 @@ class Matrices(Draft):
         return factor
 
 
-def _fitting(tries: Iterable[tuple[Node, Tensor, float]]) -> tuple[Node, Tensor, float]:
-    """Return the first of some nodes on finer and finer grids whose sums fit, else the last."""
-    for found in tries:
-        if found[2] <= LARGEST_CURRENT:
-            break
-    return found
+def roomy(sums: Callable[[Tensor], Tensor], grid: Tensor, least: Tensor | float) -> Tensor:
+    """Return a grid that is made coarser, down to the least, for those outputs whose sums do not fit.
+
+    Args:
+        sums: what they can reach, as a function of the grid.
+        grid: the finest that may be.
+        least: the coarsest.
+    """
+    least = torch.as_tensor(least)
+    while bool((tight := (largest_on(sums(grid), grid.shape) > LARGEST_CURRENT) & (grid > least)).any()):
+        grid = torch.where(tight, torch.maximum(grid / 4, least), grid)
+    return grid
 
 
 def only_matrices_read(graph: Graph, name: str) -> bool:
