@@ -30,8 +30,9 @@ from canonic.neurons.rules import LIF
 
 STEPS, HIDDEN, DROPPED = 5, 400, 0.2
 LEAKY, WHOLE = LIF(leak=0.95, theta=2.0), LIF(leak=1.0, theta=2.0)
-BETWEEN = 4.0
-"""Gain of the layer between two populations: with less the second is silent when training begins."""
+BETWEEN = 3.5
+"""Largest norm of the layer between two populations, which it begins with: with much less the second is silent then.
+Around the loop, below ``1 * 3.5 / theta^2``, means come closer, so that there is one equilibrium."""
 
 
 def body(rule: LIF, hidden: int, shape: Shape, classes: int) -> nn.Module:
@@ -40,9 +41,9 @@ def body(rule: LIF, hidden: int, shape: Shape, classes: int) -> nn.Module:
     if hidden == 1:
         neurons: nn.Module = Population(rule, Equilibrium(damping=1.0), recurrent=back)
     else:
-        between = [nn.Linear(HIDDEN, HIDDEN) for _ in range(hidden - 1)]
+        between = [Feedback(HIDDEN, bound=BETWEEN) for _ in range(hidden - 1)]
         for layer in between:
-            nn.init.orthogonal_(layer.weight, BETWEEN)
+            nn.init.orthogonal_(layer.raw)
         neurons = Loop(rule, between, back)
     first = [nn.Flatten(), nn.Linear(prod(shape), HIDDEN, bias=False), nn.BatchNorm1d(HIDDEN), Dropout(DROPPED)]
     return nn.Sequential(*first, neurons, nn.Linear(HIDDEN, classes), Population(Integrator(leak=rule.leak)))
