@@ -239,17 +239,17 @@ def test_what_int8_cannot_do_is_refused_with_the_layer(model, options, message):
 def test_sums_that_could_overflow_are_refused_with_the_layer():
     snn = convert(nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2)), [torch.rand(8, 5)], progress=False)
     wide = {
-        "2": {"weight": torch.ones(2, 300_000)},
-        "1": dict.fromkeys(("theta", "start", "mean"), torch.ones(300_000)),
+        "2": {"weight": torch.ones(2, 600_000)},
+        "1": dict.fromkeys(("theta", "start", "mean"), torch.ones(600_000)),
     }
-    wide["0"] = {"weight": torch.ones(300_000, 5), "bias": torch.zeros(300_000)}
-    shapes = {"0": (300_000,), "1": (300_000,)}
+    wide["0"] = {"weight": torch.ones(600_000, 5), "bias": torch.zeros(600_000)}
+    shapes = {"0": (600_000,), "1": (600_000,)}
     nodes = tuple(
         replace(node.with_tensors(**wide.get(node.name, {})), shape=shapes.get(node.name, node.shape))
         for node in snn.graph.nodes
     )
     with pytest.raises(
-        ConversionError, match=r"the sums of 2 \(aten.linear.default\) could reach 9.68e\+06, beyond the 8.39e"
+        ConversionError, match=r"the sums of 2 \(aten.linear.default\) could reach 1.94e\+07, beyond the 1.68e"
     ):
         to_integers(replace(snn.plan, graph=replace(snn.graph, nodes=nodes)))
 

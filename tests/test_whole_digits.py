@@ -163,7 +163,7 @@ def test_what_whole_numbers_cannot_hold_is_refused_with_the_remedy(code, message
 
 def test_levels_whose_sums_could_overflow_are_refused_and_fewer_are_not():
     torch.manual_seed(0)
-    model, x = nn.Sequential(nn.Linear(5, 12_000), nn.ReLU(), nn.Linear(12_000, 2)), torch.rand(8, 5)
+    model, x = nn.Sequential(nn.Linear(5, 24_000), nn.ReLU(), nn.Linear(24_000, 2)), torch.rand(8, 5)
 
     def whole(code):
         return convert(model, [x], code=code, settings=Settings(threshold="max"), progress=False).to_precision("int8")
@@ -206,3 +206,33 @@ def test_weights_give_way_where_the_sums_of_many_levels_would_not_fit():
     snn = convert(model, [x], code=code, settings=Settings(threshold="max"), progress=False)
     rounded = (snn.to_precision("int8")(x) - told).square().mean() / told.square().mean()
     assert float(rounded) < 2 / 32**2 / 4  # the step is 1/32 of uniform weights: twice the share of its mean square
+
+
+class Averaged(nn.Module):
+    """An answer that reads averages."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Conv2d(2, 64, 3, padding=1), nn.Linear(64, 4)
+
+    def forward(self, x):
+        return self.last(self.first(x).relu().mean((2, 3)))
+
+
+def test_averages_are_made_no_coarser_than_the_sums_of_an_answer_need():
+    torch.manual_seed(0)
+    model = Averaged().eval()
+    with torch.no_grad():
+        model.last.weight.copy_(torch.randn(4, 64).sign())  # rounded without an error
+    snn = convert(model, [X], code=CSS(2, 0, 16.0, levels=127), progress=False)
+    plan = snn.to_precision("int8").clocked_plan
+    sums = next(node for node in plan.graph.nodes if node.name == "last")
+    reach = sums.tensors["weight"].abs().sum(1).max() * bound_of(plan, sums.inputs[0])
+    assert 2**22 < float(reach) <= 2**24
+
+
+def bound_of(plan, name):
+    """The largest number of an average of digits, from the scales that it passed."""
+    node = next(node for node in plan.graph.nodes if node.name == name)
+    scale = float(node.tensors["weight"].max()) if "weight" in node.tensors else 1.0
+    return scale * (bound_of(plan, node.inputs[0]) if node.kind != "population" and node.inputs else 127)

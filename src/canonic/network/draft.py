@@ -14,12 +14,15 @@ from canonic.neurons import saturation
 LARGEST_CURRENT = 2.0**23
 """With membranes up to 2^23 / beta every sum stays below 2^24: a float holds it exactly, and so does an int32."""
 
+LARGEST_ANSWER = 2.0**24
+"""No membrane adds to the sums of an answer."""
+
 
 class TooLarge(Exception):
     """Raised when a sum could overflow."""
 
-    def __init__(self, node: Node, bound: float) -> None:
-        super().__init__(f"the sums of {node.name} ({node.operator}) could reach {bound:.3g}")
+    def __init__(self, node: Node, bound: float, most: float) -> None:
+        super().__init__(f"the sums of {node.name} ({node.operator}) could reach {bound:.3g}, beyond the {most:.3g}")
 
 
 class NotWhole(ConversionError):
@@ -76,10 +79,10 @@ class Draft:
         """Of one sample of each stream."""
         return {node.name: node.shape for node in self.nodes}
 
-    def put(self, node: Node, grid: Tensor, bound: float) -> None:
-        """Add a node whose numbers lie on a grid; raise TooLarge if they could overflow."""
-        if bound > LARGEST_CURRENT:
-            raise TooLarge(node, bound)
+    def put(self, node: Node, grid: Tensor, bound: float, most: float = LARGEST_CURRENT) -> None:
+        """Add a node whose numbers lie on a grid; raise TooLarge if they could overflow what they may reach at most."""
+        if bound > most:
+            raise TooLarge(node, bound, most)
         self.add(node)
         self.grids[node.name], self.bounds[node.name] = compress(grid), bound
         self.names[node.name] = node.name

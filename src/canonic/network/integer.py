@@ -50,9 +50,7 @@ def to_integers(plan: Plan) -> Plan:
         except TooLarge as error:
             reason = error
     fewer = "take fewer levels, " if plan.graph.levels[1] > 1 else ""
-    raise ConversionError(
-        f"{reason}, beyond the {LARGEST_CURRENT:.3g} that an integer network holds: {fewer}split the layer, or use bf16"
-    )
+    raise ConversionError(f"{reason} that an integer network holds: {fewer}split the layer, or use bf16")
 
 
 def _lowered(graph: Graph, bits: int, headroom: int) -> Graph:

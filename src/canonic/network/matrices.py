@@ -10,7 +10,7 @@ from torch import Tensor
 
 from canonic.network.apply import apply
 from canonic.network.carried import is_function
-from canonic.network.draft import LARGEST_CURRENT, Draft, TooLarge, impossible, largest_threshold
+from canonic.network.draft import LARGEST_ANSWER, LARGEST_CURRENT, Draft, TooLarge, impossible, largest_threshold
 from canonic.network.graph import Graph, Node, Population
 from canonic.network.grids import (
     LARGEST_WEIGHT,
@@ -34,6 +34,8 @@ SHIFT_BITS = 8
 """Bits of a spike whose scale is left to those that read it, where a shift is added to it."""
 STARVED = 4
 """So many times coarser may grids be for want of room: int8 weights then have five bits, and the sign."""
+COARSENED = 12
+"""So many bits are numbers that a matrix reads made coarser at most."""
 TOO_SILENT = "the silent steps behind it leave too few bits for {}: take fewer of them"
 FINE = 256
 """A grid at least as fine rounds thresholds and biases by less than int8 rounds weights."""
@@ -64,12 +66,13 @@ class Matrices(Draft):
         self.plain[node.name] = plain
         finest, coded, room = self.finest(plain), source in self.spikes, self.room(node.name)
         if self.bits > INPUTS[-1][0] and not coded and source in self.analog and float(finest.median()) > room:
-            raise TooLarge(node, LARGEST_WEIGHT * self.bounds[source])
+            raise TooLarge(node, LARGEST_WEIGHT * self.bounds[source], LARGEST_CURRENT)
         if float(finest.median()) > STARVED * room:
             raise impossible(node, TOO_SILENT.format("its weights"))
         grid = (finest * (FRACTION if coded else 1)).clamp(1, room)
         if coded:
-            grid = roomy(lambda tried: self.quantised(plain, tried)[2], grid, (finest / STARVED).clamp(1, room))
+            least, most = (finest / STARVED).clamp(1, room), self.most(node.name)
+            grid = roomy(lambda tried: self.quantised(plain, tried)[2], grid, least, most)
         self.put_weights(plain, grid)
 
     def finest(self, plain: Node) -> Tensor:
@@ -102,21 +105,32 @@ class Matrices(Draft):
         if name in self.spikes or name in self.analog:
             return node
         plain, bound = self.plain_weights(node), self.bounds[name]
-        finest = self.finest(plain)
-        whole = scale_output(plain, finest)
-        excess = max(1.0, min(float(finest.median()) / self.room(node.name), bound / LARGEST_WEIGHT))
-        excess = max(excess, 2 * largest_sum(whole, bound) / LARGEST_CURRENT if whole else 1.0)
-        if excess == 1:
+        excess = max(1.0, min(float(self.finest(plain).median()) / self.room(node.name), bound / LARGEST_WEIGHT))
+        begin = ceil(log2(excess))
+        factors = [2.0**-bits for bits in range(begin, begin + COARSENED)]
+        factor = next((f for f in factors if self.reached(plain, f) <= self.most(node.name)), factors[-1])
+        if factor == 1:
             return node
-        factor = 2.0 ** -ceil(log2(excess))
         coarse = rounding_scale(f"{name}.for.{node.name}", self.named(name), torch.tensor(factor))
         self.put(coarse, self.grids[name] * factor, bound * factor)
         return replace(node, inputs=(coarse.name,))
 
+    def reached(self, plain: Node, factor: float) -> float:
+        """Return what the sums of a matrix could reach if its numbers were made coarser by a factor."""
+        scaled = scale_input(plain, torch.tensor(1 / factor))
+        if scaled is None or scale_output(scaled, finest := self.finest(scaled)) is None:
+            return 0.0  # refused by what quantises
+        whole = self.quantised(scaled, finest.clamp(1, self.room(plain.name)))[0]
+        return largest_sum(whole, self.bounds[plain.inputs[0]] * factor)
+
+    def most(self, name: str) -> float:
+        """What the sums of a node may reach."""
+        return LARGEST_ANSWER if _answers(self.graph, name) else LARGEST_CURRENT
+
     def put_weights(self, plain: Node, grid: Tensor) -> None:
         """Add a node with its weights on a grid."""
         whole, grid, sums = self.quantised(plain, grid)
-        self.put(whole, grid, float(sums.max()))
+        self.put(whole, grid, float(sums.max()), self.most(plain.name))
 
     def quantised(self, plain: Node, grid: Tensor) -> tuple[Node, Tensor, Tensor]:
         """Return a node with its weights on a grid, the grid, and what the sums of each output can reach."""
@@ -168,16 +182,19 @@ class Matrices(Draft):
         return factor
 
 
-def roomy(sums: Callable[[Tensor], Tensor], grid: Tensor, least: Tensor | float) -> Tensor:
+def roomy(
+    sums: Callable[[Tensor], Tensor], grid: Tensor, least: Tensor | float, most: float = LARGEST_CURRENT
+) -> Tensor:
     """Return a grid that is made coarser, down to the least, for those outputs whose sums do not fit.
 
     Args:
         sums: what they can reach, as a function of the grid.
         grid: the finest that may be.
         least: the coarsest.
+        most: what fits.
     """
     least = torch.as_tensor(least)
-    while bool((tight := (largest_on(sums(grid), grid.shape) > LARGEST_CURRENT) & (grid > least)).any()):
+    while bool((tight := (largest_on(sums(grid), grid.shape) > most) & (grid > least)).any()):
         grid = torch.where(tight, torch.maximum(grid / 4, least), grid)
     return grid
 
