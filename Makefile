@@ -104,6 +104,7 @@ bench-public: $(VENV)/.installed $(PUBLIC)/.installed  ## trained networks of ot
 bench-speed: $(VENV)/.installed $(PEERS)/.installed  ## how fast, as ratios to the source and its peers; docs/performance.md
 	$(BIN)/python -m benchmarks.speed.run --peers $(PEERS)/bin/python
 	$(BIN)/python -m benchmarks.speed.page
+	$(BIN)/python -m benchmarks.speed.members
 	$(BIN)/python -m benchmarks.speed.neurons
 	$(BIN)/python -m benchmarks.speed.startup
 

@@ -13,11 +13,12 @@ from torch.nn.functional import mse_loss
 
 from canonic import CSS, ConversionError, DataError, Goal, Override, Settings, convert, load
 from canonic.datasets.digests import digest_of
-from canonic.goals.candidates import ladders
+from canonic.goals.candidates import Candidate, ladders
 from canonic.goals.demanded import needed
 from canonic.goals.demands import Likeness, Losing, Right
+from canonic.goals.finalists import Finalist
 from canonic.goals.heldout import Halved, spaced
-from canonic.goals.search import TRIED
+from canonic.goals.search import TRIED, following
 from canonic.goals.written import goal_of
 from canonic.network.graph import Graph, Node
 from canonic.report.page import report
@@ -188,6 +189,29 @@ def test_ladders_hold_what_a_goal_allows():
     assert {m.silent for m in members} == {0}
     assert max(m.levels for m in members) == 8
     assert [len(ladders(Goal(), beta)) for beta in (2.0, 4.0, 16.0)] == [1, 0, 0]
+
+
+def candidate(code, decibels, total_steps):
+    return Candidate({"relu": code}, 10 ** (decibels / 10), total_steps, 1.0, 1.0)
+
+
+def judged(made, room):
+    return Finalist(made, Settings(), made.codes["relu"], [0.9], room)
+
+
+def test_members_that_have_less_than_one_that_failed_are_left_out():
+    known = six, seven, eight, few, _, waiting = (
+        *(candidate(CSS(n, 0, 4.0, levels=64), -9.0 * n, n) for n in (6, 7, 8)),
+        candidate(CSS(8, 0, 4.0, levels=16), -71.0, 8),
+        candidate(CSS(4, 0, 16.0, levels=127), -70.0, 9),  # as many bits, fewer levels above those that it needs
+        candidate(CSS(8, 1, 4.0, levels=64), -75.0, 58),
+    )
+    goal = Goal(levels=64)
+    assert following(goal, known, [judged(six, -8.0)], []) is seven  # nine more decibels should do
+    assert following(goal, known, [judged(six, -8.0), judged(seven, -17.0)], []) is waiting
+    assert following(goal, known, [judged(eight, -3.0)], []) is waiting
+    assert following(goal, known, [judged(eight, -3.0)], [judged(waiting, 9.0)]) is None
+    assert following(goal, [six, seven, eight, few], [judged(few, -3.0)], []) is eight
 
 
 def test_texts_stand_for_goals():

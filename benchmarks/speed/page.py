@@ -10,8 +10,6 @@ import numpy as np
 from benchmarks.peers.run import ROOT
 from benchmarks.speed.run import RESULTS, TARGETS
 from benchmarks.tables import replaced, rows
-from canonic.codes import from_json, text_of
-from canonic.words import NONE
 
 PAGE, PICTURE = ROOT / "docs" / "performance.md", ROOT / "docs" / "images" / "speed.png"
 
@@ -36,20 +34,6 @@ def ratios(found: list[dict[str, Any]]) -> Iterator[str]:
         for name, batch, threads in kinds
     ]
     yield from rows(("network", "batch", "threads", *TARGETS, "neurons that do not fire %"), cells)
-
-
-def members(found: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield a line for each network and member: a batch, one sample alone, and how often int8 agrees."""
-    kinds = list(dict.fromkeys((r["network"], r["batch"], text_of(from_json(r["code"]))) for r in found))
-    known = {(r["network"], text_of(from_json(r["code"])), r["precision"]): r for r in found}
-    cells = []
-    for name, batch, code in kinds:
-        each = [known[name, code, precision] for precision in TARGETS]
-        agree = NONE if each[-1]["agreement"] is None else f"{each[-1]['agreement']:.1f}"
-        times = (NONE if r[which] is None else f"{r[which]:.2f}" for which in ("ratio", "alone") for r in each)
-        cells.append((name, batch, f"`{code}`", *times, agree))
-    alone = (f"{precision}, 1 sample" for precision in TARGETS)
-    yield from rows(("network", "batch", "code", *TARGETS, *alone, "int8 agrees %"), cells)
 
 
 def accuracies(found: list[dict[str, Any]]) -> Iterator[str]:
@@ -120,7 +104,6 @@ def draw(found: dict[str, dict[str, Any]]) -> None:
 
 TABLES: dict[str, Callable[[Any], Iterator[str]]] = {
     "ratios": ratios,
-    "members": members,
     "accuracies": accuracies,
     "growth": growth,
     "memory": memory,

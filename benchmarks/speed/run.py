@@ -17,7 +17,6 @@ from torch.utils.data import DataLoader
 from benchmarks import cifar
 from benchmarks.peers.run import ROOT, environment
 from benchmarks.speed import floors, networks
-from benchmarks.speed.members import members
 from benchmarks.speed.memory import peak
 from benchmarks.speed.turns import medians, source
 from canonic import CSS, SpikingNetwork, convert
@@ -210,7 +209,6 @@ def machine() -> dict[str, Any]:
 
 PARTS: dict[str, Callable[[argparse.Namespace], Any]] = {
     "ratios": lambda _: [*ratios(2), *ratios(1)],
-    "members": lambda _: members(),
     "accuracies": lambda _: accuracies(),
     "growth": lambda _: growth(),
     "memory": lambda _: memory(),

@@ -2,12 +2,14 @@
 
 What a candidate is expected to lose follows from the screening, up to a factor that every finalist tells: its errors
 could grow by ``room`` decibels, so candidates whose screened noise lies less than that above its own should do. The
-cheapest of them is tried next, until none is cheaper than one that has met the goal. Some of the samples tell the room
+cheapest of them is tried next, until none is cheaper than one that has met the goal. Those that have less of everything
+than one that failed are left out. Some of the samples tell the room
 of most networks; only where it is small, or nothing is left that is cheaper, a network is judged on all of them.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import log2
 
 from canonic.codes import CSS
 from canonic.conversion.convert import Fitted
@@ -53,7 +55,7 @@ def search(setup: Setup) -> Found:
     known, thin = considered(setup), setup.thinned(PROBED)
     probes, seen = [thin.judged(thin.made(min(known, key=_unusual)))], list[Finalist]()
     aside, hope = list[Finalist](), None
-    for given, candidate in _following(setup, known, probes, seen):
+    for given, candidate in _tries(setup, known, probes, seen):
         again = hope if hope and hope.candidate is candidate and given is setup else None
         made = again or given.made(candidate)
         if candidate not in [probe.candidate for probe in probes]:
@@ -68,11 +70,11 @@ def search(setup: Setup) -> Found:
     return Found(probes, seen, _best(setup.goal, seen), fitted, known)
 
 
-def _following(
+def _tries(
     setup: Setup, known: Sequence[Candidate], probes: Sequence[Finalist], seen: Sequence[Finalist]
 ) -> Iterator[tuple[Setup, Candidate]]:
     """Yield what to try next, as long as it promises something after what has been seen meanwhile."""
-    while len(probes) + len(seen) < TRIED and (candidate := _next(setup.goal, known, probes, seen)):
+    while len(probes) + len(seen) < TRIED and (candidate := following(setup.goal, known, probes, seen)):
         yield setup, candidate
     if not seen:
         yield setup, _best(setup.goal, probes).candidate
@@ -97,12 +99,13 @@ def considered(setup: Setup) -> Sequence[Candidate]:
     return candidates(setup.graph, screens)
 
 
-def _next(
+def following(
     goal: Goal, known: Sequence[Candidate], probes: Sequence[Finalist], seen: Sequence[Finalist]
 ) -> Candidate | None:
     """Return the cheapest candidate that should meet the goal and that would be the cheapest to do so; None if none."""
     tried, told = [finalist.candidate for finalist in seen], [*seen, *probes]
-    left = [candidate for candidate in known if candidate not in tried]
+    untried = [candidate for candidate in known if candidate not in tried]
+    left = [candidate for candidate in untried if not _outdone(candidate, told)] or untried
     if not left:
         return None
     met = [price(goal, finalist.candidate) for finalist in seen if finalist.reached]
@@ -117,6 +120,23 @@ def _expected(candidate: Candidate, seen: Sequence[Finalist]) -> float:
     """Return the room that a candidate should have, by the finalist that is nearest to it in noise."""
     nearest = min(seen, key=lambda finalist: abs(finalist.candidate.decibels - candidate.decibels))
     return nearest.room + nearest.candidate.decibels - candidate.decibels
+
+
+def _outdone(candidate: Candidate, told: Sequence[Finalist]) -> bool:
+    """Whether one failed that has as much of everything in each population.
+
+    Screening knows what exact neurons send; without silent steps, what deep layers are sent first may be far from it.
+    """
+    failed = (one.candidate.codes for one in told if one.room < CLEAR[0])
+    return any(all(_at_most(code, codes[name]) for name, code in candidate.codes.items()) for codes in failed)
+
+
+def _at_most(code: CSS, other: CSS) -> bool:
+    """Whether a code has at most the digits, the silent steps, both in bits, and the redundant levels of another."""
+    ours, theirs = (
+        (one.steps * log2(one.beta), one.silent * log2(one.beta), one.levels / (one.beta - 1)) for one in (code, other)
+    )
+    return all(a <= b for a, b in zip(ours, theirs, strict=True))
 
 
 def _unusual(candidate: Candidate) -> tuple[int, ...]:
