@@ -90,7 +90,8 @@ def test_rounded_currents_are_close(name):
         (CSS(3, 0, 8.0, levels=32), "fp32", True, 1),
         (CSS(3, 0, 8.0, levels=32), "int8", True, 1),
         (CSS(3, 0, 8.0, levels=32), "int8", False, 0),  # most digits are events: lists of them leave nothing out
-        (CSS(2, 0, 16.0, levels=64), "fp32", True, 0),
+        (CSS(2, 0, 16.0, levels=64), "fp32", True, 1),
+        (CSS(1, 0, 16.0, levels=64), "fp32", True, 0),
         (CSS(3, 0, levels=4, powers=True), "fp32", True, 0),
         (CSS(3, 1), "int8", True, 1),
     ],

@@ -140,13 +140,13 @@ def _behind(plan: Plan, node: Population) -> Population:
 def _worth_it(convolution: Node, code: CSS, levels: int) -> bool:
     """Whether one program is faster than products of torch's and a population's (measured: docs/performance.md).
 
-    Digits of many levels are often events: lists gain little then, and nothing for one or two digits.
+    Digits of many levels are often events: lists gain little then, and lose for one digit alone.
     """
     if depthwise(convolution):
         return kind_of(convolution, code, levels) == DEPTHWISE
     if levels == 1 or kind_of(convolution, code, levels) >= DENSE:
         return True
-    return "unit" not in convolution.tensors and code.steps > 2
+    return "unit" not in convolution.tensors and code.steps > 1
 
 
 def _holds(graph: Graph, node: Population, code: CSS) -> bool:
