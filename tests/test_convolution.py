@@ -123,7 +123,7 @@ def check(case):
     weight = synapse.tensors["weight"]
     lowered = synapse.with_tensors(weight=weight.bfloat16()) if dtype == torch.bfloat16 else synapse
     laid = [x.movedim(2, -1).contiguous().movedim(-1, 2) for x in (spikes.to(reads), *others)]
-    ours = convolved(node, prepared(lowered, code, code.levels), laid, code, dtype, counted=True)
+    ours = convolved(node, prepared(lowered, code, code.levels), laid, code, dtype, {}, counted=True)
     wanted = by_steps(code, spikes, others, node, lowered)
     assert ours.spikes.dtype == dtype
     assert torch.equal(ours.spikes.double(), wanted.spikes)
@@ -243,4 +243,21 @@ def test_what_it_does_not_take(synapse, code):
 def test_a_stream_that_is_not_of_all_steps_is_left_to_others():
     node, synapse = population(torch.ones(8, 4, 3, 3), None, {"padding": 1}, (8, 5, 5))
     ready, stream = prepared(synapse, CSS(4, 1), 1), torch.ones(1, 2, 4, 5, 5)
-    assert convolved(node, ready, [stream], CSS(4, 1), torch.float32, counted=False) is None
+    assert convolved(node, ready, [stream], CSS(4, 1), torch.float32, {}, counted=False) is None
+
+
+def test_calls_of_one_kind_are_prepared_once_and_no_other_is_mistaken_for_it():
+    node, synapse = population(torch.randn(8, 4, 3, 3), None, {"padding": 1}, (8, 5, 5))
+    code, calls = CSS(4, 1), {}
+    ready = prepared(synapse, code, 1)
+    small, large = ((torch.rand(4, batch, 4, 5, 5) > 0.5).float() for batch in (1, 3))
+    seen = []
+    for stream, counted in [(small, False), (large, False), (large, True), (large.to(torch.int8), True), (small, False)]:
+        ours = convolved(node, ready, [stream], code, torch.float32, calls, counted=counted)
+        alone = convolved(node, ready, [stream], code, torch.float32, {}, counted=counted)
+        assert torch.equal(ours.spikes, alone.spikes)
+        assert (ours.fired is not None) == counted
+        seen.append(calls[node.name][1])
+    convolved(node, ready, [small], code, torch.float32, calls, counted=False)
+    assert calls[node.name][1] is seen[-1]
+    assert len({id(call) for call in seen}) == len(seen)

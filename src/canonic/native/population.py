@@ -95,8 +95,8 @@ class Counters:
 
     def scan(self, spikes: Tensor) -> Scan:
         """Return what the population did."""
-        overloads, positive, negative = self.sums[:-1].view(3, self.steps)
         if not self.counted:
-            return Scan(spikes, overloads, None)
+            return Scan(spikes, self.sums[: self.steps], None)
+        overloads, positive, negative = self.sums[:-1].view(3, self.steps)
         events = self.events.sum(0, dtype=torch.int32)
         return Scan(spikes, overloads, Fired(positive, negative, int(self.sums[-1]), events))

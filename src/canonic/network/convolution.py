@@ -6,8 +6,9 @@ all steps at once, and its neurons run on the sums. The first k + 1 digits of th
 fire on part of them.
 """
 
-from collections.abc import Sequence
-from ctypes import Array, c_int64
+from collections.abc import Hashable, Sequence
+from ctypes import c_int64
+from dataclasses import dataclass
 from functools import cache
 from math import prod
 
@@ -47,8 +48,44 @@ def takes(node: Node, code: CSS) -> bool:
     return weight.device.type == "cpu" and plain and (geometry(node)[3] == 1 or depthwise(node))
 
 
+@dataclass(frozen=True)
+class Call:
+    """What calls with streams of one kind have in common.
+
+    Attributes:
+        source: the program; None where C cannot compute it.
+        shape: the Shape of convolution.c.
+        spikes: the shape of its spikes, ``[time, rows, channels]``.
+        weights: of the convolution, with their units and its bias.
+        owned: the population's: the weights of its terms, its start, its theta and its ceiling.
+        rows_each: rows that a thread reads at a time.
+        each: numbers that it keeps for them.
+        threads: that share the work.
+    """
+
+    source: Source | None
+    shape: Tensor | None = None
+    spikes: tuple[int, ...] = ()
+    weights: tuple[Tensor, ...] = ()
+    owned: tuple[Tensor | None, ...] = ()
+    rows_each: int = 0
+    each: int = 0
+    threads: int = 1
+
+
+Calls = dict[str, tuple[Hashable, Call]]
+"""Of each population the kind of streams that it last read, and the call."""
+
+
 def convolved(
-    node: Population, convolution: Node, streams: Sequence[Tensor], code: CSS, spike: torch.dtype, *, counted: bool
+    node: Population,
+    convolution: Node,
+    streams: Sequence[Tensor],
+    code: CSS,
+    spike: torch.dtype,
+    calls: Calls,
+    *,
+    counted: bool,
 ) -> Scan | None:
     """Return what a population does behind its convolution: ``[time, batch, *shape]``; None where C cannot compute it.
 
@@ -58,29 +95,43 @@ def convolved(
         streams: what the convolution reads, and the other terms.
         code: the population's code.
         spike: the type of a spike.
+        calls: of the network, so that what they have in common is not made again for each; what is new is added.
         counted: count the spikes of each neuron, and overloads.
     """
-    given, packed = streams[0], convolution.tensors["program"]
-    own = in_rows(node, streams[1:], code, spike, counted=counted, first=1)
-    source = source_of(node, packed, given, code, own)
-    run = None if source is None else program(source)
+    kind = spike, counted, torch.get_num_threads(), *((x.shape, x.dtype) for x in streams)
+    if node.name not in calls or calls[node.name][0] != kind:
+        calls[node.name] = kind, _call(node, convolution, streams, code, spike, counted=counted)
+    call = calls[node.name][1]
+    run = None if call.source is None else program(call.source)
     if run is None:
         return None
-    shape, rows_each, room, threads = _shape(node, convolution, given)
-    pictures, spikes = given.movedim(2, -1).contiguous(), _like(node, given, spike)
-    counters = Counters(code.steps, threads, own.neurons)
-    each = rows_each * room + LANES  # what tiles take in beyond the last row
-    listed, scratch = (torch.empty(threads * n, dtype=torch.int32) for n in (8 * rows_each, each))
-    start = torch.zeros(node.shape[0]) if own.start is None else own.start
-    terms = [None, *(x.contiguous() for x in own.terms)]
-    owned = None, *own.weights, start, own.theta, own.ceiling
-    kept = [None if v is None else v.float().contiguous() for v in owned]
-    weights = (packed, *(convolution.tensors[name] for name in ("program unit", "program bias")))
-    read = *map(place, (pictures, *weights)), places(terms), places(kept[:-3]), *map(place, kept[-3:])
+    pictures, spikes = streams[0].movedim(2, -1).contiguous(), torch.empty(call.spikes, dtype=spike)
+    counters = Counters(code.steps, call.threads, node.size if counted else None)
+    listed, scratch = (torch.empty(call.threads * n, dtype=torch.int32) for n in (8 * call.rows_each, call.each))
+    terms = [None, *(x.movedim(2, -1).contiguous() for x in streams[1:])]
+    read = *map(place, (pictures, *call.weights)), places(terms), places(call.owned[:-3]), *map(place, call.owned[-3:])
     written = map(place, (spikes, counters.sums, counters.events))
-    working = place(listed), c_int64(rows_each), place(scratch), c_int64(each)
-    run(shape, *read, *written, *working, threads)
-    return in_shape(counters.scan(spikes), node, given)
+    working = place(listed), c_int64(call.rows_each), place(scratch), c_int64(call.each)
+    run(place(call.shape), *read, *written, *working, call.threads)
+    return in_shape(counters.scan(spikes), node, streams[0])
+
+
+def _call(
+    node: Population, convolution: Node, streams: Sequence[Tensor], code: CSS, spike: torch.dtype, *, counted: bool
+) -> Call:
+    """Return what calls with such streams have in common."""
+    own = in_rows(node, streams[1:], code, spike, counted=counted, first=1)
+    packed = convolution.tensors["program"]
+    source = source_of(node, packed, streams[0], code, own)
+    if source is None:
+        return Call(None)
+    start = torch.zeros(node.shape[0]) if own.start is None else own.start
+    owned = None, *own.weights, start, own.theta, own.ceiling
+    kept = tuple(None if v is None else v.float().contiguous() for v in owned)
+    weights = (packed, *(convolution.tensors[name] for name in ("program unit", "program bias")))
+    shape, rows_each, room, threads = _shape(node, convolution, streams[0])
+    each = rows_each * room + LANES  # what tiles take in beyond the last row
+    return Call(source, shape, _spikes(node, streams[0]), weights, kept, rows_each, each, threads)
 
 
 def source_of(node: Population, packed: Tensor, given: Tensor, code: CSS, own: Given) -> Source | None:
@@ -103,9 +154,9 @@ def source_of(node: Population, packed: Tensor, given: Tensor, code: CSS, own: G
     return _source(code, neurons, given.dtype, _layout(packed, node.shape[0]), others)
 
 
-def _like(node: Population, given: Tensor, spike: torch.dtype) -> Tensor:
+def _spikes(node: Population, given: Tensor) -> tuple[int, int, int]:
     channels, *size = node.shape
-    return torch.empty(len(given), given.shape[1] * prod(size), channels, dtype=spike)
+    return len(given), given.shape[1] * prod(size), channels
 
 
 def _layout(packed: Tensor, channels: int) -> tuple[int, int, bool, bool]:
@@ -118,7 +169,7 @@ def _layout(packed: Tensor, channels: int) -> tuple[int, int, bool, bool]:
     return kind, vectors, channels == LANES == vectors * LANES, channels % LANES == 0
 
 
-def _shape(node: Population, convolution: Node, given: Tensor) -> tuple["Array[c_int64]", int, int, int]:
+def _shape(node: Population, convolution: Node, given: Tensor) -> tuple[Tensor, int, int, int]:
     """Return the Shape of convolution.c, the rows that a thread reads at a time, their room, and the threads."""
     steps, batch, channels, height, width = given.shape
     kernel = convolution.tensors["weight"].shape[2:]
@@ -137,7 +188,7 @@ def _shape(node: Population, convolution: Node, given: Tensor) -> tuple["Array[c
     sizes = batch, height, width, channels, *node.shape[1:], node.shape[0]
     numbers = (*sizes, *kernel, *stride, *padding, *dilation, margin, images, band)
     rows_each = images * min(read, (band - 1) * stride[0] + reach)
-    return (c_int64 * len(numbers))(*numbers), rows_each, room, threads
+    return torch.tensor(numbers), rows_each, room, threads
 
 
 def _part(batch: int, rows: int, reading: tuple[int, int, int], height: int, threads: int) -> tuple[int, int]:

@@ -66,13 +66,7 @@ def _lacks_memory(error: Exception) -> bool:
 
 def chunk_size(plan: Plan) -> int:
     """Return how many samples are simulated at once: the largest stream is near CHUNK bytes."""
-    like, steps = prototype(plan.graph), plan.longest
-    kind = like.dtype
-    largest, whole = 1, plan.whole  # those are streams of one step
-    for node in plan.graph.nodes:
-        number = plan.spike_type(node) if isinstance(node, Population) else kind
-        largest = max(largest, node.size * number.itemsize * (1 if node.name in whole else steps))
-    return samples_at_once(largest, like.device)
+    return samples_at_once(plan.largest, prototype(plan.graph).device)
 
 
 def at_once(
@@ -126,7 +120,7 @@ def result_of(
             return ruled_scan(plan, node, inputs[0])
         if css := node.neurons.css:
             return _population(plan, node, inputs, css, counted=counted)
-        return population_of(plan, node, inputs[0], plan.spike_type(node), counted=counted)
+        return population_of(plan, node, inputs[0], plan.spike_types[node.name], counted=counted)
     if node.kind != "function unit":
         return _linear(plan, node, inputs)
     return _at_each_step(plan, node, inputs) if plan.stepwise else _telescoping(plan, node, inputs)
@@ -146,9 +140,9 @@ def stream_of(plan: Plan, node: Node, inputs: Sequence[Shaped[Tensor, "_ batch .
 
 
 def _population(plan: Plan, node: Population, inputs: Sequence[Tensor], code: CSS, *, counted: bool) -> Scan:
-    dtype = plan.spike_type(node)
+    dtype = plan.spike_types[node.name]
     if node.convolution is not None:
-        done = convolved(node, node.convolution, inputs, code, dtype, counted=counted)
+        done = convolved(node, node.convolution, inputs, code, dtype, plan.calls, counted=counted)
         if done is not None:
             return done
         inputs = [_linear(plan, node.convolution, inputs[:1]), *inputs[1:]]

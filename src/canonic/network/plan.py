@@ -11,6 +11,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from canonic.codes import CSS, Weighted
+from canonic.network.convolution import Calls
 from canonic.network.graph import Bias, Graph, Node, Population
 from canonic.network.inputs import analog, prototype
 
@@ -126,13 +127,31 @@ class Plan:
         """The runs whose programs are built: those that count spikes, those that do not; ``build_for`` keeps it."""
         return set()
 
-    def spike_type(self, node: Population) -> torch.dtype:
+    @cached_property
+    def calls(self) -> Calls:
+        """What calls of the programs of its populations have in common; the layerwise scheduler keeps it."""
+        return {}
+
+    @cached_property
+    def spike_types(self) -> Mapping[str, torch.dtype]:
+        """The type of each population's spikes."""
+        return {node.name: self._spike_type(node) for node in self.graph.populations}
+
+    def _spike_type(self, node: Population) -> torch.dtype:
         """Return the type of a population's spikes: what reads them on a GPU takes no other than its weights'."""
         if not node.small:
             return self.spikes or prototype(self.graph).dtype
         weights = [reader.tensors["weight"] for reader in self.graph.consumers[node.name] if reader.weighted]
         halved = any(weight.dtype == torch.bfloat16 and weight.device.type != "cpu" for weight in weights)
         return torch.bfloat16 if halved else torch.int8
+
+    @cached_property
+    def largest(self) -> int:
+        """Bytes of the largest stream of one sample."""
+        kind, longest = prototype(self.graph).dtype, self.longest
+        types = ((node, self.spike_types.get(node.name, kind)) for node in self.graph.nodes)
+        sizes = (n.size * type_.itemsize * (1 if n.name in self.whole else longest) for n, type_ in types)
+        return max(1, *sizes)
 
     @property
     def longest(self) -> int:

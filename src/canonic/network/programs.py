@@ -48,7 +48,7 @@ def _source(plan: Plan, node: Node, given: Sequence[Tensor], code: CSS, *, count
     if node.neurons.css is None:
         return None
     first = int(node.convolution is not None)
-    own = in_rows(node, given[first:], code, plan.spike_type(node), counted=counted, first=first)
+    own = in_rows(node, given[first:], code, plan.spike_types[node.name], counted=counted, first=first)
     if node.convolution is None:
         return css_source(code, own)
     return convolution.source_of(node, node.convolution.tensors["program"], given[0], code, own)
@@ -59,7 +59,7 @@ def _like(plan: Plan, node: Node, given: Sequence[Tensor]) -> Tensor:
     kind = prototype(plan.graph).dtype
     steps = max((len(plan.gains.get(node.name, ())), *map(len, given)), default=1)
     if isinstance(node, Population):
-        steps, kind = plan.codes[node.name].steps, plan.spike_type(node)
+        steps, kind = plan.codes[node.name].steps, plan.spike_types[node.name]
     elif len(given) == 1 and (node.scaling == "moves" or (node.scaling == "pools" and node.kind == "function unit")):
         kind = given[0].dtype
     return torch.empty((), dtype=kind).expand(max(1, steps), 1, *node.shape)
