@@ -252,11 +252,17 @@ def test_calls_of_one_kind_are_prepared_once_and_no_other_is_mistaken_for_it():
     ready = prepared(synapse, code, 1)
     small, large = ((torch.rand(4, batch, 4, 5, 5) > 0.5).float() for batch in (1, 3))
     seen = []
-    for stream, counted in [(small, False), (large, False), (large, True), (large.to(torch.int8), True), (small, False)]:
-        ours = convolved(node, ready, [stream], code, torch.float32, calls, counted=counted)
-        alone = convolved(node, ready, [stream], code, torch.float32, {}, counted=counted)
+    for stream, tallied in [
+        (small, False),
+        (large, False),
+        (large, True),
+        (large.to(torch.int8), True),
+        (small, False),
+    ]:
+        ours = convolved(node, ready, [stream], code, torch.float32, calls, counted=tallied)
+        alone = convolved(node, ready, [stream], code, torch.float32, {}, counted=tallied)
         assert torch.equal(ours.spikes, alone.spikes)
-        assert (ours.fired is not None) == counted
+        assert (ours.fired is not None) == tallied
         seen.append(calls[node.name][1])
     convolved(node, ready, [small], code, torch.float32, calls, counted=False)
     assert calls[node.name][1] is seen[-1]

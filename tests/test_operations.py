@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import pad
 
 from canonic import CSS, Settings, evaluate
 from canonic.conversion import convert
@@ -20,6 +21,7 @@ from canonic.network.apply import apply
 from canonic.network.graph import Population
 from canonic.network.layerwise import at_once
 from canonic.network.reference import reference
+from tests.lambdas import conv
 from tests.networks import CASES, build, exported
 
 SAMPLES = 3
@@ -257,3 +259,26 @@ def test_neither_signed_zeros_nor_views_are_counted_wrongly():
     assert occurrences(values).tolist() == [1, 0, 1, 2]
     assert occurrences(values[:, ::2]).tolist() == [1, 1]
     assert occurrences(values.T).tolist() == [2, 2]
+
+
+class Idle(nn.Module):
+    """A sum on its way through a padding into a membrane."""
+
+    def __init__(self, amounts):
+        super().__init__()
+        self.a, self.b, self.c, self.amounts = conv(3, 4), conv(3, 4), conv(4, 2), amounts
+
+    def forward(self, x):
+        return self.c(pad(self.a(x.relu()) + self.b(x.relu()), self.amounts).relu())
+
+
+def test_nodes_that_change_nothing_before_a_membrane_cost_nothing():
+    torch.manual_seed(0)
+    model, x = Idle((0, 0, 0, 0)).eval(), torch.randn(4, 3, 5, 5)
+    snn = convert(model, [x], code=CSS(2, 0, 16.0, levels=127), progress=False).to_precision("int8")
+    scale = next(node for node in snn.clocked_plan.graph.nodes if node.name == "relu_3.scale")
+    assert bool((scale.tensors["weight"] == 1).all())
+    assert not {"add", "relu_3.scale"} & {
+        site.node.name for site in Account(snn.clocked_plan.graph, 2, spiking=True).sites
+    }
+    assert evaluate(snn, [x], progress=False).samples == 4

@@ -236,3 +236,59 @@ def bound_of(plan, name):
     node = next(node for node in plan.graph.nodes if node.name == name)
     scale = float(node.tensors["weight"].max()) if "weight" in node.tensors else 1.0
     return scale * (bound_of(plan, node.inputs[0]) if node.kind != "population" and node.inputs else 127)
+
+
+class Stream(nn.Module):
+    """Blocks that add to one stream, of which no population makes spikes: as in a transformer, or between bottlenecks.
+
+    Args:
+        norms: whether blocks read it through layer norms, as in a transformer; else as it is.
+    """
+
+    def __init__(self, blocks=10, width=16, *, norms):
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(width) if norms else nn.Identity() for _ in range(blocks))
+        self.first = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(blocks))
+        self.second = nn.ModuleList(nn.Linear(2 * width, width) for _ in range(blocks))
+        self.last = nn.Linear(width, 4)
+
+    def forward(self, x):
+        for norm, first, second in zip(self.norms, self.first, self.second, strict=True):
+            x = x + second(first(norm(x)).relu())
+        return self.last(x)
+
+
+@pytest.mark.parametrize("norms", [True, False])
+@torch.no_grad()
+def test_a_stream_that_many_blocks_add_to_keeps_its_bits(norms):
+    torch.manual_seed(0)
+    model, x = Stream(norms=norms).eval(), torch.randn(300, 16)
+    snn = convert(model, [x], code=CSS(2, 0, 16.0, levels=127), progress=False)
+    whole = snn.to_precision("int8")
+    node = next(node for node in whole.clocked_plan.graph.nodes if node.name == "second.9")
+    bits = (node.tensors["weight"] / node.tensors["unit"].reshape(-1, 1)).abs().amax(1)
+    assert float(bits.min()) > 31
+    told = model(x)
+    lost = (whole(x) - told).square().mean() / told.square().mean()
+    assert float(lost) < (snn(x) - told).square().mean() / told.square().mean() + 1e-3
+
+
+class Flattened(Averaged):
+    """An answer that is moved at the end."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Conv2d(64, 4, 1)
+
+    def forward(self, x):
+        return self.last(self.first(x).relu().mean((2, 3), keepdim=True)).flatten(1)
+
+
+@torch.no_grad()
+def test_an_answer_that_is_moved_may_reach_as_far_as_one_that_is_not():
+    torch.manual_seed(0)
+    model = Flattened().eval()
+    model.last.weight.copy_(torch.randn(4, 64, 1, 1).sign())
+    snn = convert(model, [X], code=CSS(2, 0, 16.0, levels=127), progress=False)
+    told, whole = snn(X), snn.to_precision("int8")(X)
+    assert float((whole - told).square().mean() / told.square().mean()) < 1e-3

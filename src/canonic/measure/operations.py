@@ -164,10 +164,16 @@ class Account:
 
     def _meets(self, node: Node) -> bool:
         """Tell whether what a node adds goes on into one membrane or readout, where it is added anyway."""
-        onward = (
-            isinstance(reader, Population) or reader.scaling == "sums" for reader in self.graph.consumers[node.name]
+        return _is_identity(node) or (node.scaling == "sums" and self._is_added(node))
+
+    def _is_added(self, node: Node) -> bool:
+        """Tell whether all that read a stream, maybe through nodes that change nothing, add it to something."""
+        return all(
+            isinstance(reader, Population)
+            or reader.scaling == "sums"
+            or (_is_idle(reader) and reader.shape == node.shape and self._is_added(reader))
+            for reader in self.graph.consumers[node.name]
         )
-        return _is_identity(node) or (node.scaling == "sums" and all(onward))
 
     def _is_sum(self, name: str) -> bool:
         """Tell whether a stream is what synapses make, moved perhaps: sums on their way into a membrane."""
@@ -209,6 +215,10 @@ class Account:
 
 def _is_identity(node: Node) -> bool:
     return node.is_scale and bool((node.tensors["weight"] == 1).all())
+
+
+def _is_idle(node: Node) -> bool:
+    return _is_identity(node) or (moves(node) and len(node.inputs) == 1)
 
 
 def _shifts(node: Node) -> bool:

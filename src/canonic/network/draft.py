@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from canonic.codes import CSS
@@ -50,6 +51,7 @@ class Draft:
         names: of the stream that stands for each node of the graph.
         grids: of each stream.
         bounds: what its numbers can reach.
+        reaches: what those of each output can, where that is known; it broadcasts against a sample.
         spikes: the streams whose numbers are spikes, as they leave populations.
         plain: of each matrix and scale, with weights that give plain numbers.
         means: of the elements of each stream, where they are known.
@@ -64,6 +66,7 @@ class Draft:
     names: dict[str, str] = field(default_factory=dict)
     grids: dict[str, Tensor] = field(default_factory=dict)
     bounds: dict[str, float] = field(default_factory=dict)
+    reaches: dict[str, Tensor] = field(default_factory=dict)
     spikes: set[str] = field(default_factory=set)
     plain: dict[str, Node] = field(default_factory=dict)
     means: dict[str, Tensor | None] = field(default_factory=dict)
@@ -79,12 +82,13 @@ class Draft:
         """Of one sample of each stream."""
         return {node.name: node.shape for node in self.nodes}
 
-    def put(self, node: Node, grid: Tensor, bound: float, most: float = LARGEST_CURRENT) -> None:
+    def put(self, node: Node, grid: Tensor, reach: Tensor | float, most: float = LARGEST_CURRENT) -> None:
         """Add a node whose numbers lie on a grid; raise TooLarge if they could overflow what they may reach at most."""
-        if bound > most:
+        reach = torch.as_tensor(reach)
+        if (bound := float(reach.max())) > most:
             raise TooLarge(node, bound, most)
         self.add(node)
-        self.grids[node.name], self.bounds[node.name] = compress(grid), bound
+        self.grids[node.name], self.bounds[node.name], self.reaches[node.name] = compress(grid), bound, reach
         self.names[node.name] = node.name
 
     def add(self, node: Node) -> None:

@@ -136,16 +136,16 @@ class _Lowering(Functions):
         if any(bool((grid % self.grids[name] != 0).any()) for name in node.inputs):
             grid = grid * self.fitting(node, grid)
         grid = roomy(partial(self.reach, node), grid, 1.0)
-        bound = float(self.reach(node, grid).max())
+        reach = self.reach(node, grid)
         inputs = tuple(self.on_grid(name, grid, node.name) for name in node.inputs)
-        self.put(replace(node, inputs=inputs), grid, bound)
+        self.put(replace(node, inputs=inputs), grid, reach)
 
     def reach(self, node: Node, grid: Tensor) -> Tensor:
         """Return what each output of a sum could reach on another grid."""
         reached = torch.zeros(())
         for name in node.inputs:
             own = self.requantised(name)
-            sums = self.quantised(self.plain[name], grid)[2] if own else self.bounds[name] * grid / self.grids[name]
+            sums = self.quantised(self.plain[name], grid)[2] if own else self.reaches[name] * grid / self.grids[name]
             reached = reached + padded(sums, len(node.shape))
         return reached
 
@@ -166,28 +166,29 @@ class _Lowering(Functions):
         if moved not in self.grids:  # a sum may read one stream twice
             factor = grid / self.grids[name]
             node = rounding_scale(moved, self.named(name), factor)
-            self.put(node, grid, self.bounds[name] * float(factor.max()))
+            self.put(node, grid, self.reaches[name] * factor)
         return moved
 
     def lower_move(self, node: Node) -> None:
-        joins = _joins(node)
-        if not self.spikes.issuperset(node.inputs) and (len(node.inputs) > 1 or not joins):
+        if not self.spikes.issuperset(node.inputs) and (len(node.inputs) > 1 or not _joins(node)):
             node = replace(node, inputs=self.aligned(node))
         grids = [self.grids[name] for name in node.inputs]
-        if all(bool((grid == grids[0].flatten()[0]).all()) for grid in grids):
-            grid = grids[0].flatten()[0]
-        else:
-            shapes = [self.shapes[name] for name in node.inputs]
-            whole = [g.expand(shape).unsqueeze(0).contiguous() for g, shape in zip(grids, shapes, strict=True)]
-            moved = apply(node, whole, 1)[0]
-            grid = compress(moved, moved != 0) if joins else torch.where(moved == 0, 1, moved)  # zero on any grid
-        bound = max(self.bounds[name] for name in node.inputs)
+        same = all(bool((grid == grids[0].flatten()[0]).all()) for grid in grids)
+        grid = grids[0].flatten()[0] if same else self.arranged(node, grids)
+        reach = self.arranged(node, [self.reaches[name] for name in node.inputs])
         if "bias" in node.tensors:
             node = node.with_tensors(bias=(node.tensors["bias"] * grid).round())
-            bound += float(node.tensors["bias"].abs().max())
-        self.put(node, grid, bound)
+            reach = reach + node.tensors["bias"].abs()
+        self.put(node, grid, reach, self.most(node.name))
         if "bias" not in node.tensors and all(name in self.spikes for name in node.inputs):
             self.spikes.add(node.name)
+
+    def arranged(self, node: Node, given: list[Tensor]) -> Tensor:
+        """Return what belongs to the elements of a node that moves those of its inputs; any number where it puts 0."""
+        shapes = [self.shapes[name] for name in node.inputs]
+        whole = [one.expand(shape).unsqueeze(0).contiguous() for one, shape in zip(given, shapes, strict=True)]
+        moved = apply(node, whole, 1)[0]
+        return compress(moved, moved != 0) if _joins(node) else torch.where(moved == 0, 1, moved)
 
     def aligned(self, node: Node) -> tuple[str, ...]:
         """Return the names of what a node joins, with coarse numbers multiplied by whole ones, to be as fine as others.
@@ -217,7 +218,7 @@ class _Lowering(Functions):
         self.nodes.append(node)
         factor = count * self.coarser(node, spread * count)
         whole = rounding_scale(f"{node.name}.whole", node, factor)
-        self.put(whole, spread * factor, self.bounds[source] * float(factor.max()))
+        self.put(whole, spread * factor, self.bounds[source] * factor)
         self.names[node.name] = whole.name
 
 

@@ -130,7 +130,7 @@ class Matrices(Draft):
     def put_weights(self, plain: Node, grid: Tensor) -> None:
         """Add a node with its weights on a grid."""
         whole, grid, sums = self.quantised(plain, grid)
-        self.put(whole, grid, float(sums.max()), self.most(plain.name))
+        self.put(whole, grid, sums, self.most(plain.name))
 
     def quantised(self, plain: Node, grid: Tensor) -> tuple[Node, Tensor, Tensor]:
         """Return a node with its weights on a grid, the grid, and what the sums of each output can reach."""
@@ -161,12 +161,13 @@ class Matrices(Draft):
         source, weight = node.inputs[0], node.tensors["weight"]
         grid = torch.where(weight == 0, self.grids[source], self.grids[source] / weight.abs())
         coarse = source in self.analog and not populations_behind(self.graph, node.name)  # as coarse as it comes
+        reach = self.reaches[source] + node.tensors.get("bias", torch.zeros(())).abs() * grid
         factor = self.coarser(node, grid) if coarse else self.fitting(node, grid)
+        factor = torch.minimum(factor, torch.exp2((LARGEST_CURRENT / reach.clamp(min=1)).log2().floor()))
         grid = grid * factor
         whole = {"bias": (node.tensors["bias"] * grid).round()} if "bias" in node.tensors else {}
-        extra = float(whole["bias"].abs().max()) if whole else 0.0
         scaled = replace(node.with_tensors(weight=weight.sign() * factor, **whole), rounds=bool((factor < 1).any()))
-        self.put(scaled, grid, self.bounds[source] * float(factor.max()) + extra)
+        self.put(scaled, grid, reach * factor)
 
     def fitting(self, node: Node, grid: Tensor) -> Tensor:
         """Return the powers of two that make the grid of a stream fine, or what fits it to the thresholds behind."""
