@@ -282,3 +282,16 @@ def test_nodes_that_change_nothing_before_a_membrane_cost_nothing():
         site.node.name for site in Account(snn.clocked_plan.graph, 2, spiking=True).sites
     }
     assert evaluate(snn, [x], progress=False).samples == 4
+
+
+@pytest.mark.parametrize("name", ["shared by two", "stack", "several outputs", "smallest", "assignment, decoded"])
+@pytest.mark.parametrize("code", [CSS(4, 1), CSS(2, 0, 16.0, levels=127)], ids=["ternary", "levels"])
+def test_scales_of_one_in_whole_numbers_are_passed_over(name, code):
+    model, x = given(name)
+    snn = convert(model, [x], code=code, progress=False).to_precision("int8")
+    account = Account(snn.clocked_plan.graph, None, spiking=True)
+    assert account.watched <= {node.name for node in snn.layerwise_plan.graph.nodes}
+    seen = seen_of(snn.graph.inputs, [x.float()])
+    observe = firing_counter(seen, account, snn.layerwise_plan.codes)
+    at_once(snn.layerwise_plan, [x.float()], observe)
+    assert seen.operations(account, SAMPLES)

@@ -171,7 +171,7 @@ class Account:
         return all(
             isinstance(reader, Population)
             or reader.scaling == "sums"
-            or (_is_idle(reader) and reader.shape == node.shape and self._is_added(reader))
+            or (_passes(reader) and reader.shape == node.shape and self._is_added(reader))
             for reader in self.graph.consumers[node.name]
         )
 
@@ -199,13 +199,13 @@ class Account:
 
     def _roots(self, name: str) -> list[str]:
         node = self.graph[name]
-        return [root for source in node.inputs for root in self._roots(source)] if moves(node) else [name]
+        return [root for source in node.inputs for root in self._roots(source)] if _passes(node) else [name]
 
     def _moved(self, name: str, activity: Activity, known: dict[str, Tensor]) -> Tensor:
         """Return the activity of a stream from that of the streams whose elements it moves."""
         node = self.graph[name]
         if name not in known:
-            if moves(node):
+            if _passes(node):
                 moved = through(node, [self._moved(source, activity, known) for source in node.inputs])
                 known[name] = moved.double().abs()
             else:
@@ -217,8 +217,9 @@ def _is_identity(node: Node) -> bool:
     return node.is_scale and bool((node.tensors["weight"] == 1).all())
 
 
-def _is_idle(node: Node) -> bool:
-    return _is_identity(node) or (moves(node) and len(node.inputs) == 1)
+def _passes(node: Node) -> bool:
+    """Tell whether a node passes on the elements of its inputs: a scale of one is not run."""
+    return moves(node) or (_is_identity(node) and "bias" not in node.tensors)
 
 
 def _shifts(node: Node) -> bool:
