@@ -99,9 +99,10 @@ def convolved(
         counted: count the spikes of each neuron, and overloads.
     """
     kind = spike, counted, torch.get_num_threads(), *((x.shape, x.dtype) for x in streams)
-    if node.name not in calls or calls[node.name][0] != kind:
-        calls[node.name] = kind, _call(node, convolution, streams, code, spike, counted=counted)
-    call = calls[node.name][1]
+    known = calls.get(node.name)  # another thread may run other streams meanwhile
+    if known is None or known[0] != kind:
+        known = calls[node.name] = kind, _call(node, convolution, streams, code, spike, counted=counted)
+    call = known[1]
     run = None if call.source is None else program(call.source)
     if run is None:
         return None
