@@ -31,10 +31,17 @@ from canonic.conversion import convert
 from canonic.datasets import sample
 from canonic.errors import ConversionError
 from canonic.network.graph import Precision
+from canonic.network.storage import write_json
 from canonic.words import NONE
 
 RESULTS, PAGE = ROOT / "benchmarks" / "results" / "members.json", ROOT / "docs" / "performance.md"
-MEMBERS = CSS(8, 1), CSS(4, 0, 4.0, levels=16), CSS(3, 0, 8.0, levels=32), CSS(2, 0, 28.0, levels=127)
+MEMBERS = (
+    CSS(8, 1),
+    CSS(4, 0, 4.0, levels=16),
+    CSS(3, 0, 8.0, levels=32),
+    CSS(2, 0, 28.0, levels=127),
+    CSS(1, 0, 128.0, levels=127),
+)
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "int8")
 Batches = DataLoader[Any]
 
@@ -84,14 +91,15 @@ def main() -> None:
     """Measure what is not known yet, row by row, and write the table."""
     given = request(__doc__, NETWORKS)
     torch.set_num_threads(1)
-    found = {} if given.again or not RESULTS.exists() else json.loads(RESULTS.read_text())["networks"]
+    found = json.loads(RESULTS.read_text())["networks"] if RESULTS.exists() else {}
     for name in given.networks:
-        for code in MEMBERS:
-            if text_of(code) not in found.setdefault(name, {}):
-                found[name][text_of(code)] = measured(NETWORKS[name], code)
-                print(name, text_of(code), found[name][text_of(code)], flush=True)
-                told = {"command": "python -m benchmarks.speed.members", "machine": machine(), "networks": found}
-                RESULTS.write_text(json.dumps(told, indent=1) + "\n")
+        known = {} if given.again else found.get(name, {})
+        for code in (code for code in MEMBERS if text_of(code) not in known):
+            known[text_of(code)] = measured(NETWORKS[name], code)
+            print(name, text_of(code), known[text_of(code)], flush=True)
+            found[name] = known
+            told = {"command": "python -m benchmarks.speed.members", "machine": machine(), "networks": found}
+            write_json(RESULTS, told)
     PAGE.write_text(replaced(PAGE.read_text(), "members", table(found)))
 
 
