@@ -20,6 +20,7 @@ from canonic.measure.tally import count_inputs, counted, firing_counter, occurre
 from canonic.network.apply import apply
 from canonic.network.graph import Population
 from canonic.network.layerwise import at_once
+from canonic.network.padding import without_idle
 from canonic.network.reference import reference
 from tests.lambdas import conv
 from tests.networks import CASES, build, exported
@@ -279,7 +280,7 @@ def test_nodes_that_change_nothing_before_a_membrane_cost_nothing():
     scale = next(node for node in snn.clocked_plan.graph.nodes if node.name == "relu_3.scale")
     assert bool((scale.tensors["weight"] == 1).all())
     assert not {"add", "relu_3.scale"} & {
-        site.node.name for site in Account(snn.clocked_plan.graph, 2, spiking=True).sites
+        site.node.name for site in Account(without_idle(snn.clocked_plan.graph), 2, spiking=True).sites
     }
     assert evaluate(snn, [x], progress=False).samples == 4
 
@@ -289,7 +290,7 @@ def test_nodes_that_change_nothing_before_a_membrane_cost_nothing():
 def test_scales_of_one_in_whole_numbers_are_passed_over(name, code):
     model, x = given(name)
     snn = convert(model, [x], code=code, progress=False).to_precision("int8")
-    account = Account(snn.clocked_plan.graph, None, spiking=True)
+    account = Account(without_idle(snn.clocked_plan.graph), None, spiking=True)
     assert account.watched <= {node.name for node in snn.layerwise_plan.graph.nodes}
     seen = seen_of(snn.graph.inputs, [x.float()])
     observe = firing_counter(seen, account, snn.layerwise_plan.codes)

@@ -3,8 +3,8 @@
 What a candidate is expected to lose follows from the screening, up to a factor that every finalist tells: its errors
 could grow by ``room`` decibels, so candidates whose screened noise lies less than that above its own should do. The
 cheapest of them is tried next, until none is cheaper than one that has met the goal. Those that have less of everything
-than one that failed are left out. Some of the samples tell the room
-of most networks; only where it is small, or nothing is left that is cheaper, a network is judged on all of them.
+than one that failed are left out. Some of the samples tell the room of most networks; only where it is small, or
+nothing is left that is cheaper, a network is judged on all of them.
 """
 
 from collections.abc import Iterator, Sequence

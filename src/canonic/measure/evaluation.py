@@ -38,6 +38,7 @@ from canonic.network.batch import described, named_in, parted, require_batches
 from canonic.network.description import known_samples
 from canonic.network.inputs import checked
 from canonic.network.outputs import Output, output_called, output_names, required_output
+from canonic.network.padding import without_idle
 from canonic.network.readout import by_step
 from canonic.network.reference import ValueObserver
 from canonic.network.reference import reference as reference_outputs
@@ -145,7 +146,7 @@ def meter_of(snn: SpikingNetwork, reference: Reference | None = "source", output
     """Return what measures a network."""
     place = output_called(snn.graph, output)
     reference = None if snn.plan.stepwise and reference == "source" else reference  # it was trained as it is
-    spiking = Account(snn.clocked_plan.graph, None, spiking=True)
+    spiking = Account(without_idle(snn.clocked_plan.graph), None, spiking=True)  # what is run
     return Meter(snn, facts(snn), place, reference, spiking, Account(snn.graph))
 
 

@@ -164,16 +164,10 @@ class Account:
 
     def _meets(self, node: Node) -> bool:
         """Tell whether what a node adds goes on into one membrane or readout, where it is added anyway."""
-        return _is_identity(node) or (node.scaling == "sums" and self._is_added(node))
-
-    def _is_added(self, node: Node) -> bool:
-        """Tell whether all that read a stream, maybe through nodes that change nothing, add it to something."""
-        return all(
-            isinstance(reader, Population)
-            or reader.scaling == "sums"
-            or (_passes(reader) and reader.shape == node.shape and self._is_added(reader))
-            for reader in self.graph.consumers[node.name]
+        onward = (
+            isinstance(reader, Population) or reader.scaling == "sums" for reader in self.graph.consumers[node.name]
         )
+        return _is_identity(node) or (node.scaling == "sums" and all(onward))
 
     def _is_sum(self, name: str) -> bool:
         """Tell whether a stream is what synapses make, moved perhaps: sums on their way into a membrane."""
@@ -199,13 +193,13 @@ class Account:
 
     def _roots(self, name: str) -> list[str]:
         node = self.graph[name]
-        return [root for source in node.inputs for root in self._roots(source)] if _passes(node) else [name]
+        return [root for source in node.inputs for root in self._roots(source)] if moves(node) else [name]
 
     def _moved(self, name: str, activity: Activity, known: dict[str, Tensor]) -> Tensor:
         """Return the activity of a stream from that of the streams whose elements it moves."""
         node = self.graph[name]
         if name not in known:
-            if _passes(node):
+            if moves(node):
                 moved = through(node, [self._moved(source, activity, known) for source in node.inputs])
                 known[name] = moved.double().abs()
             else:
@@ -215,11 +209,6 @@ class Account:
 
 def _is_identity(node: Node) -> bool:
     return node.is_scale and bool((node.tensors["weight"] == 1).all())
-
-
-def _passes(node: Node) -> bool:
-    """Tell whether a node passes on the elements of its inputs: a scale of one is not run."""
-    return moves(node) or (_is_identity(node) and "bias" not in node.tensors)
 
 
 def _shifts(node: Node) -> bool:

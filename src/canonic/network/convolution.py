@@ -53,7 +53,7 @@ class Call:
     """What calls with streams of one kind have in common.
 
     Attributes:
-        source: the program; None where C cannot compute it.
+        source: the program.
         shape: the Shape of convolution.c.
         spikes: the shape of its spikes, ``[time, rows, channels]``.
         weights: of the convolution, with their units and its bias.
@@ -63,18 +63,18 @@ class Call:
         threads: that share the work.
     """
 
-    source: Source | None
-    shape: Tensor | None = None
-    spikes: tuple[int, ...] = ()
-    weights: tuple[Tensor, ...] = ()
-    owned: tuple[Tensor | None, ...] = ()
-    rows_each: int = 0
-    each: int = 0
-    threads: int = 1
+    source: Source
+    shape: Tensor
+    spikes: tuple[int, int, int]
+    weights: tuple[Tensor, ...]
+    owned: tuple[Tensor | None, ...]
+    rows_each: int
+    each: int
+    threads: int
 
 
-Calls = dict[str, tuple[Hashable, Call]]
-"""Of each population the kind of streams that it last read, and the call."""
+Calls = dict[str, tuple[Hashable, Call | None]]
+"""Of each population the kind of streams that it last read, and the call; None where C cannot compute it."""
 
 
 def convolved(
@@ -103,8 +103,8 @@ def convolved(
     if known is None or known[0] != kind:
         known = calls[node.name] = kind, _call(node, convolution, streams, code, spike, counted=counted)
     call = known[1]
-    run = None if call.source is None else program(call.source)
-    if run is None:
+    run = None if call is None else program(call.source)
+    if call is None or run is None:
         return None
     pictures, spikes = streams[0].movedim(2, -1).contiguous(), torch.empty(call.spikes, dtype=spike)
     counters = Counters(code.steps, call.threads, node.size if counted else None)
@@ -119,20 +119,21 @@ def convolved(
 
 def _call(
     node: Population, convolution: Node, streams: Sequence[Tensor], code: CSS, spike: torch.dtype, *, counted: bool
-) -> Call:
-    """Return what calls with such streams have in common."""
+) -> Call | None:
+    """Return what calls with such streams have in common; None where C cannot compute it."""
     own = in_rows(node, streams[1:], code, spike, counted=counted, first=1)
     packed = convolution.tensors["program"]
     source = source_of(node, packed, streams[0], code, own)
     if source is None:
-        return Call(None)
+        return None
     start = torch.zeros(node.shape[0]) if own.start is None else own.start
     owned = None, *own.weights, start, own.theta, own.ceiling
     kept = tuple(None if v is None else v.float().contiguous() for v in owned)
     weights = (packed, *(convolution.tensors[name] for name in ("program unit", "program bias")))
     shape, rows_each, room, threads = _shape(node, convolution, streams[0])
     each = rows_each * room + LANES  # what tiles take in beyond the last row
-    return Call(source, shape, _spikes(node, streams[0]), weights, kept, rows_each, each, threads)
+    spikes = code.steps, streams[0].shape[1] * prod(node.shape[1:]), node.shape[0]
+    return Call(source, shape, spikes, weights, kept, rows_each, each, threads)
 
 
 def source_of(node: Population, packed: Tensor, given: Tensor, code: CSS, own: Given) -> Source | None:
@@ -153,11 +154,6 @@ def source_of(node: Population, packed: Tensor, given: Tensor, code: CSS, own: G
     rule = amplifying(code, own)
     neurons = (*rule.files[:-1], "shape.c", rule.files[-1]), rule.macros, rule.whole
     return _source(code, neurons, given.dtype, _layout(packed, node.shape[0]), others)
-
-
-def _spikes(node: Population, given: Tensor) -> tuple[int, int, int]:
-    channels, *size = node.shape
-    return len(given), given.shape[1] * prod(size), channels
 
 
 def _layout(packed: Tensor, channels: int) -> tuple[int, int, bool, bool]:

@@ -50,8 +50,7 @@ class Draft:
         nodes: those of whole numbers.
         names: of the stream that stands for each node of the graph.
         grids: of each stream.
-        bounds: what its numbers can reach.
-        reaches: what those of each output can, where that is known; it broadcasts against a sample.
+        reaches: what its numbers can reach, at each output where they differ; it broadcasts against a sample.
         spikes: the streams whose numbers are spikes, as they leave populations.
         plain: of each matrix and scale, with weights that give plain numbers.
         means: of the elements of each stream, where they are known.
@@ -65,7 +64,6 @@ class Draft:
     nodes: list[Node] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     grids: dict[str, Tensor] = field(default_factory=dict)
-    bounds: dict[str, float] = field(default_factory=dict)
     reaches: dict[str, Tensor] = field(default_factory=dict)
     spikes: set[str] = field(default_factory=set)
     plain: dict[str, Node] = field(default_factory=dict)
@@ -88,8 +86,12 @@ class Draft:
         if (bound := float(reach.max())) > most:
             raise TooLarge(node, bound, most)
         self.add(node)
-        self.grids[node.name], self.bounds[node.name], self.reaches[node.name] = compress(grid), bound, reach
+        self.grids[node.name], self.reaches[node.name] = compress(grid), reach
         self.names[node.name] = node.name
+
+    def bound(self, name: str) -> float:
+        """Return what the numbers of a stream can reach."""
+        return float(self.reaches[name].max())
 
     def add(self, node: Node) -> None:
         """Add a node."""

@@ -62,7 +62,7 @@ def _lowered(graph: Graph, bits: int, headroom: int) -> Graph:
     whole = replace(graph, nodes=tuple(lowering.nodes), outputs=outputs).map_tensors(lambda t: as_weights(t, like))
     shapes, spikes = lowering.shapes, lowering.spikes
     nodes = [
-        pack(n, shapes[n.inputs[0]], int(lowering.bounds[n.inputs[0]])) if n.weighted and n.inputs[0] in spikes else n
+        pack(n, shapes[n.inputs[0]], int(lowering.bound(n.inputs[0]))) if n.weighted and n.inputs[0] in spikes else n
         for n in whole.nodes
     ]
     return replace(whole, nodes=tuple(nodes))
@@ -94,7 +94,7 @@ class _Lowering(Functions):
         elif node.kind == "synapse" and node.scaling == "pools":
             self.lower_pool(node)
         elif self.passes_maxima(node):
-            self.put(node, self.grids[node.inputs[0]], self.bounds[node.inputs[0]])
+            self.put(node, self.grids[node.inputs[0]], self.bound(node.inputs[0]))
             self.spikes.add(node.name)
         else:
             raise impossible(node, "this operator is not written for them")
@@ -200,7 +200,7 @@ class _Lowering(Functions):
 
         def near(name: str) -> str:
             grid = self.grids[name]
-            most = LARGEST_CURRENT / max(self.bounds[name], 1)
+            most = LARGEST_CURRENT / max(self.bound(name), 1)
             factor = torch.where(grid < FINE, (finest / grid).floor().clamp(1, most), 1)
             change = self.moved if name in self.spikes else self.on_grid
             return change(name, grid * factor, node.name)
@@ -218,7 +218,7 @@ class _Lowering(Functions):
         self.nodes.append(node)
         factor = count * self.coarser(node, spread * count)
         whole = rounding_scale(f"{node.name}.whole", node, factor)
-        self.put(whole, spread * factor, self.bounds[source] * factor)
+        self.put(whole, spread * factor, self.bound(source) * factor)
         self.names[node.name] = whole.name
 
 

@@ -51,7 +51,7 @@ class Matrices(Draft):
         size = weight.abs() if bias is None else weight.abs().maximum(bias.abs() / 8)
         grid = (1.0 if bias is None else 2.0**SHIFT_BITS) / torch.where(size > 0, size, 1)
         whole = node.with_tensors(weight=(weight * grid).round())
-        bound = whole.tensors["weight"].abs() * self.bounds[node.inputs[0]]
+        bound = whole.tensors["weight"].abs() * self.bound(node.inputs[0])
         if bias is not None:
             whole = whole.with_tensors(bias=(bias * grid).round())
             bound = bound + whole.tensors["bias"].abs()
@@ -66,7 +66,7 @@ class Matrices(Draft):
         self.plain[node.name] = plain
         finest, coded, room = self.finest(plain), source in self.spikes, self.room(node.name)
         if self.bits > INPUTS[-1][0] and not coded and source in self.analog and float(finest.median()) > room:
-            raise TooLarge(node, LARGEST_WEIGHT * self.bounds[source], LARGEST_CURRENT)
+            raise TooLarge(node, LARGEST_WEIGHT * self.bound(source), LARGEST_CURRENT)
         if float(finest.median()) > STARVED * room:
             raise impossible(node, TOO_SILENT.format("its weights"))
         grid = (finest * (FRACTION if coded else 1)).clamp(1, room)
@@ -104,7 +104,7 @@ class Matrices(Draft):
         name = node.inputs[0]
         if name in self.spikes or name in self.analog:
             return node
-        plain, bound = self.plain_weights(node), self.bounds[name]
+        plain, bound = self.plain_weights(node), self.bound(name)
         excess = max(1.0, min(float(self.finest(plain).median()) / self.room(node.name), bound / LARGEST_WEIGHT))
         begin = ceil(log2(excess))
         factors = [2.0**-bits for bits in range(begin, begin + COARSENED)]
@@ -121,7 +121,7 @@ class Matrices(Draft):
         if scaled is None or scale_output(scaled, finest := self.finest(scaled)) is None:
             return 0.0  # refused by what quantises
         whole = self.quantised(scaled, finest.clamp(1, self.room(plain.name)))[0]
-        return largest_sum(whole, self.bounds[plain.inputs[0]] * factor)
+        return largest_sum(whole, self.bound(plain.inputs[0]) * factor)
 
     def most(self, name: str) -> float:
         """What the sums of a node may reach."""
@@ -143,7 +143,7 @@ class Matrices(Draft):
         shift = self.mean_shift(whole, whole.tensors["weight"] - weight)
         bias = (whole.tensors.get("bias", torch.zeros(())) - shift).round()
         whole = whole.with_tensors(bias=bias) if "bias" in whole.tensors else whole
-        return whole, grid, sums_of(whole, self.bounds[plain.inputs[0]])
+        return whole, grid, sums_of(whole, self.bound(plain.inputs[0]))
 
     def mean_shift(self, node: Node, rounding: Tensor) -> Tensor:
         """Return what the rounding of weights adds to the sums of each channel, on average over the calibration."""
