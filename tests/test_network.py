@@ -1,8 +1,10 @@
 """The spiking network: stateless calls, readout, trace, table, devices, files."""
 
+import copy
 import errno
 import json
 import os
+import pickle
 
 import pytest
 import torch
@@ -37,6 +39,17 @@ def test_a_call_leaves_no_state_behind(snn, x):
 def test_samples_of_a_batch_do_not_see_each_other(snn, x):
     alone = torch.cat([snn(sample[None]) for sample in x])
     assert torch.allclose(snn(x), alone, rtol=1e-9)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda snn: pickle.loads(pickle.dumps(snn))], ids=["deepcopy", "pickle"]
+)
+def test_a_network_that_ran_is_copied(snn, x, precision, copied):
+    """Without what its schedulers keep, such as packed weights, of which torch copies none."""
+    ready = snn.to_precision(precision)
+    wanted = ready(x)
+    assert torch.equal(copied(ready)(x), wanted)
 
 
 def test_a_batch_that_is_cut_gives_the_same(snn, x, monkeypatch):

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from torch.nn.functional import max_pool2d
 
 from canonic import CSS
+from canonic.native.compiled import maximum
 from canonic.network.graph import Node
-from canonic.network.pooling import pooled
+from canonic.network.pooling import pooled, windows
 
 pytestmark = pytest.mark.skipif(not shutil.which(os.environ.get("CC", "cc")), reason="no C compiler: C is not tested")
 
@@ -47,6 +48,23 @@ def test_its_digits_are_those_of_the_prefixes(case):
     done = pooled(node(tuple(values.shape[2:]), **arguments), spikes.to(dtype), code)
     assert done.dtype == dtype
     assert torch.equal(done.float(), code.telescope(values))
+
+
+@settings(max_examples=40)
+@given(cases())
+def test_the_loop_that_a_gpu_runs_gives_the_same_digits(case):
+    """Of windows within the picture, whatever order its axes have in memory; of others it says so."""
+    spikes, arguments, dtype = case
+    code = CSS(len(spikes))
+    values = torch.stack([max_pool2d(prefix, **arguments) for prefix in code.prefixes(spikes)])
+    stream = spikes.to(dtype).movedim(2, -1).contiguous().movedim(-1, 2)
+    read = windows(node(tuple(values.shape[2:]), **arguments), stream)
+    if read is None:
+        assert any(arguments["padding"]) or arguments["ceil_mode"]
+        return
+    digits = torch.empty_like(read[0])
+    maximum(code.beta)([list(x) for x in read], list(digits))
+    assert torch.equal(digits.float(), code.telescope(values))
 
 
 @pytest.mark.parametrize("code", [CSS(3, 0, 4.0, levels=16), CSS(2, 0, 16.0, levels=64)], ids=str)

@@ -1,7 +1,10 @@
-"""The scan of a population as a loop that torch compiles: the way to a GPU. The same spikes as of ``tsa.step``."""
+"""Scans of populations, and maxima of streams, as loops that torch compiles: the way to a GPU.
+
+The same spikes as of ``tsa.step``, and the digits of the pooling in C.
+"""
 
 import logging
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import cache, reduce
 from types import FunctionType
 from typing import cast
@@ -17,6 +20,9 @@ from canonic.neurons.terms import Term, scaled
 
 log = logging.getLogger("canonic")
 
+Maximum = Callable[[list[list[Tensor]], list[Tensor]], None]
+"""Reads streams, each as its digits; writes the digits of their maximum."""
+
 Loop = Callable[[list[Term], Tensor | None, Tensor | None, list[Tensor]], None]
 """Reads terms, start and theta; writes the spikes of every digit."""
 
@@ -30,6 +36,14 @@ def compiled_scan(code: CSS, given: Given) -> Scan:
     terms = list(zip(given.terms, given.weights, strict=True))
     _compiled(code, given.signed, variant)(terms, given.start, given.theta, list(spikes.unbind(0)))
     return Scan(spikes, torch.zeros(code.steps, dtype=torch.int64))
+
+
+def compiled_maximum(beta: float, streams: Sequence[Tensor]) -> Tensor:
+    """Return the digits of the maximum of streams, ``[time, ...]``, whole numbers in units of the last digit."""
+    digits = torch.empty_like(streams[0])
+    kinds = len(digits), len(streams), digits.dtype, digits.device.type
+    _compiled_maximum(beta, kinds)([list(x.unbind(0)) for x in streams], list(digits.unbind(0)))
+    return digits
 
 
 @cache
@@ -54,10 +68,33 @@ def _compiled(code: CSS, signed: bool, variant: Hashable) -> Loop:  # noqa: ARG0
     torch keeps at most eight programs for the code of a function, for arguments that differ in more than their sizes;
     so each variant has code of its own.
     """
-    run = loop(code, signed)
+    return cast(Loop, _own(loop(code, signed)))
+
+
+@cache
+def _compiled_maximum(beta: float, variant: Hashable) -> Maximum:  # noqa: ARG001
+    return cast(Maximum, _own(maximum(beta)))
+
+
+def _own(run: FunctionType) -> Callable[..., None]:
     own = FunctionType(run.__code__.replace(), run.__globals__, closure=run.__closure__)
-    built: Loop = torch.compile(own, fullgraph=True, dynamic=True)
+    built: Callable[..., None] = torch.compile(own, fullgraph=True, dynamic=True)
     return built
+
+
+def maximum(beta: float) -> FunctionType:
+    """Return the loop of a maximum of streams: ``D[m] = max A[m] - beta max A[m-1]``, A in units of its digit."""
+
+    def run(streams: list[list[Tensor]], digits: list[Tensor]) -> None:
+        sums = [x[0].float() for x in streams]
+        top = reduce(torch.maximum, sums)
+        digits[0].copy_(top)
+        for m, digit in enumerate(digits[1:], start=1):
+            sums, before = [beta * a + x[m] for a, x in zip(sums, streams, strict=True)], top
+            top = reduce(torch.maximum, sums)
+            digit.copy_(top - beta * before)
+
+    return cast(FunctionType, run)
 
 
 def loop(code: CSS, signed: bool) -> FunctionType:

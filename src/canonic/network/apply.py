@@ -69,6 +69,7 @@ def held(values: Tensor, before: Tensor | None) -> Tensor:
     It changes no answer: the stream sums to the last value, whatever the others are.
     """
     finite = values.isfinite()
-    if not torch.compiler.is_exporting() and bool(finite.all()):
+    waits = values.device.type == "cpu" and not torch.compiler.is_exporting()  # for all values, as a GPU should not
+    if waits and bool(finite.all()):
         return values
     return torch.where(finite, values, torch.zeros_like(values) if before is None else before)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from canonic.errors import DataError
+from canonic.native.build import features
 from canonic.network.apply import apply
 from canonic.network.graph import Node
 from canonic.network.grids import weight_unit
@@ -24,8 +25,10 @@ PIECE = 2**21
 """Bytes of the floats that are made of spikes at a time: they need not all be there at once."""
 FAST: frozenset[Trait] = frozenset({"slides", "maps rows"})
 """What a matrix does that there are operators of int8 for."""
-LARGEST_ACTIVATION = 128
-"""Of a product of 8 bits."""
+LARGEST_ACTIVATION, LARGEST_WIDE = 128, 255
+"""Of a product of 8 bits, where two are added up in 16 bits, and in 32."""
+WIDE = {"avx512_vnni", "avx_vnni"}
+"""What a processor has one of that adds products of 8 bits up in 32."""
 
 
 def multiply(node: Node, rows: Sequence[Tensor]) -> Tensor:
@@ -97,15 +100,21 @@ def _known(node: Node, shape: tuple[int, ...], levels: int) -> bool:
 
     ``torch._int_mm`` reads memory that is not its own where each sum has one term; ``qconv2d_pointwise`` gives wrong
     sums for outputs that are one pixel wide, and a segmentation fault for kernels that reach beyond the picture.
-    Older processors add two products up in 16 bits: those of weights of 127 and activations of 128 fit.
+    Where nothing is ``wide`` two products are added up in 16 bits: those of weights of 127 and activations of 128 fit.
     """
     if "maps rows" in node.traits:
-        return shape[-1] > 1 and levels == 1
-    if not hasattr(torch.ops.onednn, "qconv_prepack") or len(shape) != 3 or 2 * levels > LARGEST_ACTIVATION:
+        return shape[-1] > 1 and (levels == 1 or wide())
+    fits = 2 * levels <= (LARGEST_WIDE if wide() else LARGEST_ACTIVATION)
+    if not hasattr(torch.ops.onednn, "qconv_prepack") or len(shape) != 3 or not fits:
         return False
     kernel, dilation = node.tensors["weight"].shape[2:], geometry(node)[2]
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
     return node.shape[-1] > 1 and all(r <= size for r, size in zip(reach, shape[1:], strict=True))
+
+
+def wide() -> bool:
+    """Whether the processor adds products of 8 bits up in 32."""
+    return not WIDE.isdisjoint(features().split())
 
 
 def _packed(node: Node, spikes: Tensor) -> Tensor:

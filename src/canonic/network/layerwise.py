@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Shaped
@@ -49,7 +50,9 @@ def _in_memory(plan: Plan, inputs: Sequence[Tensor], observe: Observer | None) -
     What is observed cannot be taken back, and so is not tried twice.
     """
     try:
-        return at_once(plan, inputs, observe)
+        if not plan.compiled or observe or plan.seed is not None:
+            return at_once(plan, inputs, observe)
+        return plan.recordings(partial(at_once, plan), inputs)
     except (MemoryError, RuntimeError) as error:
         if observe or len(inputs[0]) < 2 or not _lacks_memory(error):
             raise
@@ -176,14 +179,14 @@ def _at_each_step(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
 
 def _telescoping(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
     code, steps = plan.codes[node.name], max(len(stream) for stream in inputs)
-    done = pooled(node, inputs[0], code) if isinstance(code, CSS) else None
+    done = pooled(node, inputs[0], code, compiled=plan.compiled) if isinstance(code, CSS) else None
     if done is not None:
         return done
     pairs = zip(node.inputs, map(_wide, inputs) if node.scaling == "pools" else inputs, strict=True)
     prefixes = [_prefixes(plan, name, stream, code, steps).flatten(0, 1) for name, stream in pairs]
     result = apply_whole(node, prefixes, len(prefixes[0]))
     values = result.reshape(steps, -1, *result.shape[1:])
-    if not bool(values.isfinite().all()):
+    if values.device.type != "cpu" or not bool(values.isfinite().all()):  # a GPU is not waited for
         values = _finite(values)
     stream = values if node.name in plan.whole else code.telescope(values)
     if node.scaling != "pools":
@@ -203,11 +206,12 @@ def _prefixes(plan: Plan, name: str, stream: Tensor, code: Weighted, steps: int)
         whole = stream.float() if stream.dtype == torch.int8 else stream  # masks and words stay as they are
         return whole.expand(steps, *stream.shape[1:])
     stream = lengthen(stream, steps)
-    return _in_order(code, stream) if plan.spikes == torch.int8 else code.prefixes(stream)
+    ordered = plan.spikes == torch.int8 or plan.compiled  # no constants to bring to a GPU, which a recording cannot
+    return _in_order(code, stream) if ordered else code.prefixes(stream)
 
 
 def _in_order(code: Weighted, stream: Tensor) -> Tensor:
-    """Return the prefixes of an integer network's stream, each from the one before, as the clocked scheduler does."""
+    """Return the prefixes of a stream, each from the one before, as the clocked scheduler does."""
     sums = torch.empty_like(stream, dtype=torch.promote_types(stream.dtype, torch.float32))
     for m, weight in enumerate(code.weights[: len(stream)]):
         torch.mul(stream[m], weight, out=sums[m])

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache, cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Shaped
@@ -14,6 +14,7 @@ from canonic.codes import CSS, Weighted
 from canonic.network.convolution import Calls
 from canonic.network.graph import Bias, Graph, Node, Population
 from canonic.network.inputs import analog, prototype
+from canonic.network.recorded import Recordings
 
 Stream = Shaped[Tensor, "_ batch ..."]
 
@@ -24,6 +25,14 @@ mean    of all steps so far, which for codes is what they stand for
 last    the step itself: of what adds up
 first   the membranes, until the first event, which answers: ``codes.readouts.scores``
 """
+
+
+def given_fields(instance: Any) -> dict[str, object]:
+    """Return what is copied of an object, which computes all else anew.
+
+    Schedulers keep packed weights, places in memory and recordings, which are of their process.
+    """
+    return {field.name: getattr(instance, field.name) for field in fields(instance)}
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,8 @@ class Plan:
     follows: bool = False
     seed: int | None = None
     readout: Readout = "mean"
+
+    __getstate__ = given_fields
 
     @cached_property
     def stepwise(self) -> bool:
@@ -131,6 +142,11 @@ class Plan:
     def calls(self) -> Calls:
         """What calls of the programs of its populations have in common; the layerwise scheduler keeps it."""
         return {}
+
+    @cached_property
+    def recordings(self) -> Recordings:
+        """Its batches on a GPU, by their shapes; the layerwise scheduler keeps them."""
+        return Recordings()
 
     @cached_property
     def spike_types(self) -> Mapping[str, torch.dtype]:

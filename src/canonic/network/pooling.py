@@ -1,6 +1,7 @@
-"""Max pooling of a stream as a C program: the digits of the maximum, all steps of a window in one pass.
+"""Max pooling of a stream as one program: the digits of the maximum, all steps of a window in one pass.
 
-As torch operators it takes the prefixes of all steps, as floats, through memory several times.
+In C on a processor, and as a loop that torch compiles on a GPU. As torch operators it takes the prefixes of all steps,
+as floats, through memory several times.
 """
 
 from ctypes import c_int64
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from canonic.codes import CSS
 from canonic.native.build import Source, program
+from canonic.native.compiled import compiled_maximum
 from canonic.native.population import TYPES, place
 from canonic.network.graph import Node
 from canonic.network.kernels import geometry, pair
@@ -22,11 +24,19 @@ LARGEST_PREFIX = 2.0**24
 """A float holds whole numbers up to it exactly."""
 
 
-def pooled(node: Node, stream: Tensor, code: CSS) -> Tensor | None:
-    """Return the stream of a max pooling of pictures, ``[time, batch, *shape]``; None where C cannot compute it.
+def pooled(node: Node, stream: Tensor, code: CSS, *, compiled: bool = False) -> Tensor | None:
+    """Return the stream of a max pooling of pictures, ``[time, batch, *shape]``; None where no program computes it.
 
     Its digits are numbers of floats, and spikes of spikes: each lies between those of two pixels.
+
+    Args:
+        node: the pooling.
+        stream: of pictures.
+        code: of its digits.
+        compiled: let torch compile it where it is not C.
     """
+    if compiled and stream.device.type != "cpu":
+        return _compiled(node, stream, code)
     source = source_of(node, stream, code)
     run = None if source is None else program(source)
     if run is None:
@@ -40,6 +50,27 @@ def pooled(node: Node, stream: Tensor, code: CSS) -> Tensor | None:
     threads = min(torch.get_num_threads(), 1 + result.numel() // 2**15)
     run((c_int64 * len(numbers))(*numbers), place(pictures), place(result), threads)
     return result.movedim(-1, 2)
+
+
+def windows(node: Node, stream: Tensor) -> list[Tensor] | None:
+    """Return for each place in a window what lies there, ``[time, batch, *shape]``; None where some lie outside."""
+    kernel = pair(node.arguments["kernel_size"])
+    stride, padding, dilation, _ = geometry(node, kernel)
+    across = list(zip(node.shape[1:], kernel, stride, dilation, strict=True))
+    reach = [(count - 1) * step + (k - 1) * d + 1 for count, k, step, d in across]
+    if any(padding) or any(r > size for r, size in zip(reach, stream.shape[3:], strict=True)):
+        return None
+    rows, columns = (
+        [slice(i * d, i * d + (count - 1) * step + 1, step) for i in range(k)] for count, k, step, d in across
+    )
+    return [stream[..., row, column] for row in rows for column in columns]
+
+
+def _compiled(node: Node, stream: Tensor, code: CSS) -> Tensor | None:
+    """Return the same by a loop that torch compiles; None where it does not know the windows."""
+    known = poolable(node) and stream.dim() == 5 and stream.dtype in TYPES and _whole(code)
+    read = windows(node, stream) if known else None
+    return None if read is None or len(read) > LARGEST_WINDOW else compiled_maximum(code.beta, read)
 
 
 def source_of(node: Node, stream: Tensor, code: CSS) -> Source | None:

@@ -21,7 +21,7 @@ from canonic.network.graph import Graph, Precision
 from canonic.network.inputs import called, channels_last, known_device, prototype, taken_shape
 from canonic.network.layerwise import Observer
 from canonic.network.outputs import Output, formed
-from canonic.network.plan import Plan, total_steps
+from canonic.network.plan import Plan, given_fields, total_steps
 from canonic.network.precision import lowered, require_precision
 from canonic.network.readout import by_step, final
 from canonic.network.reference import reference
@@ -53,6 +53,8 @@ class SpikingNetwork:
     record: Mapping[str, Any]
     precision: Precision = "fp32"
     compiled: bool = False
+
+    __getstate__ = given_fields
 
     @cached_property
     def clocked_plan(self) -> Plan:
