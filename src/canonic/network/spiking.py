@@ -53,7 +53,6 @@ class SpikingNetwork:
     record: Mapping[str, Any]
     precision: Precision = "fp32"
     compiled: bool = False
-
     __getstate__ = given_fields
 
     @cached_property
