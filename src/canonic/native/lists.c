@@ -12,7 +12,20 @@ typedef Floats Sums;
 #endif
 typedef Sums Weight;
 
-INLINE Sums product(Sums sums, Sums weight, int32_t digits) {
+/* Sums as registers hold them: where these are narrower, GCC would keep whole sums in memory, between all products. */
+#if defined(__AVX512F__)
+#define REGISTERS 1
+typedef Sums Register;
+#else
+#ifdef __AVX__
+#define REGISTERS 2
+#else
+#define REGISTERS 4
+#endif
+typedef float Register __attribute__((vector_size(4 * LANES / REGISTERS)));
+#endif
+
+INLINE Register product(Register sums, Register weight, int32_t digits) {
 #if KIND == 0
     float digit;
     memcpy(&digit, &digits, sizeof digit);
@@ -83,6 +96,12 @@ static __attribute__((noinline)) void currents_from(const Shape *s, const Part *
     const int64_t groups = s->channels / GROUP, run = s->dilation[1] == 1 ? s->kernel[1] : 1;
     Sums sums[DIGITS][VECTORS];
     begin(s, part, from, sums);
+#if REGISTERS > 1
+    Register held[DIGITS][VECTORS * REGISTERS];
+    memcpy(held, sums, sizeof held);
+#else
+    Register(*const held)[VECTORS] = sums;
+#endif
     for (int64_t a = 0; a < s->kernel[0]; a++) {
         const Row *row = row_at(s, part, from, a);
         for (int64_t b = 0; row && b < s->kernel[1]; b += run) {
@@ -91,12 +110,16 @@ static __attribute__((noinline)) void currents_from(const Shape *s, const Part *
             const Sums *tap = weight + (a * s->kernel[1] + b - x) * groups * VECTORS;
             const int32_t *entry = row->entries + row->starts[x < 0 ? 0 : x] * ENTRY;
             for (const int32_t *last = row->entries + row->starts[end] * ENTRY; entry < last; entry += ENTRY) {
-                const Sums *w = tap + (int64_t)entry[ENTRY - 1] * VECTORS;
+                const Register *w = (const Register *)(tap + (int64_t)entry[ENTRY - 1] * VECTORS);
                 UNROLLED for (int t = 0; t < DIGITS; t++)
-                    UNROLLED for (int m = 0; m < VECTORS; m++) sums[t][m] = product(sums[t][m], w[m], entry[t]);
+                    UNROLLED for (int r = 0; r < VECTORS * REGISTERS; r++)
+                        held[t][r] = product(held[t][r], w[r], entry[t]);
             }
         }
     }
+#if REGISTERS > 1
+    memcpy(sums, held, sizeof held);
+#endif
     UNROLLED for (int m = 0; m < VECTORS; m++)
         UNROLLED for (int t = 0; t < DIGITS; t++) {
             Currents current = in_units(sums[t][m], unit + m * LANES);

@@ -1,6 +1,7 @@
 /* Vectors of LANES numbers, as GCC and Clang know them: one register, or several where registers are narrower. What their
-   operators do badly with AVX-512, masks above all, is written for it; everything else is left to the compiler. */
-#ifdef __AVX512F__
+   operators do badly with AVX-512, masks above all, is written for it, and with AVX2, whose comparisons and conversions of
+   two registers GCC takes apart lane by lane; everything else is left to the compiler. */
+#if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
 #endif
 #include <math.h>
@@ -67,16 +68,39 @@ INLINE Mask first_lanes(int n) {
     for (int l = 0; l < n; l++) lanes[l] = -1;
     return lanes;
 }
+#ifdef __AVX2__
+/* Two registers of eight lanes. */
+typedef int32_t Eight __attribute__((vector_size(32)));
+INLINE __m256i low(Ints x) { return (__m256i)__builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7); }
+INLINE __m256i high(Ints x) { return (__m256i)__builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15); }
+INLINE Ints both(__m256i x, __m256i y) {
+    const __m256i halves[2] = {x, y};
+    Ints z;
+    memcpy(&z, halves, sizeof z);
+    return z;
+}
+#define EACH_HALF(what, x, y) both((__m256i)what(low((Ints)(x)), low((Ints)(y))), (__m256i)what(high((Ints)(x)), high((Ints)(y))))
+#define COMPARED(x, y, how) _mm256_cmp_ps((__m256)(x), (__m256)(y), how)
+INLINE __m256 reached(__m256i x, __m256i y) { return COMPARED(x, y, _CMP_GE_OQ); }
+INLINE __m256 passed(__m256i x, __m256i y) { return COMPARED(x, y, _CMP_GT_OQ); }
+INLINE __m256 floor_of(__m256i x, __m256i y) { return _mm256_floor_ps((__m256)(x)); }
+INLINE __m256 nearest_of(__m256i x, __m256i y) { return _mm256_round_ps((__m256)(x), _MM_FROUND_TO_NEAREST_INT); }
+INLINE Mask at_least(Floats x, Floats y) { return EACH_HALF(reached, x, y); }
+INLINE Mask above(Floats x, Floats y) { return EACH_HALF(passed, x, y); }
+INLINE Floats floors(Floats x) { return (Floats)EACH_HALF(floor_of, x, x); }
+INLINE Floats rounded(Floats x) { return (Floats)EACH_HALF(nearest_of, x, x); }
+INLINE Mask whole_above(Ints x, Ints y) { return EACH_HALF(_mm256_cmpgt_epi32, x, y); }
+INLINE Mask whole_at_least(Ints x, Ints y) { return ~whole_above(y, x); }
+INLINE Ints wide_bytes(Bytes x) {
+    return both(_mm256_cvtepi8_epi32((__m128i)x), _mm256_cvtepi8_epi32(_mm_srli_si128((__m128i)x, 8)));
+}
+INLINE Bytes bytes(Ints x) { /* of numbers that they hold */
+    const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(low(x), high(x)), 0xD8);
+    return (Bytes)_mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+}
+#else
 INLINE Mask at_least(Floats x, Floats y) { return x >= y; }
 INLINE Mask above(Floats x, Floats y) { return x > y; }
-INLINE Floats either(Mask where, Floats x, Floats y) { return (Floats)((where & (Ints)x) | (~where & (Ints)y)); }
-INLINE Floats less(Mask where, Floats x, Floats y) { return x - (Floats)(where & (Ints)y); }
-INLINE Ints one_more(Mask where, Ints x) { return x - where; }
-INLINE Floats between(Floats x, Floats limit) {
-    return either(x > limit, limit, either(x < -limit, -limit, x));
-}
-INLINE Floats larger(Floats x, Floats y) { return either(x > y, x, y); }
-INLINE Floats smaller(Floats x, Floats y) { return either(x < y, x, y); }
 INLINE Floats floors(Floats x) {
     for (int l = 0; l < LANES; l++) x[l] = floorf(x[l]);
     return x;
@@ -87,9 +111,20 @@ INLINE Floats rounded(Floats x) {
 }
 INLINE Mask whole_at_least(Ints x, Ints y) { return x >= y; }
 INLINE Mask whole_above(Ints x, Ints y) { return x > y; }
+INLINE Ints wide_bytes(Bytes x) { return __builtin_convertvector(x, Ints); }
+INLINE Bytes bytes(Ints x) { return __builtin_convertvector(x, Bytes); }
+#endif
+INLINE Floats either(Mask where, Floats x, Floats y) { return (Floats)((where & (Ints)x) | (~where & (Ints)y)); }
+INLINE Floats less(Mask where, Floats x, Floats y) { return x - (Floats)(where & (Ints)y); }
+INLINE Ints one_more(Mask where, Ints x) { return x - where; }
+INLINE Floats between(Floats x, Floats limit) {
+    return either(above(x, limit), limit, either(above(-limit, x), -limit, x));
+}
+INLINE Floats larger(Floats x, Floats y) { return either(above(x, y), x, y); }
+INLINE Floats smaller(Floats x, Floats y) { return either(above(y, x), x, y); }
 INLINE Ints whole_less(Mask where, Ints x, Ints y) { return x - (where & y); }
 INLINE Ints whole_between(Ints x, Ints limit) {
-    const Mask over = x > limit, under = x < -limit;
+    const Mask over = whole_above(x, limit), under = whole_above(-limit, x);
     return (over & limit) | (under & -limit) | (~(over | under) & x);
 }
 INLINE void count(Count *counted, Mask where) { *counted -= where; }
@@ -98,10 +133,8 @@ INLINE int64_t total(const Count *counted) {
     for (int l = 0; l < LANES; l++) sum += (*counted)[l];
     return sum;
 }
-INLINE Ints wide_bytes(Bytes x) { return __builtin_convertvector(x, Ints); }
 INLINE Ints wide_halves(Halves x) { return __builtin_convertvector(x, Ints); }
-INLINE Bytes bytes(Ints x) { return __builtin_convertvector(x, Bytes); }
-INLINE Bytes signs(Mask up, Mask down) { return __builtin_convertvector(down - up, Bytes); }
+INLINE Bytes signs(Mask up, Mask down) { return bytes(down - up); }
 #endif
 
 INLINE Ints whole(Floats x) { return __builtin_convertvector(x, Ints); }

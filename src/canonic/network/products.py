@@ -17,8 +17,9 @@ from canonic.network.kernels import geometry
 log = logging.getLogger("canonic")
 
 LANES = 16
-SUMS = 28
-"""Vectors of sums that registers hold, beside the weights and digits that are multiplied."""
+SUMS = 28 if "avx512f" in features().split() else 7
+"""Vectors of sums that registers hold, beside the weights and digits that are multiplied: 32 registers, or 16 of half
+the width."""
 DENSE, HALF, DEPTHWISE = 3, 4, 5
 """The kinds of dense products, of 8 bits and of bfloat16 (dense.c), and those of a channel with its own weights
 (depthwise.c); those before go by lists (lists.c)."""
