@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -136,6 +137,14 @@ def test_a_compiled_network_fires_the_same_spikes(snn, device, tmp_path):
     files = [str(tmp_path / name) for name in ("net.safetensors", "x.pt")]
     done = subprocess.run([sys.executable, "-c", COMPILED, *files, device], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(device == "cuda"), "True", str(device == "cuda")]
+
+
+def test_a_network_that_comes_back_from_a_gpu_is_not_recorded(snn):
+    """It still says that it is compiled; a recording would hold no kernel of a processor, and repeat one answer."""
+    back = replace(snn, compiled=True).to("cpu")
+    batches = X, X, X.flip(0), X + 1
+    assert all(torch.equal(back(x), snn(x)) for x in batches)
+    assert not back.layerwise_plan.recordings.known
 
 
 def trainable():

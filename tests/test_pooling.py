@@ -21,6 +21,11 @@ def node(shape, **arguments):
     return Node("m", "function unit", "aten.max_pool2d.default", ("x",), shape, arguments, {}, "pools")
 
 
+def maxima(code, stream, **arguments):
+    """The largest prefixes of each window."""
+    return torch.stack([max_pool2d(prefix, **arguments) for prefix in code.prefixes(stream)])
+
+
 @st.composite
 def cases(draw):
     steps, channels = draw(st.sampled_from([1, 3, 6])), draw(st.sampled_from([1, 3, 16, 20]))  # few programs
@@ -44,7 +49,7 @@ def cases(draw):
 def test_its_digits_are_those_of_the_prefixes(case):
     spikes, arguments, dtype = case
     code = CSS(len(spikes))
-    values = torch.stack([max_pool2d(prefix, **arguments) for prefix in code.prefixes(spikes)])
+    values = maxima(code, spikes, **arguments)
     done = pooled(node(tuple(values.shape[2:]), **arguments), spikes.to(dtype), code)
     assert done.dtype == dtype
     assert torch.equal(done.float(), code.telescope(values))
@@ -56,7 +61,7 @@ def test_the_loop_that_a_gpu_runs_gives_the_same_digits(case):
     """Of windows within the picture, whatever order its axes have in memory; of others it says so."""
     spikes, arguments, dtype = case
     code = CSS(len(spikes))
-    values = torch.stack([max_pool2d(prefix, **arguments) for prefix in code.prefixes(spikes)])
+    values = maxima(code, spikes, **arguments)
     stream = spikes.to(dtype).movedim(2, -1).contiguous().movedim(-1, 2)
     read = windows(node(tuple(values.shape[2:]), **arguments), stream)
     if read is None:
@@ -72,7 +77,7 @@ def test_the_loop_that_a_gpu_runs_gives_the_same_digits(case):
 def test_digits_of_many_levels_lie_between_those_of_two_pixels(code, dtype):
     shape, generator = (code.steps, 2, 5, 6, 6), torch.Generator().manual_seed(0)
     spikes = torch.randint(-code.levels, code.levels + 1, shape, generator=generator).float()
-    values = torch.stack([max_pool2d(prefix, 2) for prefix in code.prefixes(spikes)])
+    values = maxima(code, spikes, kernel_size=2)
     done = pooled(node((5, 3, 3), kernel_size=2), spikes.to(dtype), code)
     assert torch.equal(done.float(), code.telescope(values))
     assert done.float().abs().max() <= code.levels
@@ -82,7 +87,7 @@ def test_digits_of_many_levels_lie_between_those_of_two_pixels(code, dtype):
 def test_currents_are_pooled_as_spikes_are(beta):
     code = CSS(4, beta=beta)
     stream = torch.randint(-9, 10, (4, 2, 5, 6, 6), generator=torch.Generator().manual_seed(0)).float()
-    values = torch.stack([max_pool2d(prefix, 2) for prefix in code.prefixes(stream)])
+    values = maxima(code, stream, kernel_size=2)
     done = pooled(node((5, 3, 3), kernel_size=2), stream, code)
     assert torch.allclose(done, code.telescope(values), atol=1e-4)
 

@@ -20,12 +20,6 @@ from canonic.neurons.terms import Term, scaled
 
 log = logging.getLogger("canonic")
 
-Maximum = Callable[[list[list[Tensor]], list[Tensor]], None]
-"""Reads streams, each as its digits; writes the digits of their maximum."""
-
-Loop = Callable[[list[Term], Tensor | None, Tensor | None, list[Tensor]], None]
-"""Reads terms, start and theta; writes the spikes of every digit."""
-
 
 def compiled_scan(code: CSS, given: Given) -> Scan:
     """Return what a population does; overloads are not counted, and 0."""
@@ -34,7 +28,7 @@ def compiled_scan(code: CSS, given: Given) -> Scan:
     kinds = tuple((len(x), *kind) for x, kind in zip(given.terms, given.kinds, strict=True))
     variant = kinds, given.start is None, given.theta is None, given.spike, first.device.type
     terms = list(zip(given.terms, given.weights, strict=True))
-    _compiled(code, given.signed, variant)(terms, given.start, given.theta, list(spikes.unbind(0)))
+    _compiled(loop, variant, code, given.signed)(terms, given.start, given.theta, list(spikes.unbind(0)))
     return Scan(spikes, torch.zeros(code.steps, dtype=torch.int64))
 
 
@@ -42,7 +36,7 @@ def compiled_maximum(beta: float, streams: Sequence[Tensor]) -> Tensor:
     """Return the digits of the maximum of streams, ``[time, ...]``, whole numbers in units of the last digit."""
     digits = torch.empty_like(streams[0])
     kinds = len(digits), len(streams), digits.dtype, digits.device.type
-    _compiled_maximum(beta, kinds)([list(x.unbind(0)) for x in streams], list(digits.unbind(0)))
+    _compiled(maximum, kinds, beta)([list(x.unbind(0)) for x in streams], list(digits.unbind(0)))
     return digits
 
 
@@ -62,28 +56,23 @@ def can_compile(device: str) -> bool:
 
 
 @cache
-def _compiled(code: CSS, signed: bool, variant: Hashable) -> Loop:  # noqa: ARG001
-    """Return the loop of one code for one kind of arguments.
+def _compiled(make: Callable[..., FunctionType], variant: Hashable, *given: Hashable) -> Callable[..., None]:  # noqa: ARG001
+    """Return a loop, made of what is given, for one kind of arguments.
 
     torch keeps at most eight programs for the code of a function, for arguments that differ in more than their sizes;
     so each variant has code of its own.
     """
-    return cast(Loop, _own(loop(code, signed)))
-
-
-@cache
-def _compiled_maximum(beta: float, variant: Hashable) -> Maximum:  # noqa: ARG001
-    return cast(Maximum, _own(maximum(beta)))
-
-
-def _own(run: FunctionType) -> Callable[..., None]:
+    run = make(*given)
     own = FunctionType(run.__code__.replace(), run.__globals__, closure=run.__closure__)
     built: Callable[..., None] = torch.compile(own, fullgraph=True, dynamic=True)
     return built
 
 
 def maximum(beta: float) -> FunctionType:
-    """Return the loop of a maximum of streams: ``D[m] = max A[m] - beta max A[m-1]``, A in units of its digit."""
+    """Return the loop of a maximum of streams: ``D[m] = max A[m] - beta max A[m-1]``, A in units of its digit.
+
+    It reads streams, each as its digits, and writes the digits of their maximum.
+    """
 
     def run(streams: list[list[Tensor]], digits: list[Tensor]) -> None:
         sums = [x[0].float() for x in streams]
@@ -98,7 +87,10 @@ def maximum(beta: float) -> FunctionType:
 
 
 def loop(code: CSS, signed: bool) -> FunctionType:
-    """Return the loop of a population over its T + k steps, as plain operators."""
+    """Return the loop of a population over its T + k steps, as plain operators.
+
+    It reads terms, start and theta, and writes the spikes of every digit.
+    """
 
     emit = _ternary if code.levels == 1 else _graded
 

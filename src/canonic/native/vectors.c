@@ -1,7 +1,7 @@
 /* Vectors of LANES numbers, as GCC and Clang know them: one register, or several where registers are narrower. What their
    operators do badly with AVX-512, masks above all, is written for it, and with AVX2, whose comparisons and conversions of
    two registers GCC takes apart lane by lane; everything else is left to the compiler. */
-#if defined(__AVX512F__) || defined(__AVX2__)
+#ifdef __AVX2__
 #include <immintrin.h>
 #endif
 #include <math.h>
@@ -70,7 +70,6 @@ INLINE Mask first_lanes(int n) {
 }
 #ifdef __AVX2__
 /* Two registers of eight lanes. */
-typedef int32_t Eight __attribute__((vector_size(32)));
 INLINE __m256i low(Ints x) { return (__m256i)__builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7); }
 INLINE __m256i high(Ints x) { return (__m256i)__builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15); }
 INLINE Ints both(__m256i x, __m256i y) {
@@ -79,20 +78,28 @@ INLINE Ints both(__m256i x, __m256i y) {
     memcpy(&z, halves, sizeof z);
     return z;
 }
-#define EACH_HALF(what, x, y) both((__m256i)what(low((Ints)(x)), low((Ints)(y))), (__m256i)what(high((Ints)(x)), high((Ints)(y))))
-#define COMPARED(x, y, how) _mm256_cmp_ps((__m256)(x), (__m256)(y), how)
-INLINE __m256 reached(__m256i x, __m256i y) { return COMPARED(x, y, _CMP_GE_OQ); }
-INLINE __m256 passed(__m256i x, __m256i y) { return COMPARED(x, y, _CMP_GT_OQ); }
-INLINE __m256 floor_of(__m256i x, __m256i y) { return _mm256_floor_ps((__m256)(x)); }
-INLINE __m256 nearest_of(__m256i x, __m256i y) { return _mm256_round_ps((__m256)(x), _MM_FROUND_TO_NEAREST_INT); }
-INLINE Mask at_least(Floats x, Floats y) { return EACH_HALF(reached, x, y); }
-INLINE Mask above(Floats x, Floats y) { return EACH_HALF(passed, x, y); }
-INLINE Floats floors(Floats x) { return (Floats)EACH_HALF(floor_of, x, x); }
-INLINE Floats rounded(Floats x) { return (Floats)EACH_HALF(nearest_of, x, x); }
-INLINE Mask whole_above(Ints x, Ints y) { return EACH_HALF(_mm256_cmpgt_epi32, x, y); }
+#define LOW_FLOATS(x) (__m256)low((Ints)(x))
+#define HIGH_FLOATS(x) (__m256)high((Ints)(x))
+#define COMPARED(x, y, how) \
+    both((__m256i)_mm256_cmp_ps(LOW_FLOATS(x), LOW_FLOATS(y), how), \
+         (__m256i)_mm256_cmp_ps(HIGH_FLOATS(x), HIGH_FLOATS(y), how))
+#define TO_WHOLE(x, way) \
+    (Floats)both((__m256i)_mm256_round_ps(LOW_FLOATS(x), way), (__m256i)_mm256_round_ps(HIGH_FLOATS(x), way))
+INLINE Mask at_least(Floats x, Floats y) { return COMPARED(x, y, _CMP_GE_OQ); }
+INLINE Mask above(Floats x, Floats y) { return COMPARED(x, y, _CMP_GT_OQ); }
+INLINE Floats floors(Floats x) { return TO_WHOLE(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+INLINE Floats rounded(Floats x) { return TO_WHOLE(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+INLINE Mask whole_above(Ints x, Ints y) {
+    return both(_mm256_cmpgt_epi32(low(x), low(y)), _mm256_cmpgt_epi32(high(x), high(y)));
+}
 INLINE Mask whole_at_least(Ints x, Ints y) { return ~whole_above(y, x); }
 INLINE Ints wide_bytes(Bytes x) {
     return both(_mm256_cvtepi8_epi32((__m128i)x), _mm256_cvtepi8_epi32(_mm_srli_si128((__m128i)x, 8)));
+}
+INLINE Ints wide_halves(Halves x) {
+    const __m256i all = (__m256i)x;
+    return both(_mm256_cvtepu16_epi32(_mm256_castsi256_si128(all)),
+                _mm256_cvtepu16_epi32(_mm256_extracti128_si256(all, 1)));
 }
 INLINE Bytes bytes(Ints x) { /* of numbers that they hold */
     const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(low(x), high(x)), 0xD8);
@@ -112,6 +119,7 @@ INLINE Floats rounded(Floats x) {
 INLINE Mask whole_at_least(Ints x, Ints y) { return x >= y; }
 INLINE Mask whole_above(Ints x, Ints y) { return x > y; }
 INLINE Ints wide_bytes(Bytes x) { return __builtin_convertvector(x, Ints); }
+INLINE Ints wide_halves(Halves x) { return __builtin_convertvector(x, Ints); }
 INLINE Bytes bytes(Ints x) { return __builtin_convertvector(x, Bytes); }
 #endif
 INLINE Floats either(Mask where, Floats x, Floats y) { return (Floats)((where & (Ints)x) | (~where & (Ints)y)); }
@@ -133,7 +141,6 @@ INLINE int64_t total(const Count *counted) {
     for (int l = 0; l < LANES; l++) sum += (*counted)[l];
     return sum;
 }
-INLINE Ints wide_halves(Halves x) { return __builtin_convertvector(x, Ints); }
 INLINE Bytes signs(Mask up, Mask down) { return bytes(down - up); }
 #endif
 

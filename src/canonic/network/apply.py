@@ -68,8 +68,12 @@ def held(values: Tensor, before: Tensor | None) -> Tensor:
 
     It changes no answer: the stream sums to the last value, whatever the others are.
     """
-    finite = values.isfinite()
-    waits = values.device.type == "cpu" and not torch.compiler.is_exporting()  # for all values, as a GPU should not
-    if waits and bool(finite.all()):
+    if all_finite(values):
         return values
-    return torch.where(finite, values, torch.zeros_like(values) if before is None else before)
+    return torch.where(values.isfinite(), values, torch.zeros_like(values) if before is None else before)
+
+
+def all_finite(values: Tensor) -> bool:
+    """Whether all are known to be finite: a GPU, which would be waited for, and ``torch.export`` are not asked."""
+    asked = values.device.type == "cpu" and not torch.compiler.is_exporting()
+    return asked and bool(values.isfinite().all())

@@ -9,7 +9,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from canonic.codes import CSS, Weighted
-from canonic.network.apply import apply_whole, held
+from canonic.network.apply import all_finite, apply_whole, held
 from canonic.network.convolution import convolved
 from canonic.network.graph import Graph, Node, Population
 from canonic.network.inputs import prototype
@@ -50,9 +50,9 @@ def _in_memory(plan: Plan, inputs: Sequence[Tensor], observe: Observer | None) -
     What is observed cannot be taken back, and so is not tried twice.
     """
     try:
-        if not plan.compiled or observe or plan.seed is not None:
-            return at_once(plan, inputs, observe)
-        return plan.recordings(partial(at_once, plan), inputs)
+        if _recordable(plan, inputs, observe):
+            return plan.recordings(partial(at_once, plan), inputs)
+        return at_once(plan, inputs, observe)
     except (MemoryError, RuntimeError) as error:
         if observe or len(inputs[0]) < 2 or not _lacks_memory(error):
             raise
@@ -60,6 +60,11 @@ def _in_memory(plan: Plan, inputs: Sequence[Tensor], observe: Observer | None) -
     log.warning("not enough memory for %d samples at once: going on with %d", len(inputs[0]), half)
     halves = [_in_memory(plan, part, observe) for part in zip(*(torch.split(x, half) for x in inputs), strict=True)]
     return tuple(torch.cat(parts, 1) for parts in zip(*halves, strict=True))
+
+
+def _recordable(plan: Plan, inputs: Sequence[Tensor], observe: Observer | None) -> bool:
+    """Whether a run is the same kernels each time, all of them on a GPU."""
+    return plan.compiled and inputs[0].is_cuda and not observe and plan.seed is None
 
 
 def _lacks_memory(error: Exception) -> bool:
@@ -186,7 +191,7 @@ def _telescoping(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
     prefixes = [_prefixes(plan, name, stream, code, steps).flatten(0, 1) for name, stream in pairs]
     result = apply_whole(node, prefixes, len(prefixes[0]))
     values = result.reshape(steps, -1, *result.shape[1:])
-    if values.device.type != "cpu" or not bool(values.isfinite().all()):  # a GPU is not waited for
+    if not all_finite(values):
         values = _finite(values)
     stream = values if node.name in plan.whole else code.telescope(values)
     if node.scaling != "pools":

@@ -17,7 +17,7 @@ from canonic.network.kernels import geometry
 log = logging.getLogger("canonic")
 
 LANES = 16
-SUMS = 28 if "avx512f" in features().split() else 7
+SUMS, FEW_SUMS = 28, 7
 """Vectors of sums that registers hold, beside the weights and digits that are multiplied: 32 registers, or 16 of half
 the width."""
 DENSE, HALF, DEPTHWISE = 3, 4, 5
@@ -136,7 +136,8 @@ def _width(vectors: int, digits: int, kind: int) -> int:
         return 2
     if kind >= DENSE:
         return 2 - vectors % 2
-    return max(n for n in (1, 2, 3, 4) if vectors % n == 0 and (n == 1 or n * digits <= SUMS))
+    most = SUMS if "avx512f" in features().split() else FEW_SUMS
+    return max(n for n in (1, 2, 3, 4) if vectors % n == 0 and (n == 1 or n * digits <= most))
 
 
 def _packed(weight: Tensor, kind: int, tile: int) -> Tensor:

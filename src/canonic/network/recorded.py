@@ -67,23 +67,26 @@ class Recordings:
         shape = tuple((tuple(x.shape), x.dtype) for x in inputs)
         with self.lock:
             recording = self._ready(run, inputs, shape)
-            if recording is None:
-                return run(inputs)
-            stream = torch.cuda.current_stream()
-            if self.wait is not None:
-                self.wait(stream)
-            outputs = recording(inputs)
-            self.wait = stream.record_event().wait
-            return outputs
+            if recording is not None:
+                return self._played(recording, inputs)
+        return run(inputs)
+
+    def _played(self, recording: Recording, inputs: Batch) -> tuple[Tensor, ...]:
+        stream = torch.cuda.current_stream()
+        if self.wait is not None:
+            self.wait(stream)
+        outputs = recording(inputs)
+        self.wait = stream.record_event().wait
+        return outputs
 
     def _ready(self, run: Run, inputs: Batch, shape: Shape) -> Recording | None:
         """Return the recording of a shape; None at its first batch, and where there is none."""
         seen = shape in self.known
         recording = self.known.pop(shape, None)
-        if seen and recording is None and not self.refused:
-            recording = self._recorded(run, inputs)
         while len(self.known) >= MOST:
             del self.known[next(iter(self.known))]
+        if seen and recording is None and not self.refused:
+            recording = self._recorded(run, inputs)
         self.known[shape] = recording
         return recording
 
