@@ -17,7 +17,7 @@ from canonic.measure.counts import Operations
 from canonic.measure.fanout import fan_out
 from canonic.measure.operations import Account
 from canonic.measure.tally import count_inputs, counted, firing_counter, occurrences, seen_of, value_counter
-from canonic.network.apply import apply
+from canonic.network.apply import all_finite, apply
 from canonic.network.graph import Population
 from canonic.network.layerwise import at_once
 from canonic.network.padding import without_idle
@@ -296,3 +296,17 @@ def test_scales_of_one_in_whole_numbers_are_passed_over(name, code):
     observe = firing_counter(seen, account, snn.layerwise_plan.codes)
     at_once(snn.layerwise_plan, [x.float()], observe)
     assert seen.operations(account, SAMPLES)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+def test_what_is_not_finite_is_found_among_numbers_of_any_size(kind):
+    largest = torch.finfo(kind).max
+    for numbers in ([0.0, 1.0], [largest, largest, largest], [-largest, largest], []):
+        assert all_finite(torch.tensor(numbers, dtype=kind))
+    for numbers in ([float("inf"), -float("inf")], [float("nan"), 1.0], [largest, largest, -float("inf")]):
+        assert not all_finite(torch.tensor(numbers, dtype=kind))
+
+
+def test_whole_numbers_are_finite():
+    assert all_finite(torch.tensor([2**31 - 1] * 3, dtype=torch.int32))
+    assert all_finite(torch.tensor([True, False]))

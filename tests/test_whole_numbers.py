@@ -242,6 +242,19 @@ def test_convolutions_of_odd_geometry_give_exact_sums(shape, kernel, stride, pad
     )
 
 
+@pytest.mark.parametrize("pixels", [1, 3, 40])
+@pytest.mark.parametrize("stride", [[1, 1], [2, 2], [3, 1]])
+@pytest.mark.parametrize("levels", [1, 64, 127])
+def test_convolutions_of_one_pixel_give_exact_sums_for_few_pixels_and_for_many(pixels, stride, levels):
+    for channels, groups in ((1, 1), (2, 1), (16, 1), (6, 2)):
+        spikes = digits(levels, (5, channels, pixels, pixels + 1)).contiguous(memory_format=torch.channels_last)
+        weight = torch.randint(-127, 128, (12, channels // groups, 1, 1)).float()
+        wanted = conv2d(spikes.float(), weight, None, stride, 0, 1, groups)
+        given = {"stride": stride, "padding": [0, 0], "dilation": [1, 1], "groups": groups}
+        node = matrix("aten.conv2d.default", weight, tuple(wanted.shape[1:]), **given)
+        assert torch.equal(multiply(pack(node, tuple(spikes.shape[1:]), levels), [spikes]), wanted)
+
+
 def normed(channels):
     """A batch norm that takes means off which are large beside the deviations."""
     norm = nn.BatchNorm2d(channels)

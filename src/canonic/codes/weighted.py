@@ -149,6 +149,8 @@ class Weighted(ABC):
         of CSS are whole, and none is larger than those that it is taken of.
         """
         whole = values if self.plain else values * _column(self.norms, values, values.dtype)
+        if len(whole) < 2 and self.weights[0] == 1:
+            return whole
         digits = whole.clone()
         for m, weight in enumerate(self.weights[: len(values)]):
             digits[m].sub_(whole[m - 1] if m else 0).div_(weight)

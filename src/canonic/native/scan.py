@@ -23,7 +23,7 @@ def native_scan(rule: Rule, given: Given) -> Scan | None:
     repeat = _repeats(rows if given.neurons is None else given.neurons // size, size)
     start = torch.zeros(size) if given.start is None else given.start
     owned = *given.weights, start, given.theta, given.ceiling
-    vectors = [v if v is None else v.float().repeat(repeat) for v in owned]
+    vectors = [v if v is None else v.float().expand(repeat, size).contiguous() for v in owned]
     terms, spikes = [x.contiguous() for x in given.terms], torch.empty(rule.steps, rows, size, dtype=given.spike)
     threads = min(torch.get_num_threads(), 1 + rows * size // 4096)
     counters = Counters(rule.steps, threads, given.neurons)

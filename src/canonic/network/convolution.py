@@ -7,9 +7,9 @@ fire on part of them.
 """
 
 from collections.abc import Hashable, Sequence
-from ctypes import c_int64
+from ctypes import Array, c_int64, c_void_p
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from math import prod
 
 import torch
@@ -72,6 +72,11 @@ class Call:
     each: int
     threads: int
 
+    @cached_property
+    def read(self) -> tuple[tuple[c_void_p, ...], tuple["Array[c_void_p] | c_void_p", ...]]:
+        """Where lies what C reads, before the terms of a call and after them."""
+        return tuple(map(place, self.weights)), (places(self.owned[:-3]), *map(place, self.owned[-3:]))
+
 
 Calls = dict[str, tuple[Hashable, Call | None]]
 """Of each population the kind of streams that it last read, and the call; None where C cannot compute it."""
@@ -110,7 +115,8 @@ def convolved(
     counters = Counters(code.steps, call.threads, node.size if counted else None)
     listed, scratch = (torch.empty(call.threads * n, dtype=torch.int32) for n in (8 * call.rows_each, call.each))
     terms = [None, *(x.movedim(2, -1).contiguous() for x in streams[1:])]
-    read = *map(place, (pictures, *call.weights)), places(terms), places(call.owned[:-3]), *map(place, call.owned[-3:])
+    before, after = call.read
+    read = place(pictures), *before, places(terms), *after
     written = map(place, (spikes, counters.sums, counters.events))
     working = place(listed), c_int64(call.rows_each), place(scratch), c_int64(call.each)
     run(place(call.shape), *read, *written, *working, call.threads)

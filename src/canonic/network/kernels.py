@@ -8,6 +8,7 @@ bfloat16 tensors in bfloat16, and oneDNN's end in a segmentation fault for kerne
 """
 
 from collections.abc import Callable, Sequence
+from math import prod
 
 import torch
 from torch import Tensor
@@ -27,6 +28,8 @@ FAST: frozenset[Trait] = frozenset({"slides", "maps rows"})
 """What a matrix does that there are operators of int8 for."""
 LARGEST_ACTIVATION, LARGEST_WIDE = 128, 255
 """Of a product of 8 bits, where two are added up in 16 bits, and in 32."""
+FEW_PIXELS = 2048
+"""Of which a convolution of 1 x 1 is a plain product of a matrix: what oneDNN prepares for each call takes longer."""
 WIDE = {"avx512_vnni", "avx_vnni"}
 """What a processor has one of that adds products of 8 bits up in 32."""
 
@@ -80,7 +83,7 @@ def pack(node: Node, shape: tuple[int, ...], levels: int = 1) -> Node:
     """Return a matrix of an integer network that reads spikes of this shape and size, ready for the fastest products.
 
     Its weights are whole numbers of at most 127 times "unit", one for each output; "packed" are those as an operator of
-    torch wants them, where there is one that is known to be right.
+    torch wants them, where there is one that is known to be right; "matrix" are those of a convolution of 1 x 1.
     """
     if node.tensors["weight"].device.type != "cpu" or node.traits.isdisjoint(FAST):
         return node
@@ -92,18 +95,31 @@ def pack(node: Node, shape: tuple[int, ...], levels: int = 1) -> Node:
     if "maps rows" in node.traits:
         return ready.with_tensors(packed=small.t())
     packed: Tensor = torch.ops.onednn.qconv_prepack(small, unit, 1.0, 1, *geometry(node), None)
-    return ready.with_tensors(packed=packed)
+    matrix = {"matrix": small.flatten(1).t()} if _pointwise(node, levels) else {}
+    return ready.with_tensors(packed=packed, **matrix)
+
+
+def _pointwise(node: Node, levels: int) -> bool:
+    """Whether a convolution multiplies each pixel that it reads by one matrix."""
+    _, padding, _, groups = geometry(node)
+    channels, *kernel = node.tensors["weight"].shape[1:]
+    return kernel == [1, 1] and padding == [0, 0] and groups == 1 and _exact(channels, levels)
+
+
+def _exact(terms: int, levels: int) -> bool:
+    """Whether ``torch._int_mm`` is right: it reads memory that is not its own where each sum has one term."""
+    return terms > 1 and (levels == 1 or wide())
 
 
 def _known(node: Node, shape: tuple[int, ...], levels: int) -> bool:
     """Whether the operator for int8 is known to be right: it checks less than it should.
 
-    ``torch._int_mm`` reads memory that is not its own where each sum has one term; ``qconv2d_pointwise`` gives wrong
-    sums for outputs that are one pixel wide, and a segmentation fault for kernels that reach beyond the picture.
-    Where nothing is ``wide`` two products are added up in 16 bits: those of weights of 127 and activations of 128 fit.
+    ``qconv2d_pointwise`` gives wrong sums for outputs that are one pixel wide, and a segmentation fault for kernels
+    that reach beyond the picture. Where nothing is ``wide`` two products are added up in 16 bits: those of weights of
+    127 and activations of 128 fit.
     """
     if "maps rows" in node.traits:
-        return shape[-1] > 1 and (levels == 1 or wide())
+        return _exact(shape[-1], levels)
     fits = 2 * levels <= (LARGEST_WIDE if wide() else LARGEST_ACTIVATION)
     if not hasattr(torch.ops.onednn, "qconv_prepack") or len(shape) != 3 or not fits:
         return False
@@ -126,7 +142,10 @@ def _packed(node: Node, spikes: Tensor) -> Tensor:
     channels, axis = node.tensors["weight"].shape[1] * geometry(node)[3], 1 if "slides" in node.traits else -1
     if spikes.shape[axis] != channels:
         raise DataError(f"{node.name} ({node.operator}) reads {channels} channels, got {spikes.shape[axis]}")
-    return _convolution(node, spikes) if axis == 1 else _linear(node, spikes)
+    if axis == -1:
+        return _product(node, spikes, node.tensors["packed"])
+    few = "matrix" in node.tensors and len(spikes) * prod(node.shape[1:]) <= FEW_PIXELS
+    return _at_pixels(node, spikes) if few else _convolution(node, spikes)
 
 
 def _convolution(node: Node, spikes: Tensor) -> Tensor:
@@ -138,9 +157,15 @@ def _convolution(node: Node, spikes: Tensor) -> Tensor:
     return sums
 
 
-def _linear(node: Node, spikes: Tensor) -> Tensor:
-    sums = torch._int_mm(spikes.flatten(0, -2), node.tensors["packed"])
-    return (sums * node.tensors["unit"]).reshape(*spikes.shape[:-1], -1)
+def _at_pixels(node: Node, spikes: Tensor) -> Tensor:
+    rows, columns = geometry(node)[0]
+    read = spikes[:, :, ::rows, ::columns].movedim(1, -1)
+    return _product(node, read, node.tensors["matrix"]).movedim(-1, 1)
+
+
+def _product(node: Node, spikes: Tensor, matrix: Tensor) -> Tensor:
+    sums = torch._int_mm(spikes.flatten(0, -2), matrix)
+    return sums.float().mul_(node.tensors["unit"]).reshape(*spikes.shape[:-1], -1)
 
 
 def geometry(node: Node, stride: int | list[int] = 1) -> tuple[list[int], list[int], list[int], int]:

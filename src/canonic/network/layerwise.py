@@ -163,7 +163,7 @@ def _linear(plan: Plan, node: Node, inputs: Sequence[Tensor]) -> Tensor:
     if node.name not in plan.whole:
         code = plan.codes[node.name]
         given = [entered(plan, name, stream, code) for name, stream in zip(node.inputs, inputs, strict=True)]
-    steps = max(len(gains), *map(len, given))
+    steps = max(len(gains), *(stream.shape[0] for stream in given))
     rows = [lengthen(stream, steps).flatten(0, 1) for stream in given]
     result = multiply(node, rows)
     stream = result.reshape(steps, -1, *result.shape[1:])
@@ -217,6 +217,8 @@ def _prefixes(plan: Plan, name: str, stream: Tensor, code: Weighted, steps: int)
 
 def _in_order(code: Weighted, stream: Tensor) -> Tensor:
     """Return the prefixes of a stream, each from the one before, as the clocked scheduler does."""
+    if len(stream) == 1 and code.plain and code.weights[0] == 1:
+        return stream.to(torch.promote_types(stream.dtype, torch.float32))
     sums = torch.empty_like(stream, dtype=torch.promote_types(stream.dtype, torch.float32))
     for m, weight in enumerate(code.weights[: len(stream)]):
         torch.mul(stream[m], weight, out=sums[m])

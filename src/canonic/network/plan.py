@@ -191,8 +191,7 @@ def entry(code: Weighted) -> tuple[float, ...]:
 
 def entered(plan: Plan, name: str, stream: Stream, code: Weighted) -> Stream:
     """Return a stream as digits of a code: numbers that come whole enter as constants do."""
-    gains = entry(code)
-    if name not in plan.whole or gains == (1.0,):
+    if name not in plan.whole or (gains := entry(code)) == (1.0,):
         return stream
     return stream * stream.new_tensor(gains).view(-1, *[1] * (stream.dim() - 1))
 

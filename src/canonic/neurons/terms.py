@@ -25,5 +25,5 @@ def scaled(terms: Sequence[Term]) -> list[Tensor]:
 
 def lengthen(stream: Shaped[Tensor, "time batch ..."], steps: int) -> Shaped[Tensor, "steps batch ..."]:
     """Return the stream with silent steps added at its end."""
-    missing = steps - len(stream)
+    missing = steps - stream.shape[0]
     return torch.cat([stream, stream.new_zeros(missing, *stream.shape[1:])]) if missing else stream
