@@ -17,8 +17,8 @@ from canonic.measure.counts import Operations
 from canonic.measure.fanout import fan_out
 from canonic.measure.operations import Account
 from canonic.measure.tally import count_inputs, counted, firing_counter, occurrences, seen_of, value_counter
-from canonic.network.apply import all_finite, apply
-from canonic.network.graph import Population
+from canonic.network.apply import all_finite, apply, operator_of
+from canonic.network.graph import Node, Population, Slot
 from canonic.network.layerwise import at_once
 from canonic.network.padding import without_idle
 from canonic.network.reference import reference
@@ -310,3 +310,20 @@ def test_what_is_not_finite_is_found_among_numbers_of_any_size(kind):
 def test_whole_numbers_are_finite():
     assert all_finite(torch.tensor([2**31 - 1] * 3, dtype=torch.int32))
     assert all_finite(torch.tensor([True, False]))
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments"),
+    [
+        ("aten.permute.default", {"dims": [2, 0, 1]}),
+        ("aten.permute.default", {"dims": [-1, -3, 1]}),
+        ("aten.select.int", {"dim": 0, "index": 1}),
+        ("aten.select.int", {"dim": -1, "index": -2}),
+        ("aten.flip.default", {"dims": [0, 2]}),
+    ],
+)
+def test_what_acts_on_samples_by_themselves_moves_each_of_a_batch(operator, arguments):
+    node = Node("moved", "structure", operator, ("x",), (), {"self": Slot(0), **arguments}, alone=True)
+    samples = torch.rand(5, 2, 3, 4)
+    wanted = torch.stack([operator_of(node)(sample, **arguments) for sample in samples])
+    assert torch.equal(apply(node, [samples], len(samples)), wanted)

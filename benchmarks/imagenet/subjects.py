@@ -61,10 +61,10 @@ SUBJECTS = {
 }
 
 MEMBERS = {
-    "quantised": Member("a quantised network of 8 bits", Setting(steps=1, silent=0, beta=128.0, levels=127), SCREENED),
+    "quantised": Member("a quantised network of 8 bits", Setting(steps=1, silent=0, beta=128.0, levels=127)),
     "rate": Member("signed rate", Setting(code="signed-rate:32"), SCREENED),
-    "ternary": Member("ternary", Setting(), SCREENED),
-    "ternary_auto": Member("ternary", Setting(silent="auto"), SCREENED),
+    "ternary": Member("ternary", Setting()),
+    "ternary_auto": Member("ternary", Setting(silent="auto")),
     "graded_8": Member("graded", Setting(silent=0, levels=8), SCREENED),
     "graded_16": Member("graded", Setting(silent=0, levels=16), SCREENED),
     "graded_32": Member("graded", Setting(silent=0, levels=32), SCREENED),
