@@ -49,6 +49,13 @@ def test_a_model_in_training_mode_is_converted_in_evaluation_mode(model, x):
     assert "training mode" not in str(expected)
 
 
+def test_nothing_is_said_of_a_mode_that_nothing_asks_for():
+    plain = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)).train()
+    assert "training mode" not in str(convert(plain, [torch.rand(16, 4)]))
+    asks = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.1), nn.ReLU(), nn.Linear(8, 3)).train()
+    assert "training mode" in str(convert(asks, [torch.rand(16, 4)]))
+
+
 def test_conversion_is_deterministic(model, x):
     assert torch.equal(convert(model, [x])(x), convert(model, [x])(x))
 

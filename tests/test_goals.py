@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import mse_loss
+from torch.nn.functional import cross_entropy, mse_loss
 
 from canonic import CSS, ConversionError, DataError, Goal, Override, Settings, convert, load
 from canonic.datasets.digests import digest_of
@@ -124,7 +124,7 @@ def test_every_demand_has_its_distance():
     generator = torch.Generator().manual_seed(0)
     source = torch.randn(500, 5, generator=generator)
     error = torch.randn(500, 5, generator=generator)
-    likeness = Likeness("SNR", 20.0, 1, [source])
+    likeness = Likeness("SNR", 20.0, 1, {0: source})
     assert likeness.room([source + 0.01 * error]) == pytest.approx(
         20 * np.log10(float(source.norm() / error.norm()) / 0.01) - 20, abs=0.1
     )
@@ -139,7 +139,7 @@ def test_some_of_the_samples_tell_about_the_same_room():
     source, error = (torch.randn(800, 5, generator=generator) for _ in range(2))
     outputs = [source[:400] + 0.02 * error[:400]]
     held, more = source[:400], Right("agreement", 0.95, 40, 0, source, source.argmax(1), 0.05)
-    for demand in (more, Likeness("SNR", 20.0, 1, [held]), Losing("loss", 0.5, 1, 0, held, held, mse_loss)):
+    for demand in (more, Likeness("SNR", 20.0, 1, {0: held}), Losing("loss", 0.5, 1, 0, held, held, mse_loss)):
         thinned = demand.thinned(400, 4)
         assert thinned.value([outputs[0][::4]]) == pytest.approx(demand.value(outputs), rel=0.02)
         assert thinned.room([outputs[0][::4]]) == pytest.approx(demand.room(outputs), abs=1)
@@ -164,6 +164,131 @@ def test_an_accuracy_is_lost_against_that_of_the_source():
     assert right.room([source[:300] + 1e-6 * error[:300]]) > 20
     assert right.expected([source[:300] + 1e-9 * error[:300]], 1.0) == pytest.approx(own - right.chance)
     assert Right("accuracy", own - 1e-9, 2000, 0, source, labels, 0.0).room([source[:300]]) > 20  # nothing lost
+
+
+def labelled(model, count, seed, right=0.8):
+    """Samples of which labels are what the network answers, but for some that are drawn."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(count, 16, generator=generator)
+    drawn = torch.randint(10, (count,), generator=generator)
+    with torch.no_grad():
+        return x, torch.where(torch.rand(count, generator=generator) < right, model(x).argmax(1), drawn)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_keeps_the_answers_keeps_the_accuracy_whatever_the_source_has_on_a_few_samples(model, seed):
+    data = [labelled(model, 900, seed)]
+    kept, right = (convert(model, data, goal=f"{what}") for what in ("agreement=0.98", "accuracy=-0.02"))
+    assert right.total_steps <= kept.total_steps
+    told = right.record["goal"]["probes"]
+    assert max(probe["room_db"] for probe in told) > 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_some_of_the_samples_may_lose_as_much_as_all(seed):
+    generator = torch.Generator().manual_seed(seed)
+    source, error = (torch.randn(400, 5, generator=generator) for _ in range(2))
+    labels = torch.where(torch.rand(400, generator=generator) < 0.7, source.argmax(1), labels_of(400, generator))
+    share = float((source.argmax(1) == labels).double().mean())
+    loss = float(cross_entropy(source, labels))
+    for demand in (
+        Right("accuracy", share - 0.02, 100, 0, source, labels, 0.02),
+        Losing("loss", loss + 0.02, 1, 0, source, labels, cross_entropy),
+    ):
+        thinned = demand.thinned(400, 13)
+        few = source[::13]
+        assert abs(thinned.least - thinned.value([few])) == pytest.approx(0.02, abs=1e-6)
+        assert thinned.room([few + 1e-4 * error[::13]]) > 20
+
+
+def labels_of(count, generator):
+    return torch.randint(5, (count,), generator=generator)
+
+
+def test_labels_that_are_not_to_be_counted_are_left_out(model):
+    x, y = labelled(model, 900, 0)
+    y[::5] = -100
+    told = convert(model, [(x, y)], goal="accuracy=-0.02").record["goal"]
+    assert told["held_out"] < 225
+    with pytest.raises(DataError, match="label some"):
+        convert(model, [(x, torch.full_like(y, -100))], goal="accuracy=-0.02")
+
+
+@pytest.mark.parametrize("make", [list, np.array, lambda y: torch.tensor(y[:10])])
+def test_labels_of_another_kind_are_not_said_to_be_missing(model, make):
+    x, y = labelled(model, 900, 0)
+    with pytest.raises(DataError, match="its last one is"):
+        convert(model, [(x, make(y.tolist()))], goal="accuracy=-0.02")
+
+
+class Heads(nn.Module):
+    """A class and a number."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.body, self.classes, self.number = nn.Linear(16, 32), nn.Linear(32, 10), nn.Linear(32, 1)
+
+    def forward(self, x):
+        h = self.body(x).relu()
+        return {"class": self.classes(h), "hidden": h, "number": self.number(h) - 0.3}
+
+
+def test_every_output_is_judged_unless_one_is_named():
+    model = Heads().eval()
+    x, y = labelled(lambda x: model(x)["class"], 900, 1)
+    usual = convert(model, [x]).record["goal"]
+    assert [demand["what"] for demand in usual["demands"]] == [
+        "agreement of class",
+        "agreement of hidden",
+        "SNR of number",
+    ]
+    one = convert(model, [x], goal="agreement=0.5, output=class").record
+    assert [demand["what"] for demand in one["goal"]["demands"]] == ["agreement"]
+    assert any("number" in note and "add snr=20" in note for note in one["notes"])
+    with pytest.raises(DataError, match=r"--goal \.\.\.,output=class"):
+        convert(model, [(x, y)], goal="accuracy=-0.02")
+    assert convert(model, [(x, y)], goal="accuracy=-0.02, output=class").record["goal"]["demands"]
+    with pytest.raises(DataError, match="did you mean class"):
+        convert(model, [x], goal="agreement=0.9, output=clas")
+
+
+def test_a_ratio_that_is_not_reached_is_told_as_it_is(model, known):
+    found = []
+    for wanted in (110, 140):
+        with pytest.raises(ConversionError, match="was not reached") as error:
+            convert(model, known, goal=f"snr={wanted}")
+        said = str(error.value)
+        reached, missing = (
+            float(re.search(text, said)[1]) for text in (r"SNR ([0-9.]+) dB on", r"shrink by ([0-9.]+)")
+        )
+        assert wanted - reached == pytest.approx(missing, abs=0.2)
+        found.append(reached)
+    assert found[0] == pytest.approx(found[1], abs=1)
+
+
+def test_samples_that_say_little_are_told_of(model):
+    constant = convert(model, [torch.zeros(500, 16)]).record["notes"]
+    assert any("one output for all 250 held-out samples" in note for note in constant)
+    biased = nn.Sequential(*layers(16, 32, 10), nn.Linear(10, 10)).eval()
+    with torch.no_grad():
+        biased[-1].bias[3] = 1000.0
+    notes = convert(biased, [torch.randn(500, 16, generator=torch.Generator().manual_seed(0))]).record["notes"]
+    assert any("of one class alone, 3" in note for note in notes)
+
+
+def test_a_loss_is_one_number_and_finite(model, known):
+    for loss, said in (
+        (lambda a, b: (a - b).square().sum(1), "reduction='mean'"),
+        (lambda a, b: a.mean() * float("nan"), "nan"),
+    ):
+        with pytest.raises((ConversionError, DataError), match=said):
+            convert(model, [x for x, _ in known], goal=Goal(loss=loss))
+
+
+def test_a_network_of_another_precision_says_what_was_judged(agreeing):
+    assert "(in fp32" not in str(agreeing)
+    assert "(in fp32; canonic evaluate tells that of bf16)" in str(agreeing.to_precision("bf16"))
 
 
 @pytest.mark.parametrize("sizes", [[5, 5], [1] * 10, [3, 4, 2, 1], [10]])
@@ -234,6 +359,9 @@ def test_texts_stand_for_goals():
         ("snr=loud", "snr=30"),
         ("levels=0", "1 is ternary"),
         ("no silent", "did you mean no-silent"),
+        ("ternary, levels=8", "ternary and levels=8 both say what the levels"),
+        ("agreement=0.99,agreement=0.5", "agreement=0.99 and agreement=0.5 both say"),
+        ("output=", "a value behind it"),
     ],
 )
 def test_what_is_no_goal_is_refused_with_what_would_be(text, said):
@@ -254,7 +382,7 @@ def test_an_accuracy_goal_wants_labels(model, known):
 def test_ternary_digits_without_silent_steps_are_refused_in_a_deep_network():
     deep = layers(8, *[12] * 4, 5)
     x = [torch.rand(256, 8, generator=torch.Generator().manual_seed(0))]
-    said = "SNR [0-9.]+ dB on 128 held-out samples, [0-9.]+ dB short: .*allow silent steps, or leave the levels open"
+    said = "SNR [0-9.]+ dB on 128 held-out samples; its errors must shrink by [0-9.]+ dB: .*allow silent steps, or leave the levels open"
     with pytest.raises(ConversionError, match=said):
         convert(deep, x, goal="snr=30, ternary, no-silent")
     assert convert(deep, x, goal="snr=30, no-silent").graph.levels[1] > 1

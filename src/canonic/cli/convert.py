@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from canonic.conversion import Settings
     from canonic.goals import Goal
 
+LIMIT = 1000
+"""Samples that a conversion takes, where a goal needs no more."""
+
 
 def convert(
     model: o.Model,
@@ -22,7 +25,9 @@ def convert(
     out: Annotated[Path, typer.Option(help="File for the spiking network.")] = Path("network.safetensors"),
     weights: o.Weights = None,
     classes: o.Classes = "",
-    limit: o.Limit = 1000,
+    limit: Annotated[
+        int | None, typer.Option(help="Use at most this many samples, evenly spaced: 1,000, or what the goal needs.")
+    ] = None,
     batch_size: o.BatchSize = 100,
     mean: o.Mean = "",
     std: o.Std = "",
@@ -75,7 +80,7 @@ def convert(
     o.require_writable(out)
     prepare = o.preprocessing(mean, std, size, grey)
     opened, names = open_model(model, weights), class_names(classes)
-    samples = d.samples_of(opened, data, prepare, limit)
+    samples = d.samples_of(opened, data, prepare, limit or _enough(wanted))
     given: dict[str, Any] = {"goal": wanted} if wanted else {"code": sent}
     snn = convert_model(opened, d.batches(samples, batch_size), **given, settings=settings, classes=names)
     source = t.Source(model, weights, prepare, data)
@@ -119,3 +124,10 @@ def _goal(text: str | None, named: dict[str, Any], settings: "Settings") -> "Goa
             "out, or the goal"
         )
     return goal_of(text)
+
+
+def _enough(goal: "Goal | None") -> int:
+    """Return how many samples to convert with, where nothing is said of it."""
+    from canonic.goals.demanded import most_held
+
+    return max(LIMIT, most_held(goal) if goal else 0)

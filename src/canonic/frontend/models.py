@@ -35,22 +35,32 @@ def known_model(model: object) -> Model:
 def in_training(model: nn.Module) -> list[str]:
     """Return the names of the modules in training mode whose parents are not; "" is the model itself.
 
+    Those in which nothing asks for the mode are left out: they compute the same in both.
+
     >>> model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Sequential(nn.Dropout())).eval()
     >>> in_training(model), in_training(model.train())
     ([], [''])
     >>> _ = model.eval()[2].train()
-    >>> in_training(model)
-    ['2']
+    >>> in_training(model), in_training(nn.Linear(2, 2))
+    (['2'], [])
     """
     return list(_topmost("", model))
 
 
 def _topmost(name: str, module: nn.Module) -> Iterator[str]:
     if module.training:
-        yield name
+        if any(_asks_for_the_mode(type(part)) for part in module.modules() if part.training):
+            yield name
         return
     for child, part in module.named_children():
         yield from _topmost(f"{name}.{child}".lstrip("."), part)
+
+
+def _asks_for_the_mode(kind: type[nn.Module]) -> bool:
+    """Whether code of a class, or of one that it is made from, reads ``training``."""
+    own = kind.__mro__[: kind.__mro__.index(nn.Module)]
+    codes = (getattr(member, "__code__", None) for each in own for member in vars(each).values())
+    return any("training" in code.co_names for code in codes if code is not None)
 
 
 def _require_python(name: str, module: nn.Module) -> None:

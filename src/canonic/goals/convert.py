@@ -12,8 +12,8 @@ from canonic.conversion.convert import Examined, examine, recorded, signed_off, 
 from canonic.conversion.settings import Settings, require_kinds
 from canonic.errors import ConversionError
 from canonic.frontend import Model
-from canonic.goals.demanded import demanded, most_held
-from canonic.goals.finalists import Setup
+from canonic.goals.demanded import demanded, most_held, remarks
+from canonic.goals.finalists import Setup, answers
 from canonic.goals.front import told_of, unreached, why
 from canonic.goals.goal import Goal
 from canonic.goals.heldout import Halved
@@ -89,14 +89,16 @@ def _meeting(examined: Examined, goal: Goal, settings: Settings, group: Workers,
     seen = calibrate(examined.graph, halved, first=examined.first, group=group, progress=progress)
     seen = replace(seen, digest=seen.digest + halved.digest)  # known to the network, too
     with waiting("search the smallest network that meets the goal", shown=progress and group.first):
-        held = halved.held()
+        held = halved.held() if goal.accuracy is None else halved.held().labelled
         demands, note = demanded(goal, examined.graph, held)
         setup = Setup(examined.graph, seen, settings, goal, held, demands)
         found = search(setup)
         best = found.best
         if not best.reached and goal.demands:
             raise unreached(setup, found)
-        notes = [*examined.notes, *filter(None, [note]), *([] if best.reached else [str(unreached(setup, found))])]
+        said = remarks(demands, examined.graph, held, answers(found.fitted.plan, held))
+        missed = [] if best.reached else [str(unreached(setup, found))]
+        notes = [*examined.notes, *filter(None, [note]), *said, *missed]
         snn = recorded(found.fitted, seen, best.settings, notes=notes)
         snn = told(snn, seen, aloud=group.first, judged=True)
         chosen = {**told_of(setup, found, setup.costs(found.fitted.plan)), "why": why(setup, found)}

@@ -1,13 +1,16 @@
 """From a goal to the demands on a network, as far as the held-out samples can tell."""
 
-from math import ceil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import ceil, isfinite
 
 import torch
 from torch import Tensor
 
+from canonic.conversion.quality import ENOUGH
 from canonic.errors import ConversionError, DataError
 from canonic.goals.demands import Demand, Likeness, Losing, Right
-from canonic.goals.goal import Goal
+from canonic.goals.goal import Goal, Loss
 from canonic.goals.heldout import Held
 from canonic.measure.labels import classes_of
 from canonic.network.graph import Graph
@@ -51,32 +54,27 @@ def demanded(goal: Goal, graph: Graph, held: Held) -> tuple[tuple[Demand, ...], 
         DataError: if there are no labels, or too few samples to tell.
     """
     if not goal.demands:
-        return _usual(graph, held)
+        return _usual(graph, held, goal.output)
     demands: list[Demand] = []
     if goal.agreement is not None:
-        demands += _agreements(goal.agreement, graph, held)
+        demands += _agreements(goal.agreement, graph, held, goal.output)
     if goal.accuracy is not None:
-        demands.append(_accuracy(goal.accuracy, graph, held))
+        demands.append(_accuracy(goal.accuracy, graph, held, goal.output))
     if goal.snr is not None:
-        demands.append(Likeness("SNR", goal.snr, 1, held.outputs))
+        demands.append(Likeness("SNR", goal.snr, 1, dict(enumerate(held.outputs))))
     if goal.loss is not None:
-        place = required_output(graph, None, "a loss is of")
-        source = held.outputs[place]
-        target = source if held.labels is None else held.labels.to(source.device)
-        demands.append(
-            Losing("loss", float(goal.loss(source, target)) + goal.rise, 1, place, source, target, goal.loss)
-        )
+        demands.append(_losing(goal.loss, goal.rise, held, _place(graph, goal.output, "a loss is of")))
     for demand in demands:
         _require_enough(demand, held)
     return tuple(demands), ""
 
 
-def _usual(graph: Graph, held: Held) -> tuple[tuple[Demand, ...], str]:
-    """Return an agreement of 99 %, or 30 dB where there is no classifier or samples are too few."""
-    answers = [] if held.regression or not _rows(graph) else _agreements(AGREEMENT, graph, held)
+def _usual(graph: Graph, held: Held, output: str | int | None) -> tuple[tuple[Demand, ...], str]:
+    """Return an agreement of 99 %, or 30 dB of outputs that are no scores, or of all where samples are too few."""
+    answers = [] if held.regression or not _rows(graph) else _agreements(AGREEMENT, graph, held, output)
     if answers and len(held) >= answers[0].needed:
-        return tuple(answers), ""
-    ratio = Likeness("SNR", RATIO, 1, held.outputs)
+        return (*answers, *_numbers(graph, held)), ""
+    ratio = Likeness("SNR", RATIO, 1, dict(enumerate(held.outputs)))
     if not answers:
         return (ratio,), ""
     return (ratio,), (
@@ -86,8 +84,15 @@ def _usual(graph: Graph, held: Held) -> tuple[tuple[Demand, ...], str]:
     )
 
 
-def _agreements(share: float, graph: Graph, held: Held) -> list[Demand]:
-    places = _rows(graph)
+def _numbers(graph: Graph, held: Held) -> list[Demand]:
+    """Return the usual demand on outputs that are no rows of scores."""
+    names, rows = output_names(graph), _rows(graph)
+    others = {place: own for place, own in enumerate(held.outputs) if place not in rows}
+    return [Likeness(f"SNR of {', '.join(names[p] for p in others)}", RATIO, 1, others)] if others else []
+
+
+def _agreements(share: float, graph: Graph, held: Held, output: str | int | None) -> list[Demand]:
+    places = [place for place in _rows(graph) if output is None or place == _place(graph, output, "")]
     if not places:
         shapes = ", ".join(str(["batch", *graph[name].shape]) for name in graph.outputs)
         raise ConversionError(
@@ -109,12 +114,27 @@ def _agreements(share: float, graph: Graph, held: Held) -> list[Demand]:
     ]
 
 
-def _accuracy(change: float, graph: Graph, held: Held) -> Demand:
+def _losing(loss: Loss, rise: float, held: Held, place: int) -> Demand:
+    source = held.outputs[place]
+    target = source if held.labels is None else held.labels.to(source.device)
+    wanted = Losing("loss", rise, 1, place, source, target, loss)
+    own = wanted.lost(source)
+    if not isfinite(own):
+        raise DataError(f"the loss of the source network is {own} on the held-out samples: give one that is finite")
+    return replace(wanted, least=own + rise)
+
+
+def _place(graph: Graph, output: str | int | None, why: str) -> int:
+    """Return the place of the output that a goal names, or of the only one."""
+    return required_output(graph, output, why, "--goal ...,output={}")
+
+
+def _accuracy(change: float, graph: Graph, held: Held, output: str | int | None) -> Demand:
     if held.labels is None:
         raise DataError(
             "an accuracy goal needs labels, and the calibration data has none: give batches (x, y), or agreement=0.99"
         )
-    place = required_output(graph, None, "accuracy is of")
+    place = _place(graph, output, "accuracy is of")
     scores = _scores(held, place)
     labels = held.labels if held.other_labels is None else torch.cat([held.labels, held.other_labels])
     right = _classes(labels, scores)
@@ -152,3 +172,28 @@ def _require_enough(demand: Demand, held: Held) -> None:
 
 def _given(count: int) -> str:
     return counted(2 * count, "calibration sample")
+
+
+def remarks(demands: Sequence[Demand], graph: Graph, held: Held, outputs: Sequence[Tensor]) -> Iterator[str]:
+    """Yield what a user should know of a network that was judged.
+
+    Args:
+        demands: on it.
+        graph: of the network.
+        held: samples.
+        outputs: of the network on them.
+    """
+    alike = [bool((own == own[:1]).all()) for own in held.outputs]
+    if len(held) > 1 and all(alike):
+        yield f"the source network gives one output for all {len(held)} held-out samples: {SAY_NOTHING}"
+    for demand in demands:
+        if isinstance(demand, Right) and not all(alike) and bool((demand.right == demand.right[:1]).all()):
+            yield f"{demand.what} is of one class alone, {int(demand.right[0])}: {SAY_NOTHING}"
+    judged, names = {place for demand in demands for place in demand.places}, output_names(graph)
+    for place in sorted(set(range(len(names))) - judged):
+        ratio = Likeness("SNR", ENOUGH, 1, {place: held.outputs[place]})
+        if not ratio.met(found := ratio.value(outputs)):
+            yield f"the output {names[place]}, which the goal says nothing of, is at {ratio.said(found)}: add snr=20"
+
+
+SAY_NOTHING = "they say little of others; give samples of all kinds"

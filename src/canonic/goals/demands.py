@@ -6,7 +6,7 @@ depend on the sample, whereas the few samples that happen to be nearly tied deci
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import sqrt
@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from canonic.errors import ConversionError
 from canonic.goals.goal import Loss
 from canonic.network.health import decibels, noise
 from canonic.words import percent
@@ -55,13 +56,18 @@ class Demand(ABC):
     least: float
     needed: int
 
+    @property
+    @abstractmethod
+    def places(self) -> Collection[int]:
+        """The places of the outputs that it is about."""
+
     @abstractmethod
     def value(self, outputs: Outputs) -> float:
         """Return what is measured of the outputs of a network."""
 
     @abstractmethod
-    def expected(self, outputs: Outputs, scale: float) -> float:
-        """Return what is to be expected of a network whose errors are so many times those of these outputs."""
+    def room(self, outputs: Outputs) -> float:
+        """Return by how many decibels the errors of a network could grow; less than 0 if they must shrink."""
 
     @abstractmethod
     def thinned(self, held: int, stride: int) -> "Demand":
@@ -78,8 +84,28 @@ class Demand(ABC):
     def __str__(self) -> str:
         return f"{self.what} {self.said(self.least)}"
 
+
+@dataclass(frozen=True)
+class Scaled(Demand):
+    """One whose distance is found by scaling errors.
+
+    Attributes:
+        place: of the output.
+    """
+
+    place: int
+
+    @property
+    def places(self) -> Collection[int]:
+        """The place of its output."""
+        return (self.place,)
+
+    @abstractmethod
+    def expected(self, outputs: Outputs, scale: float) -> float:
+        """Return what is to be expected of a network whose errors are so many times those of these outputs."""
+
     def room(self, outputs: Outputs) -> float:
-        """Return by how many decibels the errors of a network could grow; less than 0 if they must shrink."""
+        """Return by how many decibels the errors of a network could grow, within those that are looked for."""
         low, high = -WIDEST, WIDEST
         for _ in range(HALVINGS):
             middle = (low + high) / 2
@@ -89,17 +115,15 @@ class Demand(ABC):
 
 
 @dataclass(frozen=True)
-class Right(Demand):
+class Right(Scaled):
     """A share of answers that must be right: those of labels, or of the source network.
 
     Attributes:
-        place: of the output.
         scores: of the source network there, on the held-out samples and behind them on others.
         right: the class of each sample that is right.
         allowed: the share of them that may be lost.
     """
 
-    place: int
     scores: Float[Tensor, "samples classes"]
     right: Int[Tensor, " samples"]
     allowed: float
@@ -121,9 +145,14 @@ class Right(Demand):
         return _mean(rank[: len(own)] == 0) - lost - self.chance
 
     def thinned(self, held: int, stride: int) -> "Right":
-        """Return what must hold on every so manieth of the samples that are held out; the others stay."""
+        """Return what must hold on every so manieth of the samples that are held out; the others stay.
+
+        The source network may be right on more of these, or fewer: it is what may be lost that stays.
+        """
         scores, right = (torch.cat([x[:held:stride], x[held:]]) for x in (self.scores, self.right))
-        return replace(self, scores=scores, right=right)
+        found = self.scores.argmax(1) == self.right
+        least = self.least - _mean(found[:held]) + _mean(found[:held:stride])
+        return replace(self, scores=scores, right=right, least=least)
 
     @property
     def chance(self) -> float:
@@ -142,22 +171,27 @@ class Likeness(Demand):
     """The signal-to-noise ratio of every output against the source network, in dB.
 
     Attributes:
-        sources: the outputs of the source network.
+        sources: the outputs of the source network, by their places.
     """
 
-    sources: Outputs
+    sources: Mapping[int, Float[Tensor, "batch ..."]]
+
+    @property
+    def places(self) -> Collection[int]:
+        """The places of its outputs."""
+        return self.sources.keys()
 
     def value(self, outputs: Outputs) -> float:
         """Return what is measured of the outputs of a network."""
-        return min(_ratio(*pair) for pair in zip(self.sources, outputs, strict=True))
+        return min(_ratio(source, outputs[place]) for place, source in self.sources.items())
 
-    def expected(self, outputs: Outputs, scale: float) -> float:
-        """Return what is to be expected of errors so many times as large."""
-        return self.value(_scaled(self.sources, outputs, scale))
+    def room(self, outputs: Outputs) -> float:
+        """Return by how many decibels the errors of a network could grow: by those that it has more than enough."""
+        return self.value(outputs) - self.least
 
     def thinned(self, held: int, stride: int) -> "Likeness":  # noqa: ARG002
         """Return what must hold on every so manieth of the samples that are held out."""
-        return replace(self, sources=[x[::stride] for x in self.sources])
+        return replace(self, sources={place: x[::stride] for place, x in self.sources.items()})
 
     def said(self, value: float) -> str:
         """Return a value as people write it."""
@@ -165,33 +199,45 @@ class Likeness(Demand):
 
 
 @dataclass(frozen=True)
-class Losing(Demand):
+class Losing(Scaled):
     """A loss of the user's own, which must not be larger.
 
     Attributes:
-        place: of the output.
         source: the output of the source network.
         target: what the loss compares with.
         loss: the function.
     """
 
-    place: int
     source: Float[Tensor, "batch ..."]
     target: Tensor
     loss: Loss
 
     def value(self, outputs: Outputs) -> float:
         """Return what is measured of the outputs of a network."""
-        return float(self.loss(outputs[self.place], self.target))
+        return self.lost(outputs[self.place])
 
     def expected(self, outputs: Outputs, scale: float) -> float:
         """Return what is to be expected of errors so many times as large."""
-        (scaled,) = _scaled([self.source], [outputs[self.place]], scale)
-        return float(self.loss(scaled, self.target))
+        return self.lost(self.source + scale * (outputs[self.place] - self.source))
+
+    def lost(self, output: Float[Tensor, "batch ..."]) -> float:
+        """Return the loss of an output.
+
+        Raises:
+            ConversionError: if the function returns no single number.
+        """
+        found = self.loss(output, self.target)
+        if isinstance(found, Tensor) and found.numel() != 1:
+            raise ConversionError(
+                f"the loss of a goal must be one number, the mean over all samples, got {list(found.shape)}: "
+                "reduction='mean'"
+            )
+        return float(found)
 
     def thinned(self, held: int, stride: int) -> "Losing":  # noqa: ARG002
-        """Return what must hold on every so manieth of the samples that are held out."""
-        return replace(self, source=self.source[::stride], target=self.target[::stride])
+        """Return what must hold on every so manieth of the samples that are held out: it may rise by as much."""
+        few = replace(self, source=self.source[::stride], target=self.target[::stride])
+        return replace(few, least=self.least - self.lost(self.source) + few.lost(few.source))
 
     def met(self, value: float) -> bool:
         """Tell whether a value is as it must be: no larger."""
@@ -200,10 +246,6 @@ class Losing(Demand):
     def said(self, value: float) -> str:
         """Return a value as people write it."""
         return f"{value:.4g}"
-
-
-def _scaled(sources: Outputs, outputs: Outputs, scale: float) -> list[Tensor]:
-    return [source + scale * (own - source) for source, own in zip(sources, outputs, strict=True)]
 
 
 def _mean(right: Tensor) -> float:

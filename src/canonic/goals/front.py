@@ -6,6 +6,7 @@ from typing import Any
 from canonic.codes import MOST_LEVELS, text_of
 from canonic.errors import ConversionError
 from canonic.goals.candidates import Candidate, bits, price
+from canonic.goals.demands import WIDEST
 from canonic.goals.finalists import Finalist, Setup
 from canonic.goals.goal import Goal
 from canonic.goals.search import Found
@@ -100,8 +101,13 @@ def unreached(setup: Setup, found: Found) -> ConversionError:
     demands = " and ".join(map(str, setup.demands))
     return ConversionError(
         f"the goal, {demands}, was not reached. The best of {len(found.seen)} networks that were tried is "
-        f"{in_words(setup, found.best)}, {number(-found.best.room, 3)} dB short: {_limit(setup)}"
+        f"{in_words(setup, found.best)}; its errors must shrink by {_shrink(found.best)}: {_limit(setup)}"
     )
+
+
+def _shrink(best: Finalist) -> str:
+    far = "more than " if round(-best.room) == WIDEST else ""
+    return f"{far}{number(-best.room, 3)} dB"
 
 
 def _limit(setup: Setup) -> str:

@@ -36,6 +36,8 @@ class Goal:
             digits are ternary if silent steps are allowed, and else as small as will do.
         unary: the chip sends an event of several units as so many events.
         silent: whether neurons can listen for some steps before they fire.
+        output: the output that answers, where a network has several: that of the accuracy and the loss, and the only
+            one that must agree; all rows of scores must if None.
 
     Raises:
         ConversionError: if one of them is no such number or word.
@@ -54,6 +56,7 @@ class Goal:
     levels: int | None = None
     unary: bool = False
     silent: bool = True
+    output: str | int | None = None
 
     def __post_init__(self) -> None:
         _require("agreement", self.agreement, 0.0, 1.0, "0.99 is 99 % of the answers")

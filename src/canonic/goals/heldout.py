@@ -1,7 +1,7 @@
 """Calibration data in two parts, in one reading: what a conversion is fitted to, and what it is judged on."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -9,7 +9,9 @@ from torch import Tensor
 
 from canonic.conversion.calibrate import require_all
 from canonic.datasets.digests import Digest, digest_of
+from canonic.datasets.labels import NO_LABEL
 from canonic.errors import DataError
+from canonic.measure.labels import required_tensor
 from canonic.network.batch import parted
 from canonic.network.graph import Graph
 from canonic.network.inputs import checked
@@ -50,6 +52,25 @@ class Held:
 
     def __len__(self) -> int:
         return len(self.inputs[0])
+
+    @property
+    def labelled(self) -> "Held":
+        """Those whose label is to be counted.
+
+        Raises:
+            DataError: if there are none.
+        """
+        if self.labels is None or self.labels.dim() != 1 or not (away := self.labels == NO_LABEL).any():
+            return self
+        if bool(away.all()):
+            raise DataError(f"all held-out samples have the label {NO_LABEL}, which is not counted: label some")
+        inputs, outputs = ([x[~away] for x in given] for given in (self.inputs, self.outputs))
+        some = None if self.other_labels is None else self.other_labels != NO_LABEL
+        others = self.others if some is None else [x[some] for x in self.others]
+        told = None if some is None or self.other_labels is None else self.other_labels[some]
+        return replace(
+            self, inputs=inputs, outputs=outputs, labels=self.labels[~away], others=others, other_labels=told
+        )
 
     def parts(self) -> Iterator[Sequence[Tensor]]:
         """Yield the inputs, some samples at a time."""
@@ -106,6 +127,8 @@ class Halved:
         if number == 0:
             self.labelled = fits and self.labels
             self.regression = isinstance(labels, Tensor) and fits and labels.is_floating_point()
+        if number == 0 and self.labels and given.labels is not None and not fits:
+            required_tensor(labels, len(inputs[0]))
         if self.labelled and not fits:
             raise DataError(f"{where} has no labels, and the first has: give all of them labels, or none")
         return inputs, [labels] if self.labelled and isinstance(labels, Tensor) else []

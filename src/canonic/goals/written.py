@@ -33,8 +33,14 @@ def goal_of(given: str | Goal) -> Goal:
     if not isinstance(given, str):
         raise ConversionError(f"goal must be a Goal or its text, got {type(given).__name__} {given!r}: Goal(snr=30)")
     values: dict[str, Any] = {}
-    for part in filter(None, map(str.strip, given.split(","))):
-        values |= _part(part)
+    parts = [part for part in map(str.strip, given.split(",")) if part]
+    for part in parts:
+        found = _part(part)
+        if twice := values.keys() & found:
+            name = twice.pop()
+            both = " and ".join(other for other in parts if name in _part(other))
+            raise ConversionError(f"{both} both say what the {name} of a goal is: give one of them")
+        values |= found
     return Goal(**values)
 
 
@@ -42,13 +48,15 @@ def _part(text: str) -> dict[str, Any]:
     name, equals, value = map(str.strip, text.partition("="))
     if not equals and name in WORDS:
         return WORDS[name]
+    if equals and name == "output" and value:
+        return {name: value}
     if equals and name in NAMES:
         require_word(name, value, NAMES[name])
         return {name: value}
     if equals and name in NUMBERS:
         return {name: _number(name, value)}
-    known = (*(f"{known}=" for known in (*NUMBERS, *NAMES)), *WORDS)
-    wanted = "a value behind it, as agreement=0.99" if name in (*NUMBERS, *NAMES) else nearest(text, known)
+    known = (*(f"{known}=" for known in (*NUMBERS, *NAMES, "output")), *WORDS)
+    wanted = "a value behind it, as agreement=0.99" if name in (*NUMBERS, *NAMES, "output") else nearest(text, known)
     raise ConversionError(f"a goal has no part {text!r}: {wanted}")
 
 

@@ -7,10 +7,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from canonic.checks import real
 from canonic.errors import DataError
 from canonic.network.clocked import clocked
 from canonic.network.outputs import Output, output_names, required_output
 from canonic.network.plan import Plan, total_steps
+
+MARGIN = "0 stops at the first digit"
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,10 @@ def answer(plan: Plan, inputs: Sequence[Tensor], stop_when: float, output: Outpu
     """Return each sample's readout at the first step at which its two best classes are ``stop_when`` apart.
 
     Raises:
-        DataError: if no output ``[batch, classes]`` is meant.
+        DataError: if no output ``[batch, classes]`` is meant, or the margin is none.
     """
+    if not real("stop_when", stop_when, MARGIN, DataError) >= 0:
+        raise DataError(f"stop_when must be a margin of at least 0, got {stop_when}: {MARGIN}")
     name, batch, last = _classifying(plan, output), len(inputs[0]), total_steps(plan)
     stopped = torch.zeros(batch, dtype=torch.bool, device=inputs[0].device)
     steps = torch.full((batch,), last, device=inputs[0].device)

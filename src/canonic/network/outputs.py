@@ -82,14 +82,14 @@ def place_called(names: Sequence[str], output: Output | None) -> int | None:
     raise DataError(f"the network has no output {name!r}: {nearest(name, names)}")
 
 
-def required_output(graph: Graph, output: Output | None, why: str) -> int:
+def required_output(graph: Graph, output: Output | None, why: str, option: str = "--output {}") -> int:
     """Return the place of the output that is meant; raise a DataError, which says why one is needed, if none is."""
     place = output_called(graph, output)
     if place is None:
         names = output_names(graph)
         raise DataError(
             f"{why} one output of the network, which has {len(names)} ({', '.join(names)}): say which, for example "
-            f"output={names[0]!r}, or --output {names[0]}"
+            f"output={names[0]!r}, or {option.format(names[0])}"
         )
     return place
 

@@ -26,7 +26,7 @@ from canonic.network.precision import lowered, require_precision
 from canonic.network.readout import by_step, final
 from canonic.network.reference import reference
 from canonic.network.storage import load_plan, save_plan
-from canonic.network.table import HEADINGS, rows, summary, table
+from canonic.network.table import HEADINGS, rows, summary, table, why
 from canonic.network.trace import LayerTrace, trace
 from canonic.network.verdict import Verification
 from canonic.network.verification import verify
@@ -140,8 +140,6 @@ class SpikingNetwork:
         Raises:
             DataError: if the output is not that of a classifier, or the margin is negative.
         """
-        if not stop_when >= 0:
-            raise DataError(f"stop_when must be a margin of at least 0, got {stop_when}: 0 stops at the first digit")
         with torch.no_grad():
             return answer(self.clocked_plan, called(self.graph, inputs, named), stop_when, output)
 
@@ -232,7 +230,7 @@ class SpikingNetwork:
         save_plan(path, self.plan, {**self.record, "precision": self.precision})
 
     def __str__(self) -> str:
-        chosen = [goal["why"]] if (goal := self.record.get("goal")) else []
+        chosen = [why(goal, self.precision)] if (goal := self.record.get("goal")) else []
         return "\n".join((table(self.plan), *chosen, *self.record.get("notes", ())))
 
     def __repr__(self) -> str:

@@ -1,8 +1,11 @@
 """A network as a table that a person can read."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from canonic.codes import CSS, Weighted
 from canonic.network.depth import depth
-from canonic.network.graph import Node, Population
+from canonic.network.graph import Node, Population, Precision
 from canonic.network.plan import Plan, total_steps
 from canonic.tables import text_table
 from canonic.words import counted, spread
@@ -18,6 +21,16 @@ def table(plan: Plan) -> str:
 def rows(plan: Plan) -> list[tuple[str, ...]]:
     """Return the cells of the table."""
     return [_row(node, plan.graph.first_steps[node.name]) for node in plan.graph.nodes]
+
+
+def why(goal: Mapping[str, Any], precision: Precision) -> str:
+    """Return why a search took a network, which it judged in floats.
+
+    >>> why({"why": "css:8: agreement 99.20 %"}, "int8")
+    'css:8: agreement 99.20 % (in fp32; canonic evaluate tells that of int8)'
+    """
+    said: str = goal["why"]
+    return said if precision == "fp32" else f"{said} (in fp32; canonic evaluate tells that of {precision})"
 
 
 def summary(plan: Plan) -> str:

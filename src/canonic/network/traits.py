@@ -25,6 +25,8 @@ Trait = Literal[
     "transposes",
     "wants floats",
     "pads",
+    "permutes",
+    "selects",
 ]
 """What an operator does:
 
@@ -41,6 +43,8 @@ slides        a window over pictures ``[channels, height, width]``, with stride,
 maps rows     the last axis, by one matrix ``[outputs, inputs]``
 transposes    the weights of a convolution: ``[inputs, outputs, *kernel]``
 pads          numbers around the last axes
+permutes      axes
+selects       one place of an axis
 wants floats  it moves elements, but torch computes it for floats alone
 """
 
@@ -74,6 +78,8 @@ _DOES: Mapping[Trait, tuple[str, ...]] = {
     "maps rows": ("aten.linear.default",),
     "transposes": ("aten.conv_transpose1d.default", *(f"aten.conv_transpose{n}d.input" for n in (2, 3))),
     "pads": ("aten.pad.default", "aten.constant_pad_nd.default"),
+    "permutes": ("aten.permute.default",),
+    "selects": ("aten.select.int",),
     "wants floats": ("aten.im2col.default",),
 }
 TRAITS: Mapping[str, frozenset[Trait]] = {

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from canonic.network.graph import Precision
+from canonic.network.table import why
 from canonic.report.charts import MINUS, SOURCE, SPIKING, chart
 from canonic.report.markup import Chart, Section, figure, paragraph, table
 from canonic.words import counted, decibels, number, percent, whole
@@ -13,10 +15,10 @@ SCREENED, REACHED, MISSED = "screened alone", "tried whole: reached", "tried who
 COLOURS = {SCREENED: SOURCE, REACHED: SPIKING, MISSED: MINUS}
 
 
-def goal(told: Data) -> Section:
-    """Return what a search for a goal has seen, from the record of a network."""
+def goal(told: Data, precision: Precision) -> Section:
+    """Return what a search for a goal has seen, from the record of a network that now has some precision."""
     judged = "nothing was fitted to them" if told["fresh"] else "the network was fitted to them, as there are no others"
-    about = f"Chosen: {told['why']}. It was judged on {counted(told['held_out'], 'sample')}; {judged}."
+    about = f"Chosen: {why(told, precision)}. It was judged on {counted(told['held_out'], 'sample')}; {judged}."
     return Section("goal", "Goal", paragraph(about) + _figure(told), {"front": _front(told)})
 
 
@@ -41,7 +43,7 @@ def _row(row: Data, whats: Sequence[str]) -> tuple[str, ...]:
 
 
 def _value(what: str, value: float) -> str:
-    if what == "SNR":
+    if what.startswith("SNR"):
         return decibels(value)
     return number(value) if what == "loss" else percent(value)
 

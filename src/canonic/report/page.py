@@ -52,7 +52,7 @@ def report(
         sections.spikes(evaluation),
         energies.energy(evaluation),
         *([sections.overload(evaluation, verification)] if verification else ()),
-        *([goal(description["goal"])] if "goal" in description else ()),
+        *([goal(description["goal"], description["precision"])] if "goal" in description else ()),
         record(evaluation, verification, description, data),
     ]
     return framed(
