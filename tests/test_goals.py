@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from canonic import CSS, ConversionError, DataError, Goal, Override, Settings, convert, load
+from canonic import CSS, ConversionError, DataError, Goal, Override, Settings, convert, evaluate, load
 from canonic.datasets.digests import digest_of
 from canonic.goals.candidates import Candidate, ladders
 from canonic.goals.demanded import needed
@@ -321,7 +321,42 @@ def candidate(code, decibels, total_steps):
 
 
 def judged(made, room):
-    return Finalist(made, Settings(), made.codes["relu"], [0.9], room)
+    return Finalist(made, Settings(), made.codes["relu"], [0.9], room, float(made.total_steps))
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """A small network of pictures, and some that it was made for."""
+    torch.manual_seed(0)
+    parts = [part for n in (1, 12, 12) for part in (nn.Conv2d(n, 12, 3, padding=1), nn.ReLU())]
+    model = nn.Sequential(*parts, nn.Flatten(), nn.Linear(12 * 36, 10)).eval()
+    for part in model[:6:2]:
+        nn.init.kaiming_normal_(part.weight)
+    return model, torch.rand(500, 1, 6, 6)
+
+
+def cost(pictures, goal, what):
+    model, x = pictures
+    return convert(model, [x], goal=f"agreement=0.98, {goal}").record["goal"]["costs"][what]
+
+
+@pytest.mark.parametrize("model", ["horowitz45", "traffic45"])
+def test_more_that_may_be_sent_never_takes_more_energy(pictures, model):
+    ternary, few, many = (
+        cost(pictures, f"minimise=energy, energy={model}{levels}", "energy")
+        for levels in ("", ", levels=8", ", levels=64")
+    )
+    assert max(few, many) <= 1.02 * ternary
+    assert (many < 0.9 * ternary) == (model == "traffic45")  # which counts what neurons move at each step
+
+
+def test_few_events_are_not_many_more_than_those_of_members_that_do_as_well(pictures):
+    found = cost(pictures, "minimise=events", "events")
+    model, x = pictures
+    for code in (CSS(7, 2, phi=2 / 3), CSS(8, 2, phi=2 / 3), CSS(7, 1), CSS(8, 4)):
+        other = evaluate(convert(model, [x[::2]], code=code), [x[1::2]])
+        if other.agreement >= 0.98:
+            assert found <= 1.15 * other.spikes_per_neuron * other.neurons
 
 
 def test_members_that_have_less_than_one_that_failed_are_left_out():

@@ -109,16 +109,32 @@ def _candidate(graph: Graph, screen: Screen, members: Mapping[str, CSS], steps: 
     )
 
 
-def price(goal: Goal, candidate: Candidate) -> tuple[int | float, ...]:
-    """Return what a candidate costs: the smaller, the sooner it is taken.
+Price = tuple[int | float, ...]
+"""What a candidate costs: the smaller, the sooner it is taken."""
 
-    Where a goal leaves the digits open, the bits of an event come first. Energy is nearly that of events, and time that
-    of the digits of all steps.
+
+def price(goal: Goal, candidate: Candidate, cost: float) -> Price:
+    """Return the price of a candidate that costs so much of what a goal makes small.
+
+    Where a goal leaves the digits open, the bits of an event come first.
     """
-    events = candidate.units if goal.unary else candidate.events
-    costs = {"steps": candidate.total_steps, "events": events, "energy": events, "time": candidate.digits}
     first = bits(candidate) if goal.levels is None else 0
-    return (first, costs[goal.minimise], candidate.total_steps, events, bits(candidate))
+    return (first, cost, candidate.total_steps, sent(goal, candidate), bits(candidate))
+
+
+def screened(goal: Goal, candidate: Candidate) -> float:
+    """Return what a candidate should cost by its screening alone.
+
+    Time is that of the digits of all steps; energy grows with events, by how much whole networks tell.
+    """
+    events = sent(goal, candidate)
+    costs = {"steps": candidate.total_steps, "events": events, "energy": events, "time": candidate.digits}
+    return float(costs[goal.minimise])
+
+
+def sent(goal: Goal, candidate: Candidate) -> float:
+    """Return the events of a candidate, each of which is a unit where the chip sends no sizes."""
+    return candidate.units if goal.unary else candidate.events
 
 
 def bits(candidate: Candidate) -> int:

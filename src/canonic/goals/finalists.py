@@ -12,7 +12,7 @@ from canonic.conversion.calibrate import Calibration
 from canonic.conversion.convert import Fitted, fitted
 from canonic.conversion.populations import set_codes
 from canonic.conversion.settings import Settings, resolve
-from canonic.goals.candidates import Candidate
+from canonic.goals.candidates import Candidate, screened
 from canonic.goals.demands import Demand
 from canonic.goals.goal import Goal
 from canonic.goals.heldout import Held, spaced
@@ -28,7 +28,10 @@ FITTED = 64
 """Samples that whole networks are settled on."""
 
 COUNTED = 32
-"""Samples on which events and energy of the network that is chosen are counted."""
+"""Samples on which events and energy of a network are counted."""
+
+COUNTS = ("events", "energy")
+"""What is counted of each network, where the goal makes it small."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Finalist:
         code: of most populations.
         values: what was measured, for each demand.
         room: decibels by which its errors could grow until a demand is not met; less than 0 if one is not.
+        cost: what it takes of what the goal makes small, as it was measured.
     """
 
     candidate: Candidate
@@ -48,6 +52,7 @@ class Finalist:
     code: CSS
     values: Sequence[float]
     room: float
+    cost: float
 
     @property
     def reached(self) -> bool:
@@ -69,12 +74,14 @@ class Made:
         settings: of the conversion, with the members of single populations.
         code: of most populations.
         fitted: its plan.
+        cost: as of a ``Finalist``.
     """
 
     candidate: Candidate
     settings: Settings
     code: CSS
     fitted: Fitted
+    cost: float
 
 
 @dataclass(frozen=True)
@@ -111,18 +118,26 @@ class Setup:
         code, settings = written(candidate, self.settings, self.graph)
         rules = resolve(settings, [node.name for node in self.graph.populations])
         few = replace(self.seen, kept=spaced(self.seen.kept, self.samples))
-        return Made(candidate, settings, code, fitted(set_codes(self.graph, code, rules), few, code, settings))
+        done = fitted(set_codes(self.graph, code, rules), few, code, settings)
+        return Made(candidate, settings, code, done, self._cost(candidate, done.plan))
+
+    def _cost(self, candidate: Candidate, plan: Plan) -> float:
+        """Return what a network takes of what the goal makes small: of events and energy screening tells too little."""
+        if self.goal.minimise not in COUNTS:
+            return screened(self.goal, candidate)
+        costs = self.costs(plan)
+        return costs["units" if self.goal.unary and self.goal.minimise == "events" else self.goal.minimise]
 
     def judged(self, made: Made) -> Finalist:
         """Return how a network does."""
         outputs = answers(made.fitted.plan, self.held)
         values = [demand.value(outputs) for demand in self.demands]
         room = min(demand.room(outputs) for demand in self.demands)
-        return Finalist(made.candidate, made.settings, made.code, values, room)
+        return Finalist(made.candidate, made.settings, made.code, values, room, made.cost)
 
     def costs(self, plan: Plan) -> Mapping[str, float]:
         """Return events, their sizes added up, and microjoules of a sample, on some of those that were held out."""
-        few = tuple(x[:COUNTED] for x in self.held.inputs)
+        few = spaced(self.held.inputs, COUNTED)
         found = measure_batch(meter_of(SpikingNetwork(plan, {})), few)
         rows = {row["id"]: row["total"] for row in energy_rows(found, self.goal.energy)}
         return {

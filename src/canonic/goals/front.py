@@ -5,7 +5,7 @@ from typing import Any
 
 from canonic.codes import MOST_LEVELS, text_of
 from canonic.errors import ConversionError
-from canonic.goals.candidates import Candidate, bits, price
+from canonic.goals.candidates import Candidate, bits, price, screened
 from canonic.goals.demands import WIDEST
 from canonic.goals.finalists import Finalist, Setup
 from canonic.goals.goal import Goal
@@ -37,10 +37,10 @@ def told_of(setup: Setup, found: Found, costs: Mapping[str, float]) -> dict[str,
     }
 
 
-def front(goal: Goal, screened: Sequence[Candidate]) -> list[Candidate]:
+def front(goal: Goal, known: Sequence[Candidate]) -> list[Candidate]:
     """Return the candidates of which no cheaper one has as little noise, the cheapest first."""
     kept: list[Candidate] = []
-    for candidate in sorted(screened, key=lambda candidate: (price(goal, candidate), candidate.noise)):
+    for candidate in sorted(known, key=lambda one: (price(goal, one, screened(goal, one)), one.noise)):
         if not kept or candidate.noise < kept[-1].noise:
             kept.append(candidate)
     return kept

@@ -48,6 +48,26 @@ class Loss:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What a population did with as many digits as were screened.
+
+    Attributes:
+        noise: as of a ``Loss``.
+        events: that it had sent after each digit.
+        units: their sizes, added up.
+    """
+
+    noise: float
+    events: Sequence[float]
+    units: Sequence[float]
+
+    def loss(self, noise: float, steps: int) -> Loss:
+        """Return what it would do with so many digits; those that were not run send as many as the others."""
+        last, longer = min(steps, len(self.events)) - 1, max(1.0, steps / len(self.events))
+        return Loss(noise, self.events[last] * longer, self.units[last] * longer)
+
+
+@dataclass(frozen=True)
 class Screen:
     """What populations lose in the members of one radix.
 
@@ -58,8 +78,8 @@ class Screen:
     """
 
     code: CSS
-    exact: Mapping[str, Loss]
-    losses: Mapping[str, Mapping[CSS, Loss]]
+    exact: Mapping[str, Measured]
+    losses: Mapping[str, Mapping[CSS, Measured]]
 
     def loss(self, name: str, member: CSS, steps: int) -> Loss:
         """Return what a population would lose with so many digits.
@@ -69,8 +89,7 @@ class Screen:
         """
         exact, found = self.exact[name], self.losses[name].get(member, self.exact[name])
         rounding = exact.noise * self.code.beta ** (2 * (self.code.steps - steps))
-        longer = steps / self.code.steps
-        return Loss(rounding + max(0.0, found.noise - exact.noise), found.events * longer, found.units * longer)
+        return found.loss(rounding + max(0.0, found.noise - exact.noise), steps)
 
 
 def screen(graph: Graph, seen: Calibration, code: CSS, ladders: Sequence[Sequence[CSS]], settings: Settings) -> Screen:
@@ -86,12 +105,12 @@ def screen(graph: Graph, seen: Calibration, code: CSS, ladders: Sequence[Sequenc
     rules = resolve(settings, [node.name for node in graph.populations])
     patient = replace(code, silent=code.steps)
     plan = placed(set_codes(graph, patient, rules), seen, patient, settings).plan
-    exact: dict[str, Loss] = {}
-    losses: dict[str, dict[CSS, Loss]] = {}
+    exact: dict[str, Measured] = {}
+    losses: dict[str, dict[CSS, Measured]] = {}
 
     def tried(node: Population, _: Tensor, currents: Tensor) -> Population:
         if not node.neurons.encodes:
-            exact[node.name] = _loss(node, patient, currents)
+            exact[node.name] = _measured(node, patient, currents)
             losses[node.name] = dict(_climbed(node, ladders, currents, exact[node.name]))
         return node
 
@@ -103,20 +122,21 @@ def screen(graph: Graph, seen: Calibration, code: CSS, ladders: Sequence[Sequenc
 
 
 def _climbed(
-    node: Population, ladders: Sequence[Sequence[CSS]], currents: Tensor, exact: Loss
-) -> Iterable[tuple[CSS, Loss]]:
+    node: Population, ladders: Sequence[Sequence[CSS]], currents: Tensor, exact: Measured
+) -> Iterable[tuple[CSS, Measured]]:
+    """Yield members up to the first that is exact: more redundancy changes nothing, but a later phi sends less."""
     for ladder in ladders:
         for member in ladder:
-            found = _loss(node, member, currents)
+            found = _measured(node, member, currents)
             yield member, found
-            if found.noise <= EXACT * exact.noise:
+            if found.noise <= EXACT * exact.noise and member.phi == CSS.phi:
                 break
 
 
-def _loss(node: Population, member: CSS, currents: Float[Tensor, "time batch ..."]) -> Loss:
+def _measured(node: Population, member: CSS, currents: Float[Tensor, "time batch ..."]) -> Measured:
     wanted = activate(node, member.decode(currents))
     spikes = population_scan(node, [currents], member).spikes
     sums = noise(node.tensors["theta"], wanted, member.decode(spikes))
     size = spikes.abs()
-    events, units = (float(x.sum()) / len(wanted) for x in (size > 0, size))
-    return Loss(sums.error / sums.signal if sums.signal else 0.0, events, units)
+    events, units = (x.flatten(1).sum(1).cumsum(0).div(len(wanted)).tolist() for x in ((size > 0).double(), size))
+    return Measured(sums.error / sums.signal if sums.signal else 0.0, events, units)

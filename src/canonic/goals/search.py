@@ -13,7 +13,7 @@ from math import log2
 
 from canonic.codes import CSS
 from canonic.conversion.convert import Fitted
-from canonic.goals.candidates import SCREENED_DIGITS, Candidate, candidates, ladders, price
+from canonic.goals.candidates import SCREENED_DIGITS, Candidate, Price, candidates, ladders, price, screened
 from canonic.goals.finalists import Finalist, Setup
 from canonic.goals.goal import Goal
 from canonic.goals.screening import screen
@@ -85,7 +85,27 @@ def _tries(
 
 def _best(goal: Goal, seen: Sequence[Finalist]) -> Finalist:
     """Return the cheapest finalist that meets the goal; the one that lacks least if none does."""
-    return min(seen, key=lambda one: (0, *price(goal, one.candidate)) if one.reached else (1, -one.room))
+    return min(seen, key=lambda one: (0, *_paid(goal, one)) if one.reached else (1, -one.room))
+
+
+def _paid(goal: Goal, finalist: Finalist) -> Price:
+    return price(goal, finalist.candidate, finalist.cost)
+
+
+def _asked(goal: Goal, candidate: Candidate, told: Sequence[Finalist]) -> Price:
+    """Return the price that a candidate should have.
+
+    What screening counts is off by as much as it is for the finalist of its kind that is nearest to it in noise. Of a
+    kind, ternary digits or several levels, of which none was seen, the best is hoped for.
+    """
+    alike = [one for one in told if _graded(one.candidate) == _graded(candidate)]
+    rates = {id(one): one.cost / max(screened(goal, one.candidate), 1e-9) for one in told}
+    rate = rates[id(_nearest(candidate, alike))] if alike else min(rates.values())
+    return price(goal, candidate, rate * screened(goal, candidate))
+
+
+def _graded(candidate: Candidate) -> bool:
+    return any(code.levels > 1 for code in candidate.codes.values())
 
 
 def considered(setup: Setup) -> Sequence[Candidate]:
@@ -108,18 +128,23 @@ def following(
     left = [candidate for candidate in untried if not _outdone(candidate, told)] or untried
     if not left:
         return None
-    met = [price(goal, finalist.candidate) for finalist in seen if finalist.reached]
-    cheaper = [candidate for candidate in left if not met or price(goal, candidate) < min(met)]
+    met = [_paid(goal, finalist) for finalist in seen if finalist.reached]
+    cheaper = [candidate for candidate in left if not met or _asked(goal, candidate, told) < min(met)]
     promising = [candidate for candidate in cheaper if _expected(candidate, told) >= 0]
     if promising:
-        return min(promising, key=lambda candidate: price(goal, candidate))
+        return min(promising, key=lambda candidate: _asked(goal, candidate, told))
     return None if met else max(left, key=lambda candidate: _expected(candidate, told))
 
 
 def _expected(candidate: Candidate, seen: Sequence[Finalist]) -> float:
     """Return the room that a candidate should have, by the finalist that is nearest to it in noise."""
-    nearest = min(seen, key=lambda finalist: abs(finalist.candidate.decibels - candidate.decibels))
+    nearest = _nearest(candidate, seen)
     return nearest.room + nearest.candidate.decibels - candidate.decibels
+
+
+def _nearest(candidate: Candidate, seen: Sequence[Finalist]) -> Finalist:
+    """Return the finalist that is nearest to a candidate in noise."""
+    return min(seen, key=lambda finalist: abs(finalist.candidate.decibels - candidate.decibels))
 
 
 def _outdone(candidate: Candidate, told: Sequence[Finalist]) -> bool:
