@@ -118,6 +118,10 @@ MISFITS = [
     ([([X[0], X[1]], 0)], r"got a list of 2 Tensors: make one tensor of the samples, torch.stack\(x\)"),
     ([("text", 0)], r"input 0 of the model .* got str: pass tensors"),
     (X.numpy(), r"got a numpy array float32 \[8, 4\]: pass \[torch.from_numpy\(x\)\], or a DataLoader"),
+    (
+        (X, torch.zeros(len(X), dtype=torch.int64)),
+        r"must be an iterable of batches, got one, \(x, y\): pass \[\(x, y\)\]",
+    ),
     ({"input": X}, r"must be an iterable of batches, got a dict with the keys input: pass \[x\], or a DataLoader"),
     ([()], "the first batch of the calibration data holds 0 inputs, the model takes 1: input"),
     ([X, (np.zeros((8, 4)),)], r"calibration batch 1: input input .* got a numpy array float64 \[8, 4\]: .*from_numpy"),

@@ -183,6 +183,8 @@ def remarks(demands: Sequence[Demand], graph: Graph, held: Held, outputs: Sequen
         held: samples.
         outputs: of the network on them.
     """
+    if not held.fresh:
+        yield "there is one calibration sample alone: the network was judged on what it was fitted to; give a hundred"
     alike = [bool((own == own[:1]).all()) for own in held.outputs]
     if len(held) > 1 and all(alike):
         yield f"the source network gives one output for all {len(held)} held-out samples: {SAY_NOTHING}"

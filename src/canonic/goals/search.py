@@ -99,9 +99,13 @@ def _asked(goal: Goal, candidate: Candidate, told: Sequence[Finalist]) -> Price:
     kind, ternary digits or several levels, of which none was seen, the best is hoped for.
     """
     alike = [one for one in told if _graded(one.candidate) == _graded(candidate)]
-    rates = {id(one): one.cost / max(screened(goal, one.candidate), 1e-9) for one in told}
-    rate = rates[id(_nearest(candidate, alike))] if alike else min(rates.values())
+    rate = _rate(goal, _nearest(candidate, alike)) if alike else min(_rate(goal, one) for one in told)
     return price(goal, candidate, rate * screened(goal, candidate))
+
+
+def _rate(goal: Goal, finalist: Finalist) -> float:
+    """Return what was measured of a finalist over what screening counted."""
+    return finalist.cost / max(screened(goal, finalist.candidate), 1e-9)
 
 
 def _graded(candidate: Candidate) -> bool:

@@ -29,6 +29,8 @@ class Batch:
 
 def require_batches(data: object, purpose: str) -> None:
     """Raise a DataError unless something can hold batches: a single one cannot, nor can a data set of samples."""
+    if isinstance(data, tuple) and len(data) == 2 and _labelled(*data):
+        raise DataError(f"{purpose} must be an iterable of batches, got one, (x, y): pass [(x, y)], or a DataLoader")
     samples = isinstance(data, Dataset) and not isinstance(data, Iterable)
     single = samples or isinstance(data, Tensor | np.ndarray | Mapping | str)
     if not single and (isinstance(data, Iterable) or hasattr(data, "__getitem__")):
@@ -37,6 +39,13 @@ def require_batches(data: object, purpose: str) -> None:
     passed = "[torch.from_numpy(x)]" if isinstance(data, np.ndarray) else "[x]"
     advice = "pass DataLoader(data, batch_size=100)" if samples else f"pass {passed}, or a DataLoader"
     raise DataError(f"{purpose} must be an iterable of batches, got {seen}: {advice}")
+
+
+def _labelled(x: object, y: object) -> bool:
+    """Whether y holds classes of x, so that the two are one batch."""
+    if not isinstance(x, Tensor) or not isinstance(y, Tensor):
+        return False
+    return x.dim() > y.dim() == 1 and len(x) == len(y) and not y.is_floating_point()
 
 
 def parted(batch: object, names: Sequence[str], where: str) -> Batch:
