@@ -88,11 +88,12 @@ def name_of(finalist: Finalist) -> str:
 def why(setup: Setup, found: Found) -> str:
     """Return in one line what was taken, what it holds, and why."""
     demands = " and ".join(map(str, setup.demands))
-    least = LEAST[setup.goal.minimise] if found.best.reached else "comes nearest"
+    kept = f"{LEAST[setup.goal.minimise]} of those that should keep this on others, too"
     among = ", of those with the fewest bits an event," if setup.goal.levels is None and not setup.goal.silent else ""
     return (
         f"{in_words(setup, found.best)}; wanted: {demands}. Of {counted(len(found.screened), 'member')} that were "
-        f"screened and {len(found.seen)} tried whole it{among} {least}"
+        f"screened, {len(found.probes)} tried on some samples and {len(found.seen)} on all, it{among} "
+        f"{kept if found.best.reached else 'comes nearest'}"
     )
 
 
