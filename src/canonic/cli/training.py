@@ -19,7 +19,7 @@ from canonic.learn.history import History
 from canonic.learn.sound import Silence
 from canonic.learn.zoo import entry
 from canonic.learn.zoo.samples import samples_of
-from canonic.learn.zoo.training import begin_again, chooses, require_kind, train
+from canonic.learn.zoo.training import begin_again, chooses, train
 from canonic.measure.table import HEADINGS, row_of, table
 from canonic.words import counted, percent
 
@@ -44,7 +44,6 @@ def trained(asked: Asked, out: Path, *, seed: int, epochs: int | None, resume: b
     """
     known, folder, first = entry(asked.name), out.with_suffix(".training"), workers().first
     samples = samples_of(known, asked.data, asked.test, asked.validate, prepare=asked.prepare, limit=asked.limit)
-    require_kind(known, samples.train)
     recipe = known.recipe_for(len(samples.train), seed)
     recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
     if not resume:
@@ -56,7 +55,7 @@ def trained(asked: Asked, out: Path, *, seed: int, epochs: int | None, resume: b
     size += f", {held:,} others held out" if held else ""
     say([*samples.notes, f"{known.name}: {size}; checkpoints are in {folder}"])
     with told_at_once():
-        found = train(known, samples.train, recipe, validate=validate, folder=folder, ann=ann)
+        found = train(known, samples.train, recipe, classes=samples.classes, validate=validate, folder=folder, ann=ann)
     say(chosen(found.history) if first else [])
     snn = found.measurable(samples.train, samples.classes)
     row = row_of(found, snn, samples.test, Path(asked.data).name)
