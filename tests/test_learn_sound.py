@@ -129,6 +129,21 @@ def test_what_is_of_another_kind_is_refused_by_its_name():
         assert message.startswith(wanted)
 
 
+@pytest.mark.parametrize(
+    ("samples", "batch", "said"), [(5, 1, "take batch=4 or"), (5, 2, "take batch=4 or"), (1, 8, "learn from more")]
+)
+def test_batch_norm_of_one_sample_is_refused_before_the_training(samples, batch, said):
+    net = nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), Population(LIF()), nn.Linear(8, 3))
+    few = data(X[:samples], Y[:samples])
+    with pytest.raises(TrainingError, match=f"batch norm 1 takes the deviation .* with a single sample: {said}"):
+        fit(system(net, recipe=Recipe(1, batch)), few)
+    if samples > 1:
+        fit(system(net, recipe=Recipe(1, 4)), few)
+    fit(system(recipe=Recipe(1, batch)), few)  # without it any number will do
+    behind = nn.Sequential(nn.Linear(5, 8), Population(LIF()), nn.BatchNorm1d(8), nn.Linear(8, 3))
+    fit(system(behind, recipe=Recipe(1, batch)), few)  # which sees all steps of a sample
+
+
 def test_an_error_in_the_forward_of_ones_own_is_told_with_its_cause():
     def forward(net, x):
         return unroll(net, x, steps=3)
