@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -232,13 +233,22 @@ def test_of_some_samples_that_are_silent_the_share_is_kept():
     assert "silent" not in fit(system(), data()).epochs[0].measures
 
 
-def test_a_training_from_the_command_line_tells_it_too(command, tmp_path, monkeypatch):
-    import numpy as np
-
+@pytest.mark.parametrize("name", ["first-to-spike-sure", "spike-time-leaky", "rel-psp", "desire"])
+def test_a_training_from_the_command_line_tells_it_too(command, tmp_path, name):
     np.savez(tmp_path / "dark.npz", x=np.zeros((40, 6), np.float32), y=np.arange(40) % 2)
-    words = ("train", "first-to-spike-sure", "--data", "dark.npz", "--epochs", "2", "--no-ann")
+    words = ("train", name, "--data", "dark.npz", "--epochs", "2", "--no-ann")
     told = command(tmp_path, *words).stderr
     assert told.count("canonic: no output came of any sample in epoch 2, the last") == 1
+
+
+@pytest.mark.parametrize("name", ["single-spike", "direct-spikes", "rel-psp-windowed"])
+def test_a_layer_of_which_no_threshold_can_be_made_is_named_with_the_cause(name):
+    known, x = entry(name), torch.zeros(24, 1, 8, 8)
+    recipe = replace(known.recipe_for(24, 0), epochs=1)
+    with pytest.raises(TrainingError, match="layer 1 of the network that it begins from drives nothing: 99.. % of wha"):
+        train(replace(known, ann_few=recipe), data(x), recipe, progress=False)
+    x[:, :, :2] = torch.rand(24, 1, 2, 8)  # a fourth of the numbers
+    train(replace(known, ann_few=recipe), data(x), recipe, progress=False)
 
 
 def test_one_class_is_told_before_a_training_of_the_zoo():
