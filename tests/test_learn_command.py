@@ -90,6 +90,8 @@ def test_a_training_goes_on_and_gives_what_it_would_have_given(command, tmp_path
     assert "the folder holds a training with another recipe (seed 0, here 5)" in other
     assert kept.read_bytes() == before
     monkeypatch.setattr(Gradient, "step", step)
+    mistyped = command(tmp_path, *SHORT, "--no-ann", "--out", "tow.safetensors", "--resume").stderr
+    assert "canonic: tow.training holds no training to go on with: this one begins anew" in mistyped
     shown = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", "--resume").stdout
     assert "saved in two.safetensors" in shown
     assert f"{100 * whole['accuracy']:.2f}" in shown
@@ -107,6 +109,11 @@ def test_a_training_goes_on_and_gives_what_it_would_have_given(command, tmp_path
         (("train", "lif", "--data", "nothing"), 1, "nothing says on which data, unlike nothing"),
         (("train", "lif", "--data", "nothing", "--test", "digits:test"), 1, "there is no data 'nothing'"),
         (("train", "lif", "--data", "digits", "--out", "."), 2, "--out must be a file"),
+        (
+            ("train", "lif", "--data", "digits", "--out", "y.training"),
+            2,
+            "y.training is the folder of the checkpoints",
+        ),
         (("train", "lif", "--data", "digits", "--limit", "0"), 1, "the limit must be at least 1"),
     ],
 )

@@ -241,6 +241,7 @@ def test_a_training_from_the_command_line_tells_it_too(command, tmp_path, name):
     assert told.count("canonic: no output came of any sample in epoch 2, the last") == 1
 
 
+@pytest.mark.filterwarnings("ignore::canonic.learn.sound.Silence")  # of the network without time
 @pytest.mark.parametrize("name", ["single-spike", "direct-spikes", "rel-psp-windowed"])
 def test_a_layer_of_which_no_threshold_can_be_made_is_named_with_the_cause(name):
     known, x = entry(name), torch.zeros(24, 1, 8, 8)

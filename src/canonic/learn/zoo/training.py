@@ -178,7 +178,8 @@ def count_classes(y: Shaped[Tensor, "samples *time"], names: Sequence[str] = ())
     """Return how many classes labels tell apart, which are numbered from 0; all that have names, if they are known."""
     known = y if y.dim() == 1 else y[y != NO_LABEL]
     if y.is_floating_point():
-        raise DataError("labels must be classes, whole numbers from 0, got floating point: number them, y.astype(int)")
+        remedy = "y.astype(int)" if bool((y == y.round()).all()) else "number the classes"
+        raise DataError(f"labels must be classes, whole numbers from 0, got floating point: {remedy}")
     if not len(known):
         raise DataError(f"no step has a label, all are {NO_LABEL}: give classes, whole numbers from 0, to learn from")
     if (least := int(known.min())) < 0:
