@@ -243,6 +243,14 @@ def test_a_class_without_a_sample_has_an_output_and_is_told_before_the_training(
         command(tmp_path, "evaluate", "trained.safetensors", "--data", data)
 
 
+def test_one_sample_is_enough_to_measure_on(command, tmp_path):
+    x, y = np.random.default_rng(0).random((40, 6), dtype=np.float32), np.arange(40) % 2
+    np.savez(tmp_path / "own.npz", train_x=x, train_y=y, test_x=x[:1], test_y=y[:1])
+    row = json.loads(command(tmp_path, "train", "ide", "--data", "own.npz", "--epochs", "1", "--json").stdout)
+    assert row["samples"] == 1
+    assert row["saved_bytes"] > 32 * 4 * 400  # of an update of 32 samples
+
+
 def test_the_limit_is_named_where_it_takes_classes_away(command, tmp_path):
     for limit in ("1", "2"):
         told = command(tmp_path, "train", "lif", "--data", "digits", "--limit", limit, code=1).stderr
