@@ -561,7 +561,7 @@ def zero_size(tmp_path):
         (of_no_samples, "some.npz: its inputs hold 3 and 4 samples: give as many of each"),
         (complex_numbers, "some.npz: x must hold real numbers, got complex64: make numbers of it, a complex one two"),
         (resized_vectors, r"samples of the shape \[2\] are no pictures, and cannot be resized to 4 pixels"),
-        (normalised_tokens, "samples of int64 cannot be resized or normalised: leave out mean, std, size and grey"),
+        (normalised_tokens, "samples of int64 cannot be resized or normalised: make floating point of them, x.astype"),
         (
             parts_in_one_folder,
             "class folders at several places .test/cat, train/cat ....: give those of one part, as tr",

@@ -162,12 +162,22 @@ def test_layers_of_events_and_of_steps_refuse_each_other():
         (EventInput((1,)), torch.tensor([[math.nan]]), r"numbers in \[0, 1\], got nan"),
         (EventLinear(4, 2, RAMP), torch.rand(2, 1, 3), r"of 4 inputs, got \[2, 1, 3\]"),
         (EventConv2d(2, 2, 3, RAMP), torch.rand(2, 1, 3, 5, 5), r"of 2 channels, got \[2, 1, 3, 5, 5\]"),
+        (
+            EventConv2d(3, 2, 5, RAMP, padding=1),
+            torch.rand(2, 1, 3, 2, 9),
+            r"5 x 5, and with padding=1 .* of 2 x 9 have",
+        ),
         (EventPool(2), torch.rand(2, 1, 3, 1, 5), r"of at least 2 x 2, got \[2, 1, 3, 1, 5\]"),
     ],
 )
 def test_what_a_layer_cannot_read_is_refused(layer, e, why):
     with pytest.raises(DataError, match=why):
         layer(e)
+
+
+def test_no_samples_have_no_times_as_in_steps_they_have_no_spikes():
+    net = nn.Sequential(EventInput((1, 4, 4)), EventConv2d(1, 2, 3, RAMP), EventPool(2), EventLinear(2, 3, RAMP))
+    assert fire(net, torch.rand(0, 1, 4, 4)).output.shape == (0, 1, 3)
 
 
 def in_window(w, t):

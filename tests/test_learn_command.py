@@ -7,10 +7,13 @@ import pytest
 import torch
 
 from canonic import load
+from canonic.datasets import open_data
 from canonic.datasets.parts import train_and_test
 from canonic.errors import DataError
 from canonic.learn import Gradient
+from canonic.learn.batches import taken
 from canonic.learn.zoo import entry, names
+from canonic.learn.zoo.samples import standardising
 
 
 def test_the_systems_are_listed_with_source_published_figure_and_data(command, tmp_path):
@@ -87,6 +90,8 @@ def test_a_training_goes_on_and_gives_what_it_would_have_given(command, tmp_path
     assert "the folder holds a training with another recipe (seed 0, here 5)" in other
     assert kept.read_bytes() == before
     monkeypatch.setattr(Gradient, "step", step)
+    mistyped = command(tmp_path, *SHORT, "--no-ann", "--out", "tow.safetensors", "--resume").stderr
+    assert "canonic: tow.training holds no training to go on with: this one begins anew" in mistyped
     shown = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", "--resume").stdout
     assert "saved in two.safetensors" in shown
     assert f"{100 * whole['accuracy']:.2f}" in shown
@@ -104,6 +109,11 @@ def test_a_training_goes_on_and_gives_what_it_would_have_given(command, tmp_path
         (("train", "lif", "--data", "nothing"), 1, "nothing says on which data, unlike nothing"),
         (("train", "lif", "--data", "nothing", "--test", "digits:test"), 1, "there is no data 'nothing'"),
         (("train", "lif", "--data", "digits", "--out", "."), 2, "--out must be a file"),
+        (
+            ("train", "lif", "--data", "digits", "--out", "y.training"),
+            2,
+            "y.training is the folder of the checkpoints",
+        ),
         (("train", "lif", "--data", "digits", "--limit", "0"), 1, "the limit must be at least 1"),
     ],
 )
@@ -134,7 +144,7 @@ def test_data_that_do_not_fit_are_named(command, tmp_path):
     assert "samples of flat.npz have the shape [8], those of train.npz [1, 8, 8]" in told("train", "flat")
     assert "bare.npz has no labels: add the array y" in told("train", "bare")
     assert "label 3 is none of the 3 classes" in told("train", "beyond")
-    assert "labels must be classes, whole numbers from 0" in told("measured", "train")
+    assert "labels must be classes, whole numbers from 0, got floating point" in told("measured", "train")
 
 
 def test_classes_keep_their_numbers_where_the_test_lacks_some_and_new_ones_are_refused(command, tmp_path):
@@ -166,13 +176,94 @@ def test_features_are_learned_from_each_on_its_own_scale(command, tmp_path):
     assert json.loads(measured)["accuracy"]["network"] > 0.9
 
 
+@pytest.mark.parametrize("kind", ["int64", "uint16", "bool"])
+@pytest.mark.parametrize("system", ["population", "tandem"])  # the one standardises, the other takes [0, 1]
+def test_whole_numbers_are_refused_once_and_what_is_advised_is_measured_as_it_was_trained(
+    command, tmp_path, kind, system
+):
+    y = np.arange(80) % 2
+    x = (np.random.default_rng(0).random((80, 1, 4, 4)) < (0.3 + 0.4 * y)[:, None, None, None]).astype(kind)
+    np.savez(tmp_path / "own.npz", x=x, y=y)
+    words = ("train", system, "--data", "own.npz", "--epochs", "3", "--no-ann", "--json")
+    told = command(tmp_path, *words, code=1).stderr
+    assert f"{system} takes floating point, samples are {kind}: make it of them, x.astype(numpy.float32)" in told
+    assert "samples of" in command(tmp_path, *words, "--mean", "0.5", code=1).stderr
+    np.savez(tmp_path / "own.npz", x=x.astype(np.float32), y=y)
+    row = json.loads(command(tmp_path, *words).stdout)
+    measured = command(tmp_path, "evaluate", "trained.safetensors", "--data", "own.npz:test", "--json").stdout
+    assert json.loads(measured)["accuracy"]["network"] == row["accuracy"]
+
+
+def test_small_numbers_are_standardised_as_large_ones_and_what_never_changes_is_not(command, tmp_path):
+    x, y = taken(open_data("digits:train"), range(200))
+    for scale in (1e-5, 1e-20, 1.0, 1e20):
+        ready = standardising(scale * x)
+        assert abs(float(ready(scale * x[:, 0]).mean())) < 1e-2
+        assert float(ready(scale * x[:, 0]).std()) == pytest.approx(1, abs=1e-2)
+    assert standardising(x).std == (round(float(x.double().std()), 4),)
+    assert standardising(torch.full((7, 1, 2, 2), 0.1)).std == (1.0,)
+    assert standardising(torch.full((7, 3), 0.1)).std == [1.0] * 3
+    np.savez(tmp_path / "small.npz", x=1e-5 * x.numpy(), y=y.numpy())
+    row = json.loads(command(tmp_path, "train", "population", "--data", "small.npz", "--no-ann", "--json").stdout)
+    assert row["accuracy"] > 0.6
+
+
+@pytest.mark.parametrize(("low", "high"), [(-5313.8913, 5106.8), (-0.3, 0.7), (0.0, 255.0), (3e-6, 7.1), (-2e-9, 1e-9)])
+@pytest.mark.parametrize("system", ["stdb", "spike-time"])
+def test_the_mean_and_std_that_are_advised_are_taken(command, tmp_path, system, low, high):
+    x, y = np.random.default_rng(0).uniform(low, high, (40, 5)).astype(np.float32), np.arange(40) % 2
+    x[0, 0], x[3, 0] = low, high  # the one is learned from, the other measured on
+    np.savez(tmp_path / "table.npz", x=x, y=y)
+    words = ("train", system, "--data", "table.npz", "--epochs", "1")
+    told = command(tmp_path, *words, code=1).stderr
+    assert f"and {system} takes them in [0, 1]: scale them" in told
+    advised = told.split("with ")[1].split()
+    command(tmp_path, *words, *advised)
+    command(tmp_path, "evaluate", "trained.safetensors", "--data", "table.npz")
+
+
+@pytest.mark.parametrize("system", [name for name in names() if not entry(name).standardised])
+def test_the_range_is_checked_of_what_is_fed(command, tmp_path, system):
+    x, y = np.random.default_rng(0).random((40, 1, 8, 8), dtype=np.float32), np.arange(40) % 2
+    np.savez(tmp_path / "own.npz", x=x, y=y)
+    told = command(tmp_path, "train", system, "--data", "own.npz", "--std", "0.2", code=1).stderr
+    assert "own.npz:train lie in [" in told
+    assert f"by --mean and --std, and {system} takes them in [0, 1]: leave both out to be told which ones fit" in told
+    assert "epochs of" not in told
+
+
+def test_a_class_without_a_sample_has_an_output_and_is_told_before_the_training(command, tmp_path):
+    names = np.array(["ant", "bee", "cow"])
+    x, y = np.random.default_rng(0).random((41, 1, 4, 4), dtype=np.float32), np.append(np.arange(40) % 2, 2)
+    np.savez(tmp_path / "rare.npz", x=x, y=names[y])
+    np.savez(tmp_path / "gone.npz", x=x[:40], y=y[:40], classes=names)
+    for system, data, options in (("tandem", "rare.npz", ("--limit", "12")), ("rank", "gone.npz", ())):
+        words = ("train", system, "--data", data, "--epochs", "1", "--no-ann", *options)
+        assert "no sample that is learned from is of the class cow" in command(tmp_path, *words).stderr
+        command(tmp_path, "evaluate", "trained.safetensors", "--data", data)
+
+
+def test_one_sample_is_enough_to_measure_on(command, tmp_path):
+    x, y = np.random.default_rng(0).random((40, 6), dtype=np.float32), np.arange(40) % 2
+    np.savez(tmp_path / "own.npz", train_x=x, train_y=y, test_x=x[:1], test_y=y[:1])
+    row = json.loads(command(tmp_path, "train", "ide", "--data", "own.npz", "--epochs", "1", "--json").stdout)
+    assert row["samples"] == 1
+    assert row["saved_bytes"] > 32 * 4 * 400  # of an update of 32 samples
+
+
+def test_the_limit_is_named_where_it_takes_classes_away(command, tmp_path):
+    for limit in ("1", "2"):
+        told = command(tmp_path, "train", "lif", "--data", "digits", "--limit", limit, code=1).stderr
+        assert f"--limit {limit} leaves samples of {limit} of the 10 classes of digits:train to learn from: tak" in told
+
+
 def test_sequences_train_once_they_are_no_bytes_and_their_parts_are_told(command, tmp_path):
     x, y = np.random.default_rng(0).integers(0, 2, (12, 6, 4), dtype=np.uint8), np.arange(12) % 2
     np.savez(tmp_path / "bytes.npz", x=x, y=y)
     np.savez(tmp_path / "floats.npz", x=x.astype(np.float32), y=y)
     words = ("train", "srnn", "--epochs", "1", "--no-ann", "--data")
     assert (
-        "the shape [1, 6, 4]: bytes are taken for pictures: x.astype"
+        "the shape [1, 6, 4]: give x [samples, time, channels] in an .npz, and no uint8, which is taken for pictures: x.as"
         in command(tmp_path, *words, "bytes.npz", code=1).stderr
     )
     assert (

@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -129,6 +130,21 @@ def test_what_is_of_another_kind_is_refused_by_its_name():
         assert message.startswith(wanted)
 
 
+@pytest.mark.parametrize(
+    ("samples", "batch", "said"), [(5, 1, "take batch=4 or"), (5, 2, "take batch=4 or"), (1, 8, "learn from more")]
+)
+def test_batch_norm_of_one_sample_is_refused_before_the_training(samples, batch, said):
+    net = nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), Population(LIF()), nn.Linear(8, 3))
+    few = data(X[:samples], Y[:samples])
+    with pytest.raises(TrainingError, match=f"batch norm 1 takes the deviation .* with a single sample: {said}"):
+        fit(system(net, recipe=Recipe(1, batch)), few)
+    if samples > 1:
+        fit(system(net, recipe=Recipe(1, 4)), few)
+    fit(system(recipe=Recipe(1, batch)), few)  # without it any number will do
+    behind = nn.Sequential(nn.Linear(5, 8), Population(LIF()), nn.BatchNorm1d(8), nn.Linear(8, 3))
+    fit(system(behind, recipe=Recipe(1, batch)), few)  # which sees all steps of a sample
+
+
 def test_an_error_in_the_forward_of_ones_own_is_told_with_its_cause():
     def forward(net, x):
         return unroll(net, x, steps=3)
@@ -217,13 +233,23 @@ def test_of_some_samples_that_are_silent_the_share_is_kept():
     assert "silent" not in fit(system(), data()).epochs[0].measures
 
 
-def test_a_training_from_the_command_line_tells_it_too(command, tmp_path, monkeypatch):
-    import numpy as np
-
+@pytest.mark.parametrize("name", ["first-to-spike-sure", "spike-time-leaky", "rel-psp", "desire"])
+def test_a_training_from_the_command_line_tells_it_too(command, tmp_path, name):
     np.savez(tmp_path / "dark.npz", x=np.zeros((40, 6), np.float32), y=np.arange(40) % 2)
-    words = ("train", "first-to-spike-sure", "--data", "dark.npz", "--epochs", "2", "--no-ann")
+    words = ("train", name, "--data", "dark.npz", "--epochs", "2", "--no-ann")
     told = command(tmp_path, *words).stderr
     assert told.count("canonic: no output came of any sample in epoch 2, the last") == 1
+
+
+@pytest.mark.filterwarnings("ignore::canonic.learn.sound.Silence")  # of the network without time
+@pytest.mark.parametrize("name", ["single-spike", "direct-spikes", "rel-psp-windowed"])
+def test_a_layer_of_which_no_threshold_can_be_made_is_named_with_the_cause(name):
+    known, x = entry(name), torch.zeros(24, 1, 8, 8)
+    recipe = replace(known.recipe_for(24, 0), epochs=1)
+    with pytest.raises(TrainingError, match="layer 1 of the network that it begins from drives nothing: 99.. % of wha"):
+        train(replace(known, ann_few=recipe), data(x), recipe, progress=False)
+    x[:, :, :2] = torch.rand(24, 1, 2, 8)  # a fourth of the numbers
+    train(replace(known, ann_few=recipe), data(x), recipe, progress=False)
 
 
 def test_one_class_is_told_before_a_training_of_the_zoo():

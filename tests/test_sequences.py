@@ -95,7 +95,7 @@ def test_a_folder_that_holds_one_file_of_arrays_is_that_file(tmp_path):
         ({"t": np.array([5, 4, 14, 3])}, "the times of recording 0 are not sorted, t goes back at event 1: sort its"),
         ({"x": np.array([0, 1, 2], np.uint8)}, "is truncated: of its events it holds 3 of x, 4 of y"),
         ({"offset": np.array([0, 3, 5])}, "is truncated: offset must say where each recording begins"),
-        ({"p": np.array([1, -1, 1, 1], np.int8)}, r"p of event 1 is -1, not in 0 .. 1: write \(p > 0\) for p"),
+        ({"p": np.array([1, -1, 1, 1], np.int8)}, r"p of event 1 is -1, not in 0 .. 1: write \(p == p.max\(\)\) for p"),
         ({"size": np.array([2, 2])}, "x of event 2 is 2, not in 0 .. 1: count from 0, or give size"),
         ({"label": np.array([1, 2, 3])}, "it holds 2 samples, label 3"),
         ({"x": np.array([0.0, 1, 2, 0])}, "x of its events must be whole numbers in a row, got float64"),

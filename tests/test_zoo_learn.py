@@ -18,7 +18,7 @@ from canonic.learn.batches import in_order, taken
 from canonic.learn.zoo import Entry, entry, names
 from canonic.learn.zoo.entry import FEW
 from canonic.learn.zoo.parts import READOUTS, first_step, stream
-from canonic.learn.zoo.training import train
+from canonic.learn.zoo.training import count_classes, train
 from canonic.learn.zoo.trial import ZooTrial
 from canonic.measure.table import row_of, table
 
@@ -205,8 +205,22 @@ def test_sequences_with_one_answer_are_trained_measured_and_kept(digits):
 
 
 def test_labels_with_gaps_build_no_outputs_for_them():
-    from canonic.learn.zoo.training import count_classes
-
     with pytest.raises(DataError, match="labels reach up to 100000, and there are 2 of them: number the classes"):
         count_classes(torch.tensor([0, 100_000]))
     assert count_classes(torch.tensor([0, 2, 2])) == 3
+    assert count_classes(torch.tensor([0, 2, 2]), ["a", "b", "c", "d"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("y", "said"),
+    [
+        ([0.0, 1.0], r"got floating point: y.astype\(int\)"),
+        ([0.0, 0.5], "got floating point: number the classes"),
+        ([0, -1], "whole numbers from 0, got -1: number them$"),
+        ([[0, -1]], "got -1: number them; -100, or what no_label of the file says, stands where a step has none"),
+        ([[-100, -100]], "no step has a label, all are -100"),
+    ],
+)
+def test_labels_that_are_no_classes_are_told_what_they_are(y, said):
+    with pytest.raises(DataError, match=said):
+        count_classes(torch.tensor(y))

@@ -51,6 +51,8 @@ def train(
     from canonic.cli.training import Asked, show_row, trained
 
     o.require_writable(out)
+    if out.suffix == ".training":
+        raise typer.BadParameter(f"--out {out} is the folder of the checkpoints: end it in .safetensors")
     if validate and hold_out is not None:
         raise typer.BadParameter("--validate and --hold-out both say which samples choose the best epoch: give one")
     asked = Asked(name, data, test, validate, hold_out, limit, o.preprocessing(mean, std, size, grey, frames))

@@ -19,7 +19,7 @@ from canonic.learn.history import History
 from canonic.learn.sound import Silence
 from canonic.learn.zoo import entry
 from canonic.learn.zoo.samples import samples_of
-from canonic.learn.zoo.training import begin_again, chooses, require_kind, train
+from canonic.learn.zoo.training import begin_again, chooses, train
 from canonic.measure.table import HEADINGS, row_of, table
 from canonic.words import counted, percent
 
@@ -44,19 +44,23 @@ def trained(asked: Asked, out: Path, *, seed: int, epochs: int | None, resume: b
     """
     known, folder, first = entry(asked.name), out.with_suffix(".training"), workers().first
     samples = samples_of(known, asked.data, asked.test, asked.validate, prepare=asked.prepare, limit=asked.limit)
-    require_kind(known, samples.train)
     recipe = known.recipe_for(len(samples.train), seed)
     recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
-    if not resume:
-        require_none(folder)
+    begun = next(folder.rglob(FILE), None)
+    if begun and not resume:
+        raise TrainingError(
+            f"{begun.parent} holds a training that was interrupted: go on with it, --resume, or remove {folder} to "
+            "begin again"
+        )
     count = len(samples.train)
     validate = chooses(recipe, samples.validate or asked.hold_out)
     held = len(held_out(samples.train, validate, seed)[1]) if isinstance(validate, float) else 0  # type: ignore[arg-type]
     size = f"{counted(recipe.epochs, 'epoch')} of {counted(count - held, 'sample')}"
     size += f", {held:,} others held out" if held else ""
-    say([*samples.notes, f"{known.name}: {size}; checkpoints are in {folder}"])
+    anew = [f"{folder} holds no training to go on with: this one begins anew"] * (resume and not begun)
+    say([*samples.notes, *anew, f"{known.name}: {size}; checkpoints are in {folder}"])
     with told_at_once():
-        found = train(known, samples.train, recipe, validate=validate, folder=folder, ann=ann)
+        found = train(known, samples.train, recipe, classes=samples.classes, validate=validate, folder=folder, ann=ann)
     say(chosen(found.history) if first else [])
     snn = found.measurable(samples.train, samples.classes)
     row = row_of(found, snn, samples.test, Path(asked.data).name)
@@ -65,15 +69,6 @@ def trained(asked: Asked, out: Path, *, seed: int, epochs: int | None, resume: b
         replace(snn, record={**snn.record, **told, "row": row}).save(out)
         begin_again(known, folder)
     return row
-
-
-def require_none(folder: Path) -> None:
-    """Raise a TrainingError if a folder holds a training that would be lost."""
-    if found := next(folder.rglob(FILE), None):
-        raise TrainingError(
-            f"{found.parent} holds a training that was interrupted: go on with it, --resume, or remove {folder} to "
-            "begin again"
-        )
 
 
 @contextmanager

@@ -45,7 +45,10 @@ class Arrays(Dataset[Sample]):
         kinds = {x.dtype for x in (inputs.values() if isinstance(inputs, Mapping) else inputs)}
         if prepare and not any(kind == np.uint8 or kind.kind == "f" for kind in kinds):
             named = " and ".join(sorted(map(str, kinds)))
-            raise DataError(f"samples of {named} cannot be resized or normalised: leave out mean, std, size and grey")
+            raise DataError(
+                f"samples of {named} cannot be resized or normalised: make floating point of them, "
+                "x.astype(numpy.float32), or leave out mean, std, size and grey"
+            )
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values() if isinstance(self.inputs, Mapping) else self.inputs)))

@@ -169,7 +169,8 @@ def _require_offset(path: Path, offset: Whole, events: int) -> None:
 def _require_range(path: Path, name: str, column: Whole, bound: int) -> None:
     wrong = np.flatnonzero((column < 0) | (column >= bound))
     if len(wrong):
-        remedy = "write (p > 0) for p" if name == "p" else "count from 0, or give size, [height, width]"
+        polarity = "write (p == p.max()) for p, if it has two values"
+        remedy = polarity if name == "p" else "count from 0, or give size, [height, width]"
         raise DataError(f"{path}: {name} of event {wrong[0]} is {column[wrong[0]]}, not in 0 .. {bound - 1}: {remedy}")
 
 

@@ -200,7 +200,10 @@ class Desire:
         return spikes * kept, kept
 
     def step(self, x: Tensor, y: Tensor, moment: Moment) -> Mapping[str, float]:
-        """Move the weights by one batch; "loss" is the mean square of what rates miss at the outputs."""
+        """Move the weights by one batch; "loss" is the mean square of what rates miss at the outputs.
+
+        "silent", if any is, is the share of samples of which no output spikes.
+        """
         self.net.train()
         with torch.no_grad(), seeded(moment.seed, x.device):
             done = self.passes(x)
@@ -214,7 +217,8 @@ class Desire:
                 changes.append(moved(before, wish))
             for each, change in zip(reversed(done), changes, strict=True):
                 each.layer.weight.add_(change, alpha=self.recipe.optimiser.lr * moment.rate)
-        return {"loss": loss, "accuracy": right / max(counted, 1)}
+        silent = float((counts[-1] == 0).all(1).float().mean())
+        return {"loss": loss, "accuracy": right / max(counted, 1), **({"silent": silent} if silent else {})}
 
     def answer(self, x: Float[Tensor, "batch *shape"]) -> Float[Tensor, "time batch classes"]:
         """Return the counts of the outputs after each step."""

@@ -6,7 +6,7 @@ differentiable in its weights and in the times it reads.
 """
 
 from collections.abc import Sequence
-from math import inf, sqrt
+from math import inf, prod, sqrt
 from typing import NamedTuple
 
 import torch
@@ -144,7 +144,7 @@ class EventLinear(_Fires):
 
     def rows(self, e: Times) -> Float[Tensor, "rows events"]:
         """Return the events of each sample."""
-        if e.dim() < 3 or e[0, 0].numel() != self.weight.shape[1]:
+        if e.dim() < 3 or prod(e.shape[2:]) != self.weight.shape[1]:
             raise DataError(
                 f"this layer reads times [batch, spikes, *shape] of {self.weight.shape[1]} inputs, got "
                 f"{list(e.shape)}: EventInput makes times of numbers"
@@ -176,10 +176,16 @@ class EventConv2d(_Fires):
 
     def rows(self, e: Times) -> Float[Tensor, "rows events"]:
         """Return the events of each patch."""
-        if e.dim() != 5 or e.shape[2] != self.weight.shape[1]:
+        channels, kernel = self.weight.shape[1:3]
+        if e.dim() != 5 or e.shape[2] != channels:
             raise DataError(
-                f"this layer reads times [batch, spikes, channels, height, width] of {self.weight.shape[1]} channels, "
+                f"this layer reads times [batch, spikes, channels, height, width] of {channels} channels, "
                 f"got {list(e.shape)}"
+            )
+        if min(e.shape[3:]) + 2 * self.padding < kernel:
+            raise DataError(
+                f"this layer reads patches of {kernel} x {kernel}, and with padding={self.padding} pictures of "
+                f"{e.shape[3]} x {e.shape[4]} have none: take a smaller kernel, or more padding"
             )
         padded = F.pad(e.flatten(1, 2), [self.padding] * 4, value=torch.inf)
         return F.unfold(padded, self.weight.shape[2:]).transpose(1, 2).flatten(0, 1)

@@ -20,7 +20,7 @@ from canonic.learn.batches import drawn, held_out, in_order, require_labelled, s
 from canonic.learn.checkpoint import Checkpoint, kept, read, require_same, restore, write
 from canonic.learn.history import Epoch, History
 from canonic.learn.judged import judged
-from canonic.learn.sound import require_runs, require_system, warn_of_silence
+from canonic.learn.sound import require_runs, require_several, require_system, warn_of_silence
 from canonic.learn.system import Moment, System
 from canonic.progress import advancing
 from canonic.words import counted, number, percent
@@ -110,6 +110,7 @@ class _Course:
 
     def run(self) -> History:
         """Train from where it stands to the end."""
+        require_several(self.system, self.train, min(map(len, self.updates(0))), self.group.world)
         last = self.begun()
         restore(self.system, last)
         done, epochs, updates = len(last.history.epochs), self.system.recipe.epochs, len(self.updates(0))

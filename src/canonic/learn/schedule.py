@@ -176,6 +176,7 @@ class Run:
         losses: of each population whose rule has one, ``[time]``.
         membranes: of each population that keeps them, ``[time, batch, *shape]``.
         state: of each module after the last step, from which ``tick`` goes on.
+        rest: what an output is of which nothing comes.
     """
 
     output: Float[Tensor, "time batch *shape"]
@@ -183,6 +184,7 @@ class Run:
     losses: Mapping[str, Tensor] = field(default_factory=dict)
     membranes: Mapping[str, Tensor] = field(default_factory=dict)
     state: Mapping[str, Memory] = field(default_factory=dict)
+    rest: float = 0.0
 
 
 def unroll(

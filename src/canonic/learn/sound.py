@@ -1,13 +1,17 @@
 """Checks of a training before it begins: what it is given can be run, and answers the same when it is asked again."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from canonic.datasets import Data
 from canonic.errors import CanonicError, DataError, TrainingError, first_line
+from canonic.learn.batches import taken
 from canonic.learn.history import History
 from canonic.learn.system import System, seeded
 from canonic.words import one
@@ -53,6 +57,42 @@ def require_runs(system: System, x: Shaped[Tensor, "batch ..."]) -> None:
         raise TrainingError(
             f"the network answers otherwise when the same samples are given again: {_changed(before, system.net)}; a "
             "call starts from rest, what passes on from step to step belongs in the rule of a Population"
+        )
+
+
+def require_several(system: System, data: Data, least: int, world: int) -> None:
+    """Check that no batch norm is left with one number a channel, of which there is no deviation.
+
+    Args:
+        system: to be trained.
+        data: that it learns from.
+        least: samples of its smallest update.
+        world: processes that share them.
+
+    Raises:
+        TrainingError: if one is.
+    """
+    if least >= 2 * world:
+        return
+    alone: list[str] = []
+
+    def note(name: str) -> Callable[..., None]:
+        return lambda _, given: alone.append(name) if given[0].numel() == given[0].shape[1] else None
+
+    norms = [(name, module) for name, module in system.net.named_modules() if isinstance(module, _BatchNorm)]
+    hooks = [module.register_forward_pre_hook(note(name)) for name, module in norms]
+    try:
+        with suppress(CanonicError):
+            _answer(system, taken(data, range(1))[0])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if alone:
+        few = len(data) < 2 * world  # type: ignore[arg-type]
+        remedy = "learn from more samples" if few else f"take batch={4 * world} or more"
+        raise TrainingError(
+            f"batch norm {alone[0]} takes the deviation of the samples of an update, and there is one with a single "
+            f"sample: {remedy}"
         )
 
 

@@ -223,14 +223,14 @@ class _Pass(nn.Module):
         return replace(run, output=run.output.float())
 
     def forward(self, x: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the loss, what is decoded after each step, and the share of samples without any output but 0."""
+        """Return the loss, what is decoded after each step, and the share of samples of which nothing comes."""
         run = self.run(x, seed)
         with torch.no_grad():
             readout = self.readout(run)
         require_labels(y, readout)
         loss = self.loss(run, y)
         _require_loss(loss)
-        return loss, readout, (run.output.detach() == 0).movedim(1, 0).flatten(1).all(1).float().mean()
+        return loss, readout, (run.output.detach() == run.rest).movedim(1, 0).flatten(1).all(1).float().mean()
 
 
 def _require_loss(loss: object) -> None:

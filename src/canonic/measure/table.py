@@ -33,7 +33,8 @@ def row_of(trained: Trained, snn: SpikingNetwork | Trial, test: TensorDataset, d
         data: what they are called.
     """
     entry, system, ann, past = trained.entry, trained.system, trained.ann, trained.ann_history
-    few = [tensor[: system.recipe.batch] for tensor in test.tensors]
+    update = torch.arange(system.recipe.batch) % len(test)  # a whole one, if it takes samples twice
+    few = [tensor[update] for tensor in test.tensors]
     found = measured(snn, test, system.recipe.batch, source=None if entry.converted is None else system.net.eval())
     return {
         "system": entry.name,

@@ -12,7 +12,7 @@ from canonic.errors import TrainingError
 from canonic.learn import losses
 from canonic.learn.schedule import Run, unroll
 from canonic.learn.system import Forward
-from canonic.words import one
+from canonic.words import counted, one
 
 Kind = TypeVar("Kind")
 
@@ -83,6 +83,21 @@ def first_step(run: Run) -> Int[Tensor, "batch"]:
 def cross_entropy(run: Run, y: Int[Tensor, "batch"]) -> Float[Tensor, ""]:
     """Return the cross entropy of the mean of the outputs of all steps."""
     return losses.cross_entropy(run.output, y)
+
+
+def driven(reached: float, layer: str, share: float, samples: int) -> float:
+    """Return what a share of the numbers of a layer does not exceed, of which a threshold is made.
+
+    Raises:
+        TrainingError: unless it is above 0; the layer is one of the network that a system begins from.
+    """
+    if not reached > 0:
+        raise TrainingError(
+            f"layer {layer} of the network that it begins from drives nothing: {100 * share:g} % of what it makes of "
+            f"{counted(samples, 'training sample')} is at most {reached:g}, and a threshold must be above 0; give "
+            "samples whose numbers are not nearly all 0, scaled up to 1"
+        )
+    return reached
 
 
 class Votes(nn.Module):

@@ -19,7 +19,7 @@ from canonic.learn.population import Population
 from canonic.learn.recipe import Optimiser, Recipe
 from canonic.learn.schedule import Run
 from canonic.learn.zoo.entry import Entry, Shape
-from canonic.learn.zoo.parts import constant
+from canonic.learn.zoo.parts import constant, driven
 from canonic.neurons.leaky import Integrator, SingleSpike
 from canonic.neurons.rules import LIF, Rule
 from canonic.neurons.surrogate import Surrogate, triangle
@@ -47,16 +47,22 @@ def source(shape: Shape, classes: int) -> nn.Module:
 
 
 def begin(net: nn.Module, ann: nn.Module, x: Tensor) -> None:
-    """Give the network the weights of the other, and thresholds by what its layers get."""
+    """Give the network the weights of the other, and thresholds by what its layers get.
+
+    Raises:
+        TrainingError: if one of them gets next to nothing above 0.
+    """
     pairs = zip(_linear(net), _linear(ann), strict=True)
     populations = [m for m in net.modules() if isinstance(m, Population) and m.trained]
     with torch.no_grad():
         for mine, its in pairs:
             mine.weight.copy_(its.weight)
-        for module in ann.eval().children():
+        for name, module in ann.eval().named_children():
             x = module(x)
             if isinstance(module, nn.Linear) and populations:
-                populations.pop(0).trained["theta"].copy_(torch.quantile(x.flatten()[:QUANTILES], PERCENTILE).log())
+                reached = float(torch.quantile(x.flatten()[:QUANTILES], PERCENTILE))
+                theta = torch.tensor(driven(reached, name, PERCENTILE, len(x)))
+                populations.pop(0).trained["theta"].copy_(theta.log())
 
 
 QUANTILES = 2**24

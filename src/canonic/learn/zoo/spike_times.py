@@ -54,7 +54,7 @@ def _scores(
     enough: float,
 ) -> Run:
     events = fire(_layers(net), x, enough)
-    return Run(-first_times(events, tau, horizon)[None], losses={"silence": events.silence[None]})
+    return Run(-first_times(events, tau, horizon)[None], losses={"silence": events.silence[None]}, rest=-horizon)
 
 
 def _layers(net: nn.Module) -> nn.Sequential:

@@ -29,7 +29,12 @@ DIMENSIONS = {
         "[channels, height, width], or [features]",
         "give grey pictures their channel, x[:, None]; canonic learn --json tells the kind of each system",
     ),
-    "sequences": ((2,), "[time, channels]", "bytes are taken for pictures: x.astype(numpy.float32)"),
+    "sequences": (
+        (2,),
+        "[time, channels]",
+        "give x [samples, time, channels] in an .npz, and no uint8, which is taken for pictures: "
+        "x.astype(numpy.float32)",
+    ),
     "recordings": ((4,), "[frames, channels, height, width]", "an .npz of events holds x, y, p, t, offset and label"),
 }
 HELD = 1 / 12
@@ -84,7 +89,7 @@ class Trained:
         if self.entry.trial is None:
             return self.network(x[:2], classes)
         record = {"training": self.history.to_json(), **({"classes": list(classes)} if classes else {})}
-        return trial_of(self.entry, self.system, tuple(x.shape[1:]), count_classes(y), record)
+        return trial_of(self.entry, self.system, tuple(x.shape[1:]), count_classes(y, classes), record)
 
 
 def train(
@@ -92,6 +97,7 @@ def train(
     data: TensorDataset,
     recipe: Recipe,
     *,
+    classes: Sequence[str] = (),
     validate: TensorDataset | float | None = None,
     folder: Path | None = None,
     ann: bool = True,
@@ -103,6 +109,7 @@ def train(
         entry: of the zoo.
         data: samples in memory, prepared as the entry wants them.
         recipe: usually ``entry.recipe_for(len(data), seed)``.
+        classes: their names, if they are known: each has an output, if no sample too.
         validate: as for ``fit``; where the recipe has patience and nothing is given, ``HELD`` of ``data``.
         folder: for checkpoints, as for ``fit``.
         ann: whether the other network is trained too; it is in any case if the system begins from it.
@@ -114,11 +121,11 @@ def train(
     """
     require_kind(entry, data)
     x, y = data.tensors
-    shape, classes = tuple(x.shape[1:]), count_classes(y)
+    shape, outputs = tuple(x.shape[1:]), count_classes(y, classes)
     validate = chooses(recipe, validate)
-    system, twin, how = entry.system(shape, classes, recipe), None, None
+    system, twin, how = entry.system(shape, outputs, recipe), None, None
     if ann or entry.begin is not None:
-        twin = entry.same_shape(shape, classes, entry.ann_recipe_for(len(x), recipe))
+        twin = entry.same_shape(shape, outputs, entry.ann_recipe_for(len(x), recipe))
         how = fit(twin, data, validate=validate, folder=folder and folder / "ann", progress=progress)
     known = held_out(data, validate, recipe.seed)[0] if isinstance(validate, float) else data
     seen, _ = taken(known, range(min(BEGUN, len(known))))  # type: ignore[arg-type]
@@ -137,11 +144,17 @@ def chooses(recipe: Recipe, validate: TensorDataset | float | None) -> TensorDat
 
 
 def require_kind(entry: Entry, data: TensorDataset) -> None:
-    """Raise a DataError unless samples are of the kind that an entry is for."""
-    shape = list(data.tensors[0].shape[1:])
+    """Raise a DataError unless samples are of the kind that an entry is for, and of a type that it computes with."""
+    x = data.tensors[0]
+    shape = list(x.shape[1:])
     dimensions, written, remedy = DIMENSIONS[entry.kind]
     if len(shape) not in dimensions:
         raise DataError(f"{entry.name} is for {entry.kind} {written}, samples have the shape {shape}: {remedy}")
+    if entry.kind != "sequences" and not x.is_floating_point():
+        raise DataError(
+            f"{entry.name} takes floating point, samples are {str(x.dtype).removeprefix('torch.')}: make it of them, "
+            "x.astype(numpy.float32)"
+        )
 
 
 def itself(system: System, x: Shaped[Tensor, "batch ..."]) -> System:  # noqa: ARG001 - as of every stage
@@ -161,14 +174,22 @@ def begin_again(entry: Entry, folder: Path) -> None:
         forget(folder / place)
 
 
-def count_classes(y: Shaped[Tensor, "samples *time"]) -> int:
-    """Return how many classes labels tell apart, which are numbered from 0."""
+def count_classes(y: Shaped[Tensor, "samples *time"], names: Sequence[str] = ()) -> int:
+    """Return how many classes labels tell apart, which are numbered from 0; all that have names, if they are known."""
     known = y if y.dim() == 1 else y[y != NO_LABEL]
-    if y.is_floating_point() or not len(known) or int(known.min()) < 0:
-        raise DataError("labels must be classes, whole numbers from 0: number them")
+    if y.is_floating_point():
+        remedy = "y.astype(int)" if bool((y == y.round()).all()) else "number the classes"
+        raise DataError(f"labels must be classes, whole numbers from 0, got floating point: {remedy}")
+    if not len(known):
+        raise DataError(f"no step has a label, all are {NO_LABEL}: give classes, whole numbers from 0, to learn from")
+    if (least := int(known.min())) < 0:
+        none = "" if y.dim() == 1 else f"; {NO_LABEL}, or what no_label of the file says, stands where a step has none"
+        raise DataError(f"labels must be classes, whole numbers from 0, got {least}: number them{none}")
     classes = int(known.max()) + 1
     if classes == 1:
         raise DataError("all labels are 0, so that there is nothing to tell apart: give samples of two classes or more")
+    if names:
+        return max(classes, len(names))
     if classes > len(known):
         raise DataError(
             f"labels reach up to {classes - 1}, and there are {len(known)} of them: number the classes from 0 without "

@@ -17,7 +17,7 @@ from canonic.learn.system import System, once
 from canonic.learn.windowed import WindowConv2d, WindowInput, WindowOutput, WindowPool
 from canonic.learn.zoo.bodies import require_pictures
 from canonic.learn.zoo.entry import NOT_READABLE, Entry, Shape
-from canonic.learn.zoo.parts import cross_entropy
+from canonic.learn.zoo.parts import cross_entropy, driven
 
 CHANNELS, KERNEL = (16, 32), 5
 LARGE = 0.999
@@ -63,13 +63,18 @@ def ann(shape: Shape, classes: int) -> nn.Module:
 
 
 def begin(net: nn.Module, ann: nn.Module, x: Float[Tensor, "samples *shape"]) -> None:
-    """Give the network the weights of the other, each layer scaled by what it sends."""
+    """Give the network the weights of the other, each layer scaled by what it sends.
+
+    Raises:
+        TrainingError: if one of them sends next to nothing.
+    """
     largest, values = 1.0, x
     with torch.no_grad():
-        for layer, source in zip(net.children(), ann.eval().children(), strict=True):
+        for (name, source), layer in zip(ann.eval().named_children(), net.children(), strict=True):
             values = source(values)
             if isinstance(layer, WindowConv2d):
-                reached = float(torch.quantile(values.flatten()[:: max(1, values.numel() // 2**20)], LARGE))
+                some = values.flatten()[:: max(1, values.numel() // 2**20)]
+                reached = driven(float(torch.quantile(some, LARGE)), name, LARGE, len(values))
                 layer.weight.copy_(weight_of(source) * (largest / reached))
                 largest = reached
             elif isinstance(layer, WindowOutput):
