@@ -26,6 +26,8 @@ FINEST = 1e-3
 HELD = 256
 """Samples that are held out at most, where twice as many as the goal needs are no more: half may be left of them."""
 
+SAY_NOTHING = "they say little of others; give samples of all kinds"
+
 
 def needed(share: float) -> int:
     """Return the samples with which a share of wrong answers can be told from twice as many: two must be wrong.
@@ -196,6 +198,3 @@ def remarks(demands: Sequence[Demand], graph: Graph, held: Held, outputs: Sequen
         ratio = Likeness("SNR", ENOUGH, 1, {place: held.outputs[place]})
         if not ratio.met(found := ratio.value(outputs)):
             yield f"the output {names[place]}, which the goal says nothing of, is at {ratio.said(found)}: add snr=20"
-
-
-SAY_NOTHING = "they say little of others; give samples of all kinds"
