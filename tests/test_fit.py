@@ -28,6 +28,7 @@ from canonic.learn import (
     Population,
     Recipe,
     Steps,
+    Surrogate,
     accuracy,
     fit,
     once,
@@ -36,6 +37,7 @@ from canonic.learn import (
 from canonic.learn.batches import drawn, held_out, in_memory, in_order, shuffled
 from canonic.learn.checkpoint import read, write
 from canonic.learn.history import Epoch, History
+from canonic.neurons.surrogate import triangle
 from tests.groups import in_group, results
 
 RECIPE = Recipe(epochs=4, batch=16, seed=3, optimiser=Optimiser("adam", lr=0.02))
@@ -199,6 +201,68 @@ def test_a_checkpoint_of_another_training_is_refused_and_its_removal_helps(tmp_p
         fit(other, data, folder=tmp_path)
     (tmp_path / "training.safetensors").unlink()
     assert len(fit(other, data, folder=tmp_path).epochs) == recipe.epochs
+
+
+def variant(
+    leak=0.5, theta=(1.0,), steps=3, drop=0.1, slope=1.0, loss=loss, frozen=False, kind=Gradient, seed=0, recipe=RECIPE
+):
+    """A system like ``spiking`` in all that its state does not have."""
+    torch.manual_seed(seed)
+    fire = Surrogate(triangle(slope))
+    population = Population(LIF(leak, torch.tensor(theta), fire=fire), trainable=("leak",), shape=(12,))
+    net = nn.Sequential(nn.Linear(5, 12), nn.BatchNorm1d(12), nn.Dropout(drop), population, nn.Linear(12, 3))
+    net[0].bias.requires_grad_(not frozen)
+    return kind(net, lambda net, x, seed: unroll(net, x, steps=steps, seed=seed), loss, recipe)
+
+
+def smoothed(run, y):
+    return nn.functional.cross_entropy(run.output.mean(0), y, label_smoothing=0.01)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"leak": 0.501}, r"another network \(3: leak=0.5, here leak=0.501\)"),
+        ({"theta": (1.5,)}, r"another rule \(3.theta has other numbers\)"),
+        ({"drop": 0.2}, r"another network \(2: p=0.1, here p=0.2\)"),
+        ({"frozen": True}, r"another network \(0: .* here .*bias fixed\)"),
+        ({"steps": 4}, r"other steps, another loss or another rule \(.* steps 3, here 4\)"),
+        ({"loss": smoothed}, r"other steps, another loss or another rule \(.* loss .*, here .*\)"),
+        ({"slope": 0.9}, r"other steps, another loss or another rule \(.* gradient .*, here .*\)"),
+    ],
+)
+def test_a_training_of_another_system_is_refused_whatever_differs(tmp_path, other, said):
+    fit(variant(), samples(), folder=tmp_path)
+    changed = variant(**other)
+    before = {name: tensor.clone() for name, tensor in changed.net.state_dict().items()}
+    with pytest.raises(TrainingError, match=said) as caught:
+        fit(changed, samples(), folder=tmp_path)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in changed.net.state_dict().items())
+    assert str(tmp_path / "training.safetensors") in str(caught.value)
+    (tmp_path / "training.safetensors").unlink()
+    assert len(fit(changed, samples(), folder=tmp_path).epochs) == 4
+
+
+def test_a_training_goes_on_from_other_weights_and_its_checkpoints_change_nothing(tmp_path):
+    alone, first, again, short = variant(), variant(), variant(seed=7), replace(RECIPE, schedule=Constant())
+    fit(alone, samples())
+    fit(first, samples(), folder=tmp_path)
+    fit(again, samples(), folder=tmp_path)
+    assert same(alone, first)
+    assert same(alone, again)
+    assert first.net.training == alone.net.training
+    with pytest.raises(KeyboardInterrupt):
+        fit(Stops(variant(recipe=short), 8, interrupt), samples(), folder=tmp_path / "cut")
+    resumed, whole = variant(seed=7, recipe=short), variant(recipe=short)
+    fit(resumed, samples(), folder=tmp_path / "cut")
+    fit(whole, samples())
+    assert same(resumed, whole)
+
+
+def test_a_checkpoint_that_does_not_say_what_it_is_of_goes_on(tmp_path):
+    fit(variant(), samples(), folder=tmp_path)
+    write(tmp_path, replace(read(tmp_path), modules={}, first={}))
+    assert len(fit(variant(leak=0.9), samples(), folder=tmp_path).epochs) == 4
 
 
 @pytest.mark.parametrize("schedule", [Constant(), Steps((1, 3), 0.5), Exponential(0.1)])

@@ -15,9 +15,9 @@ from torch import Tensor
 from canonic.cluster import Workers, workers
 from canonic.datasets import Data
 from canonic.datasets.digests import KEPT, Digest, hashed
-from canonic.errors import CanonicError, ClusterError, StorageError, TrainingError
-from canonic.learn.batches import drawn, held_out, in_order, require_labelled, shuffled, taken
-from canonic.learn.checkpoint import Checkpoint, kept, read, require_same, restore, write
+from canonic.errors import CanonicError, ClusterError, TrainingError
+from canonic.learn.batches import Batch, drawn, held_out, in_order, require_labelled, shuffled, taken
+from canonic.learn.checkpoint import Checkpoint, kept, made, read, recognised, require_same, restore, write
 from canonic.learn.history import Epoch, History
 from canonic.learn.judged import judged
 from canonic.learn.sound import require_runs, require_system, warn_of_silence
@@ -42,13 +42,15 @@ def fit(
 
     Args:
         system: a network with its recipe, as ``Gradient``.
-        train: samples ``(x, y)``: y a class, or a class for each step, 255 where a step has none.
+        train: samples ``(x, y)``: y a class, or a class for each step, -100 where a step has none.
         validate: others, of the same kind, which the network does not learn from: the weights of the epoch with the
             best accuracy on them are kept, the first of several. Without them those of the last epoch. A number is
             the share of ``train`` that is held out for it, drawn by the seed of the recipe. Samples that the network
             is to be tested on belong in neither.
         folder: for a checkpoint after each epoch; a training that is in it goes on, for more epochs too unless its
-            schedule is a cosine, which knows their number.
+            schedule is a cosine, which knows their number. It is the same training if recipe, data and modules are, and
+            if this system makes of the weights there, on the first samples, the same answer, loss and gradient; with
+            which weights the network is given does not count.
         group: the processes that share each batch; those of torch.distributed if None.
         progress: show a bar, on a terminal.
 
@@ -140,12 +142,18 @@ class _Course:
 
     def found(self, history: History) -> Checkpoint | None:
         """Return the checkpoint of the folder, if there is one."""
-        checkpoint = None if self.folder is None else read(_made(self.folder))
-        if checkpoint is not None:
-            require_same(checkpoint, self.system, history)
+        if self.folder is None:
+            return None
+        folder = made(self.folder)
+        if (checkpoint := read(folder)) is not None:
+            require_same(checkpoint, self.system, history, self.few(), folder)
             record = {**checkpoint.history.record, "recipe": history.record["recipe"]}
             return replace(checkpoint, history=replace(checkpoint.history, record=record))
         return None
+
+    def few(self) -> Batch:
+        """Return the samples that a system is known by."""
+        return taken(self.train, range(min(FIRST, self.system.recipe.batch, len(self.train))))  # type: ignore[arg-type]
 
     def record(self) -> dict[str, Any]:
         """Return what determines the weights."""
@@ -211,7 +219,8 @@ class _Course:
         """Write a checkpoint, where there is a folder; the first process does."""
         if self.folder is not None:
             folder = self.folder
-            self.group.together(lambda: write(folder, checkpoint) if self.group.first else None)
+            known = recognised(checkpoint, self.system, self.few()) if self.group.first else checkpoint
+            self.group.together(lambda: write(folder, known) if self.group.first else None)
         return checkpoint
 
     def told(self, error: KeyboardInterrupt | CanonicError, last: Checkpoint) -> BaseException:
@@ -239,16 +248,3 @@ def _digest(data: Data) -> Digest:
         hashes, total = hashed([x], [y])
         found += Digest(len(hashes), total, tuple(sorted(set(hashes))[:KEPT]))
     return found
-
-
-def _made(folder: Path) -> Path:
-    """Return a folder, made if there is none.
-
-    Raises:
-        StorageError: if it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot make the folder {folder} ({error.strerror}): choose another") from None
-    return folder
