@@ -31,6 +31,7 @@ from canonic.learn import (
     Surrogate,
     accuracy,
     fit,
+    losses,
     once,
     unroll,
 )
@@ -469,6 +470,48 @@ def test_steps_without_a_label_count_for_nothing():
     fit(system, data)
     answers = system.answer(data.tensors[0]).argmax(-1).T
     assert accuracy(system, data) == pytest.approx(int((answers == y).sum()) / 4)
+
+
+def at_each_step(run, y):
+    return losses.cross_entropy_each(run.output, y)
+
+
+def in_steps(loss=at_each_step, batch=1, epochs=2):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(5, 8), Population(LIF()), nn.Linear(8, 3))
+    recipe = replace(RECIPE, batch=batch, epochs=epochs)
+    return Gradient(net, lambda net, x, seed: unroll(net, x.transpose(0, 1)), loss, recipe)
+
+
+def test_a_batch_without_any_label_teaches_nothing_and_counts_for_nothing():
+    torch.manual_seed(1)
+    x, y = torch.randn(3, 4, 5), torch.tensor([[0, -100, 1, 2], [-100] * 4, [-100] * 4])
+    history = fit(in_steps(), TensorDataset(x, y), validate=TensorDataset(x, y))
+    for epoch in history.epochs:
+        assert epoch.measures["loss"] > 0.3  # of the one that has some
+        assert epoch.measures["accuracy"] * 3 == pytest.approx(round(epoch.measures["accuracy"] * 3))
+    last = in_steps()
+    fit(last, TensorDataset(x, y))
+    alone = last.judged(x[:1], y[:1])[1]
+    assert history.epochs[-1].validation_loss == pytest.approx(alone)
+    assert in_steps().step(x[1:2], y[1:2], Moment()) == {}
+
+
+def test_where_no_step_has_a_label_it_is_said():
+    x, y = torch.randn(4, 3, 5), torch.tensor([[0, 1, 2]] * 4)
+    none = TensorDataset(x, torch.full_like(y, -100))
+    with pytest.raises(DataError, match="no step of the training data has a label, all are -100: give classes from 0"):
+        fit(in_steps(), none)
+    with pytest.raises(DataError, match="no step of the validation data has a label"):
+        fit(in_steps(), TensorDataset(x, y), validate=none)
+
+    def mine(run, y):
+        return nn.functional.cross_entropy(run.output.flatten(0, 1), y.T.flatten())
+
+    y[1:] = -100
+    with pytest.raises(DataError, match=r"no step of a batch has a label, and its loss is nan: let it be 0 there"):
+        fit(in_steps(mine), TensorDataset(x, y))
+    assert len(fit(in_steps(mine, batch=4), TensorDataset(x, y)).epochs) == 2  # what the message says helps
 
 
 def test_an_update_is_that_of_torch():

@@ -95,6 +95,13 @@ def test_no_other_step_gets_a_gradient(seed, squashed, entropy):
     assert not given_.grad[~there].any()
 
 
+def test_an_answer_without_a_label_costs_nothing():
+    v = scores().requires_grad_()
+    loss = at_the_answer(answering(v), torch.full((5, 6), -100))
+    loss.backward()
+    assert loss.item() == float(v.grad.abs().sum()) == 0.0
+
+
 def test_what_comes_behind_the_answer_changes_neither_it_nor_the_gradient():
     torch.manual_seed(0)
     net, x, y = Memory(4, 3), torch.randn(12, 1, 4).expand(-1, 5, -1), torch.arange(5) % 3

@@ -10,7 +10,7 @@ from torch.utils.data import TensorDataset
 
 from canonic import evaluate, load
 from canonic.datasets import open_data
-from canonic.errors import StorageError, TrainingError
+from canonic.errors import DataError, StorageError, TrainingError
 from canonic.learn import Recipe, zoo
 from canonic.learn.batches import taken
 from canonic.learn.outcome import Outcome, Trial
@@ -119,6 +119,39 @@ def test_the_commands_open_its_file(found, digits, tmp_path):
     run(tmp_path, "report", str(file), *args)
     assert "A trained system, direct &gt; spikes &gt; mean" in page.read_text()
     assert "step of the answer, on average over the samples" in page.read_text()
+
+
+NAN = torch.full((2, 1, 8, 8), torch.nan)
+
+
+@pytest.mark.parametrize(
+    ("x", "why"),
+    [
+        (torch.rand(2, 64), r"rank: input x must have the shape \[batch, 1, 8, 8\], got \[2, 64\]"),
+        (torch.rand(2, 3, 8, 8), r"must have the shape \[batch, 1, 8, 8\], got \[2, 3, 8, 8\]"),
+        (torch.rand(0, 1, 8, 8), "with at least one sample"),
+        (torch.ones(2, 1, 8, 8, dtype=torch.uint8), "must be floating point, got torch.uint8"),
+        (NAN, "input x holds NaN or infinity"),
+    ],
+)
+def test_samples_that_are_not_of_its_training_are_refused(x, why):
+    known = entry("rank")
+    recipe = known.recipe_for(10, 0)
+    snn = trial_of(known, known.system((1, 8, 8), 3, recipe), (1, 8, 8), 3)
+    with pytest.raises(DataError, match=why):
+        evaluate(snn, [(x, torch.zeros(len(x), dtype=torch.int64))], progress=False)
+
+
+@pytest.mark.filterwarnings("ignore::canonic.learn.sound.Silence")
+@pytest.mark.parametrize("kind", [torch.float32, torch.uint8])
+def test_labels_of_each_step_are_those_of_the_row(kind):
+    known = entry("rank-spotting")
+    torch.manual_seed(0)
+    x, y = torch.randint(0, 2, (40, 6, 4)).to(kind), torch.randint(-1, 2, (40, 6))
+    data = TensorDataset(x, y.where(y >= 0, -100))
+    found = train(known, data, Recipe(epochs=1, batch=20, seed=1), ann=False, progress=False)
+    whole = evaluate(found.measurable(data), [data.tensors], progress=False)
+    assert whole.accuracy == pytest.approx(row_of(found, found.measurable(data), data, "made")["accuracy"])
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from canonic.cluster import Workers, workers
 from canonic.datasets import Data
 from canonic.datasets.digests import KEPT, Digest, hashed
 from canonic.errors import CanonicError, ClusterError, TrainingError
-from canonic.learn.batches import Batch, drawn, held_out, in_order, require_labelled, shuffled, taken
+from canonic.learn.batches import Batch, drawn, held_out, in_order, require_label, require_labelled, shuffled, taken
 from canonic.learn.checkpoint import Checkpoint, kept, made, read, recognised, require_same, restore, write
 from canonic.learn.history import Epoch, History
 from canonic.learn.judged import judged
@@ -74,26 +74,28 @@ def fit(
     True
     """
     require_system(system)
-    require_labelled(train, "the training data")
+    require_labelled(train, TRAINING)
     share, recipe = None, system.recipe
     if isinstance(validate, int | float):
         share = float(validate)
         train, validate = held_out(train, share, recipe.seed)
     elif validate is not None:
-        require_labelled(validate, "the validation data")
+        require_labelled(validate, VALIDATION)
     elif recipe.patience is not None:
         raise TrainingError(
             f"the recipe ends after {counted(recipe.patience, 'epoch')} that were no better on validation samples, and "
             "there are none: hold out a tenth of the others, validate=0.1"
         )
-    for data in (train, validate):
+    for data, name in ((train, TRAINING), (validate, VALIDATION)):
         if data is not None:
+            require_label(data, name)
             require_runs(system, taken(data, range(min(FIRST, len(data))))[0])  # type: ignore[arg-type]
     group = group or workers()
     place = None if folder is None else Path(folder)
     return _Course(system, train, validate, share, place, group, progress and group.first).run()
 
 
+TRAINING, VALIDATION = "the training data", "the validation data"
 FIRST = 16
 """Samples on which a network is tried before its training begins."""
 
@@ -198,7 +200,8 @@ class _Course:
             share = len(mine) * self.group.world / len(places)
             moment = self.moment(number, index, len(batches), share)
             measures = self.system.step(*taken(self.train, mine), moment)
-            sums.update({"samples": len(mine), **{name: value * len(mine) for name, value in measures.items()}})
+            if measures:
+                sums.update({"samples": len(mine), **{name: value * len(mine) for name, value in measures.items()}})
             advance(f"epoch {number + 1} of {self.system.recipe.epochs}: {_shown(_means(sums))}")
         whole = Counter[str]()
         for part in self.group.gathered(sums):
@@ -217,10 +220,13 @@ class _Course:
 
     def written(self, checkpoint: Checkpoint) -> Checkpoint:
         """Write a checkpoint, where there is a folder; the first process does."""
-        if self.folder is not None:
-            folder = self.folder
-            known = recognised(checkpoint, self.system, self.few()) if self.group.first else checkpoint
-            self.group.together(lambda: write(folder, known) if self.group.first else None)
+        if (folder := self.folder) is not None:
+
+            def keep() -> None:
+                if self.group.first:
+                    write(folder, recognised(checkpoint, self.system, self.few()))
+
+            self.group.together(keep)
         return checkpoint
 
     def told(self, error: KeyboardInterrupt | CanonicError, last: Checkpoint) -> BaseException:
