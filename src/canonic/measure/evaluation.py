@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import compress
 from typing import Any, Literal
 
 import torch
@@ -16,7 +17,7 @@ from canonic.datasets.digests import Digest, hashed
 from canonic.errors import DataError, either
 from canonic.learn.outcome import Trial
 from canonic.measure.baselines import Judge, Others, measure_baselines, others_of
-from canonic.measure.counts import Compared, Counts
+from canonic.measure.counts import Compared, Counts, settled
 from canonic.measure.energy import MODELS, Model, require_models
 from canonic.measure.facts import Facts, facts
 from canonic.measure.labels import Asked, Task, asked_of, timed
@@ -27,6 +28,7 @@ from canonic.measure.tally import (
     compare_answers,
     compare_outputs,
     count_agreeing,
+    count_with_numbers,
     firing_counter,
     firing_of,
     seen_of,
@@ -180,6 +182,8 @@ def measure_batch(meter: Meter, batch: object, baselines: bool = False) -> Evalu
         if baselines and source is not None:
             judge = Judge(main, classes, source.argmax(-1), readout.argmax(-1))
             others = measure_baselines(meter.others, inputs, judge)
+    framed = ["frames" in graph[name].arguments for name in graph.inputs]
+    numbers = sum(count_with_numbers(x) for x in compress(inputs, framed))
     hashes, total = hashed(inputs, [y for y in (given.labels,) if isinstance(y, Tensor)])
     counts = Counts(
         samples=len(inputs[0]),
@@ -189,8 +193,9 @@ def measure_batch(meter: Meter, batch: object, baselines: bool = False) -> Evalu
         firing={name: firing_of(*scan) for name, scan in seen.scans.items()},
         calibrated=Digest.from_json(known_samples(snn.record)).count(hashes),
         decided=int(seen.decided[graph.outputs[main]]) if answering else None,
+        numbers=numbers,
     )
-    operations = seen.operations(meter.spiking, counts.samples)
+    operations = settled(seen.operations(meter.spiking, counts.samples), numbers)
     of_source = meter.source.count(source_activity, counts.samples) if meter.reference == "source" else {}
     chosen = None if meter.output is None else names[meter.output]
     task: Task = asked[main].task if meter.reference or given.labels is not None else "activity"

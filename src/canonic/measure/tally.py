@@ -124,6 +124,11 @@ def count_inputs(
     return {name: occurrences(x) for name, x in zip(names, inputs, strict=True)}
 
 
+def count_with_numbers(x: Shaped[Tensor, "batch ..."]) -> int:
+    """Return how many samples hold other numbers than -1, 0 and 1."""
+    return int((x != x.sign()).flatten(1).any(1).sum())
+
+
 def value_counter(activity: dict[str, Shaped[Tensor, "..."]], watched: Container[str]) -> ValueObserver:
     """Return an observer of the source network that counts the numbers that are not zero."""
 

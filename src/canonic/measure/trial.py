@@ -11,7 +11,7 @@ from torch import Tensor
 from canonic.datasets.digests import Digest, hashed
 from canonic.errors import DataError
 from canonic.learn.outcome import Outcome, Trial
-from canonic.measure.counts import Compared, Counts, Firing, Operations
+from canonic.measure.counts import Compared, Counts, Firing, Operations, settled
 from canonic.measure.energy import Model
 from canonic.measure.facts import Facts, Size
 from canonic.measure.labels import Asked, Task, asked_of, timed
@@ -91,8 +91,10 @@ def measure_trial_batch(trial: Trial, facts: Facts, batch: object, _baselines: b
         firing={name: _firing(events) for name, events in found.spikes.items()},
         calibrated=Digest.from_json(known_samples(getattr(trial, "record", {}))).count(hashes),
         decided=int(found.decided.sum()),
+        numbers=found.numbers,
     )
-    return Evaluation(facts, task, OUTPUT, counts, {ALL: _operations(found)}, {}, seconds, models=TRIAL_MODELS)
+    operations = settled({ALL: _operations(found)}, found.numbers)
+    return Evaluation(facts, task, OUTPUT, counts, operations, {}, seconds, models=TRIAL_MODELS)
 
 
 def _task(asked: Asked, labels: object) -> Task:
@@ -105,5 +107,5 @@ def _firing(events: Shaped[Tensor, "batch ..."]) -> Firing:
 
 
 def _operations(found: Outcome) -> Operations:
-    additions, products = round(found.additions), round(found.multiplications)
-    return Operations(additions, products, additions, products, additions)
+    additions, products, framed = round(found.additions), round(found.multiplications), round(found.framed)
+    return Operations(additions, products, additions, products, additions, framed, framed)
