@@ -80,7 +80,7 @@ def test_a_convolution_is_a_dense_layer_of_each_patch(padding, neuron):
 
 
 def test_gradients_pass_through_convolution_pooling_and_spikes_that_never_come():
-    net = nn.Sequential(EventInput((1, 6, 6), 1.0), EventConv2d(1, 2, 3, TWICE), EventPool(2), EventLinear(8, 3, RAMP))
+    net = nn.Sequential(EventInput((1, 6, 6), 1.0), EventConv2d(1, 2, 3, TWICE), EventPool(2), EventLinear(8, 3, TWICE))
     x = torch.rand(4, 1, 6, 6, generator=torch.Generator().manual_seed(1))
     out = fire(net, x).output
     torch.where(out.isfinite(), out, 0.0).sum().backward()
