@@ -75,6 +75,9 @@ def test_a_training_goes_on_and_gives_what_it_would_have_given(command, tmp_path
             raise KeyboardInterrupt
         return step(*arguments)
 
+    def stopped(*arguments):
+        raise KeyboardInterrupt
+
     monkeypatch.setattr(Gradient, "step", interrupted)
     told = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", code=130).stderr
     assert "canonic: interrupted: 1 whole epoch kept in two.training/population" in told
@@ -84,9 +87,16 @@ def test_a_training_goes_on_and_gives_what_it_would_have_given(command, tmp_path
     lost = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", code=1).stderr
     assert "two.training/population holds a training that was interrupted: go on with it, --resume, or remove" in lost
     other = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", "--resume", "--seed", "5", code=1).stderr
-    assert "the folder holds a training with another recipe (seed 0, here 5)" in other
+    assert "two.training/population holds a training with another recipe (seed 0, here 5)" in other
+    assert "or remove two.training/population/training.safetensors to begin again" in other
+    opened = command(tmp_path, "evaluate", str(kept), "--data", "digits", code=1).stderr
+    assert "holds a training that has not ended: canonic train --resume goes on with it" in opened
     assert kept.read_bytes() == before
     monkeypatch.setattr(Gradient, "step", step)
+    with monkeypatch.context() as patch:  # Ctrl-C while it is measured
+        patch.setattr("canonic.measure.evaluation.measure_batch", stopped)
+        told = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", "--resume", code=130).stderr
+    assert "interrupted: what was trained is kept in two.training; the same call goes on from there, with" in told
     shown = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", "--resume").stdout
     assert "saved in two.safetensors" in shown
     assert f"{100 * whole['accuracy']:.2f}" in shown

@@ -18,7 +18,8 @@ from canonic.learn.system import System
 from canonic.learn.zoo import entry
 from canonic.learn.zoo.training import train
 from canonic.learn.zoo.trial import load_trial, trial_of
-from canonic.measure.table import row_of
+from canonic.measure.table import measured, row_of
+from canonic.measure.trial import measure_trial_batch
 from tests.commands import run
 
 
@@ -89,6 +90,19 @@ def test_the_sums_are_those_of_a_loop(found, digits):
     )
     assert "answers" not in repr(whole)
     assert row_of(found, snn, digits, "digits")["mean_step"] == pytest.approx(whole.mean_step)
+
+
+def test_ctrl_c_makes_no_row_of_a_part_of_the_samples(found, digits, monkeypatch):
+    snn, calls = found.measurable(digits), iter(range(9))
+
+    def measure(*given):
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return measure_trial_batch(*given)
+
+    monkeypatch.setattr("canonic.measure.evaluation.measure_trial_batch", measure)
+    with pytest.raises(KeyboardInterrupt):
+        measured(snn, digits, 50, source=None)
 
 
 def test_without_labels_its_activity_is_measured(found, digits):

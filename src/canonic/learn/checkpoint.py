@@ -16,9 +16,9 @@ from canonic.learn.history import History
 from canonic.learn.recipe import Recipe
 from canonic.learn.sameness import came_to, described, other_fields, other_modules, other_outcome
 from canonic.learn.system import System
-from canonic.network.storage import contents, write_whole
+from canonic.network.storage import TRAINING, contents, write_whole
 
-FORMAT, FILE = "canonic training 1", "training.safetensors"
+FILE = "training.safetensors"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
     """
     tensors = {name: tensor.cpu().contiguous() for name, tensor in checkpoint.tensors().items()}
     known = {"history": checkpoint.history.to_json(), "modules": checkpoint.modules, "first": checkpoint.first}
-    told = {"format": FORMAT, **{name: json.dumps(value) for name, value in known.items()}}
+    told = {"format": TRAINING, **{name: json.dumps(value) for name, value in known.items()}}
     write_whole(folder / FILE, save(tensors, told))
 
 
@@ -83,8 +83,8 @@ def read(folder: Path) -> Checkpoint | None:
         return None
     try:
         header, tensors = contents(path)
-        if header.get("format") != FORMAT:
-            raise ValueError(f"its format is {header.get('format')!r}, not {FORMAT!r}")
+        if header.get("format") != TRAINING:
+            raise ValueError(f"its format is {header.get('format')!r}, not {TRAINING!r}")
         history = History.from_json(json.loads(header["history"]))
         modules, first = (dict(json.loads(header.get(name, "{}"))) for name in ("modules", "first"))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
