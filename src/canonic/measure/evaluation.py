@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import compress
 from typing import Any, Literal
 
 import torch
@@ -182,8 +181,6 @@ def measure_batch(meter: Meter, batch: object, baselines: bool = False) -> Evalu
         if baselines and source is not None:
             judge = Judge(main, classes, source.argmax(-1), readout.argmax(-1))
             others = measure_baselines(meter.others, inputs, judge)
-    framed = ["frames" in graph[name].arguments for name in graph.inputs]
-    numbers = sum(count_with_numbers(x) for x in compress(inputs, framed))
     hashes, total = hashed(inputs, [y for y in (given.labels,) if isinstance(y, Tensor)])
     counts = Counts(
         samples=len(inputs[0]),
@@ -193,9 +190,9 @@ def measure_batch(meter: Meter, batch: object, baselines: bool = False) -> Evalu
         firing={name: firing_of(*scan) for name, scan in seen.scans.items()},
         calibrated=Digest.from_json(known_samples(snn.record)).count(hashes),
         decided=int(seen.decided[graph.outputs[main]]) if answering else None,
-        numbers=numbers,
+        numbers=count_with_numbers(graph, inputs),
     )
-    operations = settled(seen.operations(meter.spiking, counts.samples), numbers)
+    operations = settled(seen.operations(meter.spiking, counts.samples), counts.numbers)
     of_source = meter.source.count(source_activity, counts.samples) if meter.reference == "source" else {}
     chosen = None if meter.output is None else names[meter.output]
     task: Task = asked[main].task if meter.reference or given.labels is not None else "activity"
