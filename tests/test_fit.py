@@ -260,10 +260,17 @@ def test_a_training_goes_on_from_other_weights_and_its_checkpoints_change_nothin
     assert same(resumed, whole)
 
 
-def test_a_checkpoint_that_does_not_say_what_it_is_of_goes_on(tmp_path):
+def test_a_checkpoint_of_a_version_that_said_less_goes_on(tmp_path):
     fit(variant(), samples(), folder=tmp_path)
-    write(tmp_path, replace(read(tmp_path), modules={}, first={}))
+    written = read(tmp_path)
+    write(tmp_path, replace(written, modules={}, first={}))
     assert len(fit(variant(leak=0.9), samples(), folder=tmp_path).epochs) == 4
+    record = {**written.history.record, "versions": {"canonic": "0"}}  # where a rule had fewer fields
+    history = replace(written.history, record=record)
+    write(tmp_path, replace(written, history=history, modules={"3": "Population, LIF(leak=0.5)"}))
+    assert len(fit(variant(), samples(), folder=tmp_path).epochs) == 4
+    with pytest.raises(TrainingError, match="other steps"):
+        fit(variant(steps=4), samples(), folder=tmp_path)
 
 
 @pytest.mark.parametrize("schedule", [Constant(), Steps((1, 3), 0.5), Exponential(0.1)])

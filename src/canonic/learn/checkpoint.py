@@ -86,7 +86,9 @@ def read(folder: Path) -> Checkpoint | None:
         if header.get("format") != TRAINING:
             raise ValueError(f"its format is {header.get('format')!r}, not {TRAINING!r}")
         history = History.from_json(json.loads(header["history"]))
-        modules, first = (dict(json.loads(header.get(name, "{}"))) for name in ("modules", "first"))
+        modules, first = (json.loads(header.get(name, "{}")) for name in ("modules", "first"))
+        modules = {name: str(text) for name, text in modules.items()}
+        first = {name: float(value) for name, value in first.items()}
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise StorageError(
             f"{path} is no training to go on with, or it is damaged ({error}): remove it to begin again"
@@ -136,7 +138,8 @@ def require_same(checkpoint: Checkpoint, system: System, history: History, batch
     found, wanted = checkpoint.history.record, history.record
     others = _of_recipes(Recipe.from_json(found["recipe"]), system.recipe)
     others += [f"other {key} samples" for key in ("data", "validation") if found.get(key) != wanted[key]]
-    others += _of_networks(checkpoint, system.net)
+    texts = checkpoint.modules if found.get("versions") == wanted["versions"] else {}  # which another version changes
+    others += _of_networks(texts, checkpoint.net, system.net)
     if not others and checkpoint.first:
         others = other_outcome(checkpoint.first, system, checkpoint.net, batch)
     if others:
@@ -146,14 +149,14 @@ def require_same(checkpoint: Checkpoint, system: System, history: History, batch
         )
 
 
-def _of_networks(held: Checkpoint, net: nn.Module) -> list[str]:
-    """Return the first difference between two networks, in words."""
-    if held.modules and (found := other_modules(held.modules, net)):
+def _of_networks(modules: Mapping[str, str], state: Mapping[str, Tensor], net: nn.Module) -> list[str]:
+    """Return the first difference between two networks, in words; of modules if any are known."""
+    if modules and (found := other_modules(modules, net)):
         return found
     shapes = {name: tensor.shape for name, tensor in net.state_dict().items()}
-    if shapes != {name: tensor.shape for name, tensor in held.net.items()}:
+    if shapes != {name: tensor.shape for name, tensor in state.items()}:
         return ["another network"]
-    return other_fields(held.net, net)
+    return other_fields(state, net)
 
 
 def _of_recipes(held: Recipe, wanted: Recipe) -> list[str]:
