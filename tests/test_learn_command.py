@@ -11,6 +11,7 @@ from canonic.datasets.parts import train_and_test
 from canonic.errors import DataError
 from canonic.learn import Gradient
 from canonic.learn.zoo import entry, names
+from canonic.learn.zoo.samples import samples_of
 
 
 def test_the_systems_are_listed_with_source_published_figure_and_data(command, tmp_path):
@@ -249,6 +250,15 @@ def test_what_is_no_recording_is_named(command, tmp_path, system, options, said)
     told = command(tmp_path, "train", system, "--data", "digits", *options, code=1).stderr
     assert said in told
     assert "epochs of" not in told
+
+
+@pytest.mark.parametrize("without", ["train", "test"])
+def test_data_in_which_no_step_has_a_label_are_named(tmp_path, without):
+    x, y = np.random.default_rng(0).normal(size=(6, 5, 3)).astype(np.float32), np.arange(30).reshape(6, 5) % 2
+    for part in ("train", "test"):
+        np.savez(tmp_path / f"{part}.npz", x=x, y=np.full_like(y, -100) if part == without else y)
+    with pytest.raises(DataError, match=rf"no step of .*{without}.npz has a label, all are -100: give classes from 0"):
+        samples_of(entry("srnn"), str(tmp_path / "train.npz"), str(tmp_path / "test.npz"))
 
 
 def test_the_data_to_measure_on_may_stand_beside(tmp_path):
