@@ -450,11 +450,22 @@ def test_sequences_are_followed_frame_by_frame(events, tmp_path):
         snn(x[:, :7])
 
 
-def test_a_silent_example_tells_nothing_of_events():
+@pytest.mark.parametrize("part", [0, 1])
+def test_what_is_measured_tells_events_from_numbers_whatever_the_example_and_the_order(part):
     torch.manual_seed(9)
-    net, x = Follower().eval(), torch.randn(5, 8, 3)
-    made = evaluate(as_network(net, torch.zeros(8, 2, 3)), [x], progress=False).operations["0"]
-    assert (made.additions, made.multiplications) == (0, 5 * 8 * 18)
+    x = torch.randint(0, 4, (6, 8, 3)).float()
+    x[:3] = x[:3].sign()
+    pooled = nn.Sequential(nn.Flatten(1), nn.Linear(3, 5), Population(LIF()), nn.Linear(5, 2)).eval()
+    snn = as_network(pooled, x[3 * part : 3 * part + 2].transpose(0, 1))
+    events, numbers, mixed = (evaluate(snn, [b], progress=False) for b in (x[:3], x[3:], x.flip(0)))
+    assert (events.operations["1"].multiplications, numbers.operations["1"].additions) == (0, 0)
+    assert events.operations["1"].additions == 5 * int(x[:3].count_nonzero())
+    for found in (events + numbers, numbers + events, evaluate(snn, x.split(2), progress=False)):
+        assert found.operations == mixed.operations
+    made = mixed.operations["1"]
+    assert (made.additions, made.multiplications) == (0, 5 * int(x.count_nonzero()))
+    assert (made.dense_additions, made.dense_multiplications) == (0, 6 * 8 * 15)
+    assert mixed.operations["3"].multiplications == 0 < mixed.operations["3"].additions
 
 
 def test_a_sequence_is_no_example_of_an_encoder():

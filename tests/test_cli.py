@@ -236,7 +236,10 @@ CANNOT = [
         "does not fit the model (it lacks: 0.bias, 4.bias, 4.weight; unknown to the model: extra; other shapes: 0.weight)",
     ),
     (("evaluate", "absent.safetensors", "--data", "digits"), "there is no file absent.safetensors"),
-    (("evaluate", "net.py", "--data", "digits"), "net.py is no network that canonic convert wrote, or it is damaged ("),
+    (
+        ("evaluate", "net.py", "--data", "digits"),
+        "net.py is no network that canonic convert or canonic train wrote, or it is damaged (",
+    ),
     (("evaluate", "w.safetensors", "--data", "digits"), "w.safetensors holds no network, but tensors alone"),
     (("explain", "net:make"), "the shape of one sample is not known: give it, for example --shape 3,32,32"),
 ]

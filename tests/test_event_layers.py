@@ -14,6 +14,7 @@ from canonic.learn import LIF, EventConv2d, EventInput, EventLinear, EventPool, 
 from canonic.learn.windowed import WindowConv2d, WindowInput, WindowLinear, WindowOutput, WindowPool
 from canonic.learn.zoo import entry
 from canonic.learn.zoo.spike_times import BINS
+from canonic.neurons.current_based import CurrentBased
 from canonic.neurons.quotient import Quotient, spike_times
 
 RAMP = Quotient.ramp(horizon=4.0)
@@ -79,7 +80,7 @@ def test_a_convolution_is_a_dense_layer_of_each_patch(padding, neuron):
 
 
 def test_gradients_pass_through_convolution_pooling_and_spikes_that_never_come():
-    net = nn.Sequential(EventInput((1, 6, 6)), EventConv2d(1, 2, 3, TWICE), EventPool(2), EventLinear(8, 3, RAMP))
+    net = nn.Sequential(EventInput((1, 6, 6), 1.0), EventConv2d(1, 2, 3, TWICE), EventPool(2), EventLinear(8, 3, TWICE))
     x = torch.rand(4, 1, 6, 6, generator=torch.Generator().manual_seed(1))
     out = fire(net, x).output
     torch.where(out.isfinite(), out, 0.0).sum().backward()
@@ -142,6 +143,39 @@ def test_a_trial_reads_the_answer_bin_by_bin():
         for b in range(BINS):
             fired = [-t[n, c].item() if t[n, c] <= (b + 1) * width else -5.0 for c in range(10)]
             assert found.readout[b, n].tolist() == pytest.approx(fired)
+
+
+SLOW, FAST = Quotient.integrator(0.5, 2.0, 1), Quotient.integrator(0.5, 1.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("tau", "neurons", "why"),
+    [
+        (
+            None,
+            (SLOW,),
+            r"layer 1 reads times as e = exp\(t / 2\), layer 0 sends e = t: take EventInput\(shape, tau=2.0",
+        ),
+        (
+            2.0,
+            (RAMP,),
+            r"layer 1 reads times as e = t, layer 0 sends e = exp\(t / 2\): take EventInput\(shape, tau=None",
+        ),
+        (1.0, (CurrentBased.of(0.5, 1.0, 1),), r"e = exp\(t / 2\), layer 0 sends e = exp\(t / 1\).* tau=2.0"),
+        (
+            2.0,
+            (SLOW, FAST),
+            r"layer 2 .* e = exp\(t / 1\), layer 1 sends e = exp\(t / 2\): give the neurons of both one",
+        ),
+    ],
+)
+def test_times_in_another_unit_are_refused_and_the_remedy_helps(tau, neurons, why):
+    def net(tau, neurons):
+        return nn.Sequential(EventInput((4,), tau), *(EventLinear(4, 4, neuron, mean=8.0) for neuron in neurons))
+
+    with pytest.raises(DataError, match=why):
+        fire(net(tau, neurons), torch.rand(3, 4))
+    assert fire(net(neurons[0].unit, neurons[:1] * 2), torch.rand(3, 4)).output.shape == (3, 1, 4)
 
 
 def test_layers_of_events_and_of_steps_refuse_each_other():

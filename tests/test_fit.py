@@ -28,14 +28,17 @@ from canonic.learn import (
     Population,
     Recipe,
     Steps,
+    Surrogate,
     accuracy,
     fit,
+    losses,
     once,
     unroll,
 )
 from canonic.learn.batches import drawn, held_out, in_memory, in_order, shuffled
 from canonic.learn.checkpoint import read, write
 from canonic.learn.history import Epoch, History
+from canonic.neurons.surrogate import triangle
 from tests.groups import in_group, results
 
 RECIPE = Recipe(epochs=4, batch=16, seed=3, optimiser=Optimiser("adam", lr=0.02))
@@ -199,6 +202,75 @@ def test_a_checkpoint_of_another_training_is_refused_and_its_removal_helps(tmp_p
         fit(other, data, folder=tmp_path)
     (tmp_path / "training.safetensors").unlink()
     assert len(fit(other, data, folder=tmp_path).epochs) == recipe.epochs
+
+
+def variant(
+    leak=0.5, theta=(1.0,), steps=3, drop=0.1, slope=1.0, loss=loss, frozen=False, kind=Gradient, seed=0, recipe=RECIPE
+):
+    """A system like ``spiking`` in all that its state does not have."""
+    torch.manual_seed(seed)
+    fire = Surrogate(triangle(slope))
+    population = Population(LIF(leak, torch.tensor(theta), fire=fire), trainable=("leak",), shape=(12,))
+    net = nn.Sequential(nn.Linear(5, 12), nn.BatchNorm1d(12), nn.Dropout(drop), population, nn.Linear(12, 3))
+    net[0].bias.requires_grad_(not frozen)
+    return kind(net, lambda net, x, seed: unroll(net, x, steps=steps, seed=seed), loss, recipe)
+
+
+def smoothed(run, y):
+    return nn.functional.cross_entropy(run.output.mean(0), y, label_smoothing=0.01)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"leak": 0.501}, r"another network \(3: leak=0.5, here leak=0.501\)"),
+        ({"theta": (1.5,)}, r"another rule \(3.theta has other numbers\)"),
+        ({"drop": 0.2}, r"another network \(2: p=0.1, here p=0.2\)"),
+        ({"frozen": True}, r"another network \(0: .* here .*bias fixed\)"),
+        ({"steps": 4}, r"other steps, another loss or another rule \(.* steps 3, here 4\)"),
+        ({"loss": smoothed}, r"other steps, another loss or another rule \(.* loss .*, here .*\)"),
+        ({"slope": 0.9}, r"other steps, another loss or another rule \(.* gradient .*, here .*\)"),
+    ],
+)
+def test_a_training_of_another_system_is_refused_whatever_differs(tmp_path, other, said):
+    fit(variant(), samples(), folder=tmp_path)
+    changed = variant(**other)
+    before = {name: tensor.clone() for name, tensor in changed.net.state_dict().items()}
+    with pytest.raises(TrainingError, match=said) as caught:
+        fit(changed, samples(), folder=tmp_path)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in changed.net.state_dict().items())
+    assert str(tmp_path / "training.safetensors") in str(caught.value)
+    (tmp_path / "training.safetensors").unlink()
+    assert len(fit(changed, samples(), folder=tmp_path).epochs) == 4
+
+
+def test_a_training_goes_on_from_other_weights_and_its_checkpoints_change_nothing(tmp_path):
+    alone, first, again, short = variant(), variant(), variant(seed=7), replace(RECIPE, schedule=Constant())
+    fit(alone, samples())
+    fit(first, samples(), folder=tmp_path)
+    fit(again, samples(), folder=tmp_path)
+    assert same(alone, first)
+    assert same(alone, again)
+    assert first.net.training == alone.net.training
+    with pytest.raises(KeyboardInterrupt):
+        fit(Stops(variant(recipe=short), 8, interrupt), samples(), folder=tmp_path / "cut")
+    resumed, whole = variant(seed=7, recipe=short), variant(recipe=short)
+    fit(resumed, samples(), folder=tmp_path / "cut")
+    fit(whole, samples())
+    assert same(resumed, whole)
+
+
+def test_a_checkpoint_of_a_version_that_said_less_goes_on(tmp_path):
+    fit(variant(), samples(), folder=tmp_path)
+    written = read(tmp_path)
+    write(tmp_path, replace(written, modules={}, first={}))
+    assert len(fit(variant(leak=0.9), samples(), folder=tmp_path).epochs) == 4
+    record = {**written.history.record, "versions": {"canonic": "0"}}  # where a rule had fewer fields
+    history = replace(written.history, record=record)
+    write(tmp_path, replace(written, history=history, modules={"3": "Population, LIF(leak=0.5)"}))
+    assert len(fit(variant(), samples(), folder=tmp_path).epochs) == 4
+    with pytest.raises(TrainingError, match="other steps"):
+        fit(variant(steps=4), samples(), folder=tmp_path)
 
 
 @pytest.mark.parametrize("schedule", [Constant(), Steps((1, 3), 0.5), Exponential(0.1)])
@@ -405,6 +477,48 @@ def test_steps_without_a_label_count_for_nothing():
     fit(system, data)
     answers = system.answer(data.tensors[0]).argmax(-1).T
     assert accuracy(system, data) == pytest.approx(int((answers == y).sum()) / 4)
+
+
+def at_each_step(run, y):
+    return losses.cross_entropy_each(run.output, y)
+
+
+def in_steps(loss=at_each_step, batch=1, epochs=2):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(5, 8), Population(LIF()), nn.Linear(8, 3))
+    recipe = replace(RECIPE, batch=batch, epochs=epochs)
+    return Gradient(net, lambda net, x, seed: unroll(net, x.transpose(0, 1)), loss, recipe)
+
+
+def test_a_batch_without_any_label_teaches_nothing_and_counts_for_nothing():
+    torch.manual_seed(1)
+    x, y = torch.randn(3, 4, 5), torch.tensor([[0, -100, 1, 2], [-100] * 4, [-100] * 4])
+    history = fit(in_steps(), TensorDataset(x, y), validate=TensorDataset(x, y))
+    for epoch in history.epochs:
+        assert epoch.measures["loss"] > 0.3  # of the one that has some
+        assert epoch.measures["accuracy"] * 3 == pytest.approx(round(epoch.measures["accuracy"] * 3))
+    last = in_steps()
+    fit(last, TensorDataset(x, y))
+    alone = last.judged(x[:1], y[:1])[1]
+    assert history.epochs[-1].validation_loss == pytest.approx(alone)
+    assert in_steps().step(x[1:2], y[1:2], Moment()) == {}
+
+
+def test_where_no_step_has_a_label_it_is_said():
+    x, y = torch.randn(4, 3, 5), torch.tensor([[0, 1, 2]] * 4)
+    none = TensorDataset(x, torch.full_like(y, -100))
+    with pytest.raises(DataError, match="no step of the training data has a label, all are -100: give classes from 0"):
+        fit(in_steps(), none)
+    with pytest.raises(DataError, match="no step of the validation data has a label"):
+        fit(in_steps(), TensorDataset(x, y), validate=none)
+
+    def mine(run, y):
+        return nn.functional.cross_entropy(run.output.flatten(0, 1), y.T.flatten())
+
+    y[1:] = -100
+    with pytest.raises(DataError, match=r"no step of a batch has a label, and its loss is nan: let it be 0 there"):
+        fit(in_steps(mine), TensorDataset(x, y))
+    assert len(fit(in_steps(mine, batch=4), TensorDataset(x, y)).epochs) == 2  # what the message says helps
 
 
 def test_an_update_is_that_of_torch():

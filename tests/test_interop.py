@@ -18,10 +18,14 @@ from torch import nn
 
 from canonic.errors import ConversionError
 from canonic.learn import IF, LIF, PSN, Dropout, Hold, Integrator, Leaky, Population, Representation, as_network, unroll
+from canonic.learn.equilibrium import Loop
+from canonic.learn.events import EventInput, EventLinear
+from canonic.learn.feedback import Feedback
 from canonic.learn.interop import from_snntorch, from_spikingjelly, to_snntorch, to_spikingjelly
 from canonic.learn.interop import snntorch as snntorch_module
 from canonic.learn.interop import spikingjelly as spikingjelly_module
 from canonic.learn.interop.exchange import Charged, slope_of
+from canonic.neurons.quotient import Quotient
 from canonic.neurons.surrogate import Surrogate, triangle
 
 ROWS = json.loads((Path(__file__).parents[1] / "benchmarks" / "results" / "interop.json").read_text())["rows"]
@@ -199,6 +203,31 @@ def test_all_that_has_no_equal_is_named():
         assert part in str(caught.value)
 
 
+@pytest.mark.parametrize("take", [from_spikingjelly, from_snntorch])
+def test_neurons_of_another_library_are_named_and_ours_stay(take):
+    own, other = (jelly, torched) if take is from_spikingjelly else (torched, jelly)
+    net = nn.ModuleDict(
+        {
+            "a": other("Leaky"),
+            "b": Population(LIF()),
+            "c": type("Mine", (type(own("Leaky")),), {"__module__": "mine"})(),
+            "d": nn.Dropout(),
+        }
+    )
+    with pytest.raises(ConversionError) as caught:
+        take(net)
+    names = ("snntorch", "spikingjelly") if take is from_spikingjelly else ("spikingjelly", "snntorch")
+    assert f"(a: Leaky of {names[0]} has no equal; c: Mine of {names[1]} has no equal)" in str(caught.value)
+
+
+OTHERS = [
+    (Loop(LIF(leak=1.0), [nn.Linear(4, 4)], Feedback(4)), "Loop has no equal"),
+    (EventInput((4,)), "EventInput has no equal"),
+    (EventLinear(4, 3, Quotient.ramp()), "EventLinear has no equal"),
+    (type("Mine", (Loop,), {"__module__": "mine"})(LIF(leak=1.0), [], Feedback(4)), "Mine has no equal"),
+]
+
+
 def library(name):
     """A stand-in for a library whose modules keep what they are given."""
     made = SimpleNamespace(set_step_mode=lambda net, mode: None)
@@ -217,6 +246,8 @@ def library(name):
         (Population(LIF(), Representation()), "its gradient is Representation, and no slope"),
         (Population(IF(theta=2.0)), "IF has no equal"),
         (Hold(), "Hold has no equal"),
+        *OTHERS,
+        (torched("Leaky"), "Leaky of snntorch has no equal"),
     ],
 )
 def test_populations_that_spikingjelly_has_not_are_refused(module, why, monkeypatch):
@@ -233,6 +264,9 @@ def test_populations_that_spikingjelly_has_not_are_refused(module, why, monkeypa
         (Population(Leaky()), r"its reset has a gradient: take Leaky\(..., detach_reset=True\)"),
         (Population(PSN(torch.eye(2))), "PSN has no equal"),
         (Dropout(0.5), "Dropout has no equal"),
+        (Charged(Population(LIF())), "Charged has no equal"),
+        *OTHERS,
+        (jelly("IFNode"), "IFNode of spikingjelly has no equal"),
     ],
 )
 def test_populations_that_snntorch_has_not_are_refused(module, why, monkeypatch):

@@ -13,7 +13,7 @@ from canonic.errors import DataError
 from canonic.learn import Gradient
 from canonic.learn.batches import taken
 from canonic.learn.zoo import entry, names
-from canonic.learn.zoo.samples import standardising
+from canonic.learn.zoo.samples import samples_of, standardising
 
 
 def test_the_systems_are_listed_with_source_published_figure_and_data(command, tmp_path):
@@ -78,6 +78,9 @@ def test_a_training_goes_on_and_gives_what_it_would_have_given(command, tmp_path
             raise KeyboardInterrupt
         return step(*arguments)
 
+    def stopped(*arguments):
+        raise KeyboardInterrupt
+
     monkeypatch.setattr(Gradient, "step", interrupted)
     told = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", code=130).stderr
     assert "canonic: interrupted: 1 whole epoch kept in two.training/population" in told
@@ -87,11 +90,18 @@ def test_a_training_goes_on_and_gives_what_it_would_have_given(command, tmp_path
     lost = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", code=1).stderr
     assert "two.training/population holds a training that was interrupted: go on with it, --resume, or remove" in lost
     other = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", "--resume", "--seed", "5", code=1).stderr
-    assert "the folder holds a training with another recipe (seed 0, here 5)" in other
+    assert "two.training/population holds a training with another recipe (seed 0, here 5)" in other
+    assert "or remove two.training/population/training.safetensors to begin again" in other
+    opened = command(tmp_path, "evaluate", str(kept), "--data", "digits", code=1).stderr
+    assert "holds a training that has not ended: canonic train --resume goes on with it" in opened
     assert kept.read_bytes() == before
     monkeypatch.setattr(Gradient, "step", step)
     mistyped = command(tmp_path, *SHORT, "--no-ann", "--out", "tow.safetensors", "--resume").stderr
     assert "canonic: tow.training holds no training to go on with: this one begins anew" in mistyped
+    with monkeypatch.context() as patch:  # Ctrl-C while it is measured
+        patch.setattr("canonic.measure.evaluation.measure_batch", stopped)
+        told = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", "--resume", code=130).stderr
+    assert "interrupted: what was trained is kept in two.training; the same call goes on from there, with" in told
     shown = command(tmp_path, *SHORT, "--no-ann", "--out", "two.safetensors", "--resume").stdout
     assert "saved in two.safetensors" in shown
     assert f"{100 * whole['accuracy']:.2f}" in shown
@@ -330,6 +340,15 @@ def test_what_is_no_recording_is_named(command, tmp_path, system, options, said)
     told = command(tmp_path, "train", system, "--data", "digits", *options, code=1).stderr
     assert said in told
     assert "epochs of" not in told
+
+
+@pytest.mark.parametrize("without", ["train", "test"])
+def test_data_in_which_no_step_has_a_label_are_named(tmp_path, without):
+    x, y = np.random.default_rng(0).normal(size=(6, 5, 3)).astype(np.float32), np.arange(30).reshape(6, 5) % 2
+    for part in ("train", "test"):
+        np.savez(tmp_path / f"{part}.npz", x=x, y=np.full_like(y, -100) if part == without else y)
+    with pytest.raises(DataError, match=rf"no step of .*{without}.npz has a label, all are -100: give classes from 0"):
+        samples_of(entry("srnn"), str(tmp_path / "train.npz"), str(tmp_path / "test.npz"))
 
 
 def test_the_data_to_measure_on_may_stand_beside(tmp_path):

@@ -210,10 +210,14 @@ def test_damaged_files_are_refused(snn, tmp_path):
     snn.save(path)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(StorageError, match="net.safetensors is no network that canonic convert wrote, or it is"):
+    with pytest.raises(
+        StorageError, match="net.safetensors is no network that canonic convert or canonic train wrote, or it is"
+    ):
         canonic.load(path)
     path.write_bytes(b"pickle" * 100)
-    with pytest.raises(StorageError, match="net.safetensors is no network that canonic convert wrote, or it is"):
+    with pytest.raises(
+        StorageError, match="net.safetensors is no network that canonic convert or canonic train wrote, or it is"
+    ):
         canonic.load(path)
     from safetensors.torch import save_file
 
@@ -221,7 +225,9 @@ def test_damaged_files_are_refused(snn, tmp_path):
     with pytest.raises(StorageError, match="is damaged .KeyError: 'network'.: save the network again"):
         canonic.load(path)
     save_file({"weight": torch.zeros(2)}, path)
-    with pytest.raises(StorageError, match="holds no network, but tensors alone: make one with canonic convert"):
+    with pytest.raises(
+        StorageError, match="holds no network, but tensors alone: make one with canonic convert or canonic train"
+    ):
         canonic.load(path)
 
 

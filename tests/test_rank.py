@@ -95,6 +95,13 @@ def test_no_other_step_gets_a_gradient(seed, squashed, entropy):
     assert not given_.grad[~there].any()
 
 
+def test_an_answer_without_a_label_costs_nothing():
+    v = scores().requires_grad_()
+    loss = at_the_answer(answering(v), torch.full((5, 6), -100))
+    loss.backward()
+    assert loss.item() == float(v.grad.abs().sum()) == 0.0
+
+
 def test_what_comes_behind_the_answer_changes_neither_it_nor_the_gradient():
     torch.manual_seed(0)
     net, x, y = Memory(4, 3), torch.randn(12, 1, 4).expand(-1, 5, -1), torch.arange(5) % 3
@@ -182,7 +189,8 @@ def test_additions_and_multiplications_end_with_the_answer(name, shape):
     if name == "rank-spotting":
         numbers = trial.outcome(0.5 * x)
         wanted = sum(numbers.decided.tolist()) * HIDDEN * (4 * HIDDEN + 3 + 4)
-        assert (numbers.additions, numbers.multiplications) == (0, wanted)
+        made = (numbers.additions - numbers.framed, numbers.multiplications + numbers.framed)
+        assert (made, numbers.numbers, found.numbers) == ((0, wanted), len(x), 0)
 
 
 @pytest.mark.parametrize(("name", "shape"), [("rank", (1, 8, 8)), ("rank-spotting", (25, 1))])

@@ -1,5 +1,6 @@
 """Progressive tandem learning: counts, gradients, stages in their order, a stage that was interrupted."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -12,9 +13,10 @@ from torch.utils.data import TensorDataset
 
 from canonic import Count, load
 from canonic.datasets import open_data
-from canonic.errors import CanonicError
+from canonic.errors import CanonicError, TrainingError
 from canonic.learn import Epoch, History
 from canonic.learn.batches import taken
+from canonic.learn.checkpoint import FILE
 from canonic.learn.tandem import Tandem, have_turn, keep_until, reached
 from canonic.learn.zoo import entry
 from canonic.learn.zoo.tandem import converted
@@ -133,6 +135,16 @@ def test_a_training_goes_on_in_the_middle_of_a_stage(digits, tmp_path, monkeypat
     assert again.history.begun == 4
     begin_again(known, tmp_path)
     assert not tmp_path.exists()
+
+
+def test_a_checkpoint_of_one_stage_in_the_place_of_another_is_refused(digits, tmp_path):
+    known = entry("tandem")
+    recipe = replace(known.recipe_for(200, seed=1), epochs=1, batch=100)
+    known = replace(known, ann_few=recipe)
+    train(known, digits, recipe, folder=tmp_path, progress=False)
+    shutil.copy(tmp_path / "tandem-1" / FILE, tmp_path / "tandem-2" / FILE)
+    with pytest.raises(TrainingError, match=r"tandem-2 holds a training with another network .*tandem-2/training"):
+        train(known, digits, recipe, folder=tmp_path, progress=False)
 
 
 def test_the_layer_that_was_trained_first_stays_and_validation_chooses_in_each_stage(digits, tmp_path):

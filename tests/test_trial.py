@@ -10,7 +10,7 @@ from torch.utils.data import TensorDataset
 
 from canonic import evaluate, load
 from canonic.datasets import open_data
-from canonic.errors import StorageError, TrainingError
+from canonic.errors import DataError, StorageError, TrainingError
 from canonic.learn import Recipe, zoo
 from canonic.learn.batches import taken
 from canonic.learn.outcome import Outcome, Trial
@@ -18,7 +18,8 @@ from canonic.learn.system import System
 from canonic.learn.zoo import entry
 from canonic.learn.zoo.training import train
 from canonic.learn.zoo.trial import load_trial, trial_of
-from canonic.measure.table import row_of
+from canonic.measure.table import measured, row_of
+from canonic.measure.trial import measure_trial_batch
 from tests.commands import run
 
 
@@ -91,6 +92,19 @@ def test_the_sums_are_those_of_a_loop(found, digits):
     assert row_of(found, snn, digits, "digits")["mean_step"] == pytest.approx(whole.mean_step)
 
 
+def test_ctrl_c_makes_no_row_of_a_part_of_the_samples(found, digits, monkeypatch):
+    snn, calls = found.measurable(digits), iter(range(9))
+
+    def measure(*given):
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return measure_trial_batch(*given)
+
+    monkeypatch.setattr("canonic.measure.evaluation.measure_trial_batch", measure)
+    with pytest.raises(KeyboardInterrupt):
+        measured(snn, digits, 50, source=None)
+
+
 def test_without_labels_its_activity_is_measured(found, digits):
     assert evaluate(found.measurable(digits), [(digits.tensors[0],)], progress=False).task == "activity"
 
@@ -119,6 +133,39 @@ def test_the_commands_open_its_file(found, digits, tmp_path):
     run(tmp_path, "report", str(file), *args)
     assert "A trained system, direct &gt; spikes &gt; mean" in page.read_text()
     assert "step of the answer, on average over the samples" in page.read_text()
+
+
+NAN = torch.full((2, 1, 8, 8), torch.nan)
+
+
+@pytest.mark.parametrize(
+    ("x", "why"),
+    [
+        (torch.rand(2, 64), r"rank: input x must have the shape \[batch, 1, 8, 8\], got \[2, 64\]"),
+        (torch.rand(2, 3, 8, 8), r"must have the shape \[batch, 1, 8, 8\], got \[2, 3, 8, 8\]"),
+        (torch.rand(0, 1, 8, 8), "with at least one sample"),
+        (torch.ones(2, 1, 8, 8, dtype=torch.uint8), "must be floating point, got torch.uint8"),
+        (NAN, "input x holds NaN or infinity"),
+    ],
+)
+def test_samples_that_are_not_of_its_training_are_refused(x, why):
+    known = entry("rank")
+    recipe = known.recipe_for(10, 0)
+    snn = trial_of(known, known.system((1, 8, 8), 3, recipe), (1, 8, 8), 3)
+    with pytest.raises(DataError, match=why):
+        evaluate(snn, [(x, torch.zeros(len(x), dtype=torch.int64))], progress=False)
+
+
+@pytest.mark.filterwarnings("ignore::canonic.learn.sound.Silence")
+@pytest.mark.parametrize("kind", [torch.float32, torch.uint8])
+def test_labels_of_each_step_are_those_of_the_row(kind):
+    known = entry("rank-spotting")
+    torch.manual_seed(0)
+    x, y = torch.randint(0, 2, (40, 6, 4)).to(kind), torch.randint(-1, 2, (40, 6))
+    data = TensorDataset(x, y.where(y >= 0, -100))
+    found = train(known, data, Recipe(epochs=1, batch=20, seed=1), ann=False, progress=False)
+    whole = evaluate(found.measurable(data), [data.tensors], progress=False)
+    assert whole.accuracy == pytest.approx(row_of(found, found.measurable(data), data, "made")["accuracy"])
 
 
 @pytest.mark.parametrize(

@@ -59,16 +59,29 @@ def trained(asked: Asked, out: Path, *, seed: int, epochs: int | None, resume: b
     size += f", {held:,} others held out" if held else ""
     anew = [f"{folder} holds no training to go on with: this one begins anew"] * (resume and not begun)
     say([*samples.notes, *anew, f"{known.name}: {size}; checkpoints are in {folder}"])
-    with told_at_once():
+    with told_at_once(), kept(folder):
         found = train(known, samples.train, recipe, classes=samples.classes, validate=validate, folder=folder, ann=ann)
-    say(chosen(found.history) if first else [])
-    snn = found.measurable(samples.train, samples.classes)
-    row = row_of(found, snn, samples.test, Path(asked.data).name)
+        say(chosen(found.history) if first else [])
+        snn = found.measurable(samples.train, samples.classes)
+        row = row_of(found, snn, samples.test, Path(asked.data).name)
+        if first:
+            told = {"preprocessing": asdict(samples.prepare), "made": made(asked.data)}
+            replace(snn, record={**snn.record, **told, "row": row}).save(out)
     if first:
-        told = {"preprocessing": asdict(samples.prepare), "made": made(asked.data)}
-        replace(snn, record={**snn.record, **told, "row": row}).save(out)
         begin_again(known, folder)
     return row
+
+
+@contextmanager
+def kept(folder: Path) -> Iterator[None]:
+    """Let Ctrl-C between trainings, or behind the last, say that their epochs are kept, as within one."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if str(stop) or not any(folder.rglob(FILE)):
+            raise
+        text = f"interrupted: what was trained is kept in {folder}; the same call goes on from there"
+        raise KeyboardInterrupt(text) from None
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from torch.utils.data import Subset, TensorDataset
 
 from canonic.checks import real
 from canonic.datasets import Data, collate, labels_of
+from canonic.datasets.labels import NO_LABEL
 from canonic.errors import DataError
 from canonic.words import counted, one
 
@@ -83,6 +84,13 @@ def in_memory(data: Data, batch: int = 1000) -> TensorDataset:
         return data
     x, y = zip(*in_order(data, batch), strict=True)
     return TensorDataset(torch.cat(x), torch.cat(y))
+
+
+def require_label(data: Data, name: str) -> None:
+    """Raise a DataError if labels are those of steps, and no step of a data set has one."""
+    labels = (data[place][1] for place in range(len(data)))  # type: ignore[arg-type]
+    if all(isinstance(y, Tensor) and y.dim() and bool((y == NO_LABEL).all()) for y in labels):
+        raise DataError(f"no step of {name} has a label, all are {NO_LABEL}: give classes from 0 on, or other samples")
 
 
 def require_labelled(data: Data, name: str) -> None:

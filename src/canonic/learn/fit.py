@@ -15,9 +15,9 @@ from torch import Tensor
 from canonic.cluster import Workers, workers
 from canonic.datasets import Data
 from canonic.datasets.digests import KEPT, Digest, hashed
-from canonic.errors import CanonicError, ClusterError, StorageError, TrainingError
-from canonic.learn.batches import drawn, held_out, in_order, require_labelled, shuffled, taken
-from canonic.learn.checkpoint import Checkpoint, kept, read, require_same, restore, write
+from canonic.errors import CanonicError, ClusterError, TrainingError
+from canonic.learn.batches import Batch, drawn, held_out, in_order, require_label, require_labelled, shuffled, taken
+from canonic.learn.checkpoint import Checkpoint, kept, made, read, recognised, require_same, restore, write
 from canonic.learn.history import Epoch, History
 from canonic.learn.judged import judged
 from canonic.learn.sound import require_runs, require_several, require_system, warn_of_silence
@@ -42,13 +42,15 @@ def fit(
 
     Args:
         system: a network with its recipe, as ``Gradient``.
-        train: samples ``(x, y)``: y a class, or a class for each step, 255 where a step has none.
+        train: samples ``(x, y)``: y a class, or a class for each step, -100 where a step has none.
         validate: others, of the same kind, which the network does not learn from: the weights of the epoch with the
             best accuracy on them are kept, the first of several. Without them those of the last epoch. A number is
             the share of ``train`` that is held out for it, drawn by the seed of the recipe. Samples that the network
             is to be tested on belong in neither.
         folder: for a checkpoint after each epoch; a training that is in it goes on, for more epochs too unless its
-            schedule is a cosine, which knows their number.
+            schedule is a cosine, which knows their number. It is the same training if recipe, data and modules are, and
+            if this system makes of the weights there, on the first samples, the same answer, loss and gradient; with
+            which weights the network is given does not count.
         group: the processes that share each batch; those of torch.distributed if None.
         progress: show a bar, on a terminal.
 
@@ -72,26 +74,28 @@ def fit(
     True
     """
     require_system(system)
-    require_labelled(train, "the training data")
+    require_labelled(train, TRAINING)
     share, recipe = None, system.recipe
     if isinstance(validate, int | float):
         share = float(validate)
         train, validate = held_out(train, share, recipe.seed)
     elif validate is not None:
-        require_labelled(validate, "the validation data")
+        require_labelled(validate, VALIDATION)
     elif recipe.patience is not None:
         raise TrainingError(
             f"the recipe ends after {counted(recipe.patience, 'epoch')} that were no better on validation samples, and "
             "there are none: hold out a tenth of the others, validate=0.1"
         )
-    for data in (train, validate):
+    for data, name in ((train, TRAINING), (validate, VALIDATION)):
         if data is not None:
+            require_label(data, name)
             require_runs(system, taken(data, range(min(FIRST, len(data))))[0])  # type: ignore[arg-type]
     group = group or workers()
     place = None if folder is None else Path(folder)
     return _Course(system, train, validate, share, place, group, progress and group.first).run()
 
 
+TRAINING, VALIDATION = "the training data", "the validation data"
 FIRST = 16
 """Samples on which a network is tried before its training begins."""
 
@@ -141,12 +145,18 @@ class _Course:
 
     def found(self, history: History) -> Checkpoint | None:
         """Return the checkpoint of the folder, if there is one."""
-        checkpoint = None if self.folder is None else read(_made(self.folder))
-        if checkpoint is not None:
-            require_same(checkpoint, self.system, history)
+        if self.folder is None:
+            return None
+        folder = made(self.folder)
+        if (checkpoint := read(folder)) is not None:
+            require_same(checkpoint, self.system, history, self.few(), folder)
             record = {**checkpoint.history.record, "recipe": history.record["recipe"]}
             return replace(checkpoint, history=replace(checkpoint.history, record=record))
         return None
+
+    def few(self) -> Batch:
+        """Return the samples that a system is known by."""
+        return taken(self.train, range(min(FIRST, self.system.recipe.batch, len(self.train))))  # type: ignore[arg-type]
 
     def record(self) -> dict[str, Any]:
         """Return what determines the weights."""
@@ -191,7 +201,8 @@ class _Course:
             share = len(mine) * self.group.world / len(places)
             moment = self.moment(number, index, len(batches), share)
             measures = self.system.step(*taken(self.train, mine), moment)
-            sums.update({"samples": len(mine), **{name: value * len(mine) for name, value in measures.items()}})
+            if measures:
+                sums.update({"samples": len(mine), **{name: value * len(mine) for name, value in measures.items()}})
             advance(f"epoch {number + 1} of {self.system.recipe.epochs}: {_shown(_means(sums))}")
         whole = Counter[str]()
         for part in self.group.gathered(sums):
@@ -210,9 +221,13 @@ class _Course:
 
     def written(self, checkpoint: Checkpoint) -> Checkpoint:
         """Write a checkpoint, where there is a folder; the first process does."""
-        if self.folder is not None:
-            folder = self.folder
-            self.group.together(lambda: write(folder, checkpoint) if self.group.first else None)
+        if (folder := self.folder) is not None:
+
+            def keep() -> None:
+                if self.group.first:
+                    write(folder, recognised(checkpoint, self.system, self.few()))
+
+            self.group.together(keep)
         return checkpoint
 
     def told(self, error: KeyboardInterrupt | CanonicError, last: Checkpoint) -> BaseException:
@@ -240,16 +255,3 @@ def _digest(data: Data) -> Digest:
         hashes, total = hashed([x], [y])
         found += Digest(len(hashes), total, tuple(sorted(set(hashes))[:KEPT]))
     return found
-
-
-def _made(folder: Path) -> Path:
-    """Return a folder, made if there is none.
-
-    Raises:
-        StorageError: if it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot make the folder {folder} ({error.strerror}): choose another") from None
-    return folder

@@ -42,6 +42,8 @@ def _means(judge: Judge, system: System, data: Data, group: Workers) -> tuple[fl
     sums = torch.zeros(4, dtype=torch.float64)
     for x, y in in_order(data, system.recipe.batch, group.rank, group.world):
         readout, loss = judge(x, y)
-        sums += torch.tensor([*hits(readout, y.to(readout.device)), loss * len(x), len(x)], dtype=torch.float64)
+        correct, told = hits(readout, y.to(readout.device))
+        weight = len(x) if told else 0  # the loss of samples without a label is none
+        sums += torch.tensor([correct, told, loss * weight if told else 0.0, weight], dtype=torch.float64)
     right, labels, loss, samples = group.summed(sums).tolist()
     return right / max(labels, 1), loss / max(samples, 1)

@@ -50,7 +50,7 @@ def cross_entropy_each(
     without: int = NO_LABEL,
     first: int = 1,
 ) -> Float[Tensor, ""]:
-    """Return the mean cross entropy of the steps that have a label, each with its own.
+    """Return the mean cross entropy of the steps that have a label, each with its own; 0 where none has one.
 
     Args:
         output: at each step.
@@ -70,7 +70,19 @@ def cross_entropy_each(
             f"{output.shape[1]} samples: give a class for each step, [batch, time]"
         )
     wanted = labelled(y, output.shape[2], without=without).T[first - 1 :]
-    return F.cross_entropy(output[first - 1 :].flatten(0, 1), wanted.flatten(), ignore_index=without)
+    return of_labelled(output[first - 1 :].flatten(0, 1), wanted.flatten(), without)
+
+
+def of_labelled(
+    scores: Float[Tensor, "answers classes"], y: Int[Tensor, "answers"], without: int = NO_LABEL
+) -> Float[Tensor, ""]:
+    """Return the mean cross entropy of the answers that have a label; 0, with a gradient of 0, where none has one.
+
+    >>> of_labelled(torch.ones(2, 3), torch.tensor([-100, -100])).item()
+    0.0
+    """
+    reduction = "mean" if bool((y != without).any()) else "sum"
+    return F.cross_entropy(scores, y, ignore_index=without, reduction=reduction)
 
 
 def tet(output: Float[Tensor, "time batch classes"], y: Int[Tensor, "batch"], share: float = 1e-3) -> Float[Tensor, ""]:

@@ -20,6 +20,8 @@ class Outcome:
         spikes: of each population the events of each neuron; empty if nothing spikes.
         additions: of weights, for all samples: each spike as often as its fan-out.
         multiplications: of weights, for all samples.
+        framed: of the additions those of what samples hold, which multiplies where that is not -1, 0 and 1 alone.
+        numbers: samples that hold other numbers.
     """
 
     readout: Float[Tensor, "steps batch classes"]
@@ -27,6 +29,8 @@ class Outcome:
     spikes: Mapping[str, Shaped[Tensor, "batch ..."]]
     additions: float
     multiplications: float
+    framed: float = 0.0
+    numbers: int = 0
 
 
 def additions_of(layer: nn.Linear | nn.Conv2d, came: Float[Tensor, "rows ..."]) -> int:

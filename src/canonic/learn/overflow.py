@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
+from canonic.errors import DataError
 from canonic.learn.recipe import Recipe
 from canonic.learn.schedule import Run
 
@@ -36,6 +38,17 @@ def culprit(net: nn.Module, again: Callable[[], Run]) -> str:
         if bad
         else "no layer overflowed, but the loss, or the sum of its gradients, did"
     )
+
+
+def require_samples(x: Shaped[Tensor, "batch ..."], labels: int, loss: float) -> None:
+    """Raise a DataError if samples are why a loss is not finite: a number of theirs is not, or none has a label."""
+    if not x.isfinite().all():
+        raise DataError("a sample holds NaN or infinity: leave it out, or put a number there")
+    if not labels:
+        raise DataError(
+            f"no step of a batch has a label, and its loss is {loss:g}: let it be 0 there, as that of "
+            "losses.cross_entropy_each, or take larger batches"
+        )
 
 
 def overflowed(loss: float, norm: float, where: str, recipe: Recipe) -> str:

@@ -26,6 +26,9 @@ PopulationGradient = Callable[[Rule, Tensor, Tensor, nn.Module | None], Tensor]
 Streams = tuple[Tensor, ...]
 """Of the spikes of a population, and of its membranes where they are wanted, ``[time, batch, *shape]``."""
 
+FIXED = "fixed_"
+"""What the names of buffers begin with that are fields of a rule, and are not trained."""
+
 _Map = Callable[[Tensor], Tensor]
 _MAPS: Mapping[str | None, tuple[_Map, _Map]] = {
     "unit": (torch.sigmoid, torch.logit),
@@ -72,12 +75,12 @@ class Population(nn.Module):
         self.trained = nn.ParameterDict({name: _free(rule, name, shape) for name in trainable})
         for field, value in _values(rule).items():
             if isinstance(value, Tensor) and field not in trainable:
-                self.register_buffer(f"fixed_{field}", value)
+                self.register_buffer(FIXED + field, value)
 
     @property
     def rule(self) -> Rule:
         """Its rule, with the fields as they are trained."""
-        buffers = {name.removeprefix("fixed_"): value for name, value in self._buffers.items()}
+        buffers = {name.removeprefix(FIXED): value for name, value in self._buffers.items()}
         values = {name: _MAPS[_domain(self.base, name)][0](p) for name, p in self.trained.items()}
         return replace(self.base, **buffers, **values) if buffers or values else self.base  # type: ignore[type-var]
 

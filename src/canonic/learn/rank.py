@@ -15,7 +15,7 @@ from canonic.checks import real
 from canonic.codes.readouts import first_event
 from canonic.datasets.labels import NO_LABEL
 from canonic.errors import CanonicError
-from canonic.learn.losses import labelled
+from canonic.learn.losses import labelled, of_labelled
 from canonic.learn.schedule import Run
 
 SURE = 0.95
@@ -46,6 +46,8 @@ def at_the_answer(
 ) -> Float[Tensor, ""]:
     """Return the cross entropy at the step of the first event, else at the last; no other step gets a gradient.
 
+    It is 0 where none of these steps has a label.
+
     Args:
         run: of a network whose outputs fire, with their membranes.
         y: a class of each sample, or of each of its steps.
@@ -62,7 +64,7 @@ def at_the_answer(
     chosen = scores.gather(0, there[None, :, None].expand(1, -1, scores.shape[2]))[0]
     chosen = torch.sigmoid(chosen) if squashed and scores.shape[2] > 2 else chosen
     wanted = labelled(y if y.dim() == 1 else y.gather(1, there[:, None])[:, 0], scores.shape[2], without=NO_LABEL)
-    loss = F.cross_entropy(chosen, wanted, ignore_index=NO_LABEL)
+    loss = of_labelled(chosen, wanted)
     if not entropy:
         return loss
     logs = F.log_softmax(chosen, 1)

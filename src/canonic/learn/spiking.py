@@ -162,9 +162,8 @@ def _encoded(net: nn.Module) -> int | None:
 
 
 def _in_frames(graph: Graph, example: Tensor) -> Graph:
-    """Return a graph whose input is a sequence; what holds events, -1 and 1, and 0 alone is one of events."""
-    events = bool((example == example.sign()).all() and example.any())
-    frames = {"frames": len(example), **({"events": True} if events else {})}
+    """Return a graph whose input is a sequence."""
+    frames = {"frames": len(example)}
     nodes = (replace(n, arguments={**n.arguments, **frames}) if n.kind == "input" else n for n in graph.nodes)
     return replace(graph, nodes=tuple(nodes))
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from canonic.cluster import Workers, workers
-from canonic.errors import DataError, TrainingError
+from canonic.errors import TrainingError
 from canonic.learn.answers import hits, require_labels
-from canonic.learn.overflow import culprit, overflowed
+from canonic.learn.overflow import culprit, overflowed, require_samples
 from canonic.learn.recipe import Recipe
 from canonic.learn.schedule import Run
 from canonic.words import one
@@ -56,7 +56,10 @@ class System(Protocol):
     recipe: Recipe
 
     def step(self, x: Tensor, y: Tensor, moment: Moment) -> Mapping[str, float]:
-        """Change the network by one batch; return the means of what is to be told, as "loss" and "accuracy"."""
+        """Change the network by one batch; return the means of what is to be told, as "loss" and "accuracy".
+
+        They are empty where nothing in the batch has a label.
+        """
         ...
 
     def answer(self, x: Tensor) -> Float[Tensor, "time batch classes"]:
@@ -123,10 +126,10 @@ class Gradient:
     def step(
         self, x: Shaped[Tensor, "batch ..."], y: Shaped[Tensor, "batch ..."], moment: Moment
     ) -> Mapping[str, float]:
-        """Move the parameters by one batch; return its loss, its accuracy, and which part of it was silent, if any.
+        """Move the parameters by one batch; return its loss, accuracy and silent part, or nothing if it has no label.
 
         Raises:
-            DataError: if a label is none of the classes, or a sample is not finite.
+            DataError: if a label is none of the classes, a sample is not finite, or without any label the loss is not.
             TrainingError: if loss or gradient are not finite: the parameters stay as they were.
             ClusterError: if another process was lost.
         """
@@ -138,19 +141,17 @@ class Gradient:
             loss, readout, silent = self._shared(x, y, moment.seed)
         with self.group.contact():
             (loss * moment.share).backward()
-        norm = self._clipped()
+        norm, (right, counted) = self._clipped(), hits(readout, y)
         if not (loss.isfinite() and norm.isfinite()):
-            if not x.isfinite().all():
-                raise DataError("a sample holds NaN or infinity: leave it out, or put a number there")
+            require_samples(x, counted, loss.item())
             with seeded(moment.seed, device):
                 where = culprit(self.net, lambda: self._pass.run(x, moment.seed))
             raise TrainingError(overflowed(loss.item(), norm.item(), where, self.recipe))
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.optimiser.lr * group["factor"] * moment.rate
         self.optimiser.step()
-        right, counted = hits(readout, y)
         told = {"silent": silent.item()} if silent else {}
-        return {"loss": loss.item(), "accuracy": right / max(counted, 1), **told}
+        return {"loss": loss.item(), "accuracy": right / counted, **told} if counted else {}
 
     def answer(self, x: Shaped[Tensor, "batch ..."]) -> Float[Tensor, "time batch classes"]:
         """Return what is decoded after each step, in evaluation mode."""

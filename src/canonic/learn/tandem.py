@@ -63,7 +63,7 @@ class Tandem(nn.Module):
 
     def extra_repr(self) -> str:
         """Return its steps, and what a spike is worth."""
-        return f"steps={self.steps}, theta={float(self.theta):g}"
+        return f"steps={self.steps}, theta={float(self.theta):.3g}"
 
 
 def have_turn(net: nn.Module, number: int, x: Float[Tensor, "samples *shape"]) -> None:

@@ -134,6 +134,8 @@ class Operations:
         dense_additions: ACs, were no number and no weight zero, one an event.
         dense_multiplications: MACs, likewise.
         event_additions: ACs that were made, one an event whatever it carries; less where events differ in size.
+        framed: of the ACs those of frames, as long as all that were seen hold nothing but -1, 0 and 1.
+        dense_framed: likewise, were no number and no weight zero.
     """
 
     additions: int = 0
@@ -141,6 +143,24 @@ class Operations:
     dense_additions: int = 0
     dense_multiplications: int = 0
     event_additions: int = 0
+    framed: int = 0
+    dense_framed: int = 0
+
+    @property
+    def of_numbers(self) -> "Operations":
+        """The operations where frames hold other numbers than -1, 0 and 1, which multiply."""
+        return Operations(
+            self.additions - self.framed,
+            self.multiplications + self.framed,
+            self.dense_additions - self.dense_framed,
+            self.dense_multiplications + self.dense_framed,
+            self.event_additions - self.framed,
+        )
+
+
+def settled(operations: Mapping[str, Operations], numbers: int) -> Mapping[str, Operations]:
+    """Return operations as they are once so many samples had frames of other numbers than -1, 0 and 1."""
+    return {name: made.of_numbers for name, made in operations.items()} if numbers else operations
 
 
 @dataclass(frozen=True)
@@ -155,6 +175,7 @@ class Counts:
         firing: of each population.
         calibrated: samples that are known to have calibrated the network, or trained it.
         decided: the steps at which samples were answered, added up; None if all are answered at the last.
+        numbers: samples whose frames hold other numbers than -1, 0 and 1.
     """
 
     samples: int
@@ -164,6 +185,7 @@ class Counts:
     firing: Mapping[str, Firing]
     calibrated: int = 0
     decided: int | None = None
+    numbers: int = 0
 
 
 def merged(a: T, b: T) -> T:

@@ -16,7 +16,7 @@ from canonic.datasets.digests import Digest, hashed
 from canonic.errors import DataError, either
 from canonic.learn.outcome import Trial
 from canonic.measure.baselines import Judge, Others, measure_baselines, others_of
-from canonic.measure.counts import Compared, Counts
+from canonic.measure.counts import Compared, Counts, settled
 from canonic.measure.energy import MODELS, Model, require_models
 from canonic.measure.facts import Facts, facts
 from canonic.measure.labels import Asked, Task, asked_of, timed
@@ -27,6 +27,7 @@ from canonic.measure.tally import (
     compare_answers,
     compare_outputs,
     count_agreeing,
+    count_with_numbers,
     firing_counter,
     firing_of,
     seen_of,
@@ -189,8 +190,9 @@ def measure_batch(meter: Meter, batch: object, baselines: bool = False) -> Evalu
         firing={name: firing_of(*scan) for name, scan in seen.scans.items()},
         calibrated=Digest.from_json(known_samples(snn.record)).count(hashes),
         decided=int(seen.decided[graph.outputs[main]]) if answering else None,
+        numbers=count_with_numbers(graph, inputs),
     )
-    operations = seen.operations(meter.spiking, counts.samples)
+    operations = settled(seen.operations(meter.spiking, counts.samples), counts.numbers)
     of_source = meter.source.count(source_activity, counts.samples) if meter.reference == "source" else {}
     chosen = None if meter.output is None else names[meter.output]
     task: Task = asked[main].task if meter.reference or given.labels is not None else "activity"

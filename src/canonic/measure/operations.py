@@ -6,7 +6,7 @@ Streams that only move spikes are not looked at while the network runs: the coun
 place, once, at the end.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,26 +32,33 @@ class Site:
         stream: the stream that it reads.
         additions: ACs that an event of each element makes.
         multiplications: MACs, likewise.
-        dense: ACs and MACs of a sample, over all its digits, were no number and no weight zero.
+        framed: of these ACs those of frames, which are MACs where frames hold other numbers than -1, 0 and 1.
+        dense: ACs, MACs and ACs of frames of a sample, over all its digits, were no number and no weight zero.
     """
 
     node: Node
     stream: str
     additions: Float[Tensor, " elements"]
     multiplications: Float[Tensor, " elements"]
-    dense: tuple[int, int]
+    framed: Float[Tensor, " elements"]
+    dense: tuple[int, int, int]
 
     def count(self, units: Float[Tensor, "..."], events: Float[Tensor, "..."], samples: int) -> Operations:
         """Return the operations of all samples, from the unary events of each element, and from its events."""
         unary, each = units.flatten(), events.flatten()
-        sums = (unary @ self.additions, unary @ self.multiplications, each @ self.additions)
-        additions, multiplications, as_events = (round(float(made)) for made in sums)  # whole: in any order the same
-        of_all, products = self.dense
-        return Operations(additions, multiplications, samples * of_all, samples * products, as_events)
+        sums = (unary @ self.additions, unary @ self.multiplications, each @ self.additions, unary @ self.framed)
+        additions, products, as_events, framed = (round(float(made)) for made in sums)  # whole: in any order the same
+        of_all, of_numbers, of_frames = (samples * of_one for of_one in self.dense)
+        return Operations(additions, products, of_all, of_numbers, as_events, framed, of_frames)
 
 
 def _site(
-    node: Node, stream: str, fan: Float[Tensor, "..."], dense: Float[Tensor, "..."], products: Float[Tensor, "..."]
+    node: Node,
+    stream: str,
+    fan: Float[Tensor, "..."],
+    dense: Float[Tensor, "..."],
+    products: Float[Tensor, "..."],
+    framed: Float[Tensor, "..."],
 ) -> Site:
     """Return a connection.
 
@@ -61,10 +68,12 @@ def _site(
         fan: fan-out of each element.
         dense: operations of each element, over all digits of a sample, were it and no weight ever zero.
         products: whether an operation on each element is a MAC, 1, or an AC, 0.
+        framed: whether it is an AC of frames.
     """
-    adds = 1 - products
-    of_all = round(float((dense * adds).sum())), round(float((dense * products).sum()))
-    return Site(node, stream, (fan * adds).flatten(), (fan * products).flatten(), of_all)
+    kinds = (1 - products, products, framed)
+    adds, multiplies, frames = ((fan * kind).flatten() for kind in kinds)
+    of_all, of_numbers, of_frames = (round(float((dense * kind).sum())) for kind in kinds)
+    return Site(node, stream, adds, multiplies, frames, (of_all, of_numbers, of_frames))
 
 
 @dataclass(frozen=True)
@@ -88,8 +97,17 @@ class Account:
 
     @cached_property
     def spikes(self) -> frozenset[str]:
-        """The streams that carry spikes."""
-        return frozenset(name for name, content in carried(self.graph).items() if self.spiking and content == "spikes")
+        """The streams that carry spikes, where frames hold nothing but -1, 0 and 1."""
+        return self._spikes(events=True)
+
+    @cached_property
+    def sure(self) -> frozenset[str]:
+        """The streams that carry spikes whatever frames hold."""
+        return self._spikes(events=False)
+
+    def _spikes(self, *, events: bool) -> frozenset[str]:
+        found = carried(self.graph, events=events).items() if self.spiking else ()
+        return frozenset(name for name, content in found if content == "spikes")
 
     @cached_property
     def lengths(self) -> Mapping[str, int]:
@@ -151,8 +169,9 @@ class Account:
                 continue
             dense = fan_out(self.graph, node, index, dense=True) * self.lengths[name]
             multiplies = "weight" in node.tensors and not _is_identity(node) and not _shifts(node)
-            products = (1 - self._ternary(name)) * multiplies
-            sites.append(_site(node, name, fan_out(self.graph, node, index), dense, products))
+            ternary, sure = (self._ternary(name, streams) for streams in (self.spikes, self.sure))
+            products, framed = (1 - ternary) * multiplies, (ternary - sure) * multiplies
+            sites.append(_site(node, name, fan_out(self.graph, node, index), dense, products, framed))
         return sites
 
     def _back(self, node: Population) -> list[Site]:
@@ -160,7 +179,8 @@ class Account:
         if (weight := node.tensors.get("recurrent")) is None:
             return []
         fan, nothing = (weight != 0).sum(0).double().cpu().expand(node.shape), torch.zeros((), dtype=torch.float64)
-        return [_site(node, node.name, fan, torch.full_like(fan, len(weight) * self.lengths[node.name]), nothing)]
+        dense = torch.full_like(fan, len(weight) * self.lengths[node.name])
+        return [_site(node, node.name, fan, dense, nothing, nothing)]
 
     def _meets(self, node: Node) -> bool:
         """Tell whether what a node adds goes on into one membrane or readout, where it is added anyway."""
@@ -176,12 +196,12 @@ class Account:
             return all(self._is_sum(source) for source in node.inputs)
         return node.kind == "synapse" and "looks up" not in node.traits
 
-    def _ternary(self, name: str) -> Float[Tensor, "..."]:
+    def _ternary(self, name: str, spikes: Container[str]) -> Float[Tensor, "..."]:
         """Return 1 for each element of a stream that carries spikes, and 0 for each that carries numbers."""
         node = self.graph[name]
         if moves(node):
-            return through(node, [self._ternary(source) for source in node.inputs]).double().abs()
-        return torch.full(node.shape, float(name in self.spikes), dtype=torch.float64)
+            return through(node, [self._ternary(source, spikes) for source in node.inputs]).double().abs()
+        return torch.full(node.shape, float(name in spikes), dtype=torch.float64)
 
     def _is_free(self, node: Node) -> bool:
         """Tell whether a node looks numbers up, or is none of the source network, whose operations are counted.

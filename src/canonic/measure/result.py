@@ -6,7 +6,7 @@ from typing import Any
 
 from canonic.errors import DataError
 from canonic.measure.baselines import Baselines
-from canonic.measure.counts import Counts, Operations, merged
+from canonic.measure.counts import Counts, Operations, merged, settled
 from canonic.measure.energy import MODELS, Model
 from canonic.measure.facts import Facts
 from canonic.measure.labels import Task
@@ -65,12 +65,13 @@ class Evaluation:
         ):
             if differs:
                 raise DataError(f"evaluations with different {what} cannot be merged: evaluate both parts alike")
+        counts = merged(self.counts, other.counts)
         return Evaluation(
             self.network,
             self.task,
             self.chosen,
-            merged(self.counts, other.counts),
-            merged(self.operations, other.operations),
+            counts,
+            settled(merged(self.operations, other.operations), counts.numbers),
             merged(self.source_operations, other.source_operations),
             self.seconds + other.seconds,
             "; ".join(dict.fromkeys(filter(None, (self.gap, other.gap)))),

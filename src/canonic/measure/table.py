@@ -66,9 +66,16 @@ def row_of(trained: Trained, snn: SpikingNetwork | Trial, test: TensorDataset, d
 
 
 def measured(snn: SpikingNetwork | Trial, test: TensorDataset, batch: int, *, source: nn.Module | None) -> Evaluation:
-    """Return what ``evaluate`` counts of a system; where it was converted, its accuracy and agreement too."""
+    """Return what ``evaluate`` counts of a system; where it was converted, its accuracy and agreement too.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C: a part of the samples makes no row.
+    """
     samples = [(x,) if source is None else (x, y) for x, y in in_order(test, batch)]
-    return evaluate(snn, samples, reference=source, energy=("horowitz45",), progress=False)
+    found = evaluate(snn, samples, reference=source, energy=("horowitz45",), progress=False)
+    if not found.complete:
+        raise KeyboardInterrupt
+    return found
 
 
 def operations(found: Evaluation) -> dict[str, float]:

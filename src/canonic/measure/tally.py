@@ -14,7 +14,7 @@ from canonic.datasets.digests import hashed
 from canonic.measure.counts import Answers, Errors, Firing, Operations, SourceAnswers, SourceErrors
 from canonic.measure.operations import Account
 from canonic.native.occurrences import occurrences as native_occurrences
-from canonic.network.graph import Node, Population
+from canonic.network.graph import Graph, Node, Population
 from canonic.network.layerwise import Observer
 from canonic.network.reference import ValueObserver
 from canonic.network.ruled import rule_of
@@ -122,6 +122,12 @@ def count_inputs(
 ) -> dict[str, Shaped[Tensor, "..."]]:
     """Return how often each element of each input was not zero."""
     return {name: occurrences(x) for name, x in zip(names, inputs, strict=True)}
+
+
+def count_with_numbers(graph: Graph, inputs: Sequence[Shaped[Tensor, "batch ..."]]) -> int:
+    """Return how many samples have frames that hold other numbers than -1, 0 and 1."""
+    frames = [x for x, name in zip(inputs, graph.inputs, strict=True) if "frames" in graph[name].arguments]
+    return sum(int((x != x.sign()).flatten(1).any(1).sum()) for x in frames)
 
 
 def value_counter(activity: dict[str, Shaped[Tensor, "..."]], watched: Container[str]) -> ValueObserver:

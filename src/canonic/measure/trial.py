@@ -11,10 +11,10 @@ from torch import Tensor
 from canonic.datasets.digests import Digest, hashed
 from canonic.errors import DataError
 from canonic.learn.outcome import Outcome, Trial
-from canonic.measure.counts import Compared, Counts, Firing, Operations
+from canonic.measure.counts import Compared, Counts, Firing, Operations, settled
 from canonic.measure.energy import Model
 from canonic.measure.facts import Facts, Size
-from canonic.measure.labels import Asked, Task, asked_of
+from canonic.measure.labels import Asked, Task, asked_of, timed
 from canonic.measure.result import Evaluation
 from canonic.measure.tally import compare_answers, compare_outputs
 from canonic.network.batch import parted
@@ -78,20 +78,23 @@ def measure_trial_batch(trial: Trial, facts: Facts, batch: object, _baselines: b
     with torch.no_grad():
         found = trial.outcome(x)
     seconds = time.perf_counter() - begin
-    asked = Asked() if given.labels is None else asked_of(given.labels, found.readout[-1])
+    readout = timed(found.readout, given.labels)
+    asked = Asked() if given.labels is None else asked_of(given.labels, readout[-1])
     classes, task = asked.classes, _task(asked, given.labels)
-    answers = None if classes is None else compare_answers(classes.scores(found.readout), None, classes.y)
+    answers = None if classes is None else compare_answers(classes.scores(readout), None, classes.y)
     hashes, digest = hashed([x], [y for y in (given.labels,) if isinstance(y, Tensor)])
     counts = Counts(
         samples=len(hashes),
         digest=digest,
         answers=answers,
-        outputs={OUTPUT: Compared(compare_outputs(found.readout, None, asked.target), 0, ())},
+        outputs={OUTPUT: Compared(compare_outputs(readout, None, asked.target), 0, ())},
         firing={name: _firing(events) for name, events in found.spikes.items()},
         calibrated=Digest.from_json(known_samples(getattr(trial, "record", {}))).count(hashes),
         decided=int(found.decided.sum()),
+        numbers=found.numbers,
     )
-    return Evaluation(facts, task, OUTPUT, counts, {ALL: _operations(found)}, {}, seconds, models=TRIAL_MODELS)
+    operations = settled({ALL: _operations(found)}, found.numbers)
+    return Evaluation(facts, task, OUTPUT, counts, operations, {}, seconds, models=TRIAL_MODELS)
 
 
 def _task(asked: Asked, labels: object) -> Task:
@@ -104,5 +107,5 @@ def _firing(events: Shaped[Tensor, "batch ..."]) -> Firing:
 
 
 def _operations(found: Outcome) -> Operations:
-    additions, products = round(found.additions), round(found.multiplications)
-    return Operations(additions, products, additions, products, additions)
+    additions, products, framed = round(found.additions), round(found.multiplications), round(found.framed)
+    return Operations(additions, products, additions, products, additions, framed, framed)

@@ -16,8 +16,12 @@ currents  what weights or function units make
 """
 
 
-def carried(graph: Graph) -> Mapping[str, Content]:
+def carried(graph: Graph, *, events: bool = False) -> Mapping[str, Content]:
     """Return what each stream of a graph carries.
+
+    Args:
+        graph: the graph.
+        events: whether frames hold nothing but -1, 0 and +1.
 
     >>> from canonic.network.graph import Neurons
     >>> x, relu = Node("x", "input", "", (), (3,)), Population("relu", ("x",), (3,), neurons=Neurons(signed=False))
@@ -26,7 +30,8 @@ def carried(graph: Graph) -> Mapping[str, Content]:
     """
     known: dict[str, Content] = {}
     for node in graph.nodes:
-        known[node.name] = content_of(node, [known[name] for name in node.inputs])
+        given = [known[name] for name in node.inputs]
+        known[node.name] = "spikes" if events and "frames" in node.arguments else content_of(node, given)
     return known
 
 
@@ -34,8 +39,6 @@ def content_of(node: Node, given: Sequence[Content]) -> Content:
     """Return what the stream of a node carries, from what its inputs do."""
     if isinstance(node, Population):
         return "spikes" if node.neurons.rule is None or node.neurons.rule.fires else "currents"
-    if node.arguments.get("events"):
-        return "spikes"
     if not given or "looks up" in node.traits:
         return "input"
     if node.weighted or is_function(node) or "currents" in given:

@@ -134,24 +134,30 @@ def _checked(graph: Graph, name: str, x: object, where: str) -> Tensor:
     kind = graph[name].arguments.get("dtype")
     if "frames" in graph[name].arguments and not x.is_complex():
         x = x.to(torch.get_default_dtype())  # events may be bytes
-    if kind is None and not x.is_floating_point():
-        raise DataError(
-            f"{where}: input {name} must be floating point, got {x.dtype}: scale it as in training, x.float()"
-        )
+    if kind is None:
+        require_real(x, f"{where}: input {name}")
     if kind is not None:
         x = _whole(x, kind, f"{where}: input {name}")
-    if x.dim() == 0 or tuple(x.shape[1:]) != taken_shape(graph[name]):
-        raise DataError(f"{where}: input {name} must have the shape [{shape}], got {list(x.shape)}")
-    if len(x) == 0:
-        raise DataError(
-            f"{where}: input {name} must have the shape [{shape}] with at least one sample, got {list(x.shape)}"
-        )
-    if not bool(x.isfinite().all()):
-        raise DataError(
-            f"{where}: input {name} holds NaN or infinity: clean the data first (torch.isfinite finds them)"
-        )
+    require_samples(x, taken_shape(graph[name]), f"{where}: input {name}")
     _require_known(graph, name, x, where)
     return x
+
+
+def require_real(x: Tensor, name: str) -> None:
+    """Raise a DataError unless a tensor holds numbers in floating point."""
+    if not x.is_floating_point():
+        raise DataError(f"{name} must be floating point, got {x.dtype}: scale it as in training, x.float()")
+
+
+def require_samples(x: Tensor, shape: Sequence[int], name: str) -> None:
+    """Raise a DataError unless a tensor holds samples of a shape, one at least, and numbers that are finite."""
+    wanted = ", ".join(map(str, ("batch", *shape)))
+    if x.dim() == 0 or tuple(x.shape[1:]) != tuple(shape):
+        raise DataError(f"{name} must have the shape [{wanted}], got {list(x.shape)}")
+    if len(x) == 0:
+        raise DataError(f"{name} must have the shape [{wanted}] with at least one sample, got {list(x.shape)}")
+    if not bool(x.isfinite().all()):
+        raise DataError(f"{name} holds NaN or infinity: clean the data first (torch.isfinite finds them)")
 
 
 def _whole(x: Tensor, kind: torch.dtype, name: str) -> Tensor:

@@ -32,6 +32,9 @@ was trained; others are written in the second, which older versions read too."""
 TRIAL = "canonic trial 1"
 """That of a trained system which is no network of steps: ``canonic.learn.zoo.trial`` reads it."""
 
+TRAINING = "canonic training 1"
+"""That of a checkpoint: ``canonic.learn.checkpoint`` reads it."""
+
 TIME = ("seed", "readout", "follows")
 """What a plan says of time, where the network was trained in it."""
 
@@ -101,8 +104,8 @@ def load_plan(path: str | PathLike[str]) -> tuple[Plan, dict[str, Any]]:
         raise StorageError(f"there is no file {path}") from None
     except (SafetensorError, OSError) as error:
         raise StorageError(
-            f"{path} is no network that canonic convert wrote, or it is damaged ({error}): make one with canonic "
-            "convert"
+            f"{path} is no network that canonic convert or canonic train wrote, or it is damaged ({error}): make it "
+            "again"
         ) from None
     _require_format(path, header.get("format", ""))
     if "network" not in header:
@@ -148,7 +151,14 @@ def _require_format(path: str | PathLike[str], found: str) -> None:
         raise StorageError(
             f"{path} holds a trained system that is no network of steps: canonic evaluate and canonic report open it"
         )
-    raise StorageError(f"{path} holds no network, but {found or 'tensors alone'}: make one with canonic convert")
+    if found == TRAINING:
+        raise StorageError(
+            f"{path} holds a training that has not ended: canonic train --resume goes on with it, as fit in its folder "
+            "does, and then saves the network"
+        )
+    raise StorageError(
+        f"{path} holds no network, but {found or 'tensors alone'}: make one with canonic convert or canonic train"
+    )
 
 
 def _unreadable(path: str | PathLike[str], network: str, error: Exception) -> StorageError:

@@ -29,6 +29,7 @@ class CurrentBased:
         q: its threshold over twice the time constant of its currents.
         spikes: that it may send.
         horizon: no spike is later than this e.
+        unit: of time, twice the time constant of its currents: ``e = exp(t / unit)``; None if it is not known.
 
     Raises:
         CanonicError: if the threshold is not above 0, or it may send none.
@@ -37,6 +38,7 @@ class CurrentBased:
     q: float
     spikes: int
     horizon: float = float("inf")
+    unit: float | None = None
 
     def __post_init__(self) -> None:
         if not self.q > 0 or self.spikes < 1:
@@ -49,9 +51,9 @@ class CurrentBased:
         """Return the neuron of this threshold, whose currents fall with tau; it is silent after the time ``last``.
 
         >>> CurrentBased.of(theta=1.0, tau=0.5, spikes=2)
-        CurrentBased(q=1.0, spikes=2, horizon=inf)
+        CurrentBased(q=1.0, spikes=2, horizon=inf, unit=1.0)
         """
-        return cls(theta / (2 * tau), spikes, exp(last / (2 * tau)))
+        return cls(theta / (2 * tau), spikes, exp(last / (2 * tau)), 2 * tau)
 
 
 def current_based_times(

@@ -25,17 +25,19 @@ class Quotient:
         a: of the spikes 1, 2, ...
         b: likewise; it does not fall, so that spikes come in their order.
         horizon: no spike is later than this e.
+        unit: of time, where ``e = exp(t / unit)``; None where e = t.
 
     Raises:
         CanonicError: if there are not as many of each, or none.
 
     >>> Quotient.ramp(theta=2.0)
-    Quotient(a=(2.0,), b=(0.0,), horizon=inf)
+    Quotient(a=(2.0,), b=(0.0,), horizon=inf, unit=None)
     """
 
     a: tuple[float, ...]
     b: tuple[float, ...]
     horizon: float = float("inf")
+    unit: float | None = None
 
     def __post_init__(self) -> None:
         if not self.a or len(self.a) != len(self.b):
@@ -56,7 +58,7 @@ class Quotient:
     @classmethod
     def integrator(cls, theta: float, tau: float, spikes: int, horizon: float = float("inf")) -> "Quotient":
         """Return the neuron without leak whose currents fall with tau; a spike takes theta away; e = exp(t / tau)."""
-        return cls((0.0,) * spikes, tuple((k + 1) * theta / tau for k in range(spikes)), horizon)
+        return cls((0.0,) * spikes, tuple((k + 1) * theta / tau for k in range(spikes)), horizon, tau)
 
     @classmethod
     def falling(cls, theta: float, slope: float, horizon: float = float("inf")) -> "Quotient":

@@ -15,6 +15,10 @@ Exchange = Callable[[nn.Module], nn.Module | None]
 """What stands in the place of a module; None leaves it. It raises a ConversionError that says why there is no equal."""
 
 
+SPIKING = ("canonic", "snntorch", "spikingjelly")
+"""Libraries whose modules are nothing to each other."""
+
+
 class Charged(nn.Module):
     """Neurons whose current counts ``1 - leak``, so that a constant one is where the membrane tends to.
 
@@ -68,6 +72,24 @@ def exchanged(net: nn.Module, exchange: Exchange, library: str) -> nn.Module:
         told = "; ".join(f"{name}: {why}" for name, why in refused.items())
         raise ConversionError(f"the network has modules without equal in {library} ({told}): replace these first")
     return deepcopy(net, dict(swaps))
+
+
+def library_of(kind: type) -> str:
+    """Return the package of a class."""
+    return kind.__module__.partition(".")[0]
+
+
+def refuse_others(module: nn.Module, known: str) -> None:
+    """Check that a module which stays as it is, or a kind that it is made of, is of no library but one.
+
+    Raises:
+        ConversionError: if it is.
+    """
+    kinds = [kind for kind in type(module).__mro__ if issubclass(kind, nn.Module)]
+    library = next((name for name in map(library_of, kinds) if name in SPIKING and name != known), "")
+    if library:
+        of = "" if library == "canonic" else f" of {library}"
+        raise ConversionError(f"{type(module).__name__}{of} has no equal")
 
 
 def slope_of(spike: Callable[[Tensor], Tensor]) -> Surrogate:

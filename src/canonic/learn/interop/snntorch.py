@@ -11,8 +11,7 @@ from typing import Any
 from torch import nn
 
 from canonic.errors import ConversionError
-from canonic.learn.interop.exchange import exchanged, lone, number, slope_of
-from canonic.learn.modules import Dropout, Encode, Hold
+from canonic.learn.interop.exchange import exchanged, library_of, lone, number, refuse_others, slope_of
 from canonic.learn.population import Population
 from canonic.neurons.leaky import Integrator, Leaky
 from canonic.neurons.rules import LIF, Rule
@@ -50,7 +49,8 @@ def to_snntorch(net: nn.Module) -> nn.Module:
 
 def _ours(module: Any) -> nn.Module | None:
     """Return what stands for a module of snnTorch."""
-    if type(module).__module__.partition(".")[0] != "snntorch":
+    if library_of(type(module)) != "snntorch":
+        refuse_others(module, "canonic")
         return None
     kind = type(module).__name__
     if kind not in ("Leaky", "Synaptic"):
@@ -98,8 +98,7 @@ def _theirs(module: nn.Module, library: Any) -> nn.Module | None:
             return _neurons(neurons, library.Synaptic, **alpha)
     if isinstance(module, Population):
         return _neurons(module, library.Leaky)
-    if isinstance(module, Dropout | Encode | Hold):
-        raise ConversionError(f"{type(module).__name__} has no equal")
+    refuse_others(module, "snntorch")
     return None
 
 

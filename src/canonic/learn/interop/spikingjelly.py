@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from canonic.errors import ConversionError
-from canonic.learn.interop.exchange import Charged, exchanged, lone, single, slope_of
-from canonic.learn.modules import Dropout, Encode, Hold
+from canonic.learn.interop.exchange import Charged, exchanged, library_of, lone, refuse_others, single, slope_of
+from canonic.learn.modules import Dropout
 from canonic.learn.population import Population
 from canonic.neurons.parallel import PSN
 from canonic.neurons.rules import IF, LIF
@@ -71,7 +71,7 @@ def to_spikingjelly(net: nn.Module) -> nn.Module:
 
 
 def _theirs(module: nn.Module) -> bool:
-    return type(module).__module__.partition(".")[0] == "spikingjelly"
+    return library_of(type(module)) == "spikingjelly"
 
 
 def _plain(kind: type) -> type[nn.Module]:
@@ -90,6 +90,7 @@ def _plain(kind: type) -> type[nn.Module]:
 def _ours(module: Any) -> nn.Module | None:
     """Return what stands for a module of SpikingJelly."""
     if not _theirs(module):
+        refuse_others(module, "canonic")
         return None
     kind = type(module).__name__
     if kind == "Dropout":
@@ -138,8 +139,7 @@ def _node(module: nn.Module, neuron: Any, layer: Any) -> nn.Module | None:
     if isinstance(module, Dropout):
         dropout: nn.Module = layer.Dropout(module.p)
         return dropout
-    if isinstance(module, Encode | Hold):
-        raise ConversionError(f"{type(module).__name__} has no equal")
+    refuse_others(module, "spikingjelly")
     return None
 
 

@@ -165,9 +165,9 @@ class Answered:
         read = torch.arange(1, len(stream) + 1)[:, None] <= decided
         events = float((stream != 0).sum(2)[read].sum())
         gates, outputs = 4 * HIDDEN, memory.last.out_features
-        numbers = float((stream != stream.sign()).any()) * events
+        numbers = int((stream != stream.sign()).any(2).any(0).sum())
         done = float(decided.sum()) * HIDDEN * (gates + outputs)
-        return Outcome(first(run), decided, {}, gates * (events - numbers), gates * numbers + done)
+        return Outcome(first(run), decided, {}, gates * events, done, gates * events, numbers)
 
 
 _ADAM = Optimiser("adam", lr=1e-3)

@@ -14,7 +14,7 @@ from canonic.datasets.events import Recordings
 from canonic.datasets.labels import NO_LABEL, Labels
 from canonic.datasets.parts import train_and_test
 from canonic.errors import DataError
-from canonic.learn.batches import in_memory, require_labelled
+from canonic.learn.batches import in_memory, require_label, require_labelled
 from canonic.learn.losses import labelled
 from canonic.learn.zoo.entry import Entry
 from canonic.learn.zoo.training import count_classes, require_kind
@@ -120,6 +120,8 @@ def _require_finite(parts: Mapping[str, TensorDataset]) -> None:
 
 def _require_classes(parts: Mapping[str, TensorDataset], labels: Labels, limit: int | None) -> None:
     """Raise a DataError if labels are no classes, or a part has one more than the first, before anything is trained."""
+    for name, part in parts.items():
+        require_label(part, name)
     (name, first), *others = parts.items()
     try:
         classes = count_classes(first.tensors[1], labels.names)

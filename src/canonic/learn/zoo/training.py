@@ -11,7 +11,7 @@ from torch.utils.data import TensorDataset
 
 from canonic.datasets.labels import NO_LABEL
 from canonic.errors import DataError
-from canonic.learn.batches import held_out, taken
+from canonic.learn.batches import held_out, require_label, taken
 from canonic.learn.checkpoint import forget
 from canonic.learn.fit import fit
 from canonic.learn.history import History
@@ -120,6 +120,7 @@ def train(
         CanonicError: as ``fit``.
     """
     require_kind(entry, data)
+    require_label(data, "the training data")
     x, y = data.tensors
     shape, outputs = tuple(x.shape[1:]), count_classes(y, classes)
     validate = chooses(recipe, validate)

@@ -20,6 +20,7 @@ from canonic.learn.system import System
 from canonic.learn.zoo import entry as entry_named
 from canonic.learn.zoo.entry import Entry, Shape
 from canonic.network.description import shown
+from canonic.network.inputs import require_real, require_samples
 from canonic.network.storage import TRIAL, contents, write_whole
 
 
@@ -59,7 +60,15 @@ class ZooTrial:
         return self.trial.steps
 
     def outcome(self, x: Shaped[Tensor, "batch ..."]) -> Outcome:
-        """Return what a batch does, in evaluation mode."""
+        """Return what a batch does, in evaluation mode.
+
+        Raises:
+            DataError: if samples have another shape than those of the training, or are not finite.
+        """
+        name = f"{self.entry.name}: input x"
+        if self.entry.kind == "pictures":  # events of sequences may be bytes
+            require_real(x, name)
+        require_samples(x, self.shape, name)
         return self.trial.outcome(x)
 
     def describe(self) -> dict[str, Any]:
