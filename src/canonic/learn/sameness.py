@@ -12,8 +12,11 @@ from canonic.learn.batches import Batch
 from canonic.learn.population import FIXED
 from canonic.learn.system import Gradient, System, seeded
 
-CLOSE, CLOSE_HALVED = 1e-4, 1e-2
-"""What another machine, or other threads, may change of a number: relative, in fp32 and in bfloat16."""
+CLOSE, CLOSE_HALVED = 1e-2, 5e-2
+"""What another machine, or other threads, may change of an outcome, in fp32 and in bfloat16: some spikes come or go."""
+
+SAME = 1e-4
+"""What may be off a number that is not computed."""
 
 Known = nn.ParameterDict | nn.ParameterList
 """What says of itself on which device its parameters are."""
@@ -86,7 +89,7 @@ def other_fields(there: Mapping[str, Tensor], net: nn.Module) -> list[str]:
     It is no state that a training goes on from, though it is kept with it.
     """
     for name, tensor in net.state_dict().items():
-        if FIXED in name and not torch.allclose(tensor.cpu().double(), there[name].double(), rtol=CLOSE):
+        if FIXED in name and not torch.allclose(tensor.cpu().double(), there[name].double(), rtol=SAME):
             return [f"another rule ({name.replace(FIXED, '')} has other numbers)"]
     return []
 
