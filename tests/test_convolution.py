@@ -135,7 +135,7 @@ def check(case):
     assert torch.equal(ours.fired.units.long(), tallied.units)
 
 
-@settings(max_examples=30)  # each compiles a program of its own
+@settings(max_examples=24)  # each compiles a program of its own
 @given(cases())
 def test_it_fires_as_step_by_step(case):
     check(case)
