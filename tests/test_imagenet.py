@@ -24,7 +24,7 @@ class Toy(Subject):
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    members = {key: MEMBERS[key] for key in ("ternary_auto", "four_digits")}
+    members = {key: MEMBERS[key] for key in ("graded_16", "four_digits")}
     return run.measured(Toy(), members, SCREENED, tmp_path_factory.mktemp("imagenet"))
 
 
@@ -41,10 +41,10 @@ def test_each_row_is_of_its_member():
 
 
 def test_a_member_is_measured_and_shown(found):
-    ternary, graded = found.values()
-    assert (ternary["samples"], graded["samples"]) == (100, 100)
-    assert ternary["agreement"] > 0.95
-    assert graded["total_steps"] == 4
+    eight, four = found.values()
+    assert (eight["samples"], four["samples"]) == (100, 100)
+    assert eight["agreement"] > 0.95
+    assert four["total_steps"] == 4
     answers, costs = list(page.answers(found)), list(page.costs(found))
     assert answers[3].startswith("| graded | `css:4,silent=0,beta=4,levels=32` | 0 | 4 | 100 |")
     assert [line.split(" | ")[0] for line in costs[2:4]] == ["| source, fp32", "| source, int8 arithmetic"]
@@ -53,7 +53,7 @@ def test_a_member_is_measured_and_shown(found):
 
 
 def test_what_is_known_is_not_measured_again(found, tmp_path):
-    members = {key: MEMBERS[key] for key in ("ternary_auto", "four_digits", "graded_8")}
+    members = {key: MEMBERS[key] for key in ("graded_16", "four_digits", "graded_8")}
     assert list(run.missing(members, found)) == ["graded_8"]
     for changed in ({"setting": Setting(steps=5).to_json()}, {"samples": 99}):
         known = {**found, "four_digits": {**found["four_digits"], **changed}}
