@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from canonic.cluster import Workers, workers
@@ -96,7 +97,7 @@ def _meeting(examined: Examined, goal: Goal, settings: Settings, group: Workers,
         best = found.best
         if not best.reached and goal.demands:
             raise unreached(setup, found)
-        said = remarks(demands, examined.graph, held, answers(found.fitted.plan, held))
+        said = remarks(demands, examined.graph, held, partial(answers, found.fitted.plan, held))
         missed = [] if best.reached else [str(unreached(setup, found))]
         notes = [*examined.notes, *filter(None, [note]), *said, *missed]
         snn = recorded(found.fitted, seen, best.settings, notes=notes)

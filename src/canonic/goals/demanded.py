@@ -1,6 +1,6 @@
 """From a goal to the demands on a network, as far as the held-out samples can tell."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import ceil, isfinite
 
@@ -176,14 +176,16 @@ def _given(count: int) -> str:
     return counted(2 * count, "calibration sample")
 
 
-def remarks(demands: Sequence[Demand], graph: Graph, held: Held, outputs: Sequence[Tensor]) -> Iterator[str]:
+def remarks(
+    demands: Sequence[Demand], graph: Graph, held: Held, outputs: Callable[[], Sequence[Tensor]]
+) -> Iterator[str]:
     """Yield what a user should know of a network that was judged.
 
     Args:
         demands: on it.
         graph: of the network.
         held: samples.
-        outputs: of the network on them.
+        outputs: gives those of the network on them, if there is one that no demand is about.
     """
     if not held.fresh:
         yield "there is one calibration sample alone: the network was judged on what it was fitted to; give a hundred"
@@ -194,7 +196,9 @@ def remarks(demands: Sequence[Demand], graph: Graph, held: Held, outputs: Sequen
         if isinstance(demand, Right) and not all(alike) and bool((demand.right == demand.right[:1]).all()):
             yield f"{demand.what} is of one class alone, {int(demand.right[0])}: {SAY_NOTHING}"
     judged, names = {place for demand in demands for place in demand.places}, output_names(graph)
-    for place in sorted(set(range(len(names))) - judged):
+    others = sorted(set(range(len(names))) - judged)
+    came = outputs() if others else ()
+    for place in others:
         ratio = Likeness("SNR", ENOUGH, 1, {place: held.outputs[place]})
-        if not ratio.met(found := ratio.value(outputs)):
+        if not ratio.met(found := ratio.value(came)):
             yield f"the output {names[place]}, which the goal says nothing of, is at {ratio.said(found)}: add snr=20"
