@@ -8,7 +8,7 @@ from canonic.cli.zoo import Outcome
 from canonic.conversion import Explanation
 from canonic.measure import Evaluation
 from canonic.network import SpikingNetwork, verdict
-from canonic.network.table import HEADINGS, rows, summary, why
+from canonic.network.table import HEADINGS, rows, summary, why_chosen
 from canonic.words import counted, spread
 
 STYLES = {"refused": "bold red", "population": "green", "function unit": "yellow"}
@@ -29,7 +29,7 @@ def show_network(snn: SpikingNetwork, path: Path) -> None:
     """Print a converted network and where it was saved."""
     tell(columns(HEADINGS, rows(snn.plan)), "", summary(snn.plan))  # its notes are in the log
     if goal := snn.record.get("goal"):
-        tell(why(goal, snn.precision))
+        tell(why_chosen(goal, snn.precision))
     dead = snn.record["dead_channels"]
     if dead:
         named = ", ".join(f"{name} ({count})" for name, count in dead.items())

@@ -65,9 +65,9 @@ class Held:
         if bool(away.all()):
             raise DataError(f"all held-out samples have the label {NO_LABEL}, which is not counted: label some")
         inputs, outputs = ([x[~away] for x in given] for given in (self.inputs, self.outputs))
-        some = None if self.other_labels is None else self.other_labels != NO_LABEL
-        others = self.others if some is None else [x[some] for x in self.others]
-        told = None if some is None or self.other_labels is None else self.other_labels[some]
+        others, told = self.others, self.other_labels
+        if told is not None:
+            others, told = [x[told != NO_LABEL] for x in others], told[told != NO_LABEL]
         return replace(
             self, inputs=inputs, outputs=outputs, labels=self.labels[~away], others=others, other_labels=told
         )

@@ -18,6 +18,9 @@ NUMBERS = ("agreement", "accuracy", "snr", "levels")
 NAMES = {"minimise": get_args(Minimise), "energy": MODELS}
 """Parts whose value is a word, and the words."""
 
+VALUED = (*NUMBERS, *NAMES, "output")
+"""All parts that have a value."""
+
 
 def goal_of(given: str | Goal) -> Goal:
     """Return the goal that a text stands for: parts ``name=value``, or words alone, with commas between.
@@ -55,8 +58,8 @@ def _part(text: str) -> dict[str, Any]:
         return {name: value}
     if equals and name in NUMBERS:
         return {name: _number(name, value)}
-    known = (*(f"{known}=" for known in (*NUMBERS, *NAMES, "output")), *WORDS)
-    wanted = "a value behind it, as agreement=0.99" if name in (*NUMBERS, *NAMES, "output") else nearest(text, known)
+    known = (*(f"{known}=" for known in VALUED), *WORDS)
+    wanted = "a value behind it, as agreement=0.99" if name in VALUED else nearest(text, known)
     raise ConversionError(f"a goal has no part {text!r}: {wanted}")
 
 

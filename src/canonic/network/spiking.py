@@ -26,7 +26,7 @@ from canonic.network.precision import lowered, require_precision
 from canonic.network.readout import by_step, final
 from canonic.network.reference import reference
 from canonic.network.storage import load_plan, save_plan
-from canonic.network.table import HEADINGS, rows, summary, table, why
+from canonic.network.table import HEADINGS, rows, summary, table, why_chosen
 from canonic.network.trace import LayerTrace, trace
 from canonic.network.verdict import Verification
 from canonic.network.verification import verify
@@ -230,7 +230,7 @@ class SpikingNetwork:
         save_plan(path, self.plan, {**self.record, "precision": self.precision})
 
     def __str__(self) -> str:
-        chosen = [why(goal, self.precision)] if (goal := self.record.get("goal")) else []
+        chosen = [why_chosen(goal, self.precision)] if (goal := self.record.get("goal")) else []
         return "\n".join((table(self.plan), *chosen, *self.record.get("notes", ())))
 
     def __repr__(self) -> str:

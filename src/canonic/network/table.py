@@ -23,10 +23,10 @@ def rows(plan: Plan) -> list[tuple[str, ...]]:
     return [_row(node, plan.graph.first_steps[node.name]) for node in plan.graph.nodes]
 
 
-def why(goal: Mapping[str, Any], precision: Precision) -> str:
+def why_chosen(goal: Mapping[str, Any], precision: Precision) -> str:
     """Return why a search took a network, which it judged in floats.
 
-    >>> why({"why": "css:8: agreement 99.20 %"}, "int8")
+    >>> why_chosen({"why": "css:8: agreement 99.20 %"}, "int8")
     'css:8: agreement 99.20 % (in fp32; canonic evaluate tells that of int8)'
     """
     said: str = goal["why"]

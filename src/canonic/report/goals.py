@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from canonic.network.graph import Precision
-from canonic.network.table import why
+from canonic.network.table import why_chosen
 from canonic.report.charts import MINUS, SOURCE, SPIKING, chart
 from canonic.report.markup import Chart, Section, figure, paragraph, table
 from canonic.words import counted, decibels, number, percent, whole
@@ -18,7 +18,7 @@ COLOURS = {SCREENED: SOURCE, REACHED: SPIKING, MISSED: MINUS}
 def goal(told: Data, precision: Precision) -> Section:
     """Return what a search for a goal has seen, from the record of a network that now has some precision."""
     judged = "nothing was fitted to them" if told["fresh"] else "the network was fitted to them, as there are no others"
-    about = f"Chosen: {why(told, precision)}. It was judged on {counted(told['held_out'], 'sample')}; {judged}."
+    about = f"Chosen: {why_chosen(told, precision)}. It was judged on {counted(told['held_out'], 'sample')}; {judged}."
     return Section("goal", "Goal", paragraph(about) + _figure(told), {"front": _front(told)})
 
 
